@@ -1,0 +1,33 @@
+# Two commands do everything: `make demo` draws, `make test` proves.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint bench schema references clean
+
+demo: $(VENV)/.render
+	@$(BIN)/plitka demo
+
+test: $(VENV)/.dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+# The light install: everything but torch and diffusers.
+$(VENV)/.render: pyproject.toml requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing Plitka into $(VENV) ..."
+	@$(PIP) --constraint requirements.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.render requirements-dev.txt
+	@echo "Installing the diffusion part and the test tools into $(VENV) ..."
+	@$(PIP) --constraint requirements.txt --constraint requirements-dev.txt --editable ".[diffusion,dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis

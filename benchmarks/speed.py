@@ -1,0 +1,70 @@
+"""Milliseconds for the plan and each of its views, on one core.
+
+    python benchmarks/speed.py [--repeats 9]
+
+Prints the median of the repeats for 512 and 1024 pixels beside the limits that the project has set itself,
+and the time of a plain numpy job of the same run, so that machines can be compared.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from plitka.colormap import draw_colormap
+from plitka.control import CONTROL_KINDS, draw_control
+from plitka.fidelity import measure
+from plitka.mix import Mix, palette_mix_color
+from plitka.palette import PALETTE
+from plitka.plan import make_plan
+from plitka.swatch import draw_swatch
+
+LIMIT_MS = {512: 150, 1024: 500}
+CODES = ("RED", "DKGREEN", "BLUE", "YELLOW")
+
+
+def milliseconds(job: Callable[[], object], repeats: int) -> float:
+    def once() -> float:
+        start = time.perf_counter()
+        job()
+        return (time.perf_counter() - start) * 1000
+
+    once()
+    return statistics.median(once() for _ in range(repeats))
+
+
+def measure_size(mix: Mix, size: int, repeats: int) -> dict[str, float]:
+    plan = make_plan(mix, 30, "brick", 1)
+    picture = draw_swatch(plan, size)
+    stages: dict[str, Callable[[], object]] = {
+        "plan": lambda: make_plan(mix, 30, "brick", 1),
+        "swatch": lambda: draw_swatch(plan, size),
+        "colormap": lambda: draw_colormap(plan, size),
+    }
+    stages |= {kind: lambda kind=kind: draw_control(plan, kind, size) for kind in CONTROL_KINDS}  # type: ignore[misc]
+    times = {name: milliseconds(job, repeats) for name, job in stages.items()}
+    times["plan and all views"] = sum(times.values())
+    times["(measuring it)"] = milliseconds(lambda: measure(picture, mix, plan), repeats)
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=9)
+    repeats = parser.parse_args().repeats
+    cv2.setNumThreads(1)
+    mix = tuple(palette_mix_color(PALETTE[code], 0.25) for code in CODES)
+    noise = np.random.default_rng(0).random(2**20)
+    print(f"yardstick: sorting 2^20 doubles takes {milliseconds(lambda: np.sort(noise), repeats):.0f} ms\n")
+    columns = {size: measure_size(mix, size, repeats) for size in LIMIT_MS}
+    print(f"{'ms':<20}" + "".join(f"{size:>8}²" for size in columns))
+    for stage in columns[512]:
+        print(f"{stage:<20}" + "".join(f"{times[stage]:>9.1f}" for times in columns.values()))
+    print(f"{'limit':<20}" + "".join(f"{limit:>9}" for limit in LIMIT_MS.values()))
+
+
+if __name__ == "__main__":
+    main()

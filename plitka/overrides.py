@@ -1,0 +1,76 @@
+"""Settings of a request that win over its quality profile and over the defaults."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+
+from plitka.numerals import complaint, read_integer, read_number
+
+MAX_NEGATIVE_PROMPT = 1000
+DEFAULT_COLOR_GUIDANCE = 0.5
+DEFAULT_OUTPUT_FORMAT = "png"
+DEFAULT_SCHEDULER = "dpmpp_2m_karras"
+
+Layout = Literal["surface", "grid", "brick"]
+OutputFormat = Literal["png", "webp", "jpg"]
+Scheduler = Literal["dpmpp_2m_karras", "dpmpp_sde_karras", "ddim", "euler", "euler_a"]
+
+
+def read_choice(value: object) -> object:
+    """Bring one of a set of words to lower case without surrounding spaces."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _read_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise complaint("is not text")
+    text = " ".join(value.split())
+    if len(text) > MAX_NEGATIVE_PROMPT:
+        raise complaint("is too long")
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+        raise complaint("contains control characters or broken Unicode")
+    return text
+
+
+_Number = Annotated[float, BeforeValidator(read_number)]
+_Guidance = Annotated[_Number, Field(ge=1, le=20)]
+_Scale = Annotated[_Number, Field(ge=0, le=2)]
+_Weight = Annotated[_Number, Field(ge=0, le=1)]
+_Steps = Annotated[int, BeforeValidator(read_integer), Field(ge=1, le=100)]
+_Text = Annotated[str, BeforeValidator(_read_text)]
+
+_STEPS = "a whole number from 1 to 100"
+_SCALE = "a number from 0 to 2"
+
+
+class Overrides(BaseModel):
+    """The ``overrides`` of a request; None stands for a setting that is not given.
+
+    Each field's description says what is allowed in it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    use_controlnet: StrictBool | None = Field(default=None, description="true or false")
+    guidance_scale: _Guidance | None = Field(default=None, description="a number from 1 to 20")
+    num_inference_steps: _Steps | None = Field(default=None, description=_STEPS)
+    num_inference_steps_preview: _Steps | None = Field(default=None, description=_STEPS)
+    num_inference_steps_final: _Steps | None = Field(default=None, description=_STEPS)
+    negative_prompt: _Text | None = Field(
+        default=None, description=f"text of at most {MAX_NEGATIVE_PROMPT} characters, empty for none"
+    )
+    lora_scale: _Scale | None = Field(default=None, description=_SCALE)
+    controlnet_scale: _Scale | None = Field(default=None, description=_SCALE)
+    color_guidance: _Weight | None = Field(default=None, description="a number from 0 to 1")
+    layout: Annotated[Layout | None, BeforeValidator(read_choice)] = Field(
+        default=None, description='"surface", "grid" or "brick"'
+    )
+    output_format: Annotated[OutputFormat | None, BeforeValidator(read_choice)] = Field(
+        default=None, description='"png", "webp" or "jpg"'
+    )
+    scheduler: Annotated[Scheduler | None, BeforeValidator(read_choice)] = Field(
+        default=None, description='"dpmpp_2m_karras", "dpmpp_sde_karras", "ddim", "euler" or "euler_a"'
+    )

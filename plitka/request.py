@@ -1,0 +1,185 @@
+"""The request: read and checked once, then never looked at as JSON again."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+
+from plitka.complaints import problems_of
+from plitka.document import FIELD, MAX_PARAMS_BYTES, find_clashes, read_document, strip
+from plitka.errors import Problem, RequestError, shown
+from plitka.fields import MAX_COLORS, MAX_SEED, RequestFields, SimpleFields, proportions_of
+from plitka.mix import Mix, blend
+from plitka.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_OUTPUT_FORMAT, DEFAULT_SCHEDULER, Overrides
+
+__all__ = [
+    "DEFAULT_ANGLE",
+    "DEFAULT_COLORS",
+    "DEFAULT_COLOR_GUIDANCE",
+    "DEFAULT_QUALITY",
+    "DEFAULT_SEED",
+    "MAX_COLORS",
+    "MAX_PARAMS_BYTES",
+    "MAX_SEED",
+    "Overrides",
+    "Problem",
+    "RequestError",
+    "TileRequest",
+    "parse_inputs",
+    "parse_request",
+]
+
+DEFAULT_COLORS = "60% black, 40% white"
+DEFAULT_ANGLE = 0.0
+DEFAULT_QUALITY = "standard"
+DEFAULT_SEED = -1
+DEFAULTS: Mapping[str, float | str] = MappingProxyType(
+    {"colors": DEFAULT_COLORS, "angle": DEFAULT_ANGLE, "quality": DEFAULT_QUALITY, "seed": DEFAULT_SEED}
+)
+DRAW_SEED = -1
+# As many as a JSON reader that keeps numbers as doubles can give back exactly.
+SEED_BITS = 53
+
+
+@dataclass(frozen=True)
+class TileRequest:
+    """One checked request.
+
+    Attributes:
+        mix: 1 to 8 colours with shares that sum to 1, in the request's order.
+        angle: Degrees, at least 0 and below 360.
+        quality: ``preview``, ``standard`` or ``high``.
+        seed: 0 to 2**63 - 1, drawn already where the request left it open.
+        overrides: Settings that win over profile and defaults.
+        notices: What was merged, scaled or brought into range, in sentences; no part of equality.
+    """
+
+    mix: Mix
+    angle: float
+    quality: str
+    seed: int
+    overrides: Overrides
+    notices: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def laying_angle(self) -> float:
+        """Rotation of the joints in the picture plane: degrees, at least 0 and below 180."""
+        return self.angle % 180
+
+    @property
+    def layout(self) -> str:
+        """``surface``, ``grid`` or ``brick``: a surface at laying angle 0 and a brick bond at any other."""
+        return self.overrides.layout or ("surface" if self.laying_angle == 0 else "brick")
+
+    @property
+    def color_guidance(self) -> float:
+        """How much the plan's colours lead the picture: 0 to 1."""
+        given = self.overrides.color_guidance
+        return DEFAULT_COLOR_GUIDANCE if given is None else given
+
+    @property
+    def output_format(self) -> str:
+        """``png``, ``webp`` or ``jpg``."""
+        return self.overrides.output_format or DEFAULT_OUTPUT_FORMAT
+
+    @property
+    def scheduler(self) -> str:
+        """Name of the sampler."""
+        return self.overrides.scheduler or DEFAULT_SCHEDULER
+
+    def to_json(self) -> str:
+        """Write the request in ASCII so that it reads back equal, shares and seed to the bit."""
+        colors = [
+            {"hex" if color.id.startswith("#") else "name": color.id, "proportion": color.share}
+            for color in self.mix
+        ]
+        return json.dumps(
+            {
+                "colors": colors,
+                "angle": self.angle,
+                "quality": self.quality,
+                "seed": self.seed,
+                "overrides": self.overrides.model_dump(exclude_none=True),
+            }
+        )
+
+
+def parse_request(params_json: str) -> TileRequest:
+    """Read a request from its JSON; null stands for a key that is not given.
+
+    Raises:
+        RequestError: With every problem that was found.
+    """
+    document = read_document(params_json)
+    return _request(RequestFields, document, find_clashes(document))
+
+
+def parse_inputs(
+    params_json: str, colors: str, angle: float | str, quality: str, seed: int | str
+) -> TileRequest:
+    """Read a request from the inputs of the web form: all of it from ``params_json`` when that is filled in.
+
+    Raises:
+        RequestError: With every problem that was found, also when ``params_json`` is filled in and a simple
+            input is changed from its default.
+    """
+    simple: dict[str, Any] = {"colors": colors, "angle": angle, "quality": quality, "seed": seed}
+    if not strip(params_json):
+        return _request(SimpleFields, simple)
+    changed = [
+        Problem(name, shown(value), f"is given together with {FIELD}", f"either {FIELD} or the simple inputs")
+        for name, value in simple.items()
+        if not _is_default(value, DEFAULTS[name])
+    ]
+    if changed:
+        raise RequestError(changed)
+    return parse_request(params_json)
+
+
+def _is_default(value: float | str, default: float | str) -> bool:
+    if isinstance(value, str) and not value.strip():
+        return True
+    if isinstance(default, str):
+        return isinstance(value, str) and value.strip().lower() == default.lower()
+    try:
+        return float(value) == default
+    except (ValueError, OverflowError):
+        return False
+
+
+def _request(
+    fields: type[RequestFields], document: dict[str, Any], clashes: Iterable[Problem] = ()
+) -> TileRequest:
+    problems = list(clashes)
+    try:
+        checked = fields.model_validate(document)
+    except ValidationError as error:
+        raise RequestError([*problems, *problems_of(error, fields, document)]) from None
+    if problems:
+        raise RequestError(problems)
+    return _complete(checked)
+
+
+def _complete(fields: RequestFields) -> TileRequest:
+    amounts, whole = proportions_of(fields.colors)
+    mix, notices = blend(zip((entry.color for entry in fields.colors), amounts, strict=True), whole)
+    given = DEFAULT_ANGLE if fields.angle is None else fields.angle
+    # The remainder of a tiny negative angle rounds up to 360 itself.
+    angle = given % 360 % 360
+    if angle != given:
+        notices = (*notices, f"The angle {given:g} is taken as {angle:g} degrees.")
+    seed = DRAW_SEED if fields.seed is None else fields.seed
+    return TileRequest(
+        mix=mix,
+        angle=angle,
+        quality=fields.quality or DEFAULT_QUALITY,
+        seed=secrets.randbits(SEED_BITS) if seed == DRAW_SEED else seed,
+        overrides=fields.overrides or Overrides(),
+        notices=notices,
+    )

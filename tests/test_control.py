@@ -1,0 +1,61 @@
+import cv2
+import numpy as np
+import pytest
+from mixes import mix_of
+
+from plitka.control import CONTROL_KINDS, draw_control
+from plitka.plan import JOINT, make_plan
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return make_plan(mix_of(RED=50, BLUE=50), 30, "brick", 4)
+
+
+@pytest.mark.parametrize("kind", CONTROL_KINDS)
+@pytest.mark.parametrize("size", [512, 1024])
+def test_control_images_are_white_edges_on_black_in_three_channels(plan, kind, size):
+    image = draw_control(plan, kind, size)
+    assert image.shape == (size, size, 3) and image.dtype == np.uint8
+    assert (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all()
+    assert image.max() > 240 and image.min() == 0
+    assert image.mean() < 128
+
+
+def test_canny_is_pure_black_and_white_and_thin(plan):
+    edges = draw_control(plan, "canny", 1024)[..., 0]
+    assert set(np.unique(edges)) == {0, 255}
+    blocks = cv2.erode(edges, np.ones((3, 3)))
+    assert (blocks > 0).mean() < 0.01
+
+
+@pytest.mark.parametrize("kind", CONTROL_KINDS)
+def test_granule_edges_are_where_the_plan_has_them(plan, kind):
+    labels = plan.labels(1024)
+    inside = cv2.erode((labels == np.roll(labels, 1, 1)).astype(np.uint8), np.ones((7, 7))) > 0
+    inside &= labels != JOINT
+    control = draw_control(plan, kind, 1024)[..., 0]
+    edge = np.zeros_like(inside)
+    edge[:, :-1] = labels[:, :-1] != labels[:, 1:]
+    assert control[edge].mean() > 60 + control[inside].mean()
+
+
+@pytest.mark.parametrize("kind", ["softedge", "lineart"])
+def test_joints_stand_out_from_granules(plan, kind):
+    control = draw_control(plan, kind, 1024)[..., 0]
+    joint = cv2.erode((plan.labels(1024) == JOINT).astype(np.uint8), np.ones((3, 3))) > 0
+    assert control[joint].mean() > 240
+    assert control[~joint].mean() < 100
+
+
+def test_softedge_is_softer_than_lineart(plan):
+    steps = {
+        k: np.abs(np.diff(draw_control(plan, k, 1024)[..., 0].astype(int), axis=1)).mean()
+        for k in CONTROL_KINDS
+    }
+    assert steps["softedge"] < steps["lineart"] < steps["canny"]
+
+
+def test_an_unknown_kind_is_refused(plan):
+    with pytest.raises(ValueError, match="depth"):
+        draw_control(plan, "depth", 512)

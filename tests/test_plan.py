@@ -1,0 +1,182 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mixes import mix_of, mixes
+
+from plitka.colormap import JOINT_RGB, draw_colormap
+from plitka.joints import JOINT_WIDTH
+from plitka.plan import JOINT, JOINT_COLOR_INDEX, make_plan
+
+LAYOUTS = ("surface", "grid", "brick")
+
+
+def share_errors(plan, size):
+    wanted = np.array([color.share for color in plan.mix])
+    return np.abs(plan.shares(size) - wanted).max() * 100
+
+
+@given(mixes(), st.sampled_from(LAYOUTS), st.floats(0, 179.99), st.integers(0, 2**63 - 1))
+@settings(max_examples=40)
+def test_shares_are_exact_for_every_mix_layout_angle_and_seed(mix, layout, angle, seed):
+    plan = make_plan(mix, angle, layout, seed)
+    assert share_errors(plan, 1024) < 0.1
+    assert share_errors(plan, 512) < 0.3
+
+
+@pytest.mark.parametrize("percent", [1, 0.5, 0.1])
+def test_a_trace_of_colour_is_there(percent):
+    plan = make_plan(mix_of(WHITE=100 - percent, RED=percent), 0, "surface", 11)
+    assert share_errors(plan, 1024) < 0.01
+    assert plan.shares(512)[1] > 0
+
+
+def test_the_same_inputs_give_the_same_plan_to_the_byte():
+    mix = mix_of(RED=25, DKGREEN=25, BLUE=25, YELLOW=25)
+    first, second = (make_plan(mix, 45, "brick", 5) for _ in range(2))
+    assert first.facets.tobytes() == second.facets.tobytes()
+    assert first.granule_color.tobytes() == second.granule_color.tobytes()
+
+
+def test_another_seed_is_another_tile():
+    mix = mix_of(BLACK=50, WHITE=50)
+    first, second = (make_plan(mix, 0, "surface", seed).color_indices(512) for seed in (1, 2))
+    assert 0.4 < (first != second).mean() < 0.6
+
+
+def test_preview_and_final_show_the_same_tile():
+    plan = make_plan(mix_of(BLACK=50, WHITE=50), 30, "brick", 3)
+    final = plan.color_indices(1024)
+    corners = [final[y::2, x::2] for y in (0, 1) for x in (0, 1)]
+    preview = plan.color_indices(512)
+    assert np.any([preview == corner for corner in corners], axis=0).mean() > 0.999
+
+
+def test_colours_are_mixed_all_over_the_tile():
+    plan = make_plan(mix_of(BLACK=50, WHITE=50), 0, "surface", 8)
+    quarters = plan.color_indices(1024).reshape(4, 256, 4, 256).mean((1, 3))
+    assert quarters.min() > 0.38 and quarters.max() < 0.62
+
+
+def correlation_length(indices):
+    """Distance in pixels at which two pixels agree in colour half as often (chance agreement left out)."""
+    spectrum = np.abs(np.fft.fft2((indices == 0) - (indices == 0).mean())) ** 2
+    correlation = np.fft.ifft2(spectrum).real
+    profile = (correlation[0, :40] + correlation[:40, 0]) / (2 * correlation[0, 0])
+    return np.interp(-0.5, -profile, np.arange(40))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_granules_are_as_large_as_on_the_photographs(layout):
+    # Photographs of mixed tiles, 1024 pixels wide: 4.6 to 5.5 pixels, that is 45 to 55 granules across.
+    plan = make_plan(mix_of(BLACK=50, WHITE=50), 0, layout, 4)
+    assert 4.6 < correlation_length(plan.color_indices(1024)) < 5.5
+
+
+def test_granules_come_in_several_sizes():
+    areas = np.bincount(make_plan(mix_of(RED=100), 0, "surface", 4).labels(1024).ravel())
+    small, large = np.percentile(areas[areas >= 40], [25, 95])
+    assert large > 4 * small
+
+
+def test_granules_are_convex_and_angular():
+    outlines = make_plan(mix_of(RED=100), 0, "surface", 4).granules.outline.astype(np.float64)
+    edges = np.roll(outlines, -1, 1) - outlines
+    following = np.roll(edges, -1, 1)
+    turns = edges[..., 0] * following[..., 1] - edges[..., 1] * following[..., 0]
+    assert turns.min() > -1e-9
+    corners = (np.hypot(edges[..., 0], edges[..., 1]) > 1e-6).sum(1)
+    assert corners.min() >= 3 and corners.max() <= 7
+
+
+def test_a_surface_has_no_joints_and_no_holes():
+    for seed in range(5):
+        assert (make_plan(mix_of(RED=100), 0, "surface", seed).labels(1024) != JOINT).all()
+
+
+def measured_joint_angle(labels, expected):
+    """The direction in which joint pixels line up best, searched around the expected one."""
+    y, x = np.nonzero(labels == JOINT)
+    y, x = y - len(labels) / 2, x - len(labels) / 2
+    candidates = expected + np.arange(-1, 1.0001, 0.02)
+    sharpness = []
+    for angle in np.deg2rad(candidates):
+        across = np.sin(angle) * x + np.cos(angle) * y
+        lines = np.bincount(np.rint(across * 2).astype(int) + 4096).astype(float)
+        sharpness.append((lines**2).sum())
+    best = np.array(sharpness) > 0.995 * max(sharpness)
+    return candidates[best].mean()
+
+
+@pytest.mark.parametrize("angle", [0, 7.5, 30, 45, 60, 90, 123.4, 135, 179])
+@pytest.mark.parametrize("layout", ["grid", "brick"])
+def test_joints_run_at_the_laying_angle_to_a_tenth_of_a_degree(angle, layout):
+    labels = make_plan(mix_of(RED=50, BLUE=50), angle, layout, 6).labels(1024)
+    assert measured_joint_angle(labels, angle) == pytest.approx(angle, abs=0.1)
+
+
+def test_the_laying_angle_turns_anticlockwise():
+    joints = make_plan(mix_of(RED=100), 30, "brick", 6).labels(512) == JOINT
+    y, x = np.nonzero(joints)
+
+    def lines(degrees):
+        turn = np.deg2rad(degrees)
+        across = np.rint(np.sin(turn) * x + np.cos(turn) * y).astype(int) + 1024
+        return (np.bincount(across).astype(float) ** 2).sum()
+
+    assert lines(30) > 3 * lines(-30)
+
+
+def test_joints_take_little_of_the_picture():
+    for layout in ("grid", "brick"):
+        share = (make_plan(mix_of(RED=100), 20, layout, 1).labels(1024) == JOINT).mean()
+        assert JOINT_WIDTH < share < 0.06
+
+
+def test_granules_stop_at_the_joint():
+    plan = make_plan(mix_of(BLACK=50, WHITE=50), 0, "grid", 2)
+    labels = plan.labels(1024)
+    rows = np.flatnonzero((labels == JOINT).mean(1) > 0.9)
+    above, below = labels[rows[0] - 4], labels[rows[rows < rows[0] + 20][-1] + 4]
+    common = np.intersect1d(above, below)
+    assert set(common.tolist()) <= {JOINT}
+
+
+def rgb_of(color):
+    return tuple(bytes.fromhex(color.hex[1:]))
+
+
+def test_the_colormap_has_the_mix_and_nothing_else():
+    mix = mix_of(RED=30, BLUE=70)
+    plan = make_plan(mix, 45, "brick", 9)
+    colormap = draw_colormap(plan, 1024)
+    found, counts = np.unique(colormap.reshape(-1, 3), axis=0, return_counts=True)
+    shares = {tuple(rgb): count for rgb, count in zip(found.tolist(), counts, strict=True)}
+    joints = shares.pop(JOINT_RGB)
+    assert set(shares) == {rgb_of(color) for color in mix}
+    granules = 1024**2 - joints
+    assert [shares[rgb_of(color)] / granules for color in mix] == pytest.approx([0.3, 0.7], abs=1e-3)
+
+
+def test_color_indices_mark_joints():
+    plan = make_plan(mix_of(RED=100), 45, "brick", 9)
+    assert ((plan.color_indices(512) == JOINT_COLOR_INDEX) == (plan.labels(512) == JOINT)).all()
+
+
+def test_a_size_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="size 700 does not divide 1024"):
+        make_plan(mix_of(RED=100), 0, "surface", 0).labels(700)
+
+
+def test_an_unknown_layout_is_refused():
+    with pytest.raises(ValueError, match="herringbone"):
+        make_plan(mix_of(RED=100), 0, "herringbone", 0)
+
+
+def test_plans_do_not_change_between_releases():
+    # A customer who repeats a request and seed gets the tile already approved. Change this only on purpose.
+    plan = make_plan(mix_of(RED=25, DKGREEN=25, BLUE=25, YELLOW=25), 30, "brick", 42)
+    sample = "".join(str(index) for index in plan.color_indices(1024)[60::128, 60::128].ravel())
+    approved = "0325513222012200221213302553200332130133222321113000203011312125521200"
+    # Another processor may round a corner differently, and with it a pixel of the sample.
+    assert sum(a != b for a, b in zip(sample, approved, strict=True)) <= 3

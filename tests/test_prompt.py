@@ -1,0 +1,85 @@
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plitka.palette import PALETTE
+from plitka.prompt import DEFAULT_NEGATIVE_PROMPT, TOKEN_LIMIT, Prompt, build_prompt, check_token_budget
+from plitka.request import RequestError, parse_inputs, parse_request
+
+
+def prompt(text):
+    return build_prompt(parse_inputs("", text, 0, "standard", 1)).positive
+
+
+def test_prompt_is_worded_as_the_adapters_were_trained():
+    assert prompt("60% red, 40% blue") == (
+        "ohwx_rubber_tile <s0><s1>, 60% red, 40% blue, photorealistic rubber tile, high quality, "
+        "detailed texture"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("40% blue, 60% red", "40% blue, 60% red"),
+        ("тёмно-зелёный 70, терракот 20, бело-зелёный 10", "70% dark green, 20% terracotta, 10% white-green"),
+        ("green 50, purple 30, grey 20", "50% grass green, 30% violet, 20% gray"),
+        ("1 red, 1 blue, 1 pink", "34% red, 33% blue, 33% pink"),
+        ("99.8 red, 0.2 blue", "99% red, 1% blue"),
+        ("black", "100% black"),
+        ("#A63437 30%, white 70%", "30% red, 70% white"),
+    ],
+)
+def test_prompt_names_the_colours_in_the_order_of_the_request(text, words):
+    assert f"<s0><s1>, {words}, photorealistic" in prompt(text)
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(PALETTE)), st.floats(0.01, 100)), min_size=1, max_size=8))
+def test_percentages_in_the_prompt_sum_to_100_and_none_is_0(parts):
+    document = {"colors": [{"name": name, "proportion": amount} for name, amount in parts]}
+    request = parse_request(json.dumps(document))
+    whole = [int(digits) for digits in re.findall(r"(\d+)% ", build_prompt(request).positive)]
+    assert sum(whole) == 100
+    assert min(whole) > 0
+    assert len(whole) == len({name for name, _ in parts})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "negative"),
+    [
+        (
+            {},
+            "object, blurry, worst quality, low quality, deformed, watermark, 3d render, cartoon, "
+            "abstract, smooth, flat",
+        ),
+        ({"negative_prompt": ""}, ""),
+        ({"negative_prompt": "shiny"}, "shiny"),
+    ],
+)
+def test_negative_prompt_is_the_given_one_or_the_default(overrides, negative):
+    request = parse_request(json.dumps({"colors": [{"name": "red"}], "overrides": overrides}))
+    assert build_prompt(request).negative == negative
+
+
+def count_words(text):
+    return len(text.split())
+
+
+def test_a_prompt_of_exactly_the_limit_is_accepted():
+    check_token_budget(Prompt("word " * TOKEN_LIMIT, "word " * TOKEN_LIMIT), count_words)
+
+
+def test_prompts_that_the_encoders_would_cut_off_are_refused_by_the_field_that_made_them():
+    with pytest.raises(RequestError) as caught:
+        check_token_budget(Prompt("word " * 78, "word " * 90), count_words)
+    positive, negative = caught.value.problems
+    assert (positive.field, negative.field) == ("colors", "overrides.negative_prompt")
+    assert "makes a prompt of 78 tokens. Allowed: at most 77 tokens" in str(positive)
+    assert "makes a prompt of 90 tokens" in str(negative)
+
+
+def test_the_default_negative_prompt_is_far_below_the_limit():
+    assert count_words(DEFAULT_NEGATIVE_PROMPT) < TOKEN_LIMIT / 2

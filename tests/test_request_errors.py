@@ -1,0 +1,255 @@
+import json
+import re
+
+import pytest
+
+from plitka.palette import PALETTE
+from plitka.request import (
+    MAX_PARAMS_BYTES,
+    RequestError,
+    parse_request,
+)
+
+RED = {"name": "red", "proportion": 100}
+EXAMPLE = 'one JSON object such as {"colors":'
+NAMES = "beige, black, blue"
+PROPORTION = "percent, or a fraction"
+ENTRY = 'an object such as {"name": "black", "proportion": 60}'
+COLORS = "a list of 1 to 8 objects"
+HEX = "# and six hexadecimal digits"
+ANGLE = "any finite number of degrees"
+QUALITY = '"preview", "standard" or "high"'
+SEED = "a whole number from 0 to 9223372036854775807, or -1"
+STEPS = "a whole number from 1 to 100"
+KEYS = "the keys colors, angle, quality, seed, overrides"
+
+
+def problems_of(text):
+    with pytest.raises(RequestError) as caught:
+        parse_request(text)
+    return caught.value.problems
+
+
+def colors(*entries):
+    return {"colors": list(entries)}
+
+
+def parts(*proportions):
+    return colors(*({"name": name, "proportion": p} for name, p in zip(PALETTE, proportions, strict=False)))
+
+
+def override(**settings):
+    return {**colors(RED), "overrides": settings}
+
+
+# The request, the field that is named, what is said about its value, and what is allowed.
+BAD_REQUESTS = [
+    ({}, "colors", "is missing", COLORS),
+    ({"colors": None}, "colors", "null is not a list", COLORS),
+    ({"colors": []}, "colors", "[] is empty", COLORS),
+    ({"colors": {"black": 60}}, "colors", '{"black": 60} is not a list', COLORS),
+    ({"colors": "60% black"}, "colors", '"60% black" is not a list', COLORS),
+    (colors(*[RED] * 9), "colors", "has too many entries", COLORS),
+    (colors("red"), "colors[0]", '"red" is not an object', ENTRY),
+    (colors(RED, None), "colors[1]", "null is not an object", ENTRY),
+    (colors({"proportion": 3}), "colors[0]", '{"proportion": 3} has neither a name nor a hex', ENTRY),
+    (colors({"name": "blak"}), "colors[0].name", 'known colour; did you mean "black"?', NAMES),
+    (colors({"name": "ТЁМНОЗЕЛЁНЙ"}), "colors[0].name", 'did you mean "тёмно-зелён', NAMES),
+    (colors({"name": "octarine"}), "colors[0].name", '"octarine" is not a known colour.', NAMES),
+    (colors({"name": ""}), "colors[0].name", '"" is not a known colour', NAMES),
+    (colors({"name": 5}), "colors[0].name", "5 is not text", NAMES),
+    (colors({"name": True}), "colors[0].name", "true is not text", NAMES),
+    (colors({"name": "#A63437"}), "colors[0].name", 'give it as "hex"', NAMES),
+    (colors({"hex": "#A634"}), "colors[0].hex", '"#A634" is not a hex colour', HEX),
+    (colors({"hex": "red"}), "colors[0].hex", '"red" is not a hex colour', HEX),
+    (colors({"hex": 11}), "colors[0].hex", "11 is not text", HEX),
+    (colors({"name": "red", "hex": "#A63437"}), "colors[0].hex", "stands beside a name", HEX),
+    (colors({"nmae": "red", "name": "red"}), "colors[0].nmae", 'did you mean "name"?', "the keys name, hex"),
+    (colors({**RED, "percent": 5}), "colors[0].percent", "5 is given for an unknown key", "proportion"),
+    (parts(60, -40), "colors[1].proportion", "-40 is negative", PROPORTION),
+    (parts(60, True), "colors[1].proportion", "true is not a number", PROPORTION),
+    (parts(60, "much"), "colors[1].proportion", '"much" is not a number', PROPORTION),
+    (parts(60, ""), "colors[1].proportion", '"" is not a number', PROPORTION),
+    (parts(60, "%"), "colors[1].proportion", '"%" is not a number', PROPORTION),
+    (parts(60, "4 0"), "colors[1].proportion", '"4 0" is not a number', PROPORTION),
+    (parts(60, "0x10"), "colors[1].proportion", '"0x10" is not a number', PROPORTION),
+    (parts(60, "nan"), "colors[1].proportion", '"nan" is not a number', PROPORTION),
+    (parts(60, "1e999"), "colors[1].proportion", '"1e999" is not finite', PROPORTION),
+    (parts(60, float("nan")), "colors[1].proportion", "NaN is not finite", PROPORTION),
+    (parts(60, float("inf")), "colors[1].proportion", "Infinity is not finite", PROPORTION),
+    (parts(60, 1e300), "colors[1].proportion", "1e+300 is too large", "from 0 to 1000000"),
+    (parts(60, [40]), "colors[1].proportion", "[40] is not a number", PROPORTION),
+    (parts(60, None), "colors[1].proportion", ": is missing", PROPORTION),
+    (colors(RED, {"name": "blue"}), "colors[1].proportion", ": is missing", PROPORTION),
+    (parts("50 %", 0.5), "colors[1].proportion", "0.5 stands beside amounts with a percent sign", PROPORTION),
+    (parts("99 %", 0.01), "colors[1].proportion", "could be a fraction or a percentage", PROPORTION),
+    (parts(0, 0), "colors", "has proportions that sum to 0", "their proportions not all 0"),
+    (parts("0 %"), "colors", "has proportions that sum to 0", "their proportions not all 0"),
+    ({**colors(RED), "angle": "steep"}, "angle", '"steep" is not a number', ANGLE),
+    ({**colors(RED), "angle": False}, "angle", "false is not a number", ANGLE),
+    ({**colors(RED), "angle": float("-inf")}, "angle", "-Infinity is not finite", ANGLE),
+    ({**colors(RED), "angle": "1e400"}, "angle", '"1e400" is not finite', ANGLE),
+    ({**colors(RED), "angle": [45]}, "angle", "[45] is not a number", ANGLE),
+    ({**colors(RED), "quality": "best"}, "quality", '"best" is not one of the choices', QUALITY),
+    ({**colors(RED), "quality": 1}, "quality", "1 is not one of the choices", QUALITY),
+    ({**colors(RED), "seed": -2}, "seed", "-2 is too small", SEED),
+    ({**colors(RED), "seed": 2**63}, "seed", "9223372036854775808 is too large", SEED),
+    ({**colors(RED), "seed": 1.5}, "seed", "1.5 is not a whole number", SEED),
+    ({**colors(RED), "seed": True}, "seed", "true is not a number", SEED),
+    ({**colors(RED), "seed": "x"}, "seed", '"x" is not a number', SEED),
+    ({**colors(RED), "seed": 1e18}, "seed", "write all its digits", SEED),
+    ({**colors(RED), "seed": "9" * 500}, "seed", "has too many digits", SEED),
+    ({**colors(RED), "overrides": []}, "overrides", "[] is not an object", "use_controlnet, guidance_scale"),
+    (
+        override(use_controlnet="yes"),
+        "overrides.use_controlnet",
+        '"yes" is not true or false',
+        "true or false",
+    ),
+    (override(use_controlnet=1), "overrides.use_controlnet", "1 is not true or false", "true or false"),
+    (override(guidance_scale=0.5), "overrides.guidance_scale", "0.5 is too small", "from 1 to 20"),
+    (override(guidance_scale=21), "overrides.guidance_scale", "21 is too large", "from 1 to 20"),
+    (override(guidance_scale=float("nan")), "overrides.guidance_scale", "NaN is not finite", "from 1 to 20"),
+    (override(num_inference_steps=0), "overrides.num_inference_steps", "0 is too small", STEPS),
+    (override(num_inference_steps=101), "overrides.num_inference_steps", "101 is too large", STEPS),
+    (override(num_inference_steps=2.5), "overrides.num_inference_steps", "2.5 is not a whole", STEPS),
+    (override(num_inference_steps_preview="x"), "overrides.num_inference_steps_preview", '"x" is not', STEPS),
+    (override(num_inference_steps_final=-1), "overrides.num_inference_steps_final", "-1 is too small", STEPS),
+    (override(negative_prompt=5), "overrides.negative_prompt", "5 is not text", "at most 1000 characters"),
+    (override(negative_prompt="a" * 1001), "overrides.negative_prompt", "is too long", "at most 1000"),
+    (override(negative_prompt="a\0b"), "overrides.negative_prompt", "control characters", "at most 1000"),
+    (override(negative_prompt="\ud800"), "overrides.negative_prompt", "broken Unicode", "at most 1000"),
+    (override(lora_scale=2.1), "overrides.lora_scale", "2.1 is too large", "from 0 to 2"),
+    (override(controlnet_scale=-0.1), "overrides.controlnet_scale", "-0.1 is too small", "from 0 to 2"),
+    (override(color_guidance=1.1), "overrides.color_guidance", "1.1 is too large", "from 0 to 1"),
+    (override(layout="bricks"), "overrides.layout", '"bricks" is not one', '"surface", "grid" or "brick"'),
+    (override(output_format="gif"), "overrides.output_format", '"gif" is not one', '"png", "webp" or "jpg"'),
+    (override(scheduler="plms"), "overrides.scheduler", '"plms" is not one', '"ddim", "euler" or "euler_a"'),
+    (override(lora=1), "overrides.lora", 'did you mean "lora_scale"?', "the keys use_controlnet"),
+    (
+        {**colors(RED), "colours": []},
+        "colours",
+        '[] is given for an unknown key; did you mean "colors"?',
+        KEYS,
+    ),
+    ({**colors(RED), "Angle": 5}, "Angle", 'did you mean "angle"?', KEYS),
+    ({**colors(RED), "steps": 5}, "steps", 'did you mean "overrides.num_inference_steps"?', KEYS),
+    ({**colors(RED), "lora_scale": 1}, "lora_scale", 'did you mean "overrides.lora_scale"?', KEYS),
+    ({**colors(RED), "xyzzy": None}, "xyzzy", "null is given for an unknown key.", KEYS),
+    ({"params_json": colors(RED), "seed": 3}, "params_json", 'stands beside "seed"', "either params_json"),
+]
+
+
+@pytest.mark.parametrize(("request_", "field", "said", "allowed"), BAD_REQUESTS)
+def test_a_bad_field_is_named_with_its_value_and_what_is_allowed(request_, field, said, allowed):
+    (problem,) = problems_of(json.dumps(request_))
+    assert problem.field == field
+    assert said in str(problem)
+    assert allowed in problem.allowed
+    assert str(problem).startswith(f"{field}: ")
+    assert str(problem).endswith(".")
+
+
+BAD_TEXTS = {
+    "nothing": ("", "is empty"),
+    "whitespace": (" \n ", "is empty"),
+    "a byte order mark alone": ("\ufeff", "is empty"),
+    "a word": ("black", "is not valid JSON: expecting value at line 1, column 1"),
+    "single quotes": (
+        "{'colors': []}",
+        "is not valid JSON: expecting property name enclosed in double quotes",
+    ),
+    "a comma too many": ('{"colors": [],}', "is not valid JSON"),
+    "an open end": ('{"colors": [', "is not valid JSON: expecting value"),
+    "two objects": ("{} {}", "is not valid JSON: extra data at line 1, column 4"),
+    "a list": ("[]", "[] is not a JSON object"),
+    "null": ("null", "null is not a JSON object"),
+    "a number": ("60", "60 is not a JSON object"),
+    "NaN": ("NaN", "NaN is not a JSON object"),
+    "a list encoded twice": ('"[]"', "[] is not a JSON object"),
+    "a list nested in itself": ('{"params_json": []}', "[] is not a JSON object"),
+    "nothing nested in itself": ('{"params_json": ""}', "is empty"),
+    "too many wrappings": ('{"params_json":' * 20 + "{}" + "}" * 20, "is wrapped more than 8 times"),
+    "deep lists": ('{"colors": ' + "[" * 20 + "]" * 20 + "}", "is nested more than 8 levels deep"),
+    "very deep lists": ("[" * 60_000, "is nested more than 8 levels deep"),
+    "very deep objects": ('{"a":' * 10_000 + "1" + "}" * 10_000, "is nested more than 8 levels deep"),
+    "a long text": ('{"colors": "' + "a" * MAX_PARAMS_BYTES + '"}', "is longer than 65536 bytes"),
+    "a long text in two-byte letters": (
+        '"' + "я" * (MAX_PARAMS_BYTES // 2) + '"',
+        "is longer than 65536 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), BAD_TEXTS.values(), ids=BAD_TEXTS)
+def test_what_is_not_one_json_object_is_refused_as_params_json(text, said):
+    (problem,) = problems_of(text)
+    assert problem.field == "params_json"
+    assert said in str(problem)
+    assert problem.allowed.startswith(EXAMPLE) or "at most 65536 bytes" in problem.allowed
+    assert len(str(problem)) < 500
+
+
+def test_a_request_of_exactly_the_longest_length_is_read():
+    text = json.dumps(colors(RED))
+    assert parse_request(text + " " * (MAX_PARAMS_BYTES - len(text))).mix[0].id == "RED"
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "said"),
+    [
+        ('{"angle": 0, "angle": 45, "colors": [{"name": "red"}]}', "angle", "0 and 45 are both given"),
+        ('{"colors": [{"name": "red", "name": "blue"}]}', "colors[0].name", '"red" and "blue" are both'),
+        ('{"colors": [{"name": "red"}], "overrides": {"use_controlnet": true, "use_controlnet": false}}',
+         "overrides.use_controlnet", "true and false are both given"),
+        ('{"params_json": {}, "params_json": 1}', "params_json", "{} and 1 are both given"),
+    ],
+)  # fmt: skip
+def test_a_key_given_twice_with_different_values_is_refused(text, field, said):
+    (problem,) = problems_of(text)
+    assert (problem.field, problem.allowed) == (field, "each key once")
+    assert said in str(problem)
+
+
+def test_every_problem_is_reported_at_once():
+    text = """{"colors": [{"name": "blak", "proportion": true}, {"hex": "#A", "proportion": -3},
+        {"nme": "red"}], "angle": "x", "angle": 5, "quality": "best", "seed": 1.5, "colour": 1,
+        "overrides": {"lora": NaN, "lora_scale": 1e400, "layout": "bricks"}}"""
+    problems = problems_of(text)
+    assert {problem.field for problem in problems} == {
+        "colors[0].name", "colors[0].proportion", "colors[1].hex", "colors[1].proportion", "colors[2]",
+        "colors[2].nme", "angle", "quality", "seed", "colour", "overrides.lora", "overrides.lora_scale",
+        "overrides.layout",
+    }  # fmt: skip
+    message = str(RequestError(problems))
+    assert message.startswith(f"The request has {len(problems)} problems:\n- ")
+    assert all(f"- {problem}" in message for problem in problems)
+
+
+def test_proportions_are_checked_beside_other_bad_fields():
+    fields = [problem.field for problem in problems_of(json.dumps({**parts(0, 0), "angle": "x"}))]
+    assert fields == ["colors", "angle"]
+
+
+def test_thousands_of_problems_stay_a_readable_message():
+    with pytest.raises(RequestError) as caught:
+        parse_request(json.dumps({f"key{i}": i for i in range(2000)}))
+    assert len(caught.value.problems) == 2001
+    assert str(caught.value).endswith("- and 1981 more.")
+    assert len(str(caught.value)) < 5000
+
+
+@pytest.mark.parametrize(
+    "name", ["\u202ered", "re\u2066d", "a\nb", "\x1b[31mred", "\x7f", "\ud800", "a" * 9999]
+)
+def test_a_message_never_repeats_what_could_disturb_a_terminal(name):
+    text = json.dumps({**colors({"name": name}), name: 1})
+    for problem in problems_of(text):
+        assert re.fullmatch(r"[\w\[\]\". \\…]+", problem.field)
+        assert str(problem).isprintable()
+        assert len(problem.value) < 80
+
+
+def test_a_number_of_thousands_of_digits_is_refused_by_its_field():
+    (problem,) = problems_of('{"colors": [{"name": "red"}], "seed": 1' + "0" * 5000 + "}")
+    assert problem.field == "seed"
