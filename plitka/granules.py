@@ -36,15 +36,16 @@ class Granules:
     """Outlines and facets of G granules in the unit square, bottom first.
 
     `outline` and `top` are (G, 7, 2), `slope` is (G, 5, 2): convex polygons whose last corner may repeat.
-    `tone` is (G, 3): the light on each facet, 0 to 1. `chip` marks the small granules, which have no slope.
-    `floor` granules at the start of the list are the closed bottom layer and have one facet.
+    `tone` is (G, 3): the light on each facet, 0 to 1. `plain` marks granules without a slope: chips, and
+    those so deep that little of them is seen. `floor` granules at the start of the list are the closed
+    bottom layer and have one facet.
     """
 
     outline: _Floats
     slope: _Floats
     top: _Floats
     tone: _Floats
-    chip: NDArray[np.bool_]
+    plain: NDArray[np.bool_]
     floor: int
 
     @property
@@ -60,16 +61,18 @@ def pour_granules(rng: np.random.Generator, joints: Joints | None) -> Granules:
     centres = np.concatenate([floor_centres, *(c for c, _ in layers)])
     radii = np.concatenate([floor_radii, *(r for _, r in layers)])
     chip = rng.random(len(radii), np.float32) < _CHIPS
-    chip[: len(floor_centres)] = False
-    radii[chip] *= _CHIP_SIZE
     floor = len(floor_centres)
+    chip[:floor] = False
+    radii[chip] *= _CHIP_SIZE
+    plain = chip.copy()
+    plain[: floor + len(layers[0][0])] = True
     outline, corners = _outlines(rng, centres, radii, floor)
     apex, top = _tops(rng, outline)
     slope = _slopes(rng, outline, corners, apex)
     tone = _facet_tones(rng, centres, slope)
     if joints is not None:
         outline, top, slope = (_stop_at_joints(joints, centres, p) for p in (outline, top, slope))
-    return Granules(outline, slope, top, tone, chip, floor)
+    return Granules(outline, slope, top, tone, plain, floor)
 
 
 def _scatter(
@@ -135,11 +138,11 @@ def _facet_tones(rng: np.random.Generator, centres: _Floats, slope: _Floats) -> 
     """Light on side, slope and top (n, 3): slopes that face the light are brighter, tops brightest."""
     facing = slope.mean(1) - centres
     facing /= np.maximum(np.hypot(facing[:, 0], facing[:, 1]), np.float32(1e-9))[:, None]
-    lit = np.float32(0.11) * (facing @ _LIGHT)
+    lit = np.float32(0.16) * (facing @ _LIGHT)
     noise = rng.standard_normal((len(centres), FACETS + 1), np.float32)
     # A granule's facets differ from each other and, all together, from those of other granules.
-    own = noise[:, :FACETS] * np.array([0.04, 0.04, 0.045], np.float32)
-    tone = np.stack([0.63 - lit, 0.63 + lit, np.full_like(lit, 0.80)], 1) + own + 0.022 * noise[:, FACETS:]
+    own = noise[:, :FACETS] * np.float32(0.06)
+    tone = np.stack([0.60 - lit, 0.60 + lit, np.full_like(lit, 0.80)], 1) + own + 0.03 * noise[:, FACETS:]
     return tone.astype(np.float32)
 
 

@@ -89,8 +89,7 @@ def make_plan(mix: Mix, laying_angle: float, layout: str, seed: int) -> TilePlan
     facets = _tear_edges(facets, rng)
     if joints is not None:
         _cut_joints(facets, joints)
-    labels = _labels(facets, PLAN_SIZE)
-    areas = np.bincount(labels.ravel() + 1, minlength=granules.count + 1)[1:]
+    areas = _visible_areas(facets, granules.count)
     colors = assign_colors(areas, np.array([color.share for color in mix]), rng)
     return TilePlan(mix, laying_angle, layout, seed, granules, colors, facets)
 
@@ -143,14 +142,14 @@ def _draw_facets(granules: Granules, fine: int) -> NDArray[np.uint16]:
     outlines = _fixed_point(granules.outline, fine)
     slopes = _fixed_point(granules.slope, fine)
     tops = _fixed_point(granules.top, fine)
-    chip = granules.chip.tolist()
+    plain = granules.plain.tolist()
     fill = cv2.fillConvexPoly
     for granule in range(granules.floor):
         fill(facets, outlines[granule], FACETS * granule, cv2.LINE_8, _SHIFT)
     for granule in range(granules.floor, granules.count):
         facet = FACETS * granule
         fill(facets, outlines[granule], facet, cv2.LINE_8, _SHIFT)
-        if not chip[granule]:
+        if not plain[granule]:
             fill(facets, slopes[granule], facet + SLOPE, cv2.LINE_8, _SHIFT)
         fill(facets, tops[granule], facet + TOP, cv2.LINE_8, _SHIFT)
     return facets
@@ -183,6 +182,13 @@ def _tear_edges(facets: NDArray[np.uint16], rng: np.random.Generator) -> NDArray
 def pixel_centres(size: int) -> NDArray[np.intp]:
     """Rows (or columns) of a facet map that lie under the pixel centres of a view."""
     return ((np.arange(size) + 0.5) * OVERSAMPLING).astype(np.intp)
+
+
+def _visible_areas(facets: NDArray[np.uint16], granules: int) -> NDArray[np.int64]:
+    """Pixels of each granule in a view at PLAN_SIZE."""
+    at = pixel_centres(PLAN_SIZE)
+    per_facet = np.bincount(facets[at][:, at].ravel(), minlength=FACETS * granules)
+    return per_facet[: FACETS * granules].reshape(granules, FACETS).sum(1)
 
 
 def _labels(facets: NDArray[np.uint16], size: int) -> NDArray[np.int32]:

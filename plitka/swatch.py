@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.granules import FACETS
-from plitka.plan import JOINT_FACET, TilePlan, pixel_centres
+from plitka.plan import JOINT, JOINT_FACET, TilePlan, pixel_centres
 from plitka.shading import joint_ramp, light_statistics, shade_ramp
 
 # Strengths of the parts of the light field, in levels of 0 to 255 per level.
-_NEAR_OCCLUSION = 0.48
+_NEAR_OCCLUSION = 0.42
 _FAR_OCCLUSION = 0.06
 _PIT = 0.6
 _PIT_DEPTH = 30
 _CAST_SHADOW = 0.22
-_CREASE = 1.4
-_CREASE_LIMIT = 75
+_CREASE = 1.2
+_CREASE_LIMIT = 62
 _LIT_RIM = 0.11
 _GRAIN = 0.11
 _MOTTLE = 0.11
@@ -45,7 +45,7 @@ def draw_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
     facets = plan.facet_map(size)
     light = light_field(plan, facets)
     small = cv2.resize(light, (size, size), interpolation=cv2.INTER_AREA)
-    statistics = light_statistics(small)
+    statistics = light_statistics(small[plan.labels(size) != JOINT])
     ramps = np.concatenate([shade_ramp(color, plan.mix, statistics) for color in plan.mix] + [joint_ramp()])
     color_of_facet = np.full(JOINT_FACET + 1, len(plan.mix) << 8, np.uint16)
     facet_colors = np.repeat(plan.granule_color, FACETS).astype(np.uint16) << 8

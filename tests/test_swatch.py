@@ -24,6 +24,13 @@ def test_a_tile_of_one_colour_has_the_photographed_mean(code, size):
     assert delta_e00(mean, PALETTE[code].lab) < 1.0
 
 
+@pytest.mark.parametrize("layout", ["grid", "brick"])
+def test_joints_do_not_change_the_colour_of_the_granules(layout):
+    plan = make_plan(mix_of(SAND=100), 30, layout, 1)
+    granules = lab_of(draw_swatch(plan, 1024))[plan.labels(1024) != JOINT]
+    assert delta_e00(tuple(float(v) for v in granules.mean(0)), PALETTE["SAND"].lab) < 1.0
+
+
 @pytest.mark.parametrize("code", ["BLACK", "WHITE", "RED", "YELLOW", "BLUE"])
 def test_granules_are_lit_and_shaded_as_on_photographs(code):
     lightness = lab_of(draw_swatch(make_plan(mix_of(**{code: 100}), 0, "surface", 1), 1024))[..., 0]
