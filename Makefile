@@ -17,6 +17,10 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+# The OpenAPI schema that the Cog server reads, from the signature in predict.py.
+schema: $(VENV)/.render
+	@$(BIN)/plitka schema
+
 # The light install: everything but torch and diffusers.
 $(VENV)/.render: pyproject.toml requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -1,0 +1,273 @@
+"""The `plitka` command.
+
+Exit status: 0 for success, 1 for a failure (a missing model, an unwritable folder), 2 for a request or an
+option that cannot be served. Results go to standard output, errors and progress to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+import typer
+from rich.console import Console
+
+import plitka
+from plitka.engines import DEFAULT_ENGINE, ENGINE_VARIABLE, EngineName
+from plitka.report import demo_table, files_table, picture_line, plan_table, say, shares_table
+
+if TYPE_CHECKING:
+    from plitka.engine import Engine
+    from plitka.fidelity import Fidelity
+    from plitka.request import TileRequest
+
+FAILURE, BAD_REQUEST = 1, 2
+
+app = typer.Typer(
+    help="Pictures of pressed rubber tiles with exactly the colour mix that was asked for.",
+    epilog="Exit status: 0 success, 1 failure, 2 a request or an option that cannot be served.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+models = typer.Typer(help="The weights of an engine.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+results = Console()
+messages = Console(stderr=True)
+
+
+Params = Annotated[
+    str | None,
+    typer.Option("--params", "-p", help="The whole request as JSON; @FILE reads a file, - standard input."),
+]
+Colors = Annotated[str | None, typer.Option(help="Colours and shares, such as '60% black, 40% white'.")]
+Angle = Annotated[str | None, typer.Option(help="Laying angle of the joints, degrees.")]
+Quality = Annotated[str | None, typer.Option(help="preview, standard or high.")]
+Seed = Annotated[str | None, typer.Option(help="0 to 2^63 - 1, or -1 to draw one.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the files, made where it is missing.")]
+Engines = Annotated[
+    EngineName | None,
+    typer.Option("--engine", help=f"Default: {ENGINE_VARIABLE}, else {DEFAULT_ENGINE}."),
+]
+Size = Annotated[Literal["512", "1024"], typer.Option(help="Pixels on a side.")]
+Weights = Annotated[
+    Path | None, typer.Option(help="Folder, .tar or .zip with a LoRA and embeddings.", exists=True)
+]
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Pictures of pressed rubber tiles with exactly the colour mix that was asked for."""
+    if version:
+        say(results, f"plitka {plitka.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def generate(
+    params: Params = None,
+    colors: Colors = None,
+    angle: Angle = None,
+    quality: Quality = None,
+    seed: Seed = None,
+    engine: Engines = None,
+    from_picture: Annotated[
+        Path | None,
+        typer.Option("--from", help="Make this picture again, to the byte, from its own metadata."),
+    ] = None,
+    weights: Weights = None,
+    out: Out = Path("out"),
+) -> None:
+    """Draw a tile: preview, final picture and colour map."""
+    from plitka.command_input import read_request
+
+    with exit_status():
+        if from_picture is None:
+            request = read_request(params, colors, angle, quality, seed)
+            say_notices(request)
+            fidelity, _ = draw(request, load(engine, weights), out)
+        elif any(value is not None for value in (params, colors, angle, quality, seed, engine)):
+            raise typer.BadParameter("--from takes everything from the picture; leave the other options out")
+        else:
+            fidelity, _ = draw_again(from_picture, weights, out)
+        results.print(shares_table(fidelity))
+
+
+@app.command()
+def plan(
+    params: Params = None,
+    colors: Colors = None,
+    angle: Angle = None,
+    quality: Quality = None,
+    seed: Seed = None,
+    size: Size = "1024",
+    out: Out = Path("out"),
+) -> None:
+    """Draw what stands before any model runs: colour map, swatch and control images."""
+    from plitka.command_input import read_request
+    from plitka.plan import plan_for
+    from plitka.views import draw_views
+
+    with exit_status():
+        request = read_request(params, colors, angle, quality, seed)
+        say_notices(request)
+        tile = plan_for(request)
+        out.mkdir(parents=True, exist_ok=True)
+        for filename, data in draw_views(request, tile, int(size)):
+            (out / filename).write_bytes(data)
+            say(results, str(out / filename))
+        results.print(plan_table(request.mix, tile.shares(int(size))))
+
+
+@app.command()
+def demo(out: Out = Path("out/demo")) -> None:
+    """Draw four tiles without any model and say how exact they are and where they lie."""
+    from plitka.demo import DEMO_REQUESTS
+    from plitka.engine import RenderEngine
+    from plitka.request import parse_request
+
+    with exit_status():
+        rows = []
+        for name, params in DEMO_REQUESTS.items():
+            fidelity, seconds = draw(parse_request(json.dumps(params)), RenderEngine(), out / name)
+            rows.append((name, fidelity, seconds))
+        results.print(demo_table(rows))
+        say(results, f"The pictures are in {out.resolve()}")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads for numeric libraries; default: theirs.")
+    ] = None,
+    engine: Engines = None,
+) -> None:
+    """Start the Cog HTTP server, the same that runs in the container, without Docker."""
+    from plitka.serve import serve as become_server
+
+    with exit_status():
+        become_server(host, port, engine, threads)
+
+
+@app.command()
+def schema(
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; fail if the file is stale.")
+    ] = False,
+) -> None:
+    """Write the OpenAPI schema of predict.py to where the server looks for it."""
+    from plitka.schema import SCHEMA_FILE, install_schema, is_current
+    from plitka.serve import ROOT
+
+    if check and not is_current(ROOT):
+        fail(f"{ROOT / SCHEMA_FILE} does not fit predict.py; run: plitka schema", FAILURE)
+    changed = not check and install_schema(ROOT)
+    say(results, f"{ROOT / SCHEMA_FILE}: {'written' if changed else 'up to date'}")
+
+
+@models.command("list")
+def list_models(engine: Engines = None) -> None:
+    """Show where every weight file of an engine comes from and whether it is there."""
+    show_models(engine, hashes=False)
+
+
+@models.command("verify")
+def verify_models(engine: Engines = None) -> None:
+    """Check every weight file by size and sha256; fail if one is missing or broken."""
+    if not show_models(engine, hashes=True):
+        raise typer.Exit(FAILURE)
+
+
+def show_models(engine: str | None, *, hashes: bool) -> bool:
+    """Print the table of an engine's files, or of every engine's. True if none is missing or broken."""
+    from plitka.manifest import load_manifest, model_dir
+    from plitka.models import verify
+
+    with exit_status():
+        say(results, f"model folder: {model_dir().resolve()}")
+        names = [engine] if engine else list(load_manifest().models)
+        whole = True
+        for name in names:
+            with messages.status(f"checking the files of {name}"):
+                files = list(verify(name, hashes=hashes))
+            results.print(files_table(name, files))
+            whole &= all(file.state in ("ok", "hub") for file in files)
+        return whole
+
+
+def draw_again(picture: Path, weights: Path | None, folder: Path) -> tuple[Fidelity, float]:
+    """Draw the request of a picture with its engine; warns where this installation is another."""
+    from plitka.metadata import differences, read_provenance
+    from plitka.request import parse_request
+
+    provenance = read_provenance(picture)
+    engine = load(provenance.engine, weights)
+    for difference in differences(provenance, engine.identity()):
+        say(messages, f"the bytes may differ: {difference}", "yellow")
+    return draw(parse_request(provenance.request), engine, folder)
+
+
+def load(engine: str | None, weights: Path | None) -> Engine:
+    """The engine asked for, or that of the environment."""
+    from plitka.engines import engine_name_from_environment, load_engine, log_to_stderr
+
+    log_to_stderr()
+    return load_engine(engine or engine_name_from_environment(), weights=weights)
+
+
+def draw(request: TileRequest, engine: Engine, folder: Path) -> tuple[Fidelity, float]:
+    """Write the three files of a request into `folder`, saying so as each is finished.
+
+    Returns what was measured in the final picture, and the seconds that all files took.
+    """
+    from plitka.generate import generate as draw_files
+
+    measured, seconds = [], 0.0
+    files = draw_files(request, engine)
+    folder.mkdir(parents=True, exist_ok=True)
+    for result in files:
+        path = folder / result.filename
+        path.write_bytes(result.data)
+        say(results, picture_line(result, path))
+        measured += [result.fidelity] if result.fidelity else []
+        seconds = result.metrics.get("timing.total", seconds)
+    return measured[-1], seconds
+
+
+def say_notices(request: TileRequest) -> None:
+    """Say what was normalised or merged, and the seed, which may have been drawn here."""
+    for notice in request.notices:
+        say(messages, f"note: {notice}", "yellow")
+    say(messages, f"seed {request.seed}")
+
+
+@contextmanager
+def exit_status() -> Iterator[None]:
+    """Turn the errors that people can mend into one message and the exit status for them."""
+    from plitka.device import DeviceError
+    from plitka.engines import EngineError
+    from plitka.errors import RequestError
+    from plitka.metadata import MetadataError
+    from plitka.serve import ServeError
+    from plitka.weight_files import ModelFileError
+
+    try:
+        yield
+    except (RequestError, MetadataError) as error:
+        fail(str(error), BAD_REQUEST)
+    except (EngineError, ServeError, ModelFileError, DeviceError, OSError) as error:
+        fail(str(error), FAILURE)
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Say what is wrong and leave."""
+    say(messages, message, "red")
+    raise typer.Exit(status)

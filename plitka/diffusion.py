@@ -1,0 +1,291 @@
+"""The diffusion engine: SDXL-format models that turn plan and prompt into photographs.
+
+The libraries are imported by `DiffusionEngine.load`, after it is known whether the hub is needed at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+
+from plitka.denoising import (
+    CONDITIONING_SIZE,
+    Stage,
+    control_inputs,
+    controlnet_scale,
+    start_inputs,
+    swatch_strength,
+)
+from plitka.device import DeviceInfo, manage_gpu_memory, optimize_for_device, select_best_device
+from plitka.engine import Drawing, Job
+from plitka.gpu_errors import GpuMemoryError, is_fatal, is_out_of_memory
+from plitka.models import Adapters, EngineFiles, find_adapters, find_files
+from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE
+from plitka.progress import bar_options
+from plitka.prompt import TOKEN_LIMIT, TRIGGER, Prompt, check_token_budget
+from plitka.request import TileRequest
+from plitka.routing import Route, route
+from plitka.weight_files import hash_file, unpack_weights
+
+if TYPE_CHECKING:
+    from plitka.lora import Lora
+    from plitka.pipelines import Pipelines
+
+# The prompt's words for the embeddings, as the prompt is built for two vectors.
+PROMPT_TOKENS = TRIGGER.partition(" ")[2]
+VERSIONED_LIBRARIES = ("torch", "diffusers", "transformers", "peft")
+GIB = 1024**3
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class DiffusionEngine:
+    """Draws with a base model, a LoRA, embeddings and ControlNets. Implements `plitka.engine.Engine`."""
+
+    def __init__(
+        self,
+        name: str,
+        pipelines: Pipelines,
+        identity: Mapping[str, str],
+        lora: Lora | None = None,
+        lora_scale: float = 0.0,
+        tokens: tuple[str, ...] = (),
+        preview_size: int = PREVIEW_SIZE,
+        final_size: int = FINAL_SIZE,
+    ) -> None:
+        self.name = name
+        self.pipelines = pipelines
+        self.lora = lora
+        self.default_lora_scale = lora_scale
+        self.tokens = tokens
+        self._identity = dict(identity)
+        self._sizes = (preview_size, final_size)
+        self._healthy = True
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        weights: Path | None = None,
+        on_phase: Callable[[str, float], None] | None = None,
+        *,
+        device_info: DeviceInfo | None = None,
+        preview_size: int = PREVIEW_SIZE,
+        final_size: int = FINAL_SIZE,
+    ) -> DiffusionEngine:
+        """Load an engine of the manifest onto the best device; no ControlNet yet.
+
+        `weights` is a folder, `.tar` or `.zip` with a LoRA and embeddings, in place of the model folder's
+        own. `on_phase(phase, seconds)` is called as each phase ends. Raises ModelFileError if a file is
+        missing, broken or does not fit, DeviceError for a device setting that is not allowed.
+        """
+        phase = partial(_phase, on_phase)
+        with phase("device"):
+            device_info = device_info or select_best_device()
+            optimize_for_device(device_info)
+        with _opened(weights) as weights_folder:
+            with phase("files"):
+                files = find_files(name)
+                adapters = find_adapters(files.models, files.folder, weights_folder)
+                identity = _identity(name, device_info, files, adapters)
+            with phase("libraries"):
+                from plitka.lora import load_lora
+                from plitka.pipelines import Pipelines
+                from plitka.textual_inversion import load_textual_inversion
+            with phase("base"):
+                pipelines = Pipelines(files, device_info)
+            engine = cls(name, pipelines, identity, preview_size=preview_size, final_size=final_size)
+            if adapters.embeddings:
+                with phase("embeddings"):
+                    engine.tokens = load_textual_inversion(pipelines.base, adapters.embeddings)
+            if adapters.lora and files.models.lora:
+                with phase("lora"):
+                    engine.lora = load_lora(pipelines.base, adapters.lora)
+                    engine.default_lora_scale = files.models.lora.scale
+                    engine.lora.apply(engine.default_lora_scale)
+                    log.info("LoRA: %d modules at scale %g", engine.lora.modules, engine.default_lora_scale)
+        return engine
+
+    def identity(self) -> dict[str, str]:
+        """Model ids with revisions or hashes, library versions, device."""
+        return dict(self._identity)
+
+    def check(self, request: TileRequest, prompt: Prompt) -> None:
+        """Raise RequestError if a prompt is longer than the text encoders read, by their own tokenizers."""
+        check_token_budget(self._spoken(prompt), self._count_tokens, TOKEN_LIMIT)
+
+    def draw(self, job: Job) -> Iterator[Drawing]:
+        """Yield the preview, then the final picture.
+
+        Raises GpuMemoryError if the memory does not suffice one offload level further, NonFiniteImageError
+        for a picture that overflowed, ModelFileError if a ControlNet does not load.
+        """
+        try:
+            yield from self._draw(job)
+        except Exception as error:
+            if is_fatal(error):
+                log.critical("the GPU is lost to this process: %s", error)
+                self._healthy = False
+            raise
+
+    def is_healthy(self) -> bool:
+        """False after an error of the GPU that only a new process can mend."""
+        return self._healthy
+
+    def close(self) -> None:
+        """Release the models and their memory."""
+        self.lora = None
+        self.pipelines.close()
+
+    def _draw(self, job: Job) -> Iterator[Drawing]:
+        chosen = route(job.request)
+        retries: list[str] = []
+        if self.lora is not None:
+            scale = job.request.overrides.lora_scale
+            self.lora.apply(self.default_lora_scale if scale is None else scale)
+        embeddings = self._with_fallback(partial(self._encode, job.prompt), retries)
+        preview_size, final_size = self._sizes
+        for stage in (
+            Stage("preview", preview_size, job.profile.steps_preview),
+            Stage("final", final_size, job.profile.steps_final),
+        ):
+            drawing = self._with_fallback(partial(self._picture, job, chosen, embeddings, stage), retries)
+            memory = {"offload": self.pipelines.offload_level, "retries": list(retries)}
+            yield Drawing(stage.name, drawing.image, {**drawing.report, **memory})
+
+    def _picture(
+        self, job: Job, chosen: Route, embeddings: Mapping[str, torch.Tensor], stage: Stage
+    ) -> Drawing:
+        """Denoise and decode one picture."""
+        request, guidance_scale = job.request, job.profile.guidance_scale
+        strength = swatch_strength(request.color_guidance, stage.steps)
+        pipeline, controlnet = self.pipelines.get(chosen.control, strength is not None, request.scheduler)
+        pipeline.set_progress_bar_config(**bar_options(f"{stage.name} {stage.size}x{stage.size}"))
+        inputs = start_inputs(job, stage)
+        if chosen.control is not None:
+            mode = self.pipelines.controlnets.mode(chosen.control)
+            inputs |= control_inputs(job, stage, chosen.control, mode)
+        latents = pipeline(
+            **embeddings,
+            **inputs,
+            num_inference_steps=stage.steps,
+            guidance_scale=guidance_scale,
+            generator=torch.Generator("cpu").manual_seed(request.seed),
+            original_size=CONDITIONING_SIZE,
+            target_size=CONDITIONING_SIZE,
+            output_type="latent",
+        ).images
+        report = {
+            "pipeline": type(pipeline).__name__,
+            "controlnet": controlnet.name if controlnet else None,
+            "control": chosen.control,
+            "reason": chosen.reason,
+            "scheduler": request.scheduler,
+            "steps": stage.steps,
+            "steps_run": pipeline.num_timesteps,
+            "strength": strength,
+            "color_guidance": request.color_guidance,
+            "guidance_scale": guidance_scale,
+            "controlnet_scale": controlnet_scale(job) if controlnet else None,
+            "lora_scale": self.lora.scale if self.lora else None,
+        }
+        return Drawing(stage.name, self.pipelines.decode(latents), report)
+
+    @torch.no_grad()
+    def _encode(self, prompt: Prompt) -> dict[str, torch.Tensor]:
+        """Prompt embeddings for every pipeline, by the names of their arguments."""
+        prompt, base = self._spoken(prompt), self.pipelines.base
+        self.pipelines.make_ready(base)
+        names = (
+            "prompt_embeds",
+            "negative_prompt_embeds",
+            "pooled_prompt_embeds",
+            "negative_pooled_prompt_embeds",
+        )
+        embeddings = base.encode_prompt(
+            prompt.positive,
+            negative_prompt=prompt.negative,
+            device=torch.device(self.pipelines.device_info.device),
+            num_images_per_prompt=1,
+            do_classifier_free_guidance=True,
+        )
+        return dict(zip(names, embeddings, strict=True))
+
+    def _spoken(self, prompt: Prompt) -> Prompt:
+        """The prompt with the tokens that were loaded: one, two or more, or none without embeddings."""
+        return Prompt(prompt.positive.replace(PROMPT_TOKENS, "".join(self.tokens)), prompt.negative)
+
+    def _count_tokens(self, text: str) -> int:
+        tokenizers = (self.pipelines.base.tokenizer, self.pipelines.base.tokenizer_2)
+        return max(len(tokenizer(text)["input_ids"]) for tokenizer in tokenizers)
+
+    def _with_fallback(self, work: Callable[[], T], retries: list[str]) -> T:
+        """Run; out of memory, free it, go one offload level further and run once more.
+
+        Raises GpuMemoryError with numbers if that is not enough.
+        """
+        for may_retry in (True, False):
+            try:
+                return work()
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                failure = str(error)
+            # Only out here has the exception let go of the frames that hold the tensors.
+            level = self.pipelines.offload_level
+            if not (may_retry and self.pipelines.lower()):
+                break
+            retries.append(f"out of memory at offload '{level}', again at '{self.pipelines.offload_level}'")
+            log.warning("%s: %s", retries[-1], failure)
+        raise GpuMemoryError(self._memory_report(failure))
+
+    def _memory_report(self, failure: str) -> str:
+        device = self.pipelines.device_info
+        status = manage_gpu_memory(device, "clear")
+        return (
+            f"out of memory on {device.name} at offload '{self.pipelines.offload_level}': "
+            f"{status.free / GIB:.1f} GiB free of {status.total / GIB:.1f} GiB, "
+            f"{status.allocated / GIB:.1f} GiB held by this process ({failure})"
+        )
+
+
+@contextmanager
+def _phase(on_phase: Callable[[str, float], None] | None, name: str) -> Iterator[None]:
+    """Time one phase of loading; tell the log and the caller."""
+    start = time.perf_counter()
+    yield
+    seconds = time.perf_counter() - start
+    log.info("%s: %.1f s", name, seconds)
+    if on_phase is not None:
+        on_phase(name, seconds)
+
+
+@contextmanager
+def _opened(weights: Path | None) -> Iterator[Path | None]:
+    """The folder with an operator's own weights; an archive is unpacked for as long as it is needed."""
+    if weights is None or weights.is_dir():
+        yield weights
+        return
+    with tempfile.TemporaryDirectory(prefix="plitka-weights-") as folder:
+        unpack_weights(weights, Path(folder))
+        yield Path(folder)
+
+
+def _identity(name: str, device_info: DeviceInfo, files: EngineFiles, adapters: Adapters) -> dict[str, str]:
+    """What makes the pictures; the same text on every run."""
+    parts = {"engine": name, "base": files.base.name, "vae": files.vae.name if files.vae else files.base.name}
+    parts |= {f"controlnet.{key}": location.name for key, location in files.controlnets.items()}
+    for part, path in (("lora", adapters.lora), ("embeddings", adapters.embeddings)):
+        parts[part] = f"{path.name} sha256:{hash_file(path)}" if path else "none"
+    parts |= {library: version(library) for library in VERSIONED_LIBRARIES}
+    return {**parts, "device": device_info.name, "dtype": device_info.dtype}

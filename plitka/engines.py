@@ -1,0 +1,73 @@
+"""Engines by name: what `PLITKA_ENGINE` and `--engine` may say, and how each is loaded."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from plitka.device import DeviceInfo
+    from plitka.engine import Engine
+
+EngineName = Literal["render", "mini", "sdxl"]
+ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
+RENDER: EngineName = "render"
+DEFAULT_ENGINE = RENDER
+ENGINE_VARIABLE = "PLITKA_ENGINE"
+
+
+class EngineError(RuntimeError):
+    """The engine asked for is unknown or cannot be loaded here."""
+
+
+def engine_name_from_environment() -> str:
+    """The engine named by `PLITKA_ENGINE`, or the embedded one. Raises EngineError naming what is allowed."""
+    return check_engine_name(os.environ.get(ENGINE_VARIABLE) or DEFAULT_ENGINE, ENGINE_VARIABLE)
+
+
+def check_engine_name(name: str, source: str = "engine") -> str:
+    """`name` in lower case. Raises EngineError, naming `source` and what is allowed, unless it is one."""
+    if name.strip().lower() not in ENGINE_NAMES:
+        raise EngineError(f"{source}: there is no engine '{name}'; allowed: {', '.join(ENGINE_NAMES)}")
+    return name.strip().lower()
+
+
+def load_engine(name: str, *, weights: Path | None = None) -> Engine:
+    """Load an engine and its models.
+
+    `weights` is a folder, `.tar` or `.zip` with a LoRA and embeddings, for the engines that have any. Raises
+    EngineError for an unknown name or a missing part of the installation, ModelFileError and DeviceError as
+    `plitka.diffusion.DiffusionEngine.load` does.
+    """
+    name = check_engine_name(name)
+    if name == RENDER:
+        from plitka.engine import RenderEngine
+
+        return RenderEngine()
+    try:
+        from plitka.diffusion import DiffusionEngine
+    except ModuleNotFoundError as missing:
+        raise EngineError(
+            f"the engine '{name}' needs the diffusion part, and its module '{missing.name}' is missing; "
+            "install it with: pip install --constraint requirements.txt --editable '.[diffusion]'"
+        ) from missing
+    return DiffusionEngine.load(name, weights=weights)
+
+
+def device_of(name: str) -> DeviceInfo:
+    """The device that an engine draws on: the best one, but the CPU for `render`, without touching torch."""
+    import psutil
+
+    from plitka.device import DeviceInfo, select_best_device
+
+    if name == RENDER:
+        return DeviceInfo("cpu", "cpu", "CPU", psutil.virtual_memory().total, "float32")
+    return select_best_device()
+
+
+def log_to_stderr() -> None:
+    """Let this package's own messages through to standard error: the phases of setup, and what went amiss."""
+    logging.basicConfig(format="%(name)s: %(message)s")
+    logging.getLogger("plitka").setLevel(logging.INFO)

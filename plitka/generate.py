@@ -1,0 +1,120 @@
+"""The way through the house: one request in, three finished files out."""
+
+import time
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.colormap import draw_colormap
+from plitka.engine import Drawing, Engine, Job
+from plitka.fidelity import Fidelity, measure
+from plitka.metadata import encode, provenance_of
+from plitka.metrics import memory_metrics, picture_metrics
+from plitka.monitor import ResourceMonitor
+from plitka.plan import plan_for
+from plitka.profiles import FINAL_SIZE, profile_for
+from plitka.prompt import build_prompt
+from plitka.request import TileRequest
+
+# Flat colours that are read back by value: never a lossy format, and PNG is the one everybody opens.
+COLORMAP_FORMAT = "png"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished file.
+
+    Attributes:
+        name: "preview", "final" or "colormap", in this order.
+        image: (size, size, 3) uint8 sRGB, as drawn.
+        filename: `name` with the extension of its format.
+        data: The bytes of the file, its provenance included.
+        fidelity: The colours as measured; None for the colour map, which is exact by construction.
+        metrics: What became known with this file, by the names of `plitka.metrics.METRICS`.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    filename: str
+    data: bytes
+    fidelity: Fidelity | None
+    metrics: dict[str, Any]
+
+
+class Stopwatch:
+    """Seconds of our own work, by laps; between a `yield` and `resume` the time is the caller's."""
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self._since = time.perf_counter()
+
+    def lap(self) -> float:
+        """End a stage: its seconds, which also go into `total`."""
+        now = time.perf_counter()
+        seconds, self._since = round(now - self._since, 4), now
+        self.total = round(self.total + seconds, 4)
+        return seconds
+
+    def resume(self) -> None:
+        """Start a stage now, whatever has passed since the last one."""
+        self._since = time.perf_counter()
+
+
+def generate(
+    request: TileRequest, engine: Engine, monitor: ResourceMonitor | None = None
+) -> Generator[Result]:
+    """Check the request and plan the tile; the generator draws preview, final picture and colour map.
+
+    The caller's `for` is the progress and the cancellation: nothing is drawn before it is asked for, and
+    closing the generator early leaves the engine usable. A `monitor` adds the peaks of memory to the last
+    file's metrics.
+
+    Raises:
+        RequestError: At the call, before anything is drawn, if this engine cannot draw this request.
+    """
+    watch = Stopwatch()
+    if monitor is not None:
+        monitor.reset_peaks()
+    prompt = build_prompt(request)
+    engine.check(request, prompt)
+    job = Job(request, prompt, profile_for(request), plan_for(request))
+    watch.lap()
+    return _draw(job, engine, monitor, watch)
+
+
+def _draw(job: Job, engine: Engine, monitor: ResourceMonitor | None, watch: Stopwatch) -> Generator[Result]:
+    known: dict[str, Any] = {"timing.plan": watch.total}
+    watch.resume()
+    # An engine draws in a generator; leaving early, by an error of ours too, must end its work at once.
+    with closing(cast(Generator[Drawing], engine.draw(job))) as drawings:
+        for drawing in drawings:
+            seconds = {"draw": watch.lap()}
+            measured = measure(drawing.image, job.request.mix, job.plan)
+            seconds["measure"] = watch.lap()
+            filename, data = _file(drawing.name, drawing.image, job.request.output_format, job, engine)
+            seconds["encode"] = watch.lap()
+            known |= picture_metrics(drawing, measured, seconds)
+            if drawing.name == "preview":
+                known["timing.first_picture"] = watch.total
+            yield Result(drawing.name, drawing.image, filename, data, measured, known)
+            known = {}
+            watch.resume()
+    image = draw_colormap(job.plan, FINAL_SIZE)
+    seconds = {"draw": watch.lap()}
+    filename, data = _file("colormap", image, COLORMAP_FORMAT, job, engine)
+    seconds["encode"] = watch.lap()
+    known = {"timing.colormap": seconds, "timing.total": watch.total}
+    if monitor is not None:
+        known |= memory_metrics(monitor.peaks())
+    yield Result("colormap", image, filename, data, None, known)
+
+
+def _file(
+    name: str, image: NDArray[np.uint8], output_format: str, job: Job, engine: Engine
+) -> tuple[str, bytes]:
+    provenance = provenance_of(name, job.request, job.prompt, engine.name, engine.identity())
+    return f"{name}.{output_format}", encode(image, output_format, provenance)

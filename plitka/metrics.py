@@ -1,0 +1,70 @@
+"""What an operator is told about a prediction: every metric, its meaning, and how it is put together.
+
+Names are dotted, as Cog nests them; a value keeps its type from one prediction to the next.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from plitka.engine import Drawing
+from plitka.fidelity import Fidelity
+from plitka.monitor import Peaks
+from plitka.request import TileRequest
+
+NO_CONTROLNET = "none"
+
+METRICS: Mapping[str, str] = {
+    "seed": "The seed that was used, as text: many JSON readers round whole numbers above 2^53.",
+    "engine": "The engine: render, mini or sdxl.",
+    "notices": "What was normalised or merged in the request, in words; an empty list if nothing was.",
+    "pipeline.name": "The pipeline that drew the pictures.",
+    "pipeline.controlnet": "The ControlNet that held the edges, or none.",
+    "pipeline.reason": "Why that ControlNet, or why none.",
+    "drawing.preview": "Everything else that the engine reports of the preview.",
+    "drawing.final": "Everything else that the engine reports of the final picture.",
+    "steps.preview": "Denoising steps that the preview took.",
+    "steps.final": "Denoising steps that the final picture took.",
+    "timing.plan": "Seconds to check the request and to plan the tile.",
+    "timing.preview": "Seconds for the preview: draw, measure and encode, each on its own.",
+    "timing.final": "Seconds for the final picture, likewise.",
+    "timing.colormap": "Seconds for the colour map: draw and encode.",
+    "timing.first_picture": "Seconds from the request to the finished file of the preview.",
+    "timing.total": "Seconds from the request to the last file, without the time its reader took.",
+    "memory.peak_vram_mib": "Most video memory in use on the GPU, MiB; 0 without a GPU.",
+    "memory.peak_torch_vram_mib": "Most video memory that this process held through torch, MiB.",
+    "memory.peak_ram_mib": "Most memory of this process, MiB.",
+    "fidelity.preview": "Requested and measured shares and the colour difference of every colour, preview.",
+    "fidelity.final": "The same for the final picture.",
+    "fidelity.worst_error_pp": "Largest error of a colour's share in the final picture, percentage points.",
+}
+
+
+def request_metrics(request: TileRequest, engine_name: str) -> dict[str, Any]:
+    """What is known before anything is drawn."""
+    return {"seed": str(request.seed), "engine": engine_name, "notices": list(request.notices)}
+
+
+def picture_metrics(drawing: Drawing, fidelity: Fidelity, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """What is known once a picture is finished; `seconds` has one entry per stage."""
+    details = dict(drawing.report)
+    metrics: dict[str, Any] = {
+        "pipeline.name": details.pop("pipeline"),
+        "pipeline.controlnet": details.pop("controlnet") or NO_CONTROLNET,
+        "pipeline.reason": details.pop("reason"),
+        f"steps.{drawing.name}": details.pop("steps_run"),
+        f"drawing.{drawing.name}": details,
+        f"fidelity.{drawing.name}": fidelity.as_dict(),
+        f"timing.{drawing.name}": dict(seconds),
+    }
+    if drawing.name == "final":
+        metrics["fidelity.worst_error_pp"] = fidelity.worst_error_pp
+    return metrics
+
+
+def memory_metrics(peaks: Peaks) -> dict[str, float]:
+    """The highest values of memory during a prediction."""
+    return {
+        "memory.peak_vram_mib": round(peaks.vram_mib, 1),
+        "memory.peak_torch_vram_mib": round(peaks.torch_vram_mib, 1),
+        "memory.peak_ram_mib": round(peaks.ram_mib, 1),
+    }

@@ -1,0 +1,265 @@
+"""Which copy of each weight file is used, and whether it is whole.
+
+Each part of the manifest (`model_files/manifest.json`) is looked for in the model folder first and on the
+hub, at a pinned revision, second. Nothing here needs torch.
+
+Environment variables:
+
+- `PLITKA_MODEL_DIR`: the model folder; default `model_files` beside the package.
+- `PLITKA_BASE_MODEL`: another base: a hub id (`owner/name` or `owner/name@revision`), a diffusers folder or
+  one `.safetensors` file.
+- `PLITKA_ALLOW_BASE=1`: run without a LoRA or embeddings that are missing, instead of refusing to start.
+
+`PLITKA_ENGINE` is read by `plitka.engines`, `PLITKA_VRAM_FRACTION` by `plitka.device`.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from plitka.manifest import (
+    EmbeddingsSpec,
+    EngineModels,
+    FileSpec,
+    LoraSpec,
+    ModelSource,
+    engine_models,
+    model_dir,
+)
+from plitka.weight_files import ModelFileError, adapter_kind, check_weight_file, read_tensor_header
+
+BASE_MODEL_VARIABLE = "PLITKA_BASE_MODEL"
+ALLOW_BASE_VARIABLE = "PLITKA_ALLOW_BASE"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a model is loaded from: `path` is a folder, a `.safetensors` file or a hub id at `revision`."""
+
+    path: str
+    name: str
+    revision: str | None = None
+    variant: str | None = None
+    is_local: bool = True
+
+    @property
+    def is_single_file(self) -> bool:
+        """True for a checkpoint in one `.safetensors` file."""
+        return self.is_local and self.path.endswith(".safetensors")
+
+
+@dataclass(frozen=True)
+class EngineFiles:
+    """Where the models of one engine are loaded from.
+
+    `base_config` is where the configuration of a base model in one file comes from, None for any other;
+    `vae` is None where the base model's own is used; `controlnets` are by their key in the manifest.
+    """
+
+    models: EngineModels
+    folder: Path
+    base: Location
+    base_config: Location | None
+    vae: Location | None
+    controlnets: Mapping[str, Location]
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """The files of a LoRA and of embeddings; None where the engine has none or runs without."""
+
+    lora: Path | None
+    embeddings: Path | None
+
+
+@dataclass(frozen=True)
+class FileStatus:
+    """One weight file as `plitka models` shows it. `state` is "ok", "hub", "missing" or "broken"."""
+
+    part: str
+    path: str
+    state: Literal["ok", "hub", "missing", "broken"]
+    detail: str
+
+
+def find_files(name: str) -> EngineFiles:
+    """Locate everything an engine loads but its adapters; switch the hub client off if all of it is local.
+
+    Has to come before anything imports huggingface_hub, which reads that switch once. Raises ModelFileError.
+    """
+    folder = model_dir()
+    models = engine_models(name, folder)
+    base = _locate_base(models.base, folder)
+    config = _locate_config(models.base, folder) if base.is_single_file else None
+    vae = locate(models.vae, folder) if models.vae else None
+    controlnets = {key: locate(source, folder) for key, source in models.controlnets.items()}
+    if all(location is None or location.is_local for location in (base, config, vae, *controlnets.values())):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    return EngineFiles(models, folder, base, config, vae, controlnets)
+
+
+def locate(source: ModelSource, folder: Path) -> Location:
+    """Where to load a model from: its local folder, checked, if there is one, else the hub.
+
+    Raises ModelFileError if a local file is missing or broken, or if there is neither folder nor repository.
+    """
+    local = folder / source.folder
+    if not local.is_dir():
+        if source.repo is None:
+            raise ModelFileError(local, "the folder is missing", _how_to_get(source))
+        name = f"{source.repo}@{source.revision}"
+        return Location(source.repo, name, source.revision, source.variant, is_local=False)
+    for problem in _local_problems(source, local, hashes=False):
+        raise problem
+    name = f"{source.repo}@{source.revision}" if source.repo else source.folder
+    return Location(str(local), name, variant=_variant_in(local, source.variant))
+
+
+def _locate_config(source: ModelSource, folder: Path) -> Location:
+    """Where the base model's configuration is: in its local folder, weights or not, or on the hub."""
+    local = folder / source.folder
+    if (local / "model_index.json").is_file():
+        return Location(str(local), source.folder)
+    if source.repo is None:
+        raise ModelFileError(local, "the configuration of the base model is missing", _how_to_get(source))
+    return Location(source.repo, source.repo, source.revision, is_local=False)
+
+
+def _locate_base(source: ModelSource, folder: Path) -> Location:
+    """Where to load the base model from: what `PLITKA_BASE_MODEL` says, else what the manifest says."""
+    chosen = os.environ.get(BASE_MODEL_VARIABLE)
+    if not chosen:
+        return locate(source, folder)
+    path = Path(chosen)
+    remedy = f"{BASE_MODEL_VARIABLE} may be a hub id, a diffusers folder or a .safetensors file."
+    if path.is_dir():
+        if not (path / "model_index.json").is_file():
+            raise ModelFileError(path, "the folder has no model_index.json", remedy)
+        for file in sorted(path.rglob("*.safetensors")):
+            check_weight_file(file, remedy)
+        return Location(str(path), path.name, variant=_variant_in(path, source.variant))
+    if path.suffix == ".safetensors":
+        check_weight_file(path, remedy)
+        return Location(str(path), f"{path.name} ({path.stat().st_size} bytes)")
+    repo, _, revision = chosen.partition("@")
+    if path.is_absolute() or repo.count("/") != 1:
+        raise ModelFileError(chosen, "there is no such folder or file, and it is no hub id", remedy)
+    return Location(repo, chosen, revision or None, is_local=False)
+
+
+def find_adapters(models: EngineModels, folder: Path, weights: Path | None = None) -> Adapters:
+    """The LoRA and the embeddings: those in the folder `weights` if given, else the manifest's own, checked.
+
+    Raises ModelFileError for a file that is missing (unless `PLITKA_ALLOW_BASE=1`) or broken.
+    """
+    given = None if weights is None else _adapters_in(weights)
+    return Adapters(
+        _find_adapter("LoRA", models.lora, folder, given),
+        _find_adapter("embeddings", models.embeddings, folder, given),
+    )
+
+
+def _find_adapter(
+    kind: str, spec: LoraSpec | EmbeddingsSpec | None, folder: Path, given: Mapping[str, Path] | None
+) -> Path | None:
+    """One adapter's file; sizes and hashes are known only of the manifest's own."""
+    if spec is None:
+        return None
+    path = folder / spec.file if given is None else given.get(kind)
+    if os.environ.get(ALLOW_BASE_VARIABLE) == "1" and (path is None or not path.exists()):
+        log.warning("%s=1: running without %s", ALLOW_BASE_VARIABLE, kind)
+        return None
+    if path is None:
+        raise ModelFileError("weights", f"they hold no {kind}", _adapter_remedy(folder))
+    known = spec if given is None else None
+    check_weight_file(path, _adapter_remedy(folder), known and known.size, known and known.sha256)
+    return path
+
+
+def verify(name: str, folder: Path | None = None, *, hashes: bool = True) -> Iterator[FileStatus]:
+    """Check every file that the manifest lists for an engine, in the model folder."""
+    folder = folder or model_dir()
+    models = engine_models(name, folder)
+    sources = {"base": models.base, "vae": models.vae}
+    sources |= {f"controlnet {key}": source for key, source in models.controlnets.items()}
+    for part, source in sources.items():
+        if source is not None:
+            yield from _verify_source(part, source, folder / source.folder, hashes)
+    for part, spec in (("lora", models.lora), ("embeddings", models.embeddings)):
+        if spec is None:
+            continue
+        path = folder / spec.file
+        try:
+            check_weight_file(path, _adapter_remedy(folder), spec.size, spec.sha256 if hashes else None)
+            yield FileStatus(part, str(path), "ok", _known(spec))
+        except ModelFileError as error:
+            yield FileStatus(part, str(path), "broken" if path.exists() else "missing", error.problem)
+
+
+def _verify_source(part: str, source: ModelSource, local: Path, hashes: bool) -> Iterator[FileStatus]:
+    if not local.is_dir():
+        state: Literal["hub", "missing"] = "hub" if source.repo else "missing"
+        detail = f"{source.repo}@{source.revision}" if source.repo else "the folder is missing"
+        yield FileStatus(part, str(local), state, detail)
+        return
+    problems = {problem.path: problem for problem in _local_problems(source, local, hashes)}
+    listed = {str(local / spec.path): _known(spec) for spec in source.files}
+    for path in sorted({*listed, *(str(file) for file in local.rglob("*.safetensors"))}):
+        if problem := problems.get(path):
+            state_on_disk: Literal["broken", "missing"] = "broken" if Path(path).exists() else "missing"
+            yield FileStatus(part, path, state_on_disk, problem.problem)
+        else:
+            yield FileStatus(part, path, "ok", listed.get(path, "whole"))
+
+
+def _known(spec: FileSpec | LoraSpec | EmbeddingsSpec) -> str:
+    return "size and sha256 as listed" if spec.sha256 else "size as listed" if spec.size else "whole"
+
+
+def _local_problems(source: ModelSource, local: Path, hashes: bool) -> Iterator[ModelFileError]:
+    """What is wrong with a local folder: listed files against the list, other weights for being whole."""
+    listed = {local / spec.path: spec for spec in source.files}
+    for path in sorted({*listed, *local.rglob("*.safetensors")}):
+        spec = listed.get(path, FileSpec(path=""))
+        try:
+            check_weight_file(path, _how_to_get(source), spec.size, spec.sha256 if hashes else None)
+        except ModelFileError as problem:
+            yield problem
+
+
+def _variant_in(folder: Path, variant: str | None) -> str | None:
+    """The variant if the folder's weights carry it in their names; copies are often saved without."""
+    return variant if variant and any(folder.rglob(f"*.{variant}.safetensors")) else None
+
+
+def _adapters_in(folder: Path) -> dict[str, Path]:
+    """LoRA and embeddings of an operator's own folder, told apart by what is in them."""
+    remedy = "Give a folder, .tar or .zip with one LoRA and one embeddings file, both .safetensors."
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*.safetensors")):
+        kind = adapter_kind(read_tensor_header(path, remedy))
+        if kind is None:
+            raise ModelFileError(path, "this holds neither a LoRA nor clip_l/clip_g embeddings", remedy)
+        if kind in found:
+            raise ModelFileError(path, f"there is a second {kind} beside {found[kind].name}", remedy)
+        found[kind] = path
+    return found
+
+
+def _adapter_remedy(folder: Path) -> str:
+    return (
+        f"Put the trained file into {folder} (see model_files/README.md), pass it with setup(weights=…), "
+        f"or set {ALLOW_BASE_VARIABLE}=1 to run without it."
+    )
+
+
+def _how_to_get(source: ModelSource) -> str:
+    if source.repo is None:
+        return "See model_files/README.md."
+    origin = f"{source.repo} at revision {source.revision or 'main'}"
+    return f"Fetch {origin} into {source.folder}, as model_files/README.md says."

@@ -1,0 +1,138 @@
+"""Weight files on disk: is this one whole, is it the one we expect, and what is in an archive of them.
+
+Nothing here needs torch: a `.safetensors` file says in its first bytes what it holds and how long it must be
+(eight bytes of header length, a JSON header, then the tensors: https://github.com/huggingface/safetensors).
+"""
+
+import hashlib
+import json
+import tarfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+GIT_LFS_SIGNATURE = b"version https://git-lfs"
+# The format's own limit on its header.
+MAX_HEADER_BYTES = 100_000_000
+# A production LoRA is about 100 MB, its embeddings 8 kB.
+MAX_ARCHIVE_BYTES = 4 * 1024**3
+WEIGHT_SUFFIXES = (".safetensors", ".json")
+
+
+class ModelFileError(RuntimeError):
+    """A weight file is missing, broken or not what it should be; says which, what is wrong, what to do."""
+
+    def __init__(self, path: Path | str, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}: {problem}. {remedy}")
+        self.path = str(path)
+        self.problem = problem
+
+
+def check_weight_file(path: Path, remedy: str, size: int | None = None, sha256: str | None = None) -> None:
+    """Raise ModelFileError unless the file is there, whole, and of this size and hash where given."""
+    if not path.is_file():
+        raise ModelFileError(path, "the file is missing", remedy)
+    actual = path.stat().st_size
+    refuse_lfs_pointer(path, remedy)
+    if path.suffix == ".safetensors":
+        read_tensor_header(path, remedy)
+    if size is not None and actual != size:
+        raise ModelFileError(path, f"the file has {actual:,} bytes where {size:,} are expected", remedy)
+    if sha256 is not None and (found := hash_file(path)) != sha256:
+        raise ModelFileError(path, f"the file's sha256 is {found}, expected {sha256}", remedy)
+
+
+def refuse_lfs_pointer(path: Path, remedy: str) -> None:
+    """Raise ModelFileError if the file is the short text that Git LFS leaves in place of a large one."""
+    with path.open("rb") as file:
+        start = file.read(len(GIT_LFS_SIGNATURE))
+    if start == GIT_LFS_SIGNATURE:
+        problem = "this is a Git LFS pointer, not the weights: the clone did not fetch the large files"
+        raise ModelFileError(path, problem, f"Run `git lfs pull` where the file came from. {remedy}")
+
+
+def read_tensor_header(path: Path, remedy: str) -> dict[str, Any]:
+    """The tensors of a `.safetensors` file, name to dtype, shape and place. ModelFileError if cut short."""
+    refuse_lfs_pointer(path, remedy)
+    actual = path.stat().st_size
+    with path.open("rb") as file:
+        header_bytes = int.from_bytes(file.read(8), "little")
+        if not 2 <= header_bytes <= min(MAX_HEADER_BYTES, max(actual - 8, 0)):
+            raise ModelFileError(path, f"not a safetensors file, or cut short at {actual:,} bytes", remedy)
+        try:
+            header = json.loads(file.read(header_bytes))
+            tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+            end = 8 + header_bytes + max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelFileError(path, f"not a safetensors file ({error})", remedy) from error
+    if actual != end:
+        raise ModelFileError(path, f"the file has {actual:,} bytes where its header promises {end:,}", remedy)
+    return tensors
+
+
+def hash_file(path: Path) -> str:
+    """The file's sha256, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unpack_weights(archive: Path, target: Path) -> None:
+    """Copy the `.safetensors` and `.json` files of a `.tar` or `.zip` into `target`, without their folders.
+
+    Raises ModelFileError for anything that is no such archive, for entries with absolute paths, `..` or
+    links, for two files of one name, and for more than MAX_ARCHIVE_BYTES in all.
+    """
+    remedy = "Pack the LoRA and the embeddings as plain files into a .tar or .zip."
+    room = MAX_ARCHIVE_BYTES
+    try:
+        for name, source in _archive_files(archive, remedy):
+            path = PurePosixPath(name.replace("\\", "/"))
+            if path.is_absolute() or ".." in path.parts or ":" in name:
+                raise ModelFileError(archive, f"the entry '{name}' points outside the archive", remedy)
+            if path.suffix.lower() not in WEIGHT_SUFFIXES or path.name.startswith("."):
+                continue
+            if (target / path.name).exists():
+                raise ModelFileError(archive, f"there are two files named '{path.name}'", remedy)
+            room -= _copy(source, target / path.name, room)
+            if room < 0:
+                raise ModelFileError(archive, f"it unpacks to more than {MAX_ARCHIVE_BYTES:,} bytes", remedy)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        raise ModelFileError(archive, f"the archive cannot be read ({error})", remedy) from error
+
+
+def _archive_files(archive: Path, remedy: str) -> Iterator[tuple[str, IO[bytes]]]:
+    """Every plain file of the archive as (name, open stream). Raises ModelFileError for links and devices."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as opened:
+            for entry in opened.infolist():
+                # The upper half of the attributes is the Unix mode; 0o12 is a symbolic link.
+                if entry.external_attr >> 28 == 0o12:
+                    raise ModelFileError(archive, f"the entry '{entry.filename}' is a link", remedy)
+                if not entry.is_dir():
+                    with opened.open(entry) as source:
+                        yield entry.filename, source
+    elif tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                if not (member.isreg() or member.isdir()):
+                    raise ModelFileError(archive, f"the entry '{member.name}' is a link or a device", remedy)
+                if member.isreg() and (stream := tar.extractfile(member)) is not None:
+                    yield member.name, stream
+    else:
+        raise ModelFileError(archive, "this is neither a folder nor a .tar or .zip", remedy)
+
+
+def _copy(source: IO[bytes], target: Path, room: int) -> int:
+    """Copy at most `room` bytes and one more, so that too much is seen and not written. Returns the count."""
+    with target.open("wb") as out:
+        while out.tell() <= room and (block := source.read(min(1 << 20, room + 1 - out.tell()))):
+            out.write(block)
+        return out.tell()
+
+
+def adapter_kind(tensors: Mapping[str, Any]) -> str | None:
+    """ "embeddings" for `clip_l` and `clip_g`, "lora" for low-rank pairs, None for anything else."""
+    if tensors and set(tensors) <= {"clip_l", "clip_g"}:
+        return "embeddings"
+    return "lora" if any("lora" in name for name in tensors) else None

@@ -1,0 +1,101 @@
+"""Cog's door to Plitka Pro: what the HTTP server and the web form see, and nothing else.
+
+Cog makes the OpenAPI schema by parsing this file, not by running it, so whatever stands inside `Input(...)`
+is a literal.
+"""
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path as LocalPath
+from typing import Any
+
+from cog import BaseRunner, CancelationException, Input, Path, URLPath
+
+from plitka.engines import device_of, engine_name_from_environment, load_engine, log_to_stderr
+from plitka.generate import Result, generate
+from plitka.metrics import request_metrics
+from plitka.monitor import ResourceMonitor
+from plitka.request import parse_inputs
+from plitka.workspace import Workspace
+
+
+class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type information
+    """Draws a tile: preview, final picture and colour map, in this order."""
+
+    def setup(self, weights: Path | None = None) -> None:
+        """Load the engine that `PLITKA_ENGINE` names; `weights` is a folder, `.tar` or `.zip`, or its URL."""
+        log_to_stderr()
+        name = engine_name_from_environment()
+        self.workspace = Workspace()
+        with fetched(weights) as local_weights:
+            self.engine = load_engine(name, weights=local_weights)
+        self.monitor = ResourceMonitor(device_of(name))
+        self.monitor.start_monitoring()
+
+    def healthcheck(self) -> bool:
+        """False after an error that only a new process can mend."""
+        return self.engine.is_healthy()
+
+    def run(
+        self,
+        params_json: str = Input(
+            default="",
+            description='The whole request as JSON: {"colors": [{"name": "black", "proportion": 60}, ...]}',
+        ),
+        colors: str = Input(
+            default="60% black, 40% white",
+            description="Colours and shares; used while params_json is empty, as are the fields below",
+        ),
+        angle: float = Input(
+            default=0.0,
+            description="Laying angle of the joints between tiles, degrees; 0 is one tile without joints",
+        ),
+        quality: str = Input(
+            default="standard",
+            choices=["preview", "standard", "high"],
+            description="How many denoising steps the pictures get",
+        ),
+        seed: int = Input(
+            default=-1,
+            description="The same seed gives the same tile; -1 draws a new one",
+        ),
+    ) -> Iterator[Path]:
+        """Draw one tile. A bad request is refused here, before the first picture is begun."""
+        request = parse_inputs(params_json, colors, angle, quality, seed)
+        self.record(request_metrics(request, self.engine.name))
+        return self.write(generate(request, self.engine, self.monitor))
+
+    def write(self, results: Generator[Result]) -> Iterator[Path]:
+        """Yield every file as it is finished, and record what became known with it.
+
+        The files of one prediction are swept when the next one starts; those of a cancelled one at once.
+        """
+        folder = self.workspace.new_folder()
+        try:
+            with closing(results):
+                for result in results:
+                    self.record(result.metrics)
+                    file = folder / result.filename
+                    file.write_bytes(result.data)
+                    yield Path(file)
+        except (CancelationException, GeneratorExit):
+            self.workspace.sweep()
+            raise
+
+    def record(self, metrics: Mapping[str, Any]) -> None:
+        """Report to the caller, by the names of `plitka.metrics.METRICS`."""
+        for name, value in metrics.items():
+            self.record_metric(name, value)
+
+
+@contextmanager
+def fetched(weights: Path | None) -> Iterator[LocalPath | None]:
+    """The local path of `COG_WEIGHTS`; if it is a URL, a download that lives as long as the `with`."""
+    path = None if weights is None else Path.validate(str(weights))
+    if not isinstance(path, URLPath):
+        yield None if path is None else LocalPath(path)
+        return
+    try:
+        yield LocalPath(path.convert())
+    finally:
+        path.unlink(missing_ok=True)

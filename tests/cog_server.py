@@ -1,0 +1,122 @@
+"""The real Cog HTTP server as a test sees it: started by `plitka serve`, spoken to over HTTP."""
+
+import base64
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from PIL import Image
+
+START_SECONDS = 90
+ANSWER_SECONDS = 120
+
+MIX = [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}]
+REQUEST = {"colors": MIX, "angle": 0, "quality": "standard", "seed": 42, "overrides": {}}
+
+
+@dataclass
+class CogServer:
+    process: subprocess.Popen
+    url: str
+    log: Path
+    temp: Path
+
+    @classmethod
+    def start(cls, folder, engine, **environment):
+        """Start a server from an unrelated folder, with a PATH that does not lead to this Python."""
+        temp, log = folder / "tmp", folder / "server.log"
+        temp.mkdir()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PLITKA_")}
+        with log.open("wb") as sink:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "plitka", "serve", "--port", str(port), "--threads", "1"],
+                cwd=folder,
+                env=inherited
+                | {"PATH": os.defpath, "TMPDIR": str(temp), "PLITKA_ENGINE": engine}
+                | {name: str(value) for name, value in environment.items()},
+                stdout=sink,
+                stderr=sink,
+            )
+        return cls(process, f"http://127.0.0.1:{port}", log, temp)
+
+    def wait_until_started(self):
+        """The answer of `/health-check` once setup has ended, well or badly."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                health = self.health()
+            except httpx.TransportError:
+                health = {"status": "STARTING"}
+            if health["status"] != "STARTING":
+                return health
+            time.sleep(0.1)
+        raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def health(self):
+        return httpx.get(f"{self.url}/health-check", timeout=10).json()
+
+    def post(self, inputs):
+        return httpx.post(f"{self.url}/predictions", json={"input": inputs}, timeout=ANSWER_SECONDS)
+
+    def predict(self, **inputs):
+        """The answer to a prediction that the server took on."""
+        answer = self.post(inputs)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def start_prediction(self, prediction_id, inputs, **more):
+        answer = httpx.put(
+            f"{self.url}/predictions/{prediction_id}",
+            json={"input": inputs, **more},
+            headers={"Prefer": "respond-async"},
+            timeout=10,
+        )
+        assert answer.status_code == 202, answer.text
+
+    def cancel(self, prediction_id):
+        return httpx.post(f"{self.url}/predictions/{prediction_id}/cancel", timeout=10)
+
+    def output_files(self):
+        """The files that predictions have left in the temporary folder."""
+        return sorted(path for path in self.temp.glob("plitka-*/*/*") if path.is_file())
+
+
+def decode(data_url):
+    """The bytes in a data URL."""
+    head, _, payload = data_url.partition(",")
+    assert head.endswith(";base64"), head
+    return base64.b64decode(payload)
+
+
+def pictures(prediction):
+    """The pictures of a prediction that succeeded, in order."""
+    assert prediction["status"] == "succeeded", prediction.get("error")
+    return [Image.open(io.BytesIO(decode(url))) for url in prediction["output"]]
+
+
+def said(picture, key):
+    """What a picture says of itself under a key."""
+    return picture.info[f"plitka:{key}"]
+
+
+def as_json(**changes):
+    """`REQUEST` with changes, as the text of `params_json`."""
+    return json.dumps(REQUEST | changes)

@@ -1,0 +1,136 @@
+"""What `cog build` is given: its configuration, the pins, the build context. Docker itself is not here."""
+
+import importlib.metadata
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from docker.utils.build import exclude_paths
+
+from plitka.engines import ENGINE_NAMES, ENGINE_VARIABLE
+from plitka.schema import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE
+from plitka.serve import ROOT
+
+MAX_CONTEXT_BYTES = 5_000_000
+
+TEXT, TEXTS = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
+# Cog validates cog.yaml with `additionalProperties: false`; `python_packages` is deprecated and left out.
+COG_YAML_SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["build", "run"],
+    "properties": {
+        "build": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["python_version"],
+            "properties": {
+                "cuda": TEXT,
+                "cudnn": TEXT,
+                "gpu": {"type": "boolean"},
+                "pre_install": TEXTS,
+                "python_requirements": TEXT,
+                "python_version": TEXT,
+                "run": TEXTS,
+                "sdk_version": TEXT,
+                "system_packages": TEXTS,
+            },
+        },
+        "image": TEXT,
+        "model": TEXT,
+        "run": TEXT,
+        "train": TEXT,
+        "concurrency": {"type": "object"},
+        "environment": {"type": "array", "items": {"type": "string", "pattern": r"^(?!CUDA_)[A-Z_]+=.+$"}},
+        "weights": {"type": "array"},
+    },
+}
+
+
+def pins(name):
+    """Package to version, in a requirements file that holds nothing but pins and comments."""
+    lines = [line.partition("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
+    found = [re.fullmatch(r"([A-Za-z0-9_.-]+)==([0-9][0-9a-zA-Z.]*)", line) for line in lines if line]
+    assert all(found), f"{name} has a line that is no pin"
+    return {match[1]: match[2] for match in found}
+
+
+@pytest.fixture(scope="module")
+def config():
+    return yaml.safe_load((ROOT / "cog.yaml").read_text())
+
+
+def build_context(root):
+    """The files under `root` that Docker would get, as Docker reads our `.dockerignore`."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    files = {name for name in exclude_paths(str(root), patterns) if (root / name).is_file()}
+    # Always sent, and never copied into the image.
+    return files - {".dockerignore"}
+
+
+@pytest.fixture(scope="module")
+def context():
+    return build_context(ROOT)
+
+
+def test_cog_yaml_is_what_the_current_cog_takes(config):
+    jsonschema.validate(config, COG_YAML_SCHEMA)
+
+
+def test_container_runs_the_predictor_with_the_production_engine(config):
+    assert config["run"] == f"{PREDICTOR_FILE}:{PREDICTOR_CLASS}"
+    environment = dict(entry.split("=", 1) for entry in config["environment"])
+    assert environment[ENGINE_VARIABLE] == "sdxl"
+    assert environment[ENGINE_VARIABLE] in ENGINE_NAMES
+
+
+def test_container_has_the_versions_that_the_tests_run_with(config):
+    build = config["build"]
+    requirements = pins(build["python_requirements"])
+    assert build["sdk_version"] == requirements["cog"] == requirements["coglet"]
+    # Cog derives CUDA from the torch pin only for versions of torch that it knows.
+    assert build["gpu"] is True
+    assert re.fullmatch(r"\d+\.\d+(\.\d+)?", build["cuda"])
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_installed_versions_are_the_pinned_ones(name):
+    for package, pinned in pins(name).items():
+        installed = importlib.metadata.version(package).partition("+")[0]
+        assert installed == pinned, package
+
+
+def test_every_dependency_of_the_package_is_pinned():
+    pinned = {**pins("requirements.txt"), **pins("requirements-dev.txt")}
+    pinned = {re.sub(r"[-_.]+", "-", name).lower() for name in pinned}
+    for requirement in importlib.metadata.requires("plitka"):
+        name = re.match(r"[A-Za-z0-9_.-]+", requirement)[0]
+        assert re.sub(r"[-_.]+", "-", name).lower() in pinned, requirement
+
+
+def test_image_holds_what_a_prediction_needs(context):
+    needed = {PREDICTOR_FILE, "cog.yaml", "requirements.txt", str(SCHEMA_FILE), "model_files/manifest.json"}
+    assert needed <= context
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "plitka").rglob("*.py")}
+    data = {str(path.relative_to(ROOT)) for path in (ROOT / "plitka/data").iterdir() if path.is_file()}
+    assert sources | data <= context
+
+
+def test_image_holds_nothing_else_and_stays_thin(context):
+    tops = {Path(name).parts[0] for name in context}
+    allowed = {"plitka", "model_files", ".cog", PREDICTOR_FILE, "cog.yaml", "requirements.txt", "LICENSE"}
+    assert tops <= allowed
+    assert not [name for name in context if name.endswith((".safetensors", ".pyc", ".png", ".bin"))]
+    assert sum((ROOT / name).stat().st_size for name in context) < MAX_CONTEXT_BYTES
+
+
+def test_weights_in_the_model_folder_stay_out_of_the_image(tmp_path):
+    weights = ("model_files/lora.safetensors", "model_files/base/unet/model.safetensors", "weights/x.bin")
+    kept = ("model_files/manifest.json", "plitka/palette.py", ".cog/tmp/build/requirements.txt")
+    for name in (*weights, *kept, "plitka/__pycache__/palette.pyc"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert build_context(tmp_path) == set(kept)

@@ -1,0 +1,180 @@
+import json
+import time
+
+import numpy as np
+import pytest
+
+from plitka.engine import Drawing, RenderEngine
+from plitka.errors import Problem, RequestError
+from plitka.generate import generate
+from plitka.metadata import read_provenance
+from plitka.metrics import METRICS, request_metrics
+from plitka.monitor import Peaks
+from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE
+from plitka.request import parse_request
+
+REQUEST = {
+    "colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}],
+    "seed": 3,
+}
+
+
+def request_of(**changes):
+    return parse_request(json.dumps(REQUEST | changes))
+
+
+class FakeEngine:
+    """Draws grey squares and remembers how it was treated."""
+
+    name = "fake"
+
+    def __init__(self, error=None):
+        self.error = error
+        self.drawn = []
+        self.closed = False
+
+    def identity(self):
+        return {"engine": self.name}
+
+    def check(self, request, prompt):
+        if self.error == "check":
+            raise RequestError([Problem("colors", "", "is too long", "77 tokens")])
+
+    def draw(self, job):
+        try:
+            for name, size in (("preview", PREVIEW_SIZE), ("final", FINAL_SIZE)):
+                if self.error == name:
+                    raise RuntimeError("out of memory")
+                self.drawn.append(name)
+                report = {
+                    "pipeline": "fake",
+                    "controlnet": None,
+                    "reason": "none",
+                    "steps_run": 1,
+                    "extra": 5,
+                }
+                yield Drawing(name, np.full((size, size, 3), 128, np.uint8), report)
+        finally:
+            self.closed = True
+
+
+class FakeMonitor:
+    def __init__(self):
+        self.resets = 0
+
+    def reset_peaks(self):
+        self.resets += 1
+
+    def peaks(self):
+        return Peaks(vram_mib=3.0, torch_vram_mib=2.0, ram_mib=1.0)
+
+
+def test_files_come_in_order_and_carry_their_names():
+    results = list(generate(request_of(), FakeEngine()))
+    assert [result.name for result in results] == ["preview", "final", "colormap"]
+    assert [result.filename for result in results] == ["preview.png", "final.png", "colormap.png"]
+    assert [result.image.shape for result in results] == [(512, 512, 3), (1024, 1024, 3), (1024, 1024, 3)]
+    assert [result.fidelity is None for result in results] == [False, False, True]
+
+
+@pytest.mark.parametrize("output_format", ["png", "webp", "jpg"])
+def test_chosen_format_holds_for_the_pictures_and_never_for_the_colormap(tmp_path, output_format):
+    request = request_of(overrides={"output_format": output_format})
+    results = list(generate(request, FakeEngine()))
+    assert [result.filename for result in results] == [
+        f"preview.{output_format}",
+        f"final.{output_format}",
+        "colormap.png",
+    ]
+    for result in results:
+        path = tmp_path / result.filename
+        path.write_bytes(result.data)
+        said = read_provenance(path)
+        assert (said.picture, said.engine, said.seed) == (result.name, "fake", "3")
+
+
+def test_request_that_the_engine_refuses_is_refused_at_the_call():
+    engine = FakeEngine("check")
+    with pytest.raises(RequestError, match="too long"):
+        generate(request_of(), engine)
+    assert engine.drawn == []
+
+
+def test_nothing_is_drawn_before_it_is_asked_for():
+    engine = FakeEngine()
+    results = generate(request_of(), engine)
+    assert engine.drawn == []
+    next(results)
+    assert engine.drawn == ["preview"]
+
+
+def test_leaving_early_ends_the_work_of_the_engine():
+    engine = FakeEngine()
+    results = generate(request_of(), engine)
+    next(results)
+    results.close()
+    assert engine.closed
+    assert engine.drawn == ["preview"]
+
+
+def test_error_of_the_engine_reaches_the_caller_after_the_preview():
+    engine = FakeEngine("final")
+    results = generate(request_of(), engine)
+    assert next(results).name == "preview"
+    with pytest.raises(RuntimeError, match="out of memory"):
+        next(results)
+    assert engine.closed
+
+
+def test_failing_measurement_ends_the_work_of_the_engine(monkeypatch):
+    def fail(*args):
+        raise ValueError("unmeasurable")
+
+    monkeypatch.setattr("plitka.generate.measure", fail)
+    engine = FakeEngine()
+    with pytest.raises(ValueError, match="unmeasurable"):
+        list(generate(request_of(), engine))
+    assert engine.closed
+
+
+def test_metrics_of_all_files_together_are_the_documented_ones():
+    request, engine, monitor = request_of(), FakeEngine(), FakeMonitor()
+    collected = request_metrics(request, engine.name)
+    for result in generate(request, engine, monitor):
+        assert not collected.keys() & (result.metrics.keys() - {"pipeline.name"} - pipeline_names())
+        collected |= result.metrics
+    assert collected.keys() == METRICS.keys()
+    assert collected["drawing.final"] == {"extra": 5}
+    assert collected["memory.peak_vram_mib"] == 3.0
+    assert monitor.resets == 1
+    json.dumps(collected, allow_nan=False)
+
+
+def pipeline_names():
+    return {name for name in METRICS if name.startswith("pipeline.")}
+
+
+def test_metric_names_are_those_that_cog_takes():
+    for name in METRICS:
+        segments = name.split(".")
+        assert len(segments) <= 4
+        assert len(name) <= 128
+        for segment in segments:
+            assert segment[0].isalpha()
+            assert segment.replace("_", "").isalnum()
+            assert "__" not in segment
+            assert not segment.endswith("_")
+    assert "predict_time" not in METRICS
+
+
+def test_time_of_the_reader_is_not_counted():
+    seconds = 0.0
+    for result in generate(request_of(), FakeEngine()):
+        time.sleep(0.5)
+        seconds = result.metrics.get("timing.total", seconds)
+    assert 0 < seconds < 1.4
+
+
+def test_render_engine_gives_the_same_bytes_twice():
+    first, second = ([result.data for result in generate(request_of(), RenderEngine())] for _ in range(2))
+    assert first == second

@@ -1,0 +1,152 @@
+import json
+import time
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+import plitka
+from plitka import metadata
+from plitka.metadata import MetadataError, Provenance, differences, encode, provenance_of, read_provenance
+from plitka.prompt import build_prompt
+from plitka.request import parse_request
+
+FORMATS = ["png", "webp", "jpg"]
+MIX = [{"name": "red", "proportion": 1}, {"hex": "#123456", "proportion": 2}]
+
+
+def provenance(**overrides):
+    request = parse_request(
+        json.dumps({"colors": MIX, "angle": 30, "seed": 2**63 - 1, "overrides": overrides})
+    )
+    return provenance_of("final", request, build_prompt(request), "render", {"engine": "render"})
+
+
+def granules(size=64):
+    return np.random.default_rng(1).integers(0, 256, (size, size, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_picture_says_how_it_was_made_in_every_format(tmp_path, output_format):
+    said = provenance(negative_prompt='размыто, ☂, "quotes" and ~ümlauts')
+    path = tmp_path / f"picture.{output_format}"
+    path.write_bytes(encode(granules(), output_format, said))
+    assert read_provenance(path) == said
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_request_is_read_back_exactly(tmp_path, output_format):
+    path = tmp_path / f"picture.{output_format}"
+    path.write_bytes(encode(granules(), output_format, provenance(color_guidance=0.1)))
+    request = parse_request(read_provenance(path).request)
+    assert request.seed == 2**63 - 1
+    assert [color.share for color in request.mix] == [1 / 3, 2 / 3]
+    assert request.overrides.color_guidance == 0.1
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_same_picture_is_the_same_file(output_format):
+    assert encode(granules(), output_format, provenance()) == encode(granules(), output_format, provenance())
+
+
+@pytest.mark.parametrize("output_format", ["png", "webp"])
+def test_no_pixel_is_changed(tmp_path, output_format):
+    path = tmp_path / f"picture.{output_format}"
+    path.write_bytes(encode(granules(), output_format, provenance()))
+    with Image.open(path) as picture:
+        assert np.array_equal(np.asarray(picture.convert("RGB")), granules())
+
+
+def test_jpeg_keeps_full_resolution_of_colour(tmp_path):
+    checks = np.zeros((64, 64, 3), np.uint8)
+    checks[::2, :, 0] = checks[1::2, :, 2] = 255
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(encode(checks, "jpg", provenance()))
+    with Image.open(path) as picture:
+        assert np.abs(np.asarray(picture).astype(int) - checks).mean() < 8
+
+
+def test_longest_negative_prompt_fits_into_every_format(tmp_path):
+    said = provenance(negative_prompt="я" * 1000)
+    for output_format in FORMATS:
+        path = tmp_path / f"picture.{output_format}"
+        path.write_bytes(encode(granules(), output_format, said))
+        assert read_provenance(path) == said
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=50))
+def test_any_text_survives_the_png_chunks(tmp_path_factory, text):
+    said = Provenance(*(json.dumps({field.name: text}) for field in fields(Provenance)))
+    path = tmp_path_factory.mktemp("png") / "picture.png"
+    path.write_bytes(encode(granules(8), "png", said))
+    assert read_provenance(path) == said
+
+
+def test_provenance_holds_no_time_and_no_place():
+    text = " ".join(str(getattr(provenance(), field.name)) for field in fields(Provenance))
+    assert time.strftime("%Y-%m") not in text
+    assert "/" not in text.replace("</", "")
+
+
+def test_versions_name_plitka_and_what_draws():
+    versions = json.loads(provenance().versions)
+    assert versions["plitka"] == plitka.__version__
+    assert set(versions) == {"plitka", *metadata.DRAWING_PACKAGES}
+
+
+def test_picture_of_another_program_is_refused(tmp_path):
+    for output_format in ("png", "jpg"):
+        path = tmp_path / f"photo.{output_format}"
+        Image.fromarray(granules()).save(path)
+        with pytest.raises(MetadataError, match="does not say how it was made"):
+            read_provenance(path)
+
+
+@pytest.mark.parametrize("changed", [{"seed": None}, {"versions": "1.0"}, {"identity": "[]"}])
+def test_picture_that_lost_a_part_of_what_it_said_is_refused(tmp_path, changed):
+    chunks = PngInfo()
+    for key, value in (vars(provenance()) | changed).items():
+        if value is not None:
+            chunks.add_text(metadata.PNG_KEY_PREFIX + key, value)
+    Image.fromarray(granules()).save(tmp_path / "picture.png", pnginfo=chunks)
+    with pytest.raises(MetadataError, match="does not say how it was made"):
+        read_provenance(tmp_path / "picture.png")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n cut"])
+def test_file_that_is_no_picture_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "file.png"
+    path.write_bytes(content)
+    with pytest.raises(MetadataError, match=r"file\.png"):
+        read_provenance(path)
+
+
+@pytest.mark.parametrize("name", ["missing.png", "."])
+def test_missing_file_and_folder_are_refused_by_name(tmp_path, name):
+    with pytest.raises(MetadataError, match=str(tmp_path)):
+        read_provenance(tmp_path / name)
+
+
+def test_foreign_json_in_the_description_is_refused(tmp_path):
+    for description in ("[1]", "null", '{"request": 1}', "a photograph"):
+        exif = Image.Exif()
+        exif[metadata.EXIF_IMAGE_DESCRIPTION] = description
+        path = tmp_path / "picture.jpg"
+        Image.fromarray(granules()).save(path, exif=exif)
+        with pytest.raises(MetadataError):
+            read_provenance(path)
+
+
+def test_differences_name_what_is_another_version_here():
+    said = provenance()
+    assert differences(said, {"engine": "render"}) == []
+    older = json.dumps(json.loads(said.versions) | {"numpy": "1.0"})
+    changed = Provenance(**{**vars(said), "versions": older})
+    assert differences(changed, {"engine": "render"}) == [
+        f"made with numpy 1.0, here is {metadata.library_versions()['numpy']}"
+    ]
+    assert "base" in differences(said, {"engine": "render", "base": "sdxl@1"})[0]

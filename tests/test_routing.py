@@ -1,0 +1,74 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plitka.request import parse_request
+from plitka.routing import Route, route
+
+
+def routed(angle=0, **overrides) -> Route:
+    document = {"colors": [{"name": "red"}], "angle": angle, "overrides": overrides}
+    return route(parse_request(json.dumps(document)))
+
+
+@pytest.mark.parametrize(
+    ("angle", "kind"),
+    [
+        (45, "softedge"),
+        (135, "softedge"),
+        (90, "canny"),
+        (30, "lineart"),
+        (44.9, "lineart"),
+        (179, "lineart"),
+    ],
+)
+def test_each_angle_has_its_kind_of_edge(angle, kind):
+    assert routed(angle).control == kind
+    assert routed(angle + 180).control == kind
+    assert routed(angle - 180).control == kind
+
+
+@pytest.mark.parametrize("angle", [0, 180, 360, -180, "0"])
+def test_a_plain_surface_needs_no_controlnet(angle):
+    chosen = routed(angle)
+    assert (chosen.pipeline, chosen.control) == ("base", None)
+
+
+@pytest.mark.parametrize("layout", ["grid", "brick"])
+def test_joints_at_angle_0_are_held_by_canny(layout):
+    chosen = routed(0, layout=layout)
+    assert (chosen.pipeline, chosen.control) == ("controlnet", "canny")
+    assert layout in chosen.reason
+
+
+def test_a_surface_at_another_angle_keeps_its_controlnet():
+    chosen = routed(45, layout="surface")
+    assert chosen.control == "softedge"
+    assert "joints" not in chosen.reason
+
+
+@pytest.mark.parametrize("angle", [0, 45, 90, 17])
+def test_use_controlnet_false_wins_everywhere(angle):
+    chosen = routed(angle, use_controlnet=False, layout="grid")
+    assert (chosen.pipeline, chosen.control) == ("base", None)
+    assert "use_controlnet" in chosen.reason
+
+
+def test_use_controlnet_true_holds_the_granules_of_a_plain_surface():
+    chosen = routed(0, use_controlnet=True)
+    assert chosen.control == "canny"
+    assert "use_controlnet" in chosen.reason
+
+
+@given(
+    angle=st.floats(-1e6, 1e6),
+    layout=st.sampled_from([None, "surface", "grid", "brick"]),
+    use_controlnet=st.sampled_from([None, True, False]),
+)
+def test_every_request_has_one_route_and_a_reason(angle, layout, use_controlnet):
+    chosen = routed(angle, layout=layout, use_controlnet=use_controlnet)
+    assert (chosen.pipeline == "base") == (chosen.control is None)
+    assert chosen.reason
+    assert chosen == routed(angle + 0.0, layout=layout, use_controlnet=use_controlnet)

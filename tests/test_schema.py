@@ -1,0 +1,130 @@
+import ast
+import json
+from collections.abc import Iterator
+
+import jsonschema
+import pytest
+from cog._inspector import create_predictor
+from cog.input import FieldInfo
+
+from plitka import request as requests
+from plitka import schema
+from plitka.profiles import PROFILES
+from plitka.serve import ROOT
+
+SOURCE = (ROOT / schema.PREDICTOR_FILE).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def committed():
+    return json.loads((ROOT / schema.SCHEMA_FILE).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def inputs(committed):
+    return committed["components"]["schemas"]["Input"]["properties"]
+
+
+def test_committed_schema_fits_the_predictor():
+    assert schema.is_current(ROOT), "run: make schema"
+
+
+def test_schema_is_written_once_and_then_left_alone(tmp_path):
+    (tmp_path / schema.PREDICTOR_FILE).write_text(SOURCE, encoding="utf-8")
+    assert not schema.is_current(tmp_path)
+    assert schema.install_schema(tmp_path)
+    assert schema.is_current(tmp_path)
+    assert not schema.install_schema(tmp_path)
+    committed = (ROOT / schema.SCHEMA_FILE).read_bytes()
+    assert (tmp_path / schema.SCHEMA_FILE).read_bytes() == committed
+
+
+def test_changed_predictor_makes_the_schema_stale(tmp_path):
+    changed = SOURCE.replace("default=0.0", "default=15.0")
+    assert changed != SOURCE
+    (tmp_path / schema.PREDICTOR_FILE).write_text(changed, encoding="utf-8")
+    assert schema.install_schema(tmp_path)
+    assert (tmp_path / schema.SCHEMA_FILE).read_bytes() != (ROOT / schema.SCHEMA_FILE).read_bytes()
+
+
+def test_defaults_are_those_of_the_request(inputs):
+    assert {name: entry["default"] for name, entry in inputs.items()} == {
+        "params_json": "",
+        "colors": requests.DEFAULT_COLORS,
+        "angle": requests.DEFAULT_ANGLE,
+        "quality": requests.DEFAULT_QUALITY,
+        "seed": requests.DEFAULT_SEED,
+    }
+
+
+def test_choices_of_quality_are_the_profiles(committed):
+    assert committed["components"]["schemas"]["quality"]["enum"] == list(PROFILES)
+
+
+def test_every_input_is_described_in_one_line_of_the_form(inputs):
+    for entry in inputs.values():
+        assert 20 < len(entry["description"]) < 120
+
+
+def test_schema_agrees_with_the_sdk(committed, inputs, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    info = create_predictor("predict", schema.PREDICTOR_CLASS)
+    assert list(info.inputs) == list(inputs)
+    for name, field in info.inputs.items():
+        entry = inputs[name]
+        if field.choices:
+            entry = committed["components"]["schemas"][name] | entry
+        assert entry["type"] == field.type.json_type()["type"]
+        assert entry["default"] == field.default
+        assert entry["description"] == field.description
+    output = committed["components"]["schemas"]["Output"]
+    assert output == info.output.json_type() | {"title": "Output"}
+
+
+def test_input_section_is_valid_json_schema_that_takes_the_defaults(committed, inputs):
+    definition = {**committed["components"]["schemas"]["Input"], "components": committed["components"]}
+    jsonschema.Draft202012Validator.check_schema(definition)
+    jsonschema.validate({name: entry["default"] for name, entry in inputs.items()}, definition)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"quality": "ultra"}, definition)
+
+
+def test_arguments_of_inputs_are_literals_because_cog_only_parses_the_file():
+    calls = [
+        node
+        for node in ast.walk(ast.parse(SOURCE))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Input"
+    ]
+    assert len(calls) == 5
+    for call in calls:
+        for keyword in call.keywords:
+            if not isinstance(keyword.value, ast.Constant):
+                ast.literal_eval(keyword.value)
+            if keyword.arg == "description":
+                assert ast.get_source_segment(SOURCE, keyword.value).count("\n") == 0
+
+
+def with_output(annotation):
+    def run(self): ...
+
+    run.__annotations__["return"] = annotation
+    return run
+
+
+def with_input(annotation):
+    def run(self, mix): ...
+
+    run.__annotations__ |= {"mix": annotation, "return": Iterator[str]}
+    run.__defaults__ = (FieldInfo(default=1),)
+    return run
+
+
+@pytest.mark.parametrize("annotation", [None, str, list[str], Iterator[dict], Iterator])
+def test_output_type_that_the_schema_does_not_know_is_refused(annotation):
+    with pytest.raises(TypeError, match="output type"):
+        schema.openapi_schema(with_output(annotation))
+
+
+def test_input_type_that_the_schema_does_not_know_is_refused_by_name():
+    with pytest.raises(TypeError, match="mix"):
+        schema.openapi_schema(with_input(dict))

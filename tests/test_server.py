@@ -1,0 +1,211 @@
+import http.server
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from cog_server import CogServer, as_json, decode, pictures, said
+
+from plitka.metrics import METRICS
+from plitka.schema import SCHEMA_FILE
+from plitka.serve import ROOT, server_environment
+
+
+def names(value, prefix=""):
+    """The dotted names of the metrics in an answer, down to those that are documented."""
+    for key, inner in value.items():
+        name = prefix + key
+        if name not in METRICS and isinstance(inner, dict):
+            yield from names(inner, name + ".")
+        else:
+            yield name
+
+
+def test_server_starts_healthy_and_without_a_warning(render_server):
+    assert render_server.health()["status"] == "READY"
+    log = render_server.log.read_text()
+    start = log[: log.index("accepting requests")]
+    assert "WARN" not in start
+    assert "eprecat" not in start
+
+
+def test_served_schema_is_the_committed_one(render_server):
+    served = httpx.get(f"{render_server.url}/openapi.json", timeout=10).json()
+    assert served == json.loads((ROOT / SCHEMA_FILE).read_text())
+
+
+def test_answer_is_preview_final_and_colormap(render_server):
+    prediction = render_server.predict(params_json=as_json())
+    _, final, colormap = answer = pictures(prediction)
+    assert [picture.size for picture in answer] == [(512, 512), (1024, 1024), (1024, 1024)]
+    assert [said(picture, "picture") for picture in answer] == ["preview", "final", "colormap"]
+    assert said(final, "seed") == "42"
+    assert said(final, "prompt").startswith("ohwx_rubber_tile <s0><s1>, 60% black, 40% white, ")
+    assert json.loads(said(final, "request"))["seed"] == 42
+    assert len(colormap.getcolors(16)) == 2
+
+
+def test_every_documented_metric_is_reported_and_no_other(render_server):
+    metrics = render_server.predict(params_json=as_json())["metrics"]
+    assert set(names(metrics)) == {*METRICS, "predict_time"}
+    assert metrics["seed"] == "42"
+    assert metrics["engine"] == "render"
+    assert metrics["timing"]["first_picture"] < metrics["timing"]["total"]
+    measured = metrics["fidelity"]["final"]["colors"]
+    assert [color["requested"] for color in measured] == [0.6, 0.4]
+
+
+@pytest.mark.parametrize("seed", [0, 2**53 + 1, 2**63 - 1])
+def test_seed_is_reported_exactly(render_server, seed):
+    prediction = render_server.predict(seed=seed)
+    assert prediction["metrics"]["seed"] == str(seed)
+    assert said(pictures(prediction)[1], "seed") == str(seed)
+
+
+def test_same_seed_gives_the_same_files_and_another_seed_others(render_server):
+    first, second, other = (render_server.predict(seed=seed)["output"] for seed in (7, 7, 8))
+    assert first == second
+    assert all(a != b for a, b in zip(first, other, strict=True))
+
+
+def test_server_draws_a_seed_of_its_own_each_time(render_server):
+    seeds = {render_server.predict()["metrics"]["seed"] for _ in range(3)}
+    assert len(seeds) == 3
+
+
+def test_only_the_latest_prediction_keeps_files(render_server):
+    for _ in range(3):
+        prediction = render_server.predict()
+    files = render_server.output_files()
+    assert [path.name for path in files] == ["colormap.png", "final.png", "preview.png"]
+    kept = {path.read_bytes() for path in files}
+    assert kept == {decode(url) for url in prediction["output"]}
+
+
+@pytest.mark.parametrize(
+    ("output_format", "mime"), [("png", "image/png"), ("webp", "image/webp"), ("jpg", "image/jpeg")]
+)
+def test_pictures_come_in_the_chosen_format_and_the_colormap_as_png(render_server, output_format, mime):
+    prediction = render_server.predict(params_json=as_json(overrides={"output_format": output_format}))
+    kinds = [url.partition(";")[0] for url in prediction["output"]]
+    assert kinds == [f"data:{mime}", f"data:{mime}", "data:image/png"]
+
+
+def test_prompt_beyond_the_models_context_is_refused_before_anything_is_drawn(sdxl_server):
+    params = as_json(overrides={"negative_prompt": "blurry " * 120})
+    prediction = sdxl_server.predict(params_json=params)
+    assert prediction["status"] == "failed"
+    assert "overrides.negative_prompt" in prediction["error"]
+    assert "77" in prediction["error"]
+    assert prediction["logs"] == ""
+    assert sdxl_server.health()["status"] == "READY"
+
+
+def test_log_counts_the_steps_of_each_picture(sdxl_server):
+    prediction = sdxl_server.predict(params_json=as_json(overrides={"num_inference_steps": 2}))
+    for picture in ("preview", "final"):
+        (line,) = {
+            text for text in prediction["logs"].splitlines() if text.startswith(picture) and "100%" in text
+        }
+        steps = prediction["metrics"]["steps"][picture]
+        assert f"{steps}/{steps}" in line
+
+
+def test_preview_reaches_the_webhook_before_the_final_picture_is_there(sdxl_server):
+    with WebhookReceiver() as (url, events):
+        inputs = {"params_json": as_json(overrides={"num_inference_steps": 8})}
+        sdxl_server.start_prediction("webhook", inputs, webhook=url)
+        wait_for(lambda: any(event["status"] == "succeeded" for event in events))
+    counts = [len(event["output"]) for event in events if event.get("output")]
+    assert counts[0] == 1
+    assert counts[-1] == 3
+    assert counts == sorted(counts)
+
+
+def test_cancelled_prediction_leaves_nothing_behind(sdxl_server):
+    steps = {"num_inference_steps_preview": 2, "num_inference_steps_final": 100}
+    inputs = {"params_json": as_json(overrides=steps)}
+    with WebhookReceiver() as (url, events):
+        sdxl_server.start_prediction("cancelled", inputs, webhook=url)
+        wait_for(lambda: any(event.get("output") for event in events))
+        assert sdxl_server.cancel("cancelled").status_code == 200
+        wait_for(lambda: events[-1]["status"] == "canceled")
+    assert sdxl_server.output_files() == []
+    again = sdxl_server.predict(params_json=as_json(overrides={"num_inference_steps": 2}))
+    assert len(pictures(again)) == 3
+    assert sdxl_server.health()["status"] == "READY"
+
+
+@pytest.mark.parametrize("engine", ["diffusion", "SDXL-turbo"])
+def test_unknown_engine_fails_setup_and_says_which_there_are(tmp_path, engine):
+    server = CogServer.start(tmp_path, engine)
+    try:
+        health = server.wait_until_started()
+        assert health["status"] == "SETUP_FAILED"
+        for text in ("PLITKA_ENGINE", engine, "render, mini, sdxl"):
+            assert text in health["setup"]["logs"]
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_server_ends_on_a_signal_and_takes_its_files_along(tmp_path, number):
+    server = CogServer.start(tmp_path, "render")
+    try:
+        server.wait_until_started()
+        server.predict()
+        server.process.send_signal(number)
+        assert server.process.wait(20) in (0, -number)
+    finally:
+        server.stop()
+    wait_for(lambda: not list(server.temp.iterdir()))
+
+
+def test_server_gets_this_python_and_paths_that_do_not_depend_on_the_folder(tmp_path, monkeypatch):
+    (tmp_path / "weights").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLITKA_MODEL_DIR", "weights")
+    monkeypatch.setenv("PLITKA_BASE_MODEL", "owner/model")
+    environment = server_environment(5001, "sdxl", 2)
+    assert environment["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    assert environment["PLITKA_MODEL_DIR"] == str(tmp_path / "weights")
+    assert environment["PLITKA_BASE_MODEL"] == "owner/model"
+    assert environment["PLITKA_ENGINE"] == "sdxl"
+    assert (environment["PORT"], environment["OMP_NUM_THREADS"]) == ("5001", "2")
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        time.sleep(0.02)
+
+
+class WebhookReceiver:
+    """A server that keeps the JSON of every POST: `with WebhookReceiver() as (url, events)`."""
+
+    def __enter__(self):
+        events = []
+
+        class Receiver(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                events.append(json.loads(body))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self.server.server_port}/", events
+
+    def __exit__(self, *exc):
+        self.server.shutdown()
+        self.server.server_close()
