@@ -57,17 +57,14 @@ class DiffusionEngine:
         name: str,
         pipelines: Pipelines,
         identity: Mapping[str, str],
-        lora: Lora | None = None,
-        lora_scale: float = 0.0,
-        tokens: tuple[str, ...] = (),
         preview_size: int = PREVIEW_SIZE,
         final_size: int = FINAL_SIZE,
     ) -> None:
         self.name = name
         self.pipelines = pipelines
-        self.lora = lora
-        self.default_lora_scale = lora_scale
-        self.tokens = tokens
+        self.lora: Lora | None = None
+        self.default_lora_scale = 0.0
+        self.tokens: tuple[str, ...] = ()
         self._identity = dict(identity)
         self._sizes = (preview_size, final_size)
         self._healthy = True
@@ -105,9 +102,10 @@ class DiffusionEngine:
             with phase("base"):
                 pipelines = Pipelines(files, device_info)
             engine = cls(name, pipelines, identity, preview_size=preview_size, final_size=final_size)
-            if adapters.embeddings:
+            if adapters.embeddings and files.models.embeddings:
                 with phase("embeddings"):
-                    engine.tokens = load_textual_inversion(pipelines.base, adapters.embeddings)
+                    tokens = files.models.embeddings.tokens if weights is None else ()
+                    engine.tokens = load_textual_inversion(pipelines.base, adapters.embeddings, tokens)
             if adapters.lora and files.models.lora:
                 with phase("lora"):
                     engine.lora = load_lora(pipelines.base, adapters.lora)

@@ -176,8 +176,10 @@ def _find_adapter(
         return None
     if path is None:
         raise ModelFileError("weights", f"they hold no {kind}", _adapter_remedy(folder))
-    known = spec if given is None else None
-    check_weight_file(path, _adapter_remedy(folder), known and known.size, known and known.sha256)
+    if given is None:
+        check_weight_file(path, _adapter_remedy(folder), spec.size, spec.sha256)
+    else:
+        check_weight_file(path, _adapter_remedy(folder))
     return path
 
 

@@ -18,8 +18,10 @@ def token_names(count: int) -> tuple[str, ...]:
     return tuple(f"<s{index}>" for index in range(count))
 
 
-def load_textual_inversion(pipeline: Any, path: Path) -> tuple[str, ...]:
+def load_textual_inversion(pipeline: Any, path: Path, tokens: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Teach both text encoders the vectors of a file; returns the tokens they stand for.
+
+    `tokens` names them; without it they are `<s0>`, `<s1>` and so on.
 
     The file holds `clip_l` (n, width of the first encoder) and `clip_g` (n, width of the second), any n and
     any floating-point format. Raises ModelFileError if it does not, and says so if the two are swapped.
@@ -28,7 +30,10 @@ def load_textual_inversion(pipeline: Any, path: Path) -> tuple[str, ...]:
         raise ModelFileError(path, f"it holds {sorted(names)} instead of clip_l and clip_g", REMEDY)
     vectors = load_file(path)
     _check_shapes(pipeline, path, vectors)
-    tokens = token_names(len(vectors["clip_l"]))
+    count = len(vectors["clip_l"])
+    tokens = tokens or token_names(count)
+    if len(tokens) != count:
+        raise ModelFileError(path, f"it holds {count} vectors for {len(tokens)} tokens", REMEDY)
     for name, (tokenizer_name, encoder_name) in ENCODERS.items():
         tokenizer, encoder = getattr(pipeline, tokenizer_name), getattr(pipeline, encoder_name)
         pipeline.load_textual_inversion(

@@ -132,7 +132,7 @@ def _copy(source: IO[bytes], target: Path, room: int) -> int:
 
 
 def adapter_kind(tensors: Mapping[str, Any]) -> str | None:
-    """ "embeddings" for `clip_l` and `clip_g`, "lora" for low-rank pairs, None for anything else."""
+    """What a file's tensors are: "LoRA" for low-rank pairs, "embeddings" for `clip_l`, `clip_g`, or None."""
     if tensors and set(tensors) <= {"clip_l", "clip_g"}:
         return "embeddings"
-    return "lora" if any("lora" in name for name in tensors) else None
+    return "LoRA" if any("lora" in name for name in tensors) else None

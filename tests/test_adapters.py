@@ -274,6 +274,14 @@ def test_a_token_is_one_token_of_the_prompt(pipeline, path):
     assert len(pipeline.tokenizer(text)["input_ids"]) < before
 
 
+def test_the_manifest_may_name_the_tokens(pipeline, path):
+    write_embeddings(path)
+    with pytest.raises(ModelFileError, match="2 vectors for 1 tokens"):
+        load_textual_inversion(pipeline, path, ("<tile>",))
+    assert load_textual_inversion(pipeline, path, ("<a>", "<b>")) == ("<a>", "<b>")
+    assert pipeline.tokenizer.tokenize("<a><b>") == ["<a>", "<b>"]
+
+
 def test_swapped_vectors_are_named_as_such(pipeline, path):
     write_embeddings(path, widths=(WIDTH_G, WIDTH_L))
     with pytest.raises(ModelFileError, match="clip_l and clip_g are swapped"):

@@ -68,7 +68,7 @@ def test_a_file_of_another_size_or_hash_is_refused(whole):
 
 def test_adapters_are_told_apart_by_what_is_in_them():
     assert adapter_kind({"clip_l": {}, "clip_g": {}}) == "embeddings"
-    assert adapter_kind({"unet.down_blocks.0.lora_A.weight": {}}) == "lora"
+    assert adapter_kind({"unet.down_blocks.0.lora_A.weight": {}}) == "LoRA"
     assert adapter_kind({"model.diffusion_model.out.0.bias": {}}) is None
     assert adapter_kind({}) is None
 
