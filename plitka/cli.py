@@ -253,6 +253,7 @@ def say_notices(request: TileRequest) -> None:
 def exit_status() -> Iterator[None]:
     """Turn the errors that people can mend into one message and the exit status for them."""
     from plitka.device import DeviceError
+    from plitka.engine import DrawingError
     from plitka.engines import EngineError
     from plitka.errors import RequestError
     from plitka.metadata import MetadataError
@@ -263,7 +264,7 @@ def exit_status() -> Iterator[None]:
         yield
     except (RequestError, MetadataError) as error:
         fail(str(error), BAD_REQUEST)
-    except (EngineError, ServeError, ModelFileError, DeviceError, OSError) as error:
+    except (EngineError, ServeError, ModelFileError, DeviceError, DrawingError, OSError) as error:
         fail(str(error), FAILURE)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -122,7 +122,7 @@ class DiffusionEngine:
         """Raise RequestError if a prompt is longer than the text encoders read, by their own tokenizers."""
         check_token_budget(self._spoken(prompt), self._count_tokens, TOKEN_LIMIT)
 
-    def draw(self, job: Job) -> Iterator[Drawing]:
+    def draw(self, job: Job) -> Generator[Drawing]:
         """Yield the preview, then the final picture.
 
         Raises GpuMemoryError if the memory does not suffice one offload level further, NonFiniteImageError
@@ -145,7 +145,7 @@ class DiffusionEngine:
         self.lora = None
         self.pipelines.close()
 
-    def _draw(self, job: Job) -> Iterator[Drawing]:
+    def _draw(self, job: Job) -> Generator[Drawing]:
         chosen = route(job.request)
         retries: list[str] = []
         if self.lora is not None:

@@ -1,6 +1,6 @@
 """What turns a plan and a prompt into pixels: the protocol of every engine, and the one without weights."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,6 +37,10 @@ class Drawing:
     report: Mapping[str, Any]
 
 
+class DrawingError(RuntimeError):
+    """A picture could not be drawn, for a reason that can be told in a sentence."""
+
+
 class Engine(Protocol):
     """Draws the preview and the final picture of a job."""
 
@@ -50,8 +54,11 @@ class Engine(Protocol):
         """Refuse what this engine cannot draw before any work is done. Raises RequestError."""
         ...
 
-    def draw(self, job: Job) -> Iterator[Drawing]:
-        """Yield the preview, then the final picture. Closing the iterator early leaves the engine usable."""
+    def draw(self, job: Job) -> Generator[Drawing]:
+        """Yield the preview, then the final picture. Closing the generator early leaves the engine usable.
+
+        Raises DrawingError for a picture that cannot be drawn.
+        """
         ...
 
     def is_healthy(self) -> bool:
@@ -75,7 +82,7 @@ class RenderEngine:
     def check(self, request: TileRequest, prompt: Prompt) -> None:
         """Every valid request can be drawn."""
 
-    def draw(self, job: Job) -> Iterator[Drawing]:
+    def draw(self, job: Job) -> Generator[Drawing]:
         """Yield swatches of the plan at 512 and 1024 pixels."""
         report = {
             "pipeline": "swatch",

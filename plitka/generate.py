@@ -4,13 +4,13 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plitka.colormap import draw_colormap
-from plitka.engine import Drawing, Engine, Job
+from plitka.engine import Engine, Job
 from plitka.fidelity import Fidelity, measure
 from plitka.metadata import encode, provenance_of
 from plitka.metrics import memory_metrics, picture_metrics
@@ -90,7 +90,7 @@ def _draw(job: Job, engine: Engine, monitor: ResourceMonitor | None, watch: Stop
     known: dict[str, Any] = {"timing.plan": watch.total}
     watch.resume()
     # An engine draws in a generator; leaving early, by an error of ours too, must end its work at once.
-    with closing(cast(Generator[Drawing], engine.draw(job))) as drawings:
+    with closing(engine.draw(job)) as drawings:
         for drawing in drawings:
             seconds = {"draw": watch.lap()}
             measured = measure(drawing.image, job.request.mix, job.plan)

@@ -2,12 +2,14 @@
 
 import torch
 
+from plitka.engine import DrawingError
+
 # Messages of the libraries under PyTorch, which have no error class of their own.
 OUT_OF_MEMORY_SIGNS = ("CUDA error: out of memory", "STATUS_ALLOC_FAILED")
 FATAL_SIGNS = ("CUDA error", "HIP error", "device-side assert")
 
 
-class GpuMemoryError(RuntimeError):
+class GpuMemoryError(DrawingError):
     """The GPU's memory does not suffice, even with everything offloaded that can be."""
 
 

@@ -26,6 +26,7 @@ from transformers.utils import logging as transformers_logging
 from plitka.control import ControlKind
 from plitka.controlnets import CLASSES, ControlNetCache, LoadedControlNet, check_fit, usable_bytes
 from plitka.device import DeviceInfo, manage_gpu_memory
+from plitka.engine import DrawingError
 from plitka.manifest import ControlNetSource
 from plitka.models import EngineFiles, Location
 from plitka.schedulers import make_scheduler
@@ -50,7 +51,7 @@ HOW_TO_GET_WEIGHTS = "See model_files/README.md."
 log = logging.getLogger(__name__)
 
 
-class NonFiniteImageError(RuntimeError):
+class NonFiniteImageError(DrawingError):
     """The model's numbers overflowed; the picture would be black or noise."""
 
 

@@ -9,6 +9,7 @@ import fcntl
 import shutil
 import tempfile
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -48,12 +49,10 @@ class Workspace:
 
 def _sweep_abandoned(parent: Path) -> None:
     for lock_path in parent.glob(f"{ROOT_PREFIX}*{LOCK_SUFFIX}"):
-        try:
-            lock = lock_path.open("r+b")
+        # An OSError: the lock is held by a living process, or the file is another user's.
+        with suppress(OSError), lock_path.open("r+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # held by a living process, or another user's
-            continue
-        _remove(lock_path.with_suffix(""), lock)
+            _remove(lock_path.with_suffix(""), lock)
 
 
 def _remove(root: Path, lock: IO[bytes]) -> None:
