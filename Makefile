@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint bench schema references clean
+.PHONY: demo test lint bench schema references docs clean
 
 demo: $(VENV)/.render
 	@$(BIN)/plitka demo
@@ -18,8 +18,19 @@ lint: $(VENV)/.dev
 	@$(BIN)/mypy
 
 # The OpenAPI schema that the Cog server reads, from the signature in predict.py.
+bench: $(VENV)/.render
+	@$(BIN)/python benchmarks/speed.py
+
 schema: $(VENV)/.render
 	@$(BIN)/plitka schema
+
+# A swatch of every palette colour and two sheets.
+references: $(VENV)/.render
+	@$(BIN)/python references/make.py
+
+# The tables and examples in the documentation that the code itself gives.
+docs: $(VENV)/.render
+	@$(BIN)/python docs/generate.py
 
 # The light install: everything but torch and diffusers.
 $(VENV)/.render: pyproject.toml requirements.txt

@@ -53,6 +53,9 @@ Engines = Annotated[
     EngineName | None,
     typer.Option("--engine", help=f"Default: {ENGINE_VARIABLE}, else {DEFAULT_ENGINE}."),
 ]
+ModelEngines = Annotated[
+    EngineName | None, typer.Option("--engine", help="Default: every engine that has weights.")
+]
 Size = Annotated[Literal["512", "1024"], typer.Option(help="Pixels on a side.")]
 Weights = Annotated[
     Path | None, typer.Option(help="Folder, .tar or .zip with a LoRA and embeddings.", exists=True)
@@ -144,7 +147,7 @@ def demo(out: Out = Path("out/demo")) -> None:
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads for numeric libraries; default: theirs.")
     ] = None,
@@ -174,13 +177,13 @@ def schema(
 
 
 @models.command("list")
-def list_models(engine: Engines = None) -> None:
+def list_models(engine: ModelEngines = None) -> None:
     """Show where every weight file of an engine comes from and whether it is there."""
     show_models(engine, hashes=False)
 
 
 @models.command("verify")
-def verify_models(engine: Engines = None) -> None:
+def verify_models(engine: ModelEngines = None) -> None:
     """Check every weight file by size and sha256; fail if one is missing or broken."""
     if not show_models(engine, hashes=True):
         raise typer.Exit(FAILURE)

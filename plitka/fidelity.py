@@ -12,7 +12,7 @@ from plitka.palette import delta_e00
 from plitka.plan import JOINT, TilePlan
 
 # Lightness tells colours apart less reliably than a* and b*, because granules are lit and shaded.
-_LIGHTNESS_WEIGHT = 0.6
+_LIGHTNESS_WEIGHT = 0.7
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ _LOWEST, _HIGHEST = 30, 255
 # Part of every pixel that has its own granule's colour alone. The rest is averaged with the neighbours', in
 # sRGB: averaging in linear light would favour the paler colour of an edge, and averaging all of it would
 # draw a seam of a third colour between any two (grey between black and white).
-_CRISPNESS = 0.5
+_CRISPNESS = 0.6
 # Light that a glint adds, and how rare glints are among the grain.
 _GLINT_GRAIN = 222
 _GLINT_RIM = 8

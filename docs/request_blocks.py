@@ -1,0 +1,242 @@
+"""Blocks about the request: its fields, what is read and what is refused, and what is made of it."""
+
+import json
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from markdown_text import block, code, table
+from pydantic import BaseModel
+
+from plitka.color_text import MAX_COLORS_CHARACTERS
+from plitka.denoising import DEFAULT_CONTROLNET_SCALE
+from plitka.document import MAX_DEPTH, MAX_PARAMS_BYTES, MAX_WRAPPINGS
+from plitka.fields import ColorEntry, RequestFields
+from plitka.manifest import engine_models
+from plitka.mix import percentages
+from plitka.overrides import (
+    DEFAULT_COLOR_GUIDANCE,
+    DEFAULT_OUTPUT_FORMAT,
+    DEFAULT_SCHEDULER,
+    MAX_NEGATIVE_PROMPT,
+    Layout,
+    Overrides,
+)
+from plitka.profiles import PROFILES
+from plitka.prompt import DEFAULT_NEGATIVE_PROMPT, TOKEN_LIMIT, build_prompt
+from plitka.request import (
+    DEFAULT_ANGLE,
+    DEFAULT_QUALITY,
+    DEFAULT_SEED,
+    MAX_COLORS,
+    RequestError,
+    TileRequest,
+    parse_inputs,
+    parse_request,
+)
+from plitka.routing import route
+
+BY_QUALITY = "by `quality`"
+SDXL_LORA = engine_models("sdxl").lora
+
+# What each field means and what stands where it is left out; what is allowed in it the field itself says.
+REQUEST_MEANINGS: Mapping[str, tuple[str, str]] = {
+    "colors": ("required", "The mix. The prompt names the colours in this order."),
+    "angle": (
+        code(f"{DEFAULT_ANGLE:g}"),
+        "Laying angle: how far the joints are turned in the picture, in degrees, anticlockwise. It is taken "
+        "modulo 360, and joints turned by 180 are the same joints.",
+    ),
+    "quality": (code(DEFAULT_QUALITY), "How many denoising steps the pictures get; see Profiles."),
+    "seed": (code(str(DEFAULT_SEED)), "The same seed gives the same tile. A drawn seed is reported."),
+    "overrides": ("none", "Settings that win over profile and defaults; see Overrides."),
+}
+COLOR_MEANINGS: Mapping[str, str] = {
+    "name": "The colour, by any of its [names](palette.md), in any case.",
+    "hex": "A colour outside the palette. The prompt says the nearest palette colour; plan and measurement "
+    "use the hex itself.",
+    "proportion": "How much of it. Numeric strings are read too, with or without a percent sign.",
+}
+OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
+    "use_controlnet": ("by `angle` and `layout`", "Whether a ControlNet holds the edges; see Routing."),
+    "guidance_scale": (BY_QUALITY, "How closely the picture follows the prompt."),
+    "num_inference_steps": (BY_QUALITY, "Denoising steps of both pictures."),
+    "num_inference_steps_preview": ("`num_inference_steps`", "Denoising steps of the preview alone."),
+    "num_inference_steps_final": ("`num_inference_steps`", "Denoising steps of the final picture alone."),
+    "negative_prompt": ("see Prompt", "What the picture should not show."),
+    "lora_scale": (code(f"{SDXL_LORA.scale:g}") if SDXL_LORA else "none", "How strongly the LoRA acts."),
+    "controlnet_scale": (
+        code(f"{DEFAULT_CONTROLNET_SCALE:g}"),
+        "How strongly the ControlNet holds the edges.",
+    ),
+    "color_guidance": (
+        code(f"{DEFAULT_COLOR_GUIDANCE:g}"),
+        "How much of the plan's own picture the model starts from: 0 is pure noise, 1 leaves it one step.",
+    ),
+    "layout": ("`surface` at 0°, else `brick`", "One tile without joints, a square grid, or a running bond."),
+    "output_format": (
+        code(DEFAULT_OUTPUT_FORMAT),
+        "Format of preview and final picture; WebP is lossless. The colour map is always PNG.",
+    ),
+    "scheduler": (code(DEFAULT_SCHEDULER), "The sampler."),
+}
+
+BLACK_WHITE = '{"colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}]}'
+ACCEPTED = (
+    BLACK_WHITE,
+    '{"colors": [{"name": "BLACK", "proportion": 0.6}, {"name": "белый", "proportion": 0.4}]}',
+    '{"colors": [{"name": "темно-зеленый", "proportion": "60 %"}, {"hex": "#A63437", "proportion": "40"}]}',
+    '{"colors": [{"name": "red", "proportion": 2}, {"name": "blue", "proportion": 1}]}',
+    '{"colors": [{"name": "gray", "proportion": 50}, {"name": "grey", "proportion": 50}], "angle": "405"}',
+    json.dumps({"params_json": BLACK_WHITE}),
+    json.dumps(BLACK_WHITE),
+)
+REFUSED: Mapping[str, str] = {
+    "Several things at once": '{"colors": [{"name": "blak", "proportion": 60}, {"name": "white", '
+    '"proportion": -40}], "qualty": "high", "overrides": {"guidance_scale": 50}}',
+    "Amounts": '{"colors": [{"name": "red", "proportion": true}, {"name": "blue", "proportion": "half"}]}',
+    "Nothing to draw": '{"colors": [{"name": "red", "proportion": 0}]}',
+    "Wrong types": '{"colors": "red", "angle": "steep", "seed": 1.5, "overrides": {"use_controlnet": "yes"}}',
+    "The same key twice": '{"colors": [{"name": "red"}], "seed": 1, "seed": 2}',
+    "Not a number": '{"colors": [{"name": "red"}], "angle": NaN}',
+    "Not JSON": '{"colors": [{"name": "red"}',
+}
+README_REFUSED = (
+    '{"colors": [{"name": "white", "proportion": -40}], "qualty": "high", '
+    '"overrides": {"guidance_scale": 50}}'
+)
+COLOR_TEXTS = (
+    "60% black, 40% white",
+    "black 60; white 40",
+    "70 % чёрный и 30 % жёлтый",
+    "0.5 red, 0.3 sand, 0.2 #A63437",
+    "terracotta",
+    "80 blue + 30 pearl",
+)
+REFUSED_COLOR_TEXTS = ("60% blak, 40% white", "60% black 40%", "ten reds")
+
+
+def request_fields() -> str:
+    """The keys of a request."""
+    return _fields_table(RequestFields, REQUEST_MEANINGS)
+
+
+def override_fields() -> str:
+    """The keys of `overrides`."""
+    return _fields_table(Overrides, OVERRIDE_MEANINGS)
+
+
+def color_fields() -> str:
+    """The keys of a colour."""
+    fields = ColorEntry.model_fields
+    rows = ((code(name), fields[name].description or "", COLOR_MEANINGS[name]) for name in fields)
+    return table(("key", "allowed", "meaning"), rows)
+
+
+def _fields_table(model: type[BaseModel], meanings: Mapping[str, tuple[str, str]]) -> str:
+    rows = []
+    for name, field in model.model_fields.items():
+        default, meaning = meanings[name]
+        rows.append((code(name), field.description or "", default, meaning))
+    return table(("key", "allowed", "default", "meaning"), rows)
+
+
+def accepted_requests() -> str:
+    """Requests as people write them, and what is read."""
+    return "\n\n".join(f"{block(text, 'json')}\n\n{_reading(parse_request(text))}" for text in ACCEPTED)
+
+
+def refused_requests() -> str:
+    """Bad requests and the errors they get."""
+    return "\n\n".join(f"{title}:\n\n{_refusal(text)}" for title, text in REFUSED.items())
+
+
+def readme_refusal() -> str:
+    """One bad request for the first page."""
+    return _refusal(README_REFUSED)
+
+
+def color_texts() -> str:
+    """Texts of the simple form and what is read."""
+    rows = [(code(text), _mix(_parse_simple(colors=text))) for text in COLOR_TEXTS]
+    return table(("colors", "read as"), rows)
+
+
+def refused_inputs() -> str:
+    """Bad values of the simple form and the errors they get."""
+    errors = [_error_of(lambda text=text: _parse_simple(colors=text)) for text in REFUSED_COLOR_TEXTS]
+    both = _error_of(lambda: _parse_simple(params_json=BLACK_WHITE, angle=45))
+    return block("\n".join([*errors, both]))
+
+
+def request_limits() -> str:
+    """How large a request may be."""
+    rows = (
+        ("`params_json`", f"{MAX_PARAMS_BYTES} bytes of UTF-8"),
+        ("nesting of the JSON", f"{MAX_DEPTH} levels"),
+        ("a request inside `params_json`, or JSON encoded again", f"{MAX_WRAPPINGS} times"),
+        ("`colors` as text", f"{MAX_COLORS_CHARACTERS} characters"),
+        ("colours of a mix", str(MAX_COLORS)),
+        ("`negative_prompt`", f"{MAX_NEGATIVE_PROMPT} characters"),
+        ("prompt and negative prompt, with `sdxl`", f"{TOKEN_LIMIT} CLIP tokens each"),
+    )
+    return table(("what", "at most"), rows)
+
+
+def profiles() -> str:
+    """Steps and guidance by quality."""
+    rows = (
+        (code(name), str(profile.steps_preview), str(profile.steps_final), f"{profile.guidance_scale:g}")
+        for name, profile in PROFILES.items()
+    )
+    return table(("quality", "steps, preview", "steps, final", "guidance"), rows)
+
+
+def routes() -> str:
+    """Which ControlNet holds which request."""
+    rows = []
+    for angle in (0, 45, 90, 135, 30):
+        name = f"{angle}°" if angle % 45 == 0 else "any other"
+        kinds = (_edge_kind(angle, layout) for layout in typing.get_args(Layout))
+        rows.append((name, *kinds))
+    return table(("laying angle", *map(code, typing.get_args(Layout))), rows)
+
+
+def prompt() -> str:
+    """The prompt and the negative prompt of an example."""
+    text = '{"colors": [{"name": "RED", "proportion": 2}, {"name": "тёмно-зелёный", "proportion": 1}]}'
+    built = build_prompt(parse_request(text))
+    assert built.negative == DEFAULT_NEGATIVE_PROMPT
+    return f"{block(text, 'json')}\n\n{block(built.positive)}\n\n{block(built.negative)}"
+
+
+def _edge_kind(angle: int, layout: str) -> str:
+    mix = {"colors": [{"name": "red"}], "angle": angle, "overrides": {"layout": layout}}
+    return route(parse_request(json.dumps(mix))).control or "no ControlNet"
+
+
+def _parse_simple(**inputs: Any) -> TileRequest:
+    defaults = {"params_json": "", "colors": "", "angle": DEFAULT_ANGLE, "quality": DEFAULT_QUALITY}
+    return parse_inputs(**{**defaults, "seed": DEFAULT_SEED, **inputs})
+
+
+def _mix(request: TileRequest) -> str:
+    shares = zip(percentages(request.mix), request.mix, strict=True)
+    return ", ".join(f"{percent} % {color.id}" for percent, color in shares)
+
+
+def _reading(request: TileRequest) -> str:
+    notices = "".join(f" {notice}" for notice in request.notices)
+    return f"{_mix(request)}, at {request.angle:g}°.{notices}"
+
+
+def _refusal(text: str) -> str:
+    return f"{block(text, 'json')}\n\n{block(_error_of(lambda: parse_request(text)))}"
+
+
+def _error_of(parse: Any) -> str:
+    try:
+        parse()
+    except RequestError as error:
+        return str(error)
+    raise AssertionError("this was to be refused")

@@ -1,0 +1,173 @@
+"""Draw the reference pictures: a swatch of every palette colour, a sheet of them all, a sheet of mixes.
+
+    python references/make.py [--out FOLDER]
+
+All of them come from the `render` engine's own swatches, always with the same seeds: a second run writes the
+same bytes. JPEG at full colour resolution, because colour is what they are looked at for.
+"""
+
+import argparse
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+from plitka.fidelity import measure
+from plitka.mix import palette_mix_color
+from plitka.palette import PALETTE, PaletteColor
+from plitka.plan import TilePlan, make_plan, plan_for
+from plitka.profiles import FINAL_SIZE
+from plitka.request import TileRequest, parse_request
+from plitka.swatch import draw_swatch
+
+FOLDER = Path(__file__).resolve().parent
+JPEG_OPTIONS = {"quality": 85, "subsampling": 0, "optimize": True}
+
+PAPER, INK, FAINT_INK, RULE = "#F7F5F1", "#262422", "#7C7770", "#DDD8D0"
+
+SWATCH_SEED = 1
+# Pixels of the final picture, cut from its middle: the granules have their full size.
+SWATCH_SIZE = 256
+
+MARGIN, GUTTER = 56, 40
+SHEET_COLUMNS = 6
+
+MIX_COLUMNS, MIX_SIZE = 3, 560
+MIX_LINE = 38
+CHIP = 24
+MIXES: tuple[Mapping[str, Any], ...] = (
+    {"colors": {"black": 60, "white": 40}},
+    {"colors": {"terracotta": 70, "beige": 20, "black": 10}, "angle": 45},
+    {"colors": {"dark green": 50, "light green": 30, "yellow": 20}, "layout": "grid"},
+    {"colors": {"blue": 99, "#F2C230": 1}},
+    {"colors": {"sand": 45, "brown": 30, "pearl": 20, "turquoise": 5}, "angle": 160},
+    {"colors": {"gray": 40, "sky blue": 25, "white": 20, "orange": 15}, "angle": 30, "layout": "grid"},
+)
+
+
+def main() -> None:
+    """Write every reference picture."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--out", type=Path, default=FOLDER, help="folder for the pictures; default: beside this"
+    )
+    out: Path = parser.parse_args().out
+    for name, picture in reference_pictures():
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path, "JPEG", **JPEG_OPTIONS)
+        print(f"{path.stat().st_size / 1024:7.0f} KiB  {path}")
+
+
+def reference_pictures() -> Iterator[tuple[str, Image.Image]]:
+    """Yield the path of every picture, below this folder, and the picture."""
+    swatches = {code: draw_palette_swatch(color) for code, color in PALETTE.items()}
+    for code, swatch in swatches.items():
+        yield swatch_name(PALETTE[code]), swatch
+    yield "contact_sheet.jpg", draw_contact_sheet(swatches)
+    yield "mixes.jpg", draw_mix_sheet([mix_request(mix, seed) for seed, mix in enumerate(MIXES, start=1)])
+
+
+def swatch_name(color: PaletteColor) -> str:
+    """Path of a colour's swatch below this folder."""
+    return f"swatches/{color.code.lower()}.jpg"
+
+
+def draw_palette_swatch(color: PaletteColor) -> Image.Image:
+    """The middle of a tile of one colour, granules at their full size."""
+    plan = replace(_swatch_plan(), mix=(palette_mix_color(color),))
+    start = (FINAL_SIZE - SWATCH_SIZE) // 2
+    end = start + SWATCH_SIZE
+    return Image.fromarray(draw_swatch(plan, FINAL_SIZE)).crop((start, start, end, end))
+
+
+@functools.cache
+def _swatch_plan() -> TilePlan:
+    """The granules of every swatch: only the colour is to differ."""
+    return make_plan((palette_mix_color(next(iter(PALETTE.values()))),), 0, "surface", SWATCH_SEED)
+
+
+def draw_contact_sheet(swatches: Mapping[str, Image.Image]) -> Image.Image:
+    """Every swatch with its prompt word, code and mean sRGB, in the palette's order."""
+    caption = 78
+    rows = -(-len(swatches) // SHEET_COLUMNS)
+    sheet = _blank_sheet(SHEET_COLUMNS, SWATCH_SIZE, rows, SWATCH_SIZE + caption)
+    draw = ImageDraw.Draw(sheet)
+    for place, (code, swatch) in enumerate(swatches.items()):
+        row, column = divmod(place, SHEET_COLUMNS)
+        x = MARGIN + column * (SWATCH_SIZE + GUTTER)
+        y = MARGIN + row * (SWATCH_SIZE + caption + GUTTER)
+        sheet.paste(swatch, (x, y))
+        color = PALETTE[code]
+        baseline = y + SWATCH_SIZE + 36
+        draw.text((x, baseline), color.prompt_word, INK, _font(28), anchor="ls")
+        draw.text((x, baseline + 32), code, FAINT_INK, _font(20), anchor="ls")
+        draw.text((x + SWATCH_SIZE, baseline + 32), color.hex, FAINT_INK, _font(20), anchor="rs")
+    return sheet
+
+
+def mix_request(mix: Mapping[str, Any], seed: int) -> TileRequest:
+    """The request of an entry of `MIXES`."""
+    colors = [
+        {"hex" if name.startswith("#") else "name": name, "proportion": percent}
+        for name, percent in mix["colors"].items()
+    ]
+    overrides = {"layout": mix["layout"]} if "layout" in mix else {}
+    request = {"colors": colors, "angle": mix.get("angle", 0), "seed": seed, "overrides": overrides}
+    return parse_request(json.dumps(request))
+
+
+def draw_mix_sheet(requests: list[TileRequest]) -> Image.Image:
+    """Final pictures, each with the requested and the measured share of every colour under it."""
+    caption = MIX_LINE * (1 + max(len(request.mix) for request in requests)) + 24
+    rows = -(-len(requests) // MIX_COLUMNS)
+    sheet = _blank_sheet(MIX_COLUMNS, MIX_SIZE, rows, MIX_SIZE + caption)
+    for place, request in enumerate(requests):
+        row, column = divmod(place, MIX_COLUMNS)
+        x = MARGIN + column * (MIX_SIZE + GUTTER)
+        _paste_mix(sheet, x, MARGIN + row * (MIX_SIZE + caption + GUTTER), request)
+    return sheet
+
+
+def _paste_mix(sheet: Image.Image, x: int, y: int, request: TileRequest) -> None:
+    plan = plan_for(request)
+    final = draw_swatch(plan, FINAL_SIZE)
+    sheet.paste(Image.fromarray(final).resize((MIX_SIZE, MIX_SIZE), Image.Resampling.LANCZOS), (x, y))
+    draw = ImageDraw.Draw(sheet)
+    right, middle = x + MIX_SIZE, x + MIX_SIZE - 150
+    baseline = y + MIX_SIZE + 40
+    described = (
+        request.layout if request.layout == "surface" else f"{request.layout}, {request.laying_angle:g}°"
+    )
+    draw.text((x, baseline), described, FAINT_INK, _font(22), anchor="ls")
+    draw.text((middle, baseline), "requested", FAINT_INK, _font(22), anchor="rs")
+    draw.text((right, baseline), "measured", FAINT_INK, _font(22), anchor="rs")
+    draw.line((x, baseline + 13, right - 1, baseline + 13), RULE, 2)
+    measured = measure(final, request.mix, plan).colors
+    for line, (color, found) in enumerate(zip(request.mix, measured, strict=True), start=1):
+        at = baseline + 9 + line * MIX_LINE
+        draw.rectangle((x, at - CHIP + 3, x + CHIP - 1, at + 2), color.hex)
+        name = color.id if color.id.startswith("#") else color.prompt_word
+        draw.text((x + CHIP + 14, at), name, INK, _font(26), anchor="ls")
+        draw.text((middle, at), f"{100 * color.share:.0f} %", INK, _font(26), anchor="rs")
+        draw.text((right, at), f"{100 * found.measured:.1f} %", INK, _font(26), anchor="rs")
+
+
+def _blank_sheet(columns: int, width: int, rows: int, height: int) -> Image.Image:
+    """Paper for a table of pictures of this size, captions included, with margins and gutters."""
+    full_width = 2 * MARGIN + columns * width + (columns - 1) * GUTTER
+    full_height = 2 * MARGIN + rows * height + (rows - 1) * GUTTER
+    return Image.new("RGB", (full_width, full_height), PAPER)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own font, so that every machine draws the same letters. It has no Cyrillic."""
+    return ImageFont.load_default(size)
+
+
+if __name__ == "__main__":
+    main()
