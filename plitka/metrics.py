@@ -14,6 +14,7 @@ from plitka.request import TileRequest
 NO_CONTROLNET = "none"
 
 METRICS: Mapping[str, str] = {
+    "request": "The request as it was understood, as JSON text that draws the same tile again.",
     "seed": "The seed that was used, as text: many JSON readers round whole numbers above 2^53.",
     "engine": "The engine: render, mini or sdxl.",
     "notices": "What was normalised or merged in the request, in words; an empty list if nothing was.",
@@ -41,7 +42,12 @@ METRICS: Mapping[str, str] = {
 
 def request_metrics(request: TileRequest, engine_name: str) -> dict[str, Any]:
     """What is known before anything is drawn."""
-    return {"seed": str(request.seed), "engine": engine_name, "notices": list(request.notices)}
+    return {
+        "request": request.to_json(),
+        "seed": str(request.seed),
+        "engine": engine_name,
+        "notices": list(request.notices),
+    }
 
 
 def picture_metrics(drawing: Drawing, fidelity: Fidelity, seconds: Mapping[str, float]) -> dict[str, Any]:

@@ -178,3 +178,11 @@ def test_time_of_the_reader_is_not_counted():
 def test_render_engine_gives_the_same_bytes_twice():
     first, second = ([result.data for result in generate(request_of(), RenderEngine())] for _ in range(2))
     assert first == second
+
+
+def test_the_metrics_hold_a_request_that_draws_the_same_tile_again():
+    request = request_of(
+        angle=30, colors=[{"name": "RED", "proportion": 1}, {"hex": "#A63437", "proportion": 2}]
+    )
+    again = parse_request(request_metrics(request, "render")["request"])
+    assert (again.mix, again.angle, again.seed) == (request.mix, request.angle, request.seed)
