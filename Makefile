@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint bench schema references docs clean
+.PHONY: demo test lint bench schema references docs mini clean
 
 demo: $(VENV)/.render
 	@$(BIN)/plitka demo
@@ -43,6 +43,11 @@ $(VENV)/.dev: $(VENV)/.render requirements-dev.txt
 	@echo "Installing the diffusion part and the test tools into $(VENV) ..."
 	@$(PIP) --constraint requirements.txt --constraint requirements-dev.txt --editable ".[diffusion,dev]"
 	@touch $@
+
+# The embedded model again from nothing: three hours on two cores; PROFILE=gpu is for one large card.
+PROFILE ?= cpu
+mini: $(VENV)/.dev
+	@$(BIN)/python -m training.make --profile $(PROFILE)
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,214 @@
+"""The figures of the finished model, drawn by the engine that ships it.
+
+    python benchmarks/mini.py --models FOLDER [--mixes 12] [--angles 16] [--report FILE]
+
+FOLDER is a model folder with a manifest that lists `mini`. Prints one line of JSON for every figure:
+errors of shares in percentage points, texture distances (benchmarks/texture.py), joints, ablations, seconds.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image as Picture
+from texture import distance
+
+from plitka.diffusion import DiffusionEngine
+from plitka.engine import Job
+from plitka.fidelity import measure
+from plitka.palette import PALETTE, delta_e00
+from plitka.plan import plan_for
+from plitka.profiles import Profile
+from plitka.prompt import build_prompt
+from plitka.request import parse_request
+from plitka.swatch import draw_swatch
+
+Image = NDArray[np.uint8]
+# Colours more alike than this cannot be told apart by measuring.
+LEAST_DELTA_E = 15.0
+ANGLE_STEP = 0.5
+
+
+def fixed_mixes(count: int) -> list[list[dict[str, Any]]]:
+    """`count` mixes of one to four palette colours, the same every time, as a request states them."""
+    rng = np.random.default_rng(2024)
+    mixes: list[list[dict[str, Any]]] = []
+    while len(mixes) < count:
+        codes = [str(code) for code in rng.choice(list(PALETTE), len(mixes) % 4 + 1, replace=False)]
+        labs = [PALETTE[code].lab for code in codes]
+        pairs = [delta_e00(a, b) for i, a in enumerate(labs) for b in labs[:i]]
+        if min(pairs, default=100.0) < LEAST_DELTA_E:
+            continue
+        percent = np.maximum(5, np.rint(rng.dirichlet(np.full(len(codes), 2.0)) * 100))
+        mixes.append([{"name": c, "proportion": float(p)} for c, p in zip(codes, percent, strict=True)])
+    return mixes
+
+
+def make_job(
+    colors: Sequence[dict[str, Any]], profile: Profile, angle: float = 0, seed: int = 7, **overrides: Any
+) -> Job:
+    """A job for the engine; `profile` is the model's own."""
+    document = {"colors": colors, "angle": angle, "seed": seed, "overrides": overrides}
+    request = parse_request(json.dumps(document))
+    return Job(request, build_prompt(request), profile, plan_for(request))
+
+
+def preview_of(engine: DiffusionEngine, job: Job) -> Image:
+    """The first picture of a job."""
+    drawings = engine.draw(job)
+    picture = next(drawings).image
+    drawings.close()
+    return picture
+
+
+def joint_angle(image: Image) -> float:
+    """The direction of the darkest straight lines, degrees anticlockwise, 0 to 180.
+
+    For every direction, the picture's darkness is summed along it; where lines run that way, the sums have
+    sharp peaks. Their fourth powers prefer the long joints of the courses to the short ones across.
+    """
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    dark = np.clip(np.float32(np.percentile(gray, 15)) - gray, 0, None)
+    size = len(dark)
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    inside = np.hypot(x, y) < size / 2
+    x, y, dark = x[inside], y[inside], dark[inside]
+    scores = []
+    angles = np.arange(0, 180, ANGLE_STEP)
+    for angle in np.deg2rad(angles):
+        across = np.rint(x * np.sin(angle) + y * np.cos(angle) + size / 2).astype(np.intp)
+        sums = np.bincount(across, dark, size + 2)
+        lengths = np.bincount(across, minlength=size + 2)
+        profile = (sums / np.maximum(lengths, 1))[size // 8 : -size // 8]
+        detail = profile - cv2.blur(profile.reshape(1, -1), (25, 1)).ravel()
+        scores.append(float((np.clip(detail, 0, None) ** 4).sum()))
+    return float(angles[int(np.argmax(scores))])
+
+
+def angle_error(found: float, wanted: float) -> float:
+    """Degrees between two directions, 0 to 90."""
+    return abs((found - wanted + 90) % 180 - 90)
+
+
+def evaluate(
+    engine: DiffusionEngine, profile: Profile, mixes: int, angles: int, sheet: Path | None
+) -> Iterator[dict[str, Any]]:
+    """Yield the figures one by one."""
+    requests = fixed_mixes(mixes)
+    rows: dict[str, list[Image]] = {"swatch": []}
+    for colors in requests:
+        plan = make_job(colors, profile).plan
+        rows["swatch"].append(draw_swatch(plan, 512))
+    yield figures_of("swatch", rows["swatch"], rows["swatch"], requests, profile)
+    for name, guidance in (("guided", 0.5), ("text to image", 0.0)):
+        rows[name] = [
+            preview_of(engine, make_job(colors, profile, color_guidance=guidance)) for colors in requests
+        ]
+        yield figures_of(name, rows[name], rows["swatch"], requests, profile)
+    yield from _ablations(engine, profile, requests, rows)
+    if sheet is not None:
+        Picture.fromarray(np.vstack([np.hstack(row[:6]) for row in rows.values()])).save(sheet)
+    for scale in (None, 0.0):
+        yield joints(engine, profile, scale, angles)
+
+
+def _ablations(
+    engine: DiffusionEngine, profile: Profile, requests: Sequence[Any], rows: dict[str, list[Image]]
+) -> Iterator[dict[str, Any]]:
+    rows["no LoRA"] = [
+        preview_of(engine, make_job(colors, profile, lora_scale=0.0)) for colors in requests[:6]
+    ]
+    yield figures_of("no LoRA", rows["no LoRA"], rows["swatch"], requests, profile)
+    tokens, engine.tokens = engine.tokens, ()
+    rows["no textual inversion"] = [preview_of(engine, make_job(colors, profile)) for colors in requests[:6]]
+    engine.tokens = tokens
+    yield figures_of("no textual inversion", rows["no textual inversion"], rows["swatch"], requests, profile)
+
+
+def figures_of(
+    name: str, pictures: Sequence[Image], swatches: Sequence[Image], requests: Sequence[Any], profile: Profile
+) -> dict[str, Any]:
+    """Errors of shares and texture distances to the swatches of a row of pictures."""
+    errors, distances = [], []
+    for picture, swatch, colors in zip(pictures, swatches, requests, strict=False):
+        errors.append(measure(picture, make_job(colors, profile).request.mix).worst_error_pp)
+        distances.append(distance(picture, swatch))
+    return {
+        "figure": name,
+        "worst_error_pp_median": round(statistics.median(errors), 2),
+        "worst_error_pp_max": round(max(errors), 2),
+        "texture_distance_median": round(statistics.median(distances), 3),
+        "pictures": len(pictures),
+    }
+
+
+def joints(
+    engine: DiffusionEngine, profile: Profile, scale: float | None, angles: int = 16
+) -> dict[str, Any]:
+    """Text to image at several laying angles: how many have their joints within two degrees."""
+    colors = [{"name": "red", "proportion": 60}, {"name": "white", "proportion": 40}]
+    errors = []
+    for number in range(angles):
+        angle = 180 * number / angles
+        given = {} if scale is None else {"controlnet_scale": scale}
+        job = make_job(colors, profile, angle, number, color_guidance=0.0, layout="brick", **given)
+        errors.append(angle_error(joint_angle(preview_of(engine, job)), angle))
+    return {
+        "figure": "joints with ControlNet" if scale is None else "joints without",
+        "within_2_degrees": sum(error <= 2 for error in errors),
+        "errors": [round(error, 1) for error in errors],
+        "pictures": angles,
+    }
+
+
+def seconds_of_prediction(engine: DiffusionEngine, profile: Profile, **overrides: Any) -> dict[str, Any]:
+    """Seconds of preview and final picture at default settings, and the process's peak memory."""
+    job = make_job(fixed_mixes(2)[1], profile, **overrides)
+    start = time.perf_counter()
+    names = [drawing.name for drawing in engine.draw(job)]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    seconds = round(time.perf_counter() - start, 1)
+    return {
+        "figure": f"prediction ({', '.join(names)})",
+        "seconds": seconds,
+        "steps": profile.steps_final,
+        "threads": torch.get_num_threads(),
+        "peak_rss_gb": round(peak / 1e9, 2),
+    }
+
+
+def main() -> None:
+    """Measure a model folder."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--mixes", type=int, default=12)
+    parser.add_argument("--angles", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=16)
+    parser.add_argument("--guidance", type=float, default=1.0)
+    parser.add_argument("--report", type=Path)
+    parser.add_argument("--sheet", type=Path)
+    arguments = parser.parse_args()
+    os.environ["PLITKA_MODEL_DIR"] = str(arguments.models)
+    engine = DiffusionEngine.load("mini")
+    profile = Profile(arguments.steps, arguments.steps, arguments.guidance)
+    figures = [seconds_of_prediction(engine, profile)]
+    print(json.dumps(figures[0]), flush=True)
+    for figure in evaluate(engine, profile, arguments.mixes, arguments.angles, arguments.sheet):
+        print(json.dumps(figure), flush=True)
+        figures.append(figure)
+    if arguments.report:
+        arguments.report.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

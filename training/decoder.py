@@ -1,0 +1,76 @@
+"""Stage 4, the VAE's decoder again, while its encoder, and so the latents, stay as they are.
+
+Mostly crumb, and a loss that asks for the colours as such: they decide whether a pixel is counted for its
+granule's colour or for a neighbour's.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from training.data import TileStore
+from training.loop import Average, Budget, Stage, autocast, load_weights, optimize, run
+from training.sheets import to_pictures, to_tensor, write_sheet
+from training.vae import CROP, random_crops, reconstruction_loss
+
+STYLE_PARTS = (0.86, 0.07, 0.07)
+CHROMA_WEIGHT = 1.0
+# Deviation of the noise put on the latents: those that the UNet makes are not exact either.
+LATENT_NOISE = 0.03
+
+
+def decoder_of(vae: Any) -> nn.Module:
+    """The parts of a VAE that turn latents into pictures, sharing its weights."""
+    return nn.ModuleList([vae.post_quant_conv, vae.decoder])
+
+
+def chroma_loss(decoded: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+    """L1 of the red-green and the blue-yellow difference of (n, 3, h, w) pictures."""
+    error = decoded - pixels
+    red, green, blue = error.unbind(1)
+    return (red - green).abs().mean() + (blue - 0.5 * (red + green)).abs().mean()
+
+
+def train_decoder(vae: Any, store: TileStore, folder: Path, budget: Budget, seed: int, device: str) -> None:
+    """Train, or go on training, the decoder of a VAE in place."""
+    torch.manual_seed(seed)
+    decoder = decoder_of(vae).requires_grad_(True)
+    optimizer = torch.optim.AdamW(decoder.parameters(), budget.rate, (0.9, 0.99), weight_decay=1e-4)
+    stage = Stage("decoder", folder, budget, {"decoder": decoder}, {"decoder": optimizer}, Average(decoder))
+    shown = random_crops(store, np.random.default_rng(0), 6, 3 * CROP, STYLE_PARTS)
+
+    def take_step(stage: Stage) -> Mapping[str, float]:
+        rng = np.random.default_rng([seed, stage.step])
+        crops = random_crops(store, rng, stage.budget.batch, CROP, STYLE_PARTS)
+        pixels = to_tensor(crops).to(device)
+        with autocast(device):
+            with torch.no_grad():
+                latents = vae.encode(pixels).latent_dist.mode()
+            noise = LATENT_NOISE * torch.randn_like(latents)
+            decoded = vae.decode(latents + noise).sample.float()
+        chroma = chroma_loss(decoded, pixels)
+        optimize(
+            reconstruction_loss(decoded, pixels) + CHROMA_WEIGHT * chroma,
+            optimizer,
+            list(decoder.parameters()),
+        )
+        error = (decoded - pixels).detach().pow(2).mean()
+        return {"psnr": float(10 * torch.log10(4 / error)), "chroma": float(chroma.detach())}
+
+    def show(path: Path) -> None:
+        with torch.no_grad(), autocast(device):
+            decoded = vae.decode(vae.encode(to_tensor(shown).to(device)).latent_dist.mode()).sample
+        write_sheet(path, [list(shown), list(to_pictures(decoded))])
+
+    run(stage, take_step, show)
+    load_decoder(vae, folder)
+
+
+def load_decoder(vae: Any, folder: Path) -> None:
+    """Give a VAE the trained decoder, frozen."""
+    load_weights(folder, {"decoder": decoder_of(vae)})
+    vae.requires_grad_(False)

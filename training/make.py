@@ -1,0 +1,243 @@
+"""Makes the embedded model `mini` from nothing: `make mini`, or
+
+    python -m training.make --profile cpu --output build/mini
+
+Every stage keeps its checkpoints, log and sample sheets under the work folder and goes on where it was broken
+off; a stage that is finished is not trained again. Remove its folder there to train it anew.
+"""
+
+import argparse
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from diffusers import StableDiffusionXLPipeline
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
+from tqdm import tqdm
+
+from plitka.lora import load_lora
+from plitka.progress import bar_options
+from plitka.textual_inversion import load_textual_inversion
+from training import adapters
+from training.controlnet import load_controlnet, train_controlnet
+from training.data import STYLES, Style, TileStore
+from training.decoder import load_decoder, train_decoder
+from training.export import (
+    ADAPTER_FILES,
+    BASE,
+    export_adapters,
+    export_base,
+    export_controlnet,
+    write_manifest,
+)
+from training.latents import LatentStore
+from training.loop import Budget, is_finished
+from training.pieces import write_pieces
+from training.profiles import PROFILES, TrainingProfile
+from training.samples import sample_writer
+from training.text import load_text, train_text
+from training.unet import LOW_NOISE_PART, Denoising, load_unet, train_unet
+from training.vae import load_vae, train_vae
+
+# Pixels on a side of the adapters' pictures, and what they are mixed with so that the model keeps its own.
+PIECE = 160
+PRIOR_PARTS: dict[Style, float] = {"terrazzo": 0.8, "pebbles": 0.2}
+INIT_WORDS = "polished pebbles"
+LORA_SCALE = 1.0
+# Where the adapter trainer keeps its checkpoints, below the work folder.
+ADAPTER_TRAINING = "adapters/training"
+# Sharp granules matter most to a ControlNet that is used with the adapters.
+CONTROLNET_PARTS = (0.6, 0.2, 0.2)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where a model is made, and how."""
+
+    work: Path
+    output: Path
+    profile: TrainingProfile
+    seed: int
+
+    def store(self) -> TileStore:
+        """The tiles."""
+        return TileStore(self.work / "tiles", self.profile.tiles)
+
+    def vae(self) -> Any:
+        """The trained VAE on the profile's device."""
+        return load_vae(self.store(), self.work / "vae", self.profile.device)
+
+    def latents(self, style: Style, vae: Any) -> LatentStore:
+        """The tiles of a style as latents."""
+        return LatentStore(self.store(), self.work / "latents", style, self.profile.latents, vae)
+
+
+def make_tiles(shop: Workshop) -> None:
+    """Draw the training pictures."""
+    store = shop.store()
+    missing = store.capacity - len(store.tiles)
+    for _ in tqdm(store.fill(shop.seed), total=missing, **bar_options("tiles")):
+        pass
+
+
+def make_latents(shop: Workshop) -> None:
+    """Encode the tiles."""
+    vae = shop.vae()
+    for style in STYLES:
+        latents = shop.latents(style, vae)
+        for _ in tqdm(
+            latents.encode(vae, shop.profile.device), total=shop.profile.latents, **bar_options(style)
+        ):
+            pass
+
+
+def make_unet(shop: Workshop) -> None:
+    """Train the UNet."""
+    device, vae = shop.profile.device, shop.vae()
+    tokenizer, encoders = load_text(shop.work / "text", device)
+    stores = [shop.latents(style, vae) for style in ("pebbles", "terrazzo")]
+    train_unet(
+        stores,
+        Denoising(tokenizer, encoders, device),
+        shop.work / "unet",
+        shop.profile.unet,
+        shop.seed,
+        show=sample_writer(vae, tokenizer, encoders, device),
+    )
+
+
+def make_decoder(shop: Workshop) -> None:
+    """Go on training the VAE's decoder."""
+    train_decoder(
+        shop.vae(),
+        shop.store(),
+        shop.work / "decoder",
+        shop.profile.decoder,
+        shop.seed,
+        shop.profile.device,
+    )
+
+
+def make_base(shop: Workshop) -> None:
+    """Write the base pipeline."""
+    device, vae = shop.profile.device, shop.vae()
+    load_decoder(vae, shop.work / "decoder")
+    tokenizer, encoders = load_text(shop.work / "text", device)
+    unet = load_unet(shop.work / "unet", device)
+    export_base(shop.output, vae, tokenizer, shop.work / "text" / "tokenizer", encoders, unet)
+
+
+def make_adapters(shop: Workshop) -> None:
+    """Train LoRA and embeddings, by the trainer that the customer uses."""
+    profile, folder = shop.profile, shop.work
+    write_pieces(shop.store(), folder / "pieces", {"crumb": 1.0}, profile.pieces, PIECE, shop.seed)
+    write_pieces(shop.store(), folder / "prior", PRIOR_PARTS, profile.prior, PIECE, shop.seed + 1)
+    budget = profile.adapters
+    given = {
+        "model": shop.output / BASE,
+        "pictures": folder / "pieces",
+        "prior": folder / "prior",
+        "output": folder / "adapters",
+        "init-words": INIT_WORDS,
+        "resolution": PIECE,
+        "steps": budget.steps,
+        "minutes": budget.minutes,
+        "batch": budget.batch,
+        "rate": budget.rate,
+        "low-noise-part": LOW_NOISE_PART,
+        "seed": shop.seed,
+    }
+    adapters.main([word for name, value in given.items() for word in (f"--{name}", str(value))])
+
+
+def make_controlnet(shop: Workshop) -> None:
+    """Train the ControlNet on the UNet as the product uses it: with LoRA and learned words."""
+    device, vae = shop.profile.device, shop.vae()
+    export_adapters(shop.output, shop.work / "adapters")
+    pipeline = StableDiffusionXLPipeline.from_pretrained(shop.output / BASE, dtype=torch.float32)
+    load_textual_inversion(pipeline, shop.output / ADAPTER_FILES[2])
+    load_lora(pipeline, shop.output / ADAPTER_FILES[0]).apply(LORA_SCALE)
+    _, encoders = load_text(shop.work / "text", device)
+    encoders.first, encoders.second = pipeline.text_encoder.to(device), pipeline.text_encoder_2.to(device)
+    unet = pipeline.unet.requires_grad_(False).to(device)
+    stores = [shop.latents(style, vae) for style in STYLES]
+    denoising = Denoising(pipeline.tokenizer, encoders.requires_grad_(False), device)
+    folder, budget = shop.work / "controlnet", shop.profile.controlnet
+    train_controlnet(stores, CONTROLNET_PARTS, denoising, unet, folder, budget, shop.seed)
+
+
+def make_manifest(shop: Workshop) -> None:
+    """Write the ControlNet, and the manifest beside the model folder."""
+    unet = load_unet(shop.work / "unet")
+    export_adapters(shop.output, shop.work / "adapters")
+    export_controlnet(shop.output, load_controlnet(shop.work / "controlnet", unet))
+    write_manifest(shop.output, LORA_SCALE, shop.output.parent / "manifest.json")
+
+
+def _worker(rank: int, shop: Workshop, train: Callable[[Workshop], None], address: str) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=shop.profile.workers)
+    train(shop)
+    distributed.destroy_process_group()
+
+
+def together(shop: Workshop, train: Callable[[Workshop], None]) -> None:
+    """Train in the profile's number of processes."""
+    if shop.profile.workers == 1:
+        train(shop)
+        return
+    meeting = (shop.work / "meeting").resolve()
+    meeting.unlink(missing_ok=True)
+    spawn(_worker, (shop, train, f"file://{meeting}"), shop.profile.workers)  # type: ignore[no-untyped-call]
+
+
+def make_mini(shop: Workshop) -> None:
+    """Run every stage that is not finished."""
+    profile, work = shop.profile, shop.work
+    stages: list[tuple[str, Budget | None, Callable[[], object]]] = [
+        ("tiles", None, lambda: make_tiles(shop)),
+        (
+            "vae",
+            profile.vae,
+            lambda: train_vae(shop.store(), work / "vae", profile.vae, shop.seed, profile.device),
+        ),
+        ("text", profile.text, lambda: train_text(work / "text", profile.text, shop.seed, profile.device)),
+        ("latents", None, lambda: make_latents(shop)),
+        ("unet", profile.unet, lambda: together(shop, make_unet)),
+        ("decoder", profile.decoder, lambda: make_decoder(shop)),
+        ("base", None, lambda: make_base(shop)),
+        (ADAPTER_TRAINING, profile.adapters, lambda: make_adapters(shop)),
+        ("controlnet", profile.controlnet, lambda: together(shop, make_controlnet)),
+        ("manifest", None, lambda: make_manifest(shop)),
+    ]
+    for name, budget, stage in stages:
+        start = time.perf_counter()
+        if budget is None or not is_finished(work / name, budget):
+            stage()
+        print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def main() -> None:
+    """Make the model."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--profile", choices=list(PROFILES), default="cpu")
+    parser.add_argument("--work", type=Path, default=Path("build/training"))
+    parser.add_argument("--output", type=Path, default=Path("build/mini"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--afresh", action="store_true", help="remove what earlier runs have made")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    if arguments.afresh:
+        for folder in (arguments.work, arguments.output):
+            shutil.rmtree(folder, ignore_errors=True)
+    make_mini(Workshop(arguments.work, arguments.output, PROFILES[arguments.profile], arguments.seed))
+
+
+if __name__ == "__main__":
+    main()
