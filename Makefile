@@ -17,10 +17,11 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-# The OpenAPI schema that the Cog server reads, from the signature in predict.py.
+# Milliseconds for the plan and its views.
 bench: $(VENV)/.render
 	@$(BIN)/python benchmarks/speed.py
 
+# The OpenAPI schema that the Cog server reads, from the signature in predict.py.
 schema: $(VENV)/.render
 	@$(BIN)/plitka schema
 

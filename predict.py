@@ -4,6 +4,8 @@ Cog makes the OpenAPI schema by parsing this file, not by running it, so whateve
 is a literal.
 """
 
+import shutil
+import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path as LocalPath
@@ -76,7 +78,7 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
                 for result in results:
                     self.record(result.metrics)
                     file = folder / result.filename
-                    file.write_bytes(result.data)
+                    write_whole(file, result.data)
                     yield Path(file)
         except (CancelationException, GeneratorExit):
             self.workspace.sweep()
@@ -88,6 +90,15 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
             self.record_metric(name, value)
 
 
+def write_whole(file: LocalPath, data: bytes) -> None:
+    """Write a file, or leave none: half a picture on a full disk only keeps it full."""
+    try:
+        file.write_bytes(data)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+
+
 @contextmanager
 def fetched(weights: Path | None) -> Iterator[LocalPath | None]:
     """The local path of `COG_WEIGHTS`; if it is a URL, a download that lives as long as the `with`."""
@@ -95,7 +106,9 @@ def fetched(weights: Path | None) -> Iterator[LocalPath | None]:
     if not isinstance(path, URLPath):
         yield None if path is None else LocalPath(path)
         return
-    try:
-        yield LocalPath(path.convert())
-    finally:
-        path.unlink(missing_ok=True)
+    # A folder of our own: a download that breaks off leaves nothing that a later start could find.
+    with tempfile.TemporaryDirectory(prefix="plitka-download-") as folder:
+        archive = LocalPath(folder) / "weights"
+        with archive.open("wb") as file:
+            shutil.copyfileobj(path.fileobj, file)
+        yield archive

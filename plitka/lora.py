@@ -18,7 +18,7 @@ from peft.tuners.lora import LoraLayer
 from peft.utils.other import get_pattern_key
 from safetensors.torch import load_file
 
-from plitka.weight_files import ModelFileError, read_tensor_header
+from plitka.weight_files import ModelFileError, in_one_line, read_tensor_header
 
 ADAPTER_CONFIG_NAME = "adapter_config.json"
 REMEDY = "Use the LoRA that was trained for this base model (see model_files/README.md)."
@@ -89,7 +89,7 @@ def load_lora(pipeline: Any, path: Path) -> Lora:
         layers = list(_layers(pipeline, _peft_config(path) if raw_peft else None))
         pipeline.unload_lora_weights()
     except Exception as error:
-        raise ModelFileError(path, f"it does not fit the base model: {error}", REMEDY) from error
+        raise ModelFileError(path, f"it does not fit the base model: {in_one_line(error)}", REMEDY) from error
     if len(layers) < pairs:
         raise ModelFileError(
             path, f"only {len(layers)} of its {pairs} pairs have a module in the model", REMEDY

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from plitka.control import ControlKind
-from plitka.weight_files import ModelFileError
+from plitka.weight_files import ModelFileError, in_one_line
 
 MODEL_DIR_VARIABLE = "PLITKA_MODEL_DIR"
 SHIPPED_MODEL_DIR = Path(__file__).resolve().parent.parent / "model_files"
@@ -114,7 +114,9 @@ def load_manifest(folder: Path | None = None) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise ModelFileError(path, f"the manifest is unreadable: {error}", "Restore it from git.") from error
+        raise ModelFileError(
+            path, f"the manifest is unreadable: {in_one_line(error)}", "Restore it from git."
+        ) from error
 
 
 def engine_models(name: str, folder: Path | None = None) -> EngineModels:

@@ -29,6 +29,7 @@ from plitka.manifest import (
     engine_models,
     model_dir,
 )
+from plitka.verified import VerifiedFiles
 from plitka.weight_files import ModelFileError, adapter_kind, check_weight_file, read_tensor_header
 
 BASE_MODEL_VARIABLE = "PLITKA_BASE_MODEL"
@@ -114,7 +115,7 @@ def locate(source: ModelSource, folder: Path) -> Location:
             raise ModelFileError(local, "the folder is missing", _how_to_get(source))
         name = f"{source.repo}@{source.revision}"
         return Location(source.repo, name, source.revision, source.variant, is_local=False)
-    for problem in _local_problems(source, local, hashes=False):
+    for problem in _local_problems(source, local, hashes=True, verified=VerifiedFiles(folder)):
         raise problem
     name = f"{source.repo}@{source.revision}" if source.repo else source.folder
     return Location(str(local), name, variant=_variant_in(local, source.variant))
@@ -223,13 +224,23 @@ def _known(spec: FileSpec | LoraSpec | EmbeddingsSpec) -> str:
     return "size and sha256 as listed" if spec.sha256 else "size as listed" if spec.size else "whole"
 
 
-def _local_problems(source: ModelSource, local: Path, hashes: bool) -> Iterator[ModelFileError]:
-    """What is wrong with a local folder: listed files against the list, other weights for being whole."""
+def _local_problems(
+    source: ModelSource, local: Path, hashes: bool, verified: VerifiedFiles | None = None
+) -> Iterator[ModelFileError]:
+    """What is wrong with a local folder: listed files against the list, other weights for being whole.
+
+    Files in the record `verified` are not hashed again, and those found right are added to it.
+    """
     listed = {local / spec.path: spec for spec in source.files}
     for path in sorted({*listed, *local.rglob("*.safetensors")}):
         spec = listed.get(path, FileSpec(path=""))
+        sha256 = spec.sha256 if hashes else None
+        if sha256 and verified and verified.holds(path, sha256):
+            sha256 = None
         try:
-            check_weight_file(path, _how_to_get(source), spec.size, spec.sha256 if hashes else None)
+            check_weight_file(path, _how_to_get(source), spec.size, sha256)
+            if sha256 and verified:
+                verified.add(path, sha256)
         except ModelFileError as problem:
             yield problem
 

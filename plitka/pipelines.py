@@ -27,10 +27,11 @@ from plitka.control import ControlKind
 from plitka.controlnets import CLASSES, ControlNetCache, LoadedControlNet, check_fit, usable_bytes
 from plitka.device import DeviceInfo, manage_gpu_memory
 from plitka.engine import DrawingError
+from plitka.loaded_weights import check_loaded
 from plitka.manifest import ControlNetSource
 from plitka.models import EngineFiles, Location
 from plitka.schedulers import make_scheduler
-from plitka.weight_files import ModelFileError
+from plitka.weight_files import ModelFileError, in_one_line
 
 # By ControlNet class and by whether the picture starts from an image.
 VARIANTS: dict[tuple[str | None, bool], Any] = {
@@ -146,6 +147,7 @@ class Pipelines:
     def _load_controlnet(self, source: ControlNetSource, location: Location) -> Any:
         model = _from_pretrained(CLASSES[source.type], location, self.dtype)
         check_fit(model, self.base.unet, self.base.vae_scale_factor, location.name)
+        check_loaded(model, location, HOW_TO_GET_WEIGHTS)
         return model
 
     def _forget(self, key: str) -> None:
@@ -181,10 +183,14 @@ def load_base(files: EngineFiles, dtype: torch.dtype) -> Any:
     options: dict[str, Any] = {"dtype": dtype, "add_watermarker": False}
     if files.vae is not None:
         options["vae"] = _from_pretrained(AutoencoderKL, files.vae, dtype)
+        check_loaded(options["vae"], files.vae, HOW_TO_GET_WEIGHTS)
     if files.base_config is not None:
         base = _from_single_file(files, files.base_config, options)
     else:
         base = _from_pretrained(StableDiffusionXLPipeline, files.base, **options)
+    own_parts = ["unet", "text_encoder", "text_encoder_2", *(["vae"] if files.vae is None else [])]
+    for part in own_parts:
+        check_loaded(getattr(base, part), files.base, HOW_TO_GET_WEIGHTS, part)
     if dtype == torch.float16 and base.vae.config.force_upcast:
         name = files.vae.name if files.vae else files.base.name
         problem = "its VAE overflows in half precision (force_upcast is set) and would give black pictures"
@@ -205,7 +211,9 @@ def _from_pretrained(model_class: Any, location: Location, dtype: torch.dtype, *
             **options,
         )
     except Exception as error:
-        raise ModelFileError(location.name, f"it does not load: {error}", HOW_TO_GET_WEIGHTS) from error
+        raise ModelFileError(
+            location.name, f"it does not load: {in_one_line(error)}", HOW_TO_GET_WEIGHTS
+        ) from error
 
 
 def _from_single_file(files: EngineFiles, config: Location, options: dict[str, Any]) -> Any:
@@ -219,7 +227,9 @@ def _from_single_file(files: EngineFiles, config: Location, options: dict[str, A
             **options,
         )
     except Exception as error:
-        raise ModelFileError(files.base.path, f"it does not load: {error}", HOW_TO_GET_WEIGHTS) from error
+        raise ModelFileError(
+            files.base.path, f"it does not load: {in_one_line(error)}", HOW_TO_GET_WEIGHTS
+        ) from error
 
 
 def _denormalized(latents: torch.Tensor, config: Any) -> torch.Tensor:

@@ -7,6 +7,7 @@ Nothing here needs torch: a `.safetensors` file says in its first bytes what it 
 import hashlib
 import json
 import tarfile
+import textwrap
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,9 @@ GIT_LFS_SIGNATURE = b"version https://git-lfs"
 MAX_HEADER_BYTES = 100_000_000
 # A production LoRA is about 100 MB, its embeddings 8 kB.
 MAX_ARCHIVE_BYTES = 4 * 1024**3
+# What weights are stored in; whole numbers are taken only as single values and positions.
+FLOATS = ("F64", "F32", "F16", "BF16")
+POSITIONS = "position_ids"
 WEIGHT_SUFFIXES = (".safetensors", ".json")
 
 
@@ -29,6 +33,11 @@ class ModelFileError(RuntimeError):
         self.problem = problem
 
 
+def in_one_line(error: Exception) -> str:
+    """A library's message as part of a sentence: many of them go on for pages."""
+    return textwrap.shorten(str(error) or type(error).__name__, 300, placeholder=" …").rstrip(" .:")
+
+
 def check_weight_file(path: Path, remedy: str, size: int | None = None, sha256: str | None = None) -> None:
     """Raise ModelFileError unless the file is there, whole, and of this size and hash where given."""
     if not path.is_file():
@@ -36,11 +45,19 @@ def check_weight_file(path: Path, remedy: str, size: int | None = None, sha256: 
     actual = path.stat().st_size
     refuse_lfs_pointer(path, remedy)
     if path.suffix == ".safetensors":
-        read_tensor_header(path, remedy)
+        refuse_other_formats(path, read_tensor_header(path, remedy), remedy)
     if size is not None and actual != size:
         raise ModelFileError(path, f"the file has {actual:,} bytes where {size:,} are expected", remedy)
     if sha256 is not None and (found := hash_file(path)) != sha256:
         raise ModelFileError(path, f"the file's sha256 is {found}, expected {sha256}", remedy)
+
+
+def refuse_other_formats(path: Path, tensors: Mapping[str, Any], remedy: str) -> None:
+    """Raise ModelFileError for weights that are whole numbers or quantised: they would load as nonsense."""
+    for name, entry in tensors.items():
+        if entry["dtype"] not in FLOATS and entry["shape"] and not name.endswith(POSITIONS):
+            problem = f"its tensor '{name}' is {entry['dtype']}, where weights are {', '.join(FLOATS)}"
+            raise ModelFileError(path, problem, remedy)
 
 
 def refuse_lfs_pointer(path: Path, remedy: str) -> None:
@@ -63,6 +80,8 @@ def read_tensor_header(path: Path, remedy: str) -> dict[str, Any]:
         try:
             header = json.loads(file.read(header_bytes))
             tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+            if any(not {"dtype", "shape"} <= entry.keys() for entry in tensors.values()):
+                raise ValueError("a tensor without a type or a shape")
             end = 8 + header_bytes + max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelFileError(path, f"not a safetensors file ({error})", remedy) from error

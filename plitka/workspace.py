@@ -34,6 +34,8 @@ class Workspace:
 
     def new_folder(self) -> Path:
         """Sweep the folders of earlier predictions and make an empty one."""
+        # Somebody may have cleaned the temporary folder under a server that lives for weeks.
+        self.root.mkdir(mode=0o700, exist_ok=True)
         self.sweep()
         return Path(tempfile.mkdtemp(dir=self.root))
 

@@ -1,0 +1,288 @@
+"""Every part of the weights against every way a file goes wrong: one sentence, and nothing stays loaded."""
+
+import gc
+import hashlib
+import json
+import os
+import pickle
+import re
+import shutil
+import struct
+import weakref
+
+import pytest
+import torch
+from checkpoints import (
+    EMBEDDINGS_FILE,
+    LORA_FILE,
+    WIDTH_G,
+    WIDTH_L,
+    describe_file,
+    write_controlnet,
+    write_embeddings,
+)
+from diffusers import AutoencoderKL
+from drawing import draw, load_small_engine
+from safetensors.torch import load_file, save_file
+
+from plitka.loaded_weights import check_loaded
+from plitka.models import Location
+from plitka.pipelines import Pipelines
+from plitka.weight_files import ModelFileError
+
+VARIANT = "diffusion_pytorch_model.fp16.safetensors"
+PLAIN = "diffusion_pytorch_model.safetensors"
+PARTS = {
+    "base unet": f"base/unet/{VARIANT}",
+    "base text encoder": "base/text_encoder/model.fp16.safetensors",
+    "base text encoder 2": "base/text_encoder_2/model.fp16.safetensors",
+    "vae": f"vae/{PLAIN}",
+    "controlnet": f"controlnet-lines/{VARIANT}",
+    "union controlnet": f"controlnet-union/{PLAIN}",
+    "lora": LORA_FILE,
+    "embeddings": EMBEDDINGS_FILE,
+}
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 8344\n"
+PAGE = (
+    b"<!DOCTYPE html><html><head><title>404 Not Found</title></head><body>" + b" " * 500 + b"</body></html>"
+)
+ANGLES = {"controlnet": 45, "union controlnet": 90}
+
+
+@pytest.fixture
+def folder(tmp_path, model_folder):
+    """A spoilable copy of the model folder whose adapters carry no hash, so that content has to be judged."""
+    copy = shutil.copytree(model_folder, tmp_path / "models")
+    edit(
+        copy,
+        lambda models: [
+            models[part].pop(key) for part in ("lora", "embeddings") for key in ("size", "sha256")
+        ],
+    )
+    return copy
+
+
+def edit(folder, change):
+    path = folder / "manifest.json"
+    document = json.loads(path.read_text())
+    change(document["models"]["sdxl"])
+    path.write_text(json.dumps(document))
+
+
+def refusal(folder, part):
+    """The sentence with which the folder is refused, at the start or when the ControlNet is needed."""
+    with pytest.raises(ModelFileError) as raised:
+        engine = load_small_engine(folder)
+        try:
+            draw(engine, angle=ANGLES[part])
+        finally:
+            assert engine.pipelines.controlnets.loaded == ()
+    text = str(raised.value)
+    assert "\n" not in text
+    assert "Traceback" not in text
+    assert len(text) < 700
+    return text
+
+
+def cut(tenth):
+    return lambda path: path.write_bytes(path.read_bytes()[: max(1, path.stat().st_size * tenth // 10)])
+
+
+UNREADABLE = {
+    "empty": lambda path: path.write_bytes(b""),
+    "lfs pointer": lambda path: path.write_bytes(POINTER),
+    "html page": lambda path: path.write_bytes(PAGE),
+    "renamed pickle": lambda path: path.write_bytes(pickle.dumps({"weight": list(range(500))})),
+    "zipped pickle": lambda path: torch.save({"weight": torch.ones(9)}, path),
+    **{f"cut at {tenth} tenths": cut(tenth) for tenth in range(10)},
+}
+
+
+@pytest.mark.parametrize("damage", UNREADABLE)
+@pytest.mark.parametrize("part", PARTS)
+def test_a_file_that_is_no_whole_weight_file_is_refused_by_name(folder, part, damage):
+    path = folder / PARTS[part]
+    UNREADABLE[damage](path)
+    text = refusal(folder, part)
+    assert str(path) in text
+    assert re.search("LFS pointer|safetensors file|header promises|cut short", text)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_missing_file_is_refused(folder, part):
+    path = folder / PARTS[part]
+    path.unlink()
+    text = refusal(folder, part)
+    assert path.parts[len(folder.parts)].split(".")[0] in text
+
+
+@pytest.mark.parametrize("place", ["header", "first weight", "last weight"])
+@pytest.mark.parametrize("part", PARTS)
+def test_one_flipped_byte_is_refused_where_the_hash_is_known(folder, part, place):
+    path = folder / PARTS[part]
+    list_hash(folder, part, path)
+    flip(path, place)
+    text = refusal(folder, part)
+    assert str(path) in text
+    if place != "header":
+        assert "sha256" in text
+
+
+def list_hash(folder, part, path):
+    key = part.split()[0]
+    known = describe_file(path)
+    if part in ("lora", "embeddings"):
+        edit(folder, lambda models: models[part].update(known))
+        return
+    relative = path.relative_to(folder)
+    listed = {"path": str(relative.relative_to(relative.parts[0])), **known}
+    keys = {"controlnet": "lines", "union": "union"}
+    edit(
+        folder,
+        lambda models: (models["controlnets"][keys[key]] if key in keys else models[key]).update(
+            files=[listed]
+        ),
+    )
+
+
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    header = int.from_bytes(content[:8], "little")
+    content[{"header": 8 + header // 2, "first weight": 8 + header, "last weight": -1}[place]] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_tensor_under_another_name_is_missed_and_not_drawn_at_random(folder, part):
+    """What one flipped byte in a header does; the libraries alone would fill the gap with random numbers."""
+    path = folder / PARTS[part]
+    tensors = load_file(path)
+    name = sorted(tensors)[0]
+    tensors[name.replace(name[0], "Q", 1)] = tensors.pop(name)
+    save_file(tensors, path, metadata={"format": "pt"})
+    assert path.parts[len(folder.parts)].split(".")[0] in refusal(folder, part)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_number_that_is_not_finite_is_refused(folder, part, value):
+    path = folder / PARTS[part]
+    tensors = load_file(path)
+    list(tensors.values())[-1].view(-1)[-1] = value
+    save_file(tensors, path, metadata={"format": "pt"})
+    text = refusal(folder, part)
+    assert str(path) in text
+    assert "finite" in text
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int32, torch.bool, torch.float8_e4m3fn])
+@pytest.mark.parametrize("part", PARTS)
+def test_weights_of_another_type_are_refused(folder, part, dtype):
+    path = folder / PARTS[part]
+    save_file(
+        {name: value.to(dtype) for name, value in load_file(path).items()}, path, metadata={"format": "pt"}
+    )
+    text = refusal(folder, part)
+    assert str(path) in text
+    assert "where weights are F64, F32, F16, BF16" in text
+
+
+# Weights for something else
+
+
+def test_a_controlnet_for_stable_diffusion_1_5_is_refused(folder):
+    shutil.rmtree(folder / "controlnet-lines")
+    write_controlnet(folder / "controlnet-lines", cross_attention_dim=WIDTH_L)
+    assert "cross_attention_dim is 32, the base model's 80" in refusal(folder, "controlnet")
+
+
+def test_a_lora_for_stable_diffusion_1_5_is_refused(folder):
+    path = folder / LORA_FILE
+    narrow = {
+        name: value[:, :WIDTH_L].contiguous() if "attn2.to_k.lora_A" in name else value
+        for name, value in load_file(path).items()
+    }
+    save_file(narrow, path)
+    assert f"{path}: it does not fit the base model" in refusal(folder, "lora")
+
+
+def test_swapped_embeddings_are_refused(folder):
+    write_embeddings(folder / EMBEDDINGS_FILE, widths=(WIDTH_G, WIDTH_L))
+    assert "clip_l and clip_g are swapped" in refusal(folder, "embeddings")
+
+
+@pytest.mark.parametrize(
+    ("part", "other"), [("vae", "controlnet"), ("base unet", "vae"), ("controlnet", "vae")]
+)
+def test_the_weights_of_another_part_are_refused(folder, part, other):
+    shutil.copy(folder / PARTS[other], folder / PARTS[part])
+    assert PARTS[part].split("/")[0] in refusal(folder, part)
+
+
+# Nothing stays
+
+
+@pytest.mark.parametrize("part", ["lora", "embeddings"])
+def test_a_refused_start_holds_on_to_no_model(folder, part, monkeypatch):
+    made = []
+    start = Pipelines.__init__
+
+    def watched(self, *given):
+        start(self, *given)
+        made.append(weakref.ref(self.base.unet))
+
+    monkeypatch.setattr(Pipelines, "__init__", watched)
+    tensors = load_file(folder / PARTS[part])
+    save_file({name: value / 0 for name, value in tensors.items()}, folder / PARTS[part])
+    refusal(folder, part)
+    gc.collect()
+    assert [model() for model in made] == [None]
+
+
+# Hashes at the start
+
+
+def test_a_hashed_file_is_not_read_again_until_it_changes(folder, monkeypatch):
+    path = folder / PARTS["vae"]
+    list_hash(folder, "vae", path)
+    load_small_engine(folder)
+    hashed = []
+    monkeypatch.setattr("plitka.weight_files.hash_file", lambda path: hashed.append(path) or "0" * 64)
+    load_small_engine(folder)
+    assert hashed == []
+    os.utime(path)
+    with pytest.raises(ModelFileError, match="sha256"):
+        load_small_engine(folder)
+    assert hashed == [path]
+
+
+@pytest.mark.parametrize("record", [b"", b"[1]", b'{"a": 1}', b"\xff\xfe"])
+def test_a_broken_record_of_hashes_only_means_hashing_anew(folder, record):
+    path = folder / PARTS["vae"]
+    list_hash(folder, "vae", path)
+    (folder / ".verified.json").write_bytes(record)
+    load_small_engine(folder)
+    stamps = json.loads((folder / ".verified.json").read_text())
+    assert stamps[PARTS["vae"]][-1] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_header_of_garbage_is_refused(folder):
+    body = json.dumps({"w": {"data_offsets": [0, 4]}}).encode()
+    (folder / PARTS["vae"]).write_bytes(struct.pack("<Q", len(body)) + body + bytes(4))
+    assert "without a type or a shape" in refusal(folder, "vae")
+
+
+def test_an_older_vae_with_other_names_for_attention_is_whole(tmp_path):
+    vae = AutoencoderKL(block_out_channels=(8,), norm_num_groups=4, latent_channels=4)
+    vae.save_pretrained(tmp_path)
+    path = tmp_path / PLAIN
+    old_names = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."}
+    renamed = {}
+    for name, tensor in load_file(path).items():
+        for present, old in old_names.items():
+            name = name.replace(present, old)
+        renamed[name] = tensor
+    assert any(".query." in name for name in renamed)
+    save_file(renamed, path, metadata={"format": "pt"})
+    location = Location(str(tmp_path), "vae")
+    check_loaded(AutoencoderKL.from_pretrained(tmp_path), location, "Fetch it again.")
