@@ -238,3 +238,11 @@ def write_model_folder(path, engine="sdxl") -> Path:
     write_embeddings(path / EMBEDDINGS_FILE)
     (path / "manifest.json").write_text(json.dumps(manifest_for(path, engine), indent=2))
     return path
+
+
+def edit_manifest(folder, change):
+    """Change what a model folder's manifest says of the engine `sdxl`."""
+    path = folder / "manifest.json"
+    document = json.loads(path.read_text())
+    change(document["models"]["sdxl"])
+    path.write_text(json.dumps(document))

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import contextmanager
 from unittest import mock
 
 import torch
@@ -47,3 +48,24 @@ def draw(engine, **request):
 
 def images(drawings):
     return [drawing.image.tobytes() for drawing in drawings]
+
+
+@contextmanager
+def failing(module, error, calls=(1,)):
+    """Within, the module raises `error` on its n-th call for every n in `calls`; yields the calls made."""
+    made = []
+
+    def before(*call):
+        made.append(len(made) + 1)
+        if made[-1] in calls:
+            raise error
+
+    hook = module.register_forward_pre_hook(before)
+    try:
+        yield made
+    finally:
+        hook.remove()
+
+
+def out_of_memory():
+    return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

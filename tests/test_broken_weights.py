@@ -18,6 +18,7 @@ from checkpoints import (
     WIDTH_G,
     WIDTH_L,
     describe_file,
+    edit_manifest,
     write_controlnet,
     write_embeddings,
 )
@@ -53,20 +54,13 @@ ANGLES = {"controlnet": 45, "union controlnet": 90}
 def folder(tmp_path, model_folder):
     """A spoilable copy of the model folder whose adapters carry no hash, so that content has to be judged."""
     copy = shutil.copytree(model_folder, tmp_path / "models")
-    edit(
+    edit_manifest(
         copy,
         lambda models: [
             models[part].pop(key) for part in ("lora", "embeddings") for key in ("size", "sha256")
         ],
     )
     return copy
-
-
-def edit(folder, change):
-    path = folder / "manifest.json"
-    document = json.loads(path.read_text())
-    change(document["models"]["sdxl"])
-    path.write_text(json.dumps(document))
 
 
 def refusal(folder, part):
@@ -132,12 +126,12 @@ def list_hash(folder, part, path):
     key = part.split()[0]
     known = describe_file(path)
     if part in ("lora", "embeddings"):
-        edit(folder, lambda models: models[part].update(known))
+        edit_manifest(folder, lambda models: models[part].update(known))
         return
     relative = path.relative_to(folder)
     listed = {"path": str(relative.relative_to(relative.parts[0])), **known}
     keys = {"controlnet": "lines", "union": "union"}
-    edit(
+    edit_manifest(
         folder,
         lambda models: (models["controlnets"][keys[key]] if key in keys else models[key]).update(
             files=[listed]

@@ -6,14 +6,13 @@ import tarfile
 import tempfile
 import weakref
 import zipfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from checkpoints import EMBEDDINGS_FILE, LORA_FILE, make_unet, write_embeddings
-from drawing import FINAL, PREVIEW, draw, images, load_small_engine, make_job
+from drawing import FINAL, PREVIEW, draw, failing, images, load_small_engine, make_job, out_of_memory
 from hypothesis import given
 from hypothesis import strategies as st
 from lora_files import write_lora_kohya, write_lora_peft
@@ -44,27 +43,6 @@ def fresh_engine(model_folder):
 def folder(tmp_path, model_folder):
     shutil.copytree(model_folder, tmp_path / "models")
     return tmp_path / "models"
-
-
-@contextmanager
-def failing(module, error, calls=(1,)):
-    """Within, the module raises `error` on its n-th call for every n in `calls`; yields the calls made."""
-    made = []
-
-    def before(*call):
-        made.append(len(made) + 1)
-        if made[-1] in calls:
-            raise error
-
-    hook = module.register_forward_pre_hook(before)
-    try:
-        yield made
-    finally:
-        hook.remove()
-
-
-def out_of_memory():
-    return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
 # Pictures

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-import torch
 from cog_server import CogServer, as_json, pictures
-from drawing import draw, images, load_small_engine, make_job
+from drawing import draw, failing, images, load_small_engine, make_job, out_of_memory
 
 from plitka import generate, pipelines
 from plitka.engine import RenderEngine
@@ -40,27 +39,6 @@ def undisturbed(engine):
     return images(draw(engine, angle=45))
 
 
-@contextmanager
-def failing_at(module, error, call):
-    """Within, the module raises on its n-th call."""
-    made = []
-
-    def before(*given):
-        made.append(1)
-        if len(made) == call:
-            raise error
-
-    hook = module.register_forward_pre_hook(before)
-    try:
-        yield made
-    finally:
-        hook.remove()
-
-
-def out_of_memory():
-    return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-
-
 def part_of(engine, path):
     first, _, rest = path.partition(".")
     return getattr(engine.pipelines.base, first).get_submodule(rest)
@@ -74,14 +52,14 @@ CALLS += [("unet", 1), ("unet", 2), ("vae.decoder", 1), ("vae.decoder", 2)]
 @pytest.mark.parametrize(("part", "call"), CALLS)
 @pytest.mark.parametrize("error", [Cancelled(), ValueError("a defect")], ids=["cancelled", "defect"])
 def test_broken_off_at_any_model_call_the_next_picture_is_the_same(engine, undisturbed, part, call, error):
-    with failing_at(part_of(engine, part), error, call), pytest.raises(type(error)):
+    with failing(part_of(engine, part), error, (call,)), pytest.raises(type(error)):
         draw(engine, angle=45, scheduler="euler_a", lora_scale=0.3, seed=77, num_inference_steps=4)
     assert images(draw(engine, angle=45)) == undisturbed
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4])
 def test_broken_off_at_any_denoising_step_the_next_picture_is_the_same(engine, undisturbed, step):
-    with failing_at(engine.pipelines.base.unet, Cancelled(), step) as made, pytest.raises(Cancelled):
+    with failing(engine.pipelines.base.unet, Cancelled(), (step,)) as made, pytest.raises(Cancelled):
         draw(engine, angle=45, seed=77, num_inference_steps=4, color_guidance=0)
     assert len(made) == step
     assert images(draw(engine, angle=45)) == undisturbed
@@ -107,7 +85,7 @@ def test_a_controlnet_that_stops_half_way_is_not_kept(model_folder, monkeypatch,
 @pytest.mark.parametrize(("part", "call"), CALLS)
 def test_out_of_memory_at_any_call_gives_the_same_picture(model_folder, undisturbed, part, call):
     engine = load_small_engine(model_folder)
-    with failing_at(part_of(engine, part), out_of_memory(), call):
+    with failing(part_of(engine, part), out_of_memory(), (call,)):
         drawings = draw(engine, angle=45)
     assert images(drawings) == undisturbed
     assert len(drawings[1].report["retries"]) == 1

@@ -1,4 +1,3 @@
-import json
 import os
 import re
 import shutil
@@ -8,7 +7,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from checkpoints import EMBEDDINGS_FILE, LORA_FILE, write_embeddings
+from checkpoints import EMBEDDINGS_FILE, LORA_FILE, edit_manifest, write_embeddings
 
 from plitka import manifest
 from plitka.manifest import Manifest, engine_models, load_manifest
@@ -27,13 +26,6 @@ def folder(tmp_path, model_folder):
         for name in ("PLITKA_BASE_MODEL", "PLITKA_ALLOW_BASE", "HF_HUB_OFFLINE"):
             os.environ.pop(name, None)
         yield copy
-
-
-def edit_manifest(folder, change):
-    path = folder / "manifest.json"
-    document = json.loads(path.read_text())
-    change(document["models"]["sdxl"])
-    path.write_text(json.dumps(document))
 
 
 # The manifest
