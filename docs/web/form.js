@@ -145,6 +145,8 @@ function openPicker(index) {
   byId("hex-note").textContent = "";
   showPalette();
   byId("picker").showModal();
+  // A finger would only get the keyboard of the screen in front of the colours.
+  byId(matchMedia("(pointer: fine)").matches ? "filter" : "picker-title").focus();
 }
 
 function showPalette() {

@@ -16,7 +16,7 @@ async function send() {
     return;
   }
   run = {
-    address, id: newPredictionId(), mix: mixText(), names: new Map(state.colors.map((color) => [color.id, color.id])),
+    address, id: newPredictionId(), mix: mixText(),
     pictures: [], metrics: {}, stage: "wait", since: performance.now(), abort: new AbortController(), isOver: false,
   };
   showWaiting(true);
@@ -192,29 +192,32 @@ function showShareTable() {
     return;
   }
   const largest = Math.max(...fidelity.colors.flatMap((color) => [color.requested, color.measured]));
-  const heads = ["color", "requested", "measured", "difference", "deltaE"];
+  const heads = ["requested", "measured", "difference", "deltaE"];
   byId("shares").replaceChildren(element(
     "table",
     {},
     element("caption", { text: text(name) }),
     element("thead", {}, element("tr", {}, ...heads.map((key) => element("th", { scope: "col", text: text(key) })))),
-    element("tbody", {}, ...fidelity.colors.map((color) => shareRow(color, largest))),
+    ...fidelity.colors.map((color) => shareRows(color, largest)),
   ));
 }
 
-function shareRow({ id, requested, measured, delta_e: deltaE }, largest) {
+// A colour's name and bars over its figures, so that both are readable on a narrow screen.
+function shareRows({ id, requested, measured, delta_e: deltaE }, largest) {
   const points = (measured - requested) * 100;
   const sign = points > 0 ? "+" : points < 0 ? "−" : "";
   const difference = Math.abs(points) < 0.05 ? number(0) : `${sign}${number(Math.abs(points))}`;
   const bars = element("div", { class: "bars", "aria-hidden": "true" }, bar("asked", requested / largest, id), bar("got", measured / largest, id));
+  const figures = [
+    percentText(requested * 100, 1), percentText(measured * 100, 1), text("pp", { value: difference }),
+    deltaE === null ? "–" : number(deltaE),
+  ];
+  const named = element("span", { class: "named" }, swatch(id), element("span", { text: colorName(id) }));
   return element(
-    "tr",
+    "tbody",
     { "data-color": id },
-    element("th", { scope: "row" }, element("span", { class: "named" }, swatch(id), element("span", { text: colorName(id) })), bars),
-    element("td", { text: percentText(requested * 100, 1) }),
-    element("td", { text: percentText(measured * 100, 1) }),
-    element("td", { text: text("pp", { value: difference }) }),
-    element("td", { text: deltaE === null ? "–" : number(deltaE) }),
+    element("tr", {}, element("th", { scope: "rowgroup", colspan: figures.length }, named, bars)),
+    element("tr", {}, ...figures.map((words) => element("td", { text: words }))),
   );
 }
 
