@@ -28,19 +28,19 @@ function divided(total, weights) {
   return units;
 }
 
-// A colour more: it takes an even part of what is not locked.
+// A colour more: it takes an even part of what is not locked. Where that is too little, all locks are opened.
 function withColor(colors, id) {
-  const free = colors.some((color) => !color.locked) ? colors : colors.map((color) => ({ ...color, locked: false }));
-  const loose = free.filter((color) => !color.locked);
+  const loose = colors.filter((color) => !color.locked);
   const room = sum(loose.map((color) => color.units));
-  const added = [...free, { id, units: 0, locked: false }];
-  return withUnits(added, rebalanced(added, free.length, room / (loose.length + 1)));
+  if (room < (loose.length + 1) * LEAST) return withColor(unlocked(colors), id);
+  const added = [...colors, { id, units: 0, locked: false }];
+  return withUnits(added, rebalanced(added, colors.length, room / (loose.length + 1)));
 }
 
 // A colour less: what it had goes to the others.
 function withoutColor(colors, index) {
   let rest = colors.filter((color, i) => i !== index);
-  if (rest.every((color) => color.locked)) rest = rest.map((color) => ({ ...color, locked: false }));
+  if (rest.every((color) => color.locked)) rest = unlocked(rest);
   const loose = rest.filter((color) => !color.locked);
   const room = WHOLE - sum(rest.filter((color) => color.locked).map((color) => color.units));
   const units = divided(room, loose.map((color) => color.units));
@@ -48,7 +48,11 @@ function withoutColor(colors, index) {
 }
 
 function evenly(colors) {
-  return withUnits(colors.map((color) => ({ ...color, locked: false })), divided(WHOLE, colors.map(() => LEAST)));
+  return withUnits(unlocked(colors), divided(WHOLE, colors.map(() => LEAST)));
+}
+
+function unlocked(colors) {
+  return colors.map((color) => ({ ...color, locked: false }));
 }
 
 function withUnits(colors, units) {
