@@ -27,16 +27,12 @@ def chromium(folder):
         pytest.skip(words)
     options = webdriver.ChromeOptions()
     options.binary_location = program
-    for argument in (
-        "--headless=new",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        f"--user-data-dir={folder}",
-    ):
+    options.add_argument(f"--user-data-dir={folder}")
+    for argument in ("--headless=new", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
     if os.geteuid() == 0:
         options.add_argument("--no-sandbox")
-    # Also the browser's own addresses: whatever a page asks for beyond this machine is seen and refused.
+    # Nothing beyond this machine is found, not even the browser's own addresses.
     options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))

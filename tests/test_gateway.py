@@ -37,7 +37,7 @@ class Behind(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(answer)
 
-    do_POST = do_PUT = do_GET
+    do_POST = do_PUT = do_GET  # noqa: N815  # as http.server looks them up
 
     def stream(self):
         self.send_response(200)
@@ -110,7 +110,7 @@ def test_paths_of_a_prediction_are_passed_on_with_their_body(client, method, pat
         ("POST", "/trainings", 404),
         ("GET", "/web_examples.html", 404),
         ("GET", "/../README.md", 404),
-        ("GET", "http://example.com/", 404),
+        ("GET", "http://example.com/", 403),
         ("PUT", "/predictions/a/b", 404),
         ("PUT", f"/predictions/{'a' * 65}", 404),
         ("PUT", "/predictions/a%0d%0aX", 404),
@@ -129,11 +129,9 @@ def test_nothing_else_is_passed_on(front, method, path, status):
 
 
 def test_headers_that_are_nobodys_business_stay_behind(client):
-    headers = client.get("/health-check", headers={"Cookie": "a=b", "Authorization": "Bearer x"}).json()[
-        "headers"
-    ]
-    assert "Cookie" not in headers
-    assert "Authorization" not in headers
+    secrets = {"Cookie": "a=b", "Authorization": "Bearer x"}
+    passed_on = client.get("/health-check", headers=secrets).json()["headers"]
+    assert not set(secrets) & set(passed_on)
 
 
 def test_body_beyond_the_limit_is_refused_before_it_is_read(front):
@@ -154,16 +152,10 @@ def test_body_of_unknown_length_is_refused(front, header):
         assert raw.recv(65536).startswith(b"HTTP/1.1 411 ")
 
 
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [
-        ("localhost:5000", 200),
-        ("127.0.0.1", 200),
-        ("[::1]:5000", 200),
-        ("evil.example", 403),
-        ("10.0.0.1", 403),
-    ],
-)
+HOSTS = {"localhost:5000": 200, "127.0.0.1": 200, "[::1]:5000": 200, "evil.example": 403, "10.0.0.1": 403}
+
+
+@pytest.mark.parametrize(("host", "status"), HOSTS.items())
 def test_server_of_this_machine_alone_answers_only_under_its_own_name(client, host, status):
     assert client.get("/", headers={"Host": host}).status_code == status
 

@@ -1,5 +1,6 @@
 """The web page as people use it: in a browser, against the real server."""
 
+import ast
 import json
 import random
 import re
@@ -8,13 +9,11 @@ import subprocess
 import sys
 
 import pytest
-from browser import chromium
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from plitka.palette import PALETTE
-from plitka.request import MAX_COLORS, MAX_SEED, parse_inputs, parse_request
-from plitka.serve import PAGE, ROOT
+from plitka.request import MAX_SEED, parse_inputs, parse_request
 
 SHARES = "return state.colors.map((color) => color.units)"
 MOVE = """
@@ -24,7 +23,8 @@ slider.value = units;
 slider.dispatchEvent(new Event("input"));
 slider.dispatchEvent(new Event("change"));
 """
-# What people may type as a share, and every way to change the shares in one go: the units after each step, and
+INPUTS = {"colors": "", "angle": 0.0, "quality": "standard", "seed": -1}
+# What people may type as a share, and every way to change the shares in one go: the units after each step and
 # what the fields show.
 TYPED = (0, 0.04, 12.34, 50, 100, 250, -5)
 STEPS = """
@@ -50,33 +50,13 @@ return arguments[0].map(([kind, part, value]) => {
 """
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("chromium")) as page:
-        yield page
-
-
-@pytest.fixture
-def served(page, render_server):
-    page.open(f"{render_server.url}/")
-    yield page
-    assert page.complaints() == []
-
-
-def asked(page):
-    """The request on the page as the server reads it."""
-    return parse_request(page.code("json"))
-
-
 def test_request_is_built_sent_and_answered_with_three_pictures_and_measured_shares(served):
     served.choose("#example", "1")
     served.type("#angle", "30")
     served.click("#random")
     served.type("#seed", "7")
     served.send()
-    sizes = served.script(
-        "return [...document.querySelectorAll('#pictures img')].map((img) => img.naturalWidth)"
-    )
+    sizes = [picture.get_property("naturalWidth") for picture in served.all("#pictures img")]
     assert sizes == [512, 1024, 1024]
     rows = served.all("#shares tbody")
     assert [row.get_attribute("data-color") for row in rows] == ["TERCOT", "BEIGE", "BLACK"]
@@ -120,7 +100,7 @@ def test_shares_sum_to_100_whatever_is_moved_locked_added_or_removed(served):
     values = {"move": lambda: chance.randint(1, 1000), "type": lambda: chance.choice(TYPED)}
     steps = [
         (kind, chance.random(), values.get(kind, lambda: 0)())
-        for kind in (chance.choice(kinds) for _ in range(400))
+        for kind in (chance.choice(kinds) for _ in range(200))
     ]
     for step, (units, shown) in zip(steps, served.script(STEPS, steps), strict=True):
         assert sum(units) == 1000, step
@@ -153,7 +133,7 @@ def test_whole_palette_can_be_found_by_its_names_in_both_languages(served):
         served.type("#filter", typed)
         assert [found.text for found in served.all(".code-name")] == [code]
     served.click(".choice")
-    assert asked(served).mix[-1].id == "TERCOT"
+    assert parse_request(served.code("json")).mix[-1].id == "TERCOT"
 
 
 def test_hex_colour_is_taken_and_a_bad_one_refused_in_words(served):
@@ -163,7 +143,7 @@ def test_hex_colour_is_taken_and_a_bad_one_refused_in_words(served):
     assert "“#12345” is no hex colour" in served.text("#hex-note")
     served.type("#hex", "a63437")
     served.click("#hex-form [type=submit]")
-    assert asked(served).mix[-1].id == "#A63437"
+    assert parse_request(served.code("json")).mix[-1].id == "#A63437"
 
 
 def test_angle_is_set_by_keys_by_typing_and_by_the_mouse(served):
@@ -172,7 +152,7 @@ def test_angle_is_set_by_keys_by_typing_and_by_the_mouse(served):
     assert dial.get_attribute("aria-valuenow") == "17"
     served.type("#angle", "-45")
     assert dial.get_attribute("aria-valuenow") == "135"
-    assert asked(served).laying_angle == 135
+    assert parse_request(served.code("json")).laying_angle == 135
     served.script("arguments[0].scrollIntoView({block: 'center'})", dial)
     ActionChains(served.browser).move_to_element_with_offset(dial, 0, -50).click().perform()
     assert served.find("#angle").get_attribute("value") == "90"
@@ -184,7 +164,7 @@ def test_wrong_seed_is_refused_in_words_and_the_largest_is_kept_exactly(served):
     assert str(MAX_SEED) in served.text("#seed-note")
     served.type("#seed", str(MAX_SEED))
     assert served.text("#seed-note") == ""
-    assert asked(served).seed == MAX_SEED
+    assert parse_request(served.code("json")).seed == MAX_SEED
 
 
 def fill_in(page):
@@ -196,7 +176,15 @@ def fill_in(page):
     page.script("document.getElementById('more').open = true")
     page.choose("#controlnet", "off")
     page.click("#own-guidance")
-    return asked(page)
+    return parse_request(page.code("json"))
+
+
+def dictionary_in(code):
+    """The value of `request` in a Python text."""
+    for statement in ast.parse(code).body:
+        if isinstance(statement, ast.Assign) and statement.targets[0].id == "request":
+            return ast.literal_eval(statement.value)
+    raise AssertionError(code)
 
 
 def test_every_text_to_copy_says_the_same_request(served, render_server):
@@ -210,18 +198,11 @@ def test_every_text_to_copy_says_the_same_request(served, render_server):
         assert parse_inputs(**INPUTS | body["input"]) == request
         assert set(body) == ({"input"} if target == "cog" else {"input", "version"})
         assert any(word.startswith(("https://api.replicate.com/v1/", render_server.url)) for word in words)
-        literal = re.search(
-            r"^request = (\{.*?^\})$", served.code("python", target), re.DOTALL | re.MULTILINE
-        )
-        assert parse_request(json.dumps(eval(literal[1], {"__builtins__": {}}))) == request  # noqa: S307
-        compile(served.code("python", target), "copied", "exec")
+        assert parse_request(json.dumps(dictionary_in(served.code("python", target)))) == request
         code = re.sub(r"^import .*$", "", served.code("javascript", target), flags=re.MULTILINE)
         whole = {"expression": f"async () => {{{code}}}", "persistScript": False, "sourceURL": ""}
         assert "exceptionDetails" not in served.browser.execute_cdp_cmd("Runtime.compileScript", whole)
         assert f'"{2**60}"' in code
-
-
-INPUTS = {"colors": "", "angle": 0.0, "quality": "standard", "seed": -1}
 
 
 def test_copied_python_draws_the_tile(served, tmp_path):
@@ -269,102 +250,3 @@ def test_running_prediction_shows_its_steps_and_can_be_cancelled(page, sdxl_serv
     page.wait_for(lambda: page.script("return document.getElementById('spoken').textContent"))
     assert page.script("return document.getElementById('spoken').textContent").startswith("Cancelled")
     assert page.complaints() == []
-
-
-def test_language_is_switched_everywhere_and_remembered(served):
-    served.click("[data-language=ru]")
-    assert served.script("return document.documentElement.lang") == "ru"
-    assert served.text("#mix-title") == "Цвета"
-    assert served.text(".row .name b") == "чёрный"
-    served.browser.refresh()
-    assert served.text("#mix-title") == "Цвета"
-    missing = served.script(
-        "return [Object.keys(TEXT.en).filter((key) => !TEXT.ru[key]), Object.keys(TEXT.ru).filter((key) => !TEXT.en[key])]"
-    )
-    assert missing == [[], []]
-    served.click("[data-language=en]")
-    assert served.text("#mix-title") == "Colours"
-
-
-def test_page_works_from_disk_and_asks_nothing_of_the_network(page):
-    page.browser.get_log("performance")
-    page.open((ROOT / PAGE).as_uri())
-    page.choose("#example", "1")
-    assert asked(page).angle == 45
-    assert "plitka serve" in page.text("#server-note")
-    page.click("#send")
-    assert "CORS" in page.text("#error")
-    messages = (json.loads(entry["message"])["message"] for entry in page.browser.get_log("performance"))
-    urls = [
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    ]
-    assert [url for url in urls if not url.startswith(("file:", "data:"))] == []
-    assert page.complaints() == []
-
-
-NAMELESS = """
-const nodes = document.querySelectorAll("button, input, select, [role=slider], canvas, [role=tab], summary");
-return [...nodes].filter((node) => node.checkVisibility() && !(node.getAttribute("aria-label")
-  || (node.labels && [...node.labels].some((label) => label.textContent.trim())) || node.textContent.trim())
-).map((node) => node.outerHTML.slice(0, 120));
-"""
-OVERFLOWING = """
-return [...document.querySelectorAll("main *")].filter((node) => node.checkVisibility()
-  && !node.closest("pre, svg") && node.getBoundingClientRect().right > innerWidth + 0.5)
-  .map((node) => node.outerHTML.slice(0, 120));
-"""
-
-
-@pytest.mark.parametrize("language", ["en", "ru"])
-def test_everything_has_a_name_and_fits_a_narrow_screen(page, render_server, language):
-    metrics = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": False}
-    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    try:
-        page.open(f"{render_server.url}/", language)
-        page.choose("#example", "3")
-        page.script("document.getElementById('more').open = true")
-        page.send()
-        assert page.script(NAMELESS) == []
-        assert page.script(OVERFLOWING) == []
-        page.script("openPicker(-1)")
-        assert page.script(NAMELESS) == []
-    finally:
-        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
-CONTRASTS = """
-const linear = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
-const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
-const luminance = ([r, g, b]) => [0.2126, 0.7152, 0.0722].reduce((all, weight, i) => all + weight * linear([r, g, b][i] / 255), 0);
-const backdrop = (node) => {
-  for (let at = node; at; at = at.parentElement) {
-    const color = rgb(getComputedStyle(at).backgroundColor);
-    if (color.length === 3 || color[3] > 0) return color;
-  }
-  return [255, 255, 255];
-};
-const low = [];
-for (const node of document.querySelectorAll("body *")) {
-  const hasWords = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
-  if (!hasWords || !node.checkVisibility() || node.closest("script, style, :disabled, .hidden-text, option")) continue;
-  const pair = [luminance(rgb(getComputedStyle(node).color)), luminance(backdrop(node))].sort((a, b) => b - a);
-  const ratio = (pair[0] + 0.05) / (pair[1] + 0.05);
-  if (ratio < 4.5) low.push([node.outerHTML.slice(0, 80), ratio]);
-}
-return low;
-"""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_stand_out_from_their_background(page, render_server, scheme):
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    page.open(f"{render_server.url}/")
-    assert page.script("return matchMedia('(prefers-color-scheme: dark)').matches") == (scheme == "dark")
-    page.script(
-        "document.getElementById('more').open = true; showTrouble({ key: 'busy', values: {}, detail: 'x' })"
-    )
-    page.wait_for(lambda: page.script("return document.getAnimations().length") == 0)
-    assert page.script(CONTRASTS) == []
