@@ -12,6 +12,7 @@ import logging
 import re
 import select
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -66,8 +67,9 @@ class Gateway(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that goes away in the middle of an answer is no error; anything else is logged."""
-        log.debug("connection from %s ended early", client_address, exc_info=True)
+        """A browser that goes away in the middle of an answer is no error; anything else is one of ours."""
+        is_gone = isinstance(sys.exception(), ConnectionError | TimeoutError)
+        log.log(logging.DEBUG if is_gone else logging.ERROR, "an answer broke off", exc_info=True)
 
 
 class _RefusedError(Exception):

@@ -111,8 +111,7 @@ function showShares() {
     for (const input of [slider, typed]) input.disabled = isStuck;
     slider.value = color.units;
     slider.setAttribute("aria-valuetext", percentText(percent(color)));
-    if (document.activeElement !== typed || heldColors) typed.value = percent(color);
-    else if (typed.valueAsNumber !== percent(color)) typed.value = percent(color);
+    if (typed.valueAsNumber !== percent(color)) typed.value = percent(color);
   });
   byId("sum").textContent = percentText(sum(state.colors.map((color) => color.units)) / 10);
   byId("mix-bar").replaceChildren(...state.colors.map((color) => {

@@ -20,6 +20,7 @@ async function send() {
     pictures: [], metrics: {}, stage: "wait", since: performance.now(), abort: new AbortController(), isOver: false,
   };
   showWaiting(true);
+  if (!byId("result").hidden) showResult();
   try {
     let prediction = null;
     for await (const { event, data } of predict(run.address, run.id, paramsJson(), run.abort.signal)) {
@@ -33,6 +34,7 @@ async function send() {
     else throw trouble;
   } finally {
     run.isOver = true;
+    byId("result").hidden = !run.pictures.length;
     showWaiting(false);
     checkServer();
   }
@@ -44,7 +46,6 @@ function taken(event, data) {
   if (event === "log") countSteps(data.data);
   if (event === "metric") {
     run.metrics[data.name] = data.value;
-    if (data.name.startsWith("fidelity.")) showShareTable();
   }
   if (event === "output") {
     run.pictures[data.index ?? run.pictures.length] = data.chunk;
@@ -65,7 +66,7 @@ function finish(prediction) {
   run.metrics = flattened(prediction.metrics || {});
   run.isOver = true;
   showResult();
-  say(text("done", { seconds: number((performance.now() - run.since) / 1000) }));
+  showNotice(text("done", { seconds: number((performance.now() - run.since) / 1000) }));
 }
 
 // Nested metrics by their dotted names, down to lists and the tables of fidelity and timing.
@@ -138,10 +139,11 @@ function showTrouble({ key, values, detail }) {
 function showNotice(words) {
   hideError();
   say(words);
-  byId("server-note").textContent = words;
+  byId("outcome").textContent = words;
 }
 
 function hideError() {
+  byId("outcome").textContent = "";
   byId("error").hidden = true;
   byId("error").replaceChildren();
 }
@@ -186,7 +188,6 @@ function showShareTable() {
   const [name, fidelity] = run.metrics["fidelity.final"]
     ? ["inFinal", run.metrics["fidelity.final"]]
     : ["inPreview", run.metrics["fidelity.preview"]];
-  byId("result").hidden = byId("result").hidden && !fidelity;
   if (!fidelity) {
     byId("shares").replaceChildren();
     return;
