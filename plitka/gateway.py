@@ -12,6 +12,7 @@ import logging
 import re
 import select
 import socket
+import socketserver
 import sys
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -65,6 +66,11 @@ class Gateway(ThreadingHTTPServer):
         self.is_local = _is_loopback(host)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without the name lookup of http.server, which takes seconds where there is no name server."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[0], self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that goes away in the middle of an answer is no error; anything else is one of ours."""

@@ -72,8 +72,8 @@ def serve(
     that of the server.
 
     Raises:
-        ServeError: `predict.py` is not beside the package: Plitka was installed without its source tree.
-        OSError: The address cannot be listened on.
+        ServeError: `predict.py` or the page is not beside the package, because Plitka was installed without its
+            source tree; or the address cannot be listened on.
     """
     for name in (PREDICTOR_FILE, str(PAGE)):
         if not (ROOT / name).is_file():
@@ -83,7 +83,7 @@ def serve(
             )
     install_schema(ROOT)
     cog_port = free_port()
-    with Gateway(host, port, cog_port, (ROOT / PAGE).read_bytes()) as gateway:
+    with listening(host, port, cog_port) as gateway:
         server = subprocess.Popen(
             server_command(),
             cwd=ROOT,
@@ -97,6 +97,14 @@ def serve(
         status = server.wait()
         gateway.shutdown()
     return 0 if signals else abs(status)
+
+
+def listening(host: str, port: int, cog_port: int) -> Gateway:
+    """The gateway, its page read. Raises ServeError where the address is taken or none of this machine."""
+    try:
+        return Gateway(host, port, cog_port, (ROOT / PAGE).read_bytes())
+    except OSError as error:
+        raise ServeError(f"cannot listen on {host} port {port}: {error.strerror}") from error
 
 
 def free_port() -> int:
