@@ -72,8 +72,8 @@ def serve(
     that of the server.
 
     Raises:
-        ServeError: `predict.py` or the page is not beside the package (Plitka was installed without its source
-            tree), or the address cannot be listened on.
+        ServeError: `predict.py` or the page is not beside the package (Plitka was installed without its
+            source tree), or the address cannot be listened on.
     """
     for name in (PREDICTOR_FILE, str(PAGE)):
         if not (ROOT / name).is_file():
