@@ -49,7 +49,8 @@ class Page:
     def __init__(self, browser):
         self.browser = browser
 
-    def open(self, url, language="en", width=1280, height=1000):
+    # So high that nothing is ever scrolled: a click while the page still moves would hit something else.
+    def open(self, url, language="en", width=1280, height=3200):
         self.browser.set_window_size(width, height)
         self.browser.get(url)
         self.browser.find_element(By.CSS_SELECTOR, f"[data-language={language}]").click()
@@ -64,10 +65,7 @@ class Page:
         return self.find(selector).text
 
     def click(self, selector):
-        # Scrolled to by hand: what sticks to the window may lie over it where the driver scrolls to.
-        element = self.find(selector)
-        self.script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
-        element.click()
+        self.find(selector).click()
 
     def type(self, selector, text):
         """Replace what stands in a field and leave it."""

@@ -154,7 +154,6 @@ def test_angle_is_set_by_keys_by_typing_and_by_the_mouse(served):
     served.type("#angle", "-45")
     assert dial.get_attribute("aria-valuenow") == "135"
     assert parse_request(served.code("json")).laying_angle == 135
-    served.script("arguments[0].scrollIntoView({block: 'center'})", dial)
     ActionChains(served.browser).move_to_element_with_offset(dial, 0, -50).click().perform()
     assert served.find("#angle").get_attribute("value") == "90"
 
