@@ -158,11 +158,14 @@ def serve(
     ] = None,
     engine: Engines = None,
 ) -> None:
-    """Start the Cog HTTP server, the same that runs in the container, without Docker."""
-    from plitka.serve import serve as become_server
+    """Start the Cog HTTP server, the same that runs in the container, without Docker, and its web page."""
+    from plitka.serve import serve as run_server
+
+    def say_address(url: str) -> None:
+        say(messages, f"web page: {url}")
 
     with exit_status():
-        become_server(host, port, engine, threads)
+        raise typer.Exit(run_server(host, port, engine, threads, say_address))
 
 
 @app.command()
