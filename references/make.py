@@ -81,7 +81,7 @@ def reference_pictures() -> Iterator[tuple[str, Image.Image]]:
     yield "mixes.jpg", draw_mix_sheet([mix_request(mix, seed) for seed, mix in enumerate(MIXES, start=1)])
     yield MIXING_TABLE, draw_mixing_table()
     for name in scenario_names():
-        yield f"scenarios/{name}.jpg", draw_scenario(name)[0]
+        yield f"scenarios/{name}.jpg", draw_scenario(name)
 
 
 def swatch_name(color: PaletteColor) -> str:
