@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import error_blocks
+import hardware_blocks
 import request_blocks
 import scenario_blocks
 import typer.main
@@ -36,7 +37,7 @@ PAGES = (
     *(
         f"{folder}/{page}.md"
         for folder in ("docs", "docs/ru")
-        for page in ("API", "WebInterfaceExamples", "palette", "cli")
+        for page in ("API", "Deployment", "WebInterfaceExamples", "palette", "cli")
     ),
 )
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -158,6 +159,7 @@ BLOCKS: Mapping[str, Callable[[Say], str]] = {
     "palette": palette,
     "api-names": api_names,
     "alike": alike,
+    "hardware": hardware_blocks.hardware,
     "inputs": inputs,
     "metrics": metrics,
     "provenance": provenance,

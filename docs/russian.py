@@ -46,6 +46,12 @@ TABLES: Mapping[str, str] = {
     "laying angle": "угол укладки",
     "any other": "любой другой",
     "no ControlNet": "без ControlNet",
+    "GPU": "видеокарта",
+    "memory, GB": "память, ГБ",
+    "TFLOP/s": "Тфлоп/с",
+    "`standard`, s": "`standard`, с",
+    "`standard` + ControlNet, s": "`standard` + ControlNet, с",
+    "`high` + ControlNet, s": "`high` + ControlNet, с",
 }
 
 INPUTS: Mapping[str, str] = {
