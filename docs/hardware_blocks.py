@@ -35,8 +35,19 @@ GPUS = (
 
 def hardware(say: Say) -> str:
     """Cards and the seconds below which they cannot draw both pictures of a request."""
-    head = ("GPU", "memory, GB", "TFLOP/s", "`standard`, s", "`standard` + ControlNet, s", "`high` + ControlNet, s")
-    loads = [request_tflop("standard", 0), request_tflop("standard", CONTROLNET), request_tflop("high", CONTROLNET)]
+    head = (
+        "GPU",
+        "memory, GB",
+        "TFLOP/s",
+        "`standard`, s",
+        "`standard` + ControlNet, s",
+        "`high` + ControlNet, s",
+    )
+    loads = [
+        request_tflop("standard", 0),
+        request_tflop("standard", CONTROLNET),
+        request_tflop("high", CONTROLNET),
+    ]
     rows = (
         (gpu.name, str(gpu.memory), str(gpu.tflops), *(f"{load / gpu.tflops:.1f}" for load in loads))
         for gpu in GPUS

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 from sheet import INK, PAPER, font
 
 from plitka.mix import palette_mix_color
-from plitka.palette import PALETTE
+from plitka.palette import PALETTE, PaletteColor
 from plitka.plan import TilePlan, make_plan
 from plitka.swatch import draw_swatch
 
@@ -22,25 +22,34 @@ LABEL, EDGE, GAP = 104, 16, 2
 def draw_mixing_table() -> Image.Image:
     """Every colour of the palette beside every other, labelled with the codes."""
     colors = list(PALETTE.values())
-    pitch = CELL + GAP
-    side = LABEL + pitch * len(colors) + EDGE
+    side = start_of(len(colors)) + EDGE
     sheet = Image.new("RGB", (side, side), PAPER)
-    plan = make_plan(
-        (palette_mix_color(colors[0], ROW_SHARE), palette_mix_color(colors[1], 1 - ROW_SHARE)),
-        0,
-        "surface",
-        SEED,
-    )
-    left, top = most_typical_cell(plan)
+    plan = mixing_plan(colors[0], colors[1])
+    corner = most_typical_cell(plan)
     for row, most in enumerate(colors):
-        at = LABEL + row * pitch
-        _label(sheet, most.code, at)
+        _label(sheet, most.code, start_of(row))
         for column, some in enumerate(colors):
-            mix = (palette_mix_color(most, ROW_SHARE), palette_mix_color(some, 1 - ROW_SHARE))
-            picture = Image.fromarray(draw_swatch(replace(plan, mix=mix), PICTURE_SIZE))
-            cell = picture.crop((left, top, left + CELL, top + CELL))
-            sheet.paste(cell, (LABEL + column * pitch, at))
+            sheet.paste(draw_cell(plan, corner, most, some), (start_of(column), start_of(row)))
     return sheet
+
+
+def start_of(place: int) -> int:
+    """First pixel of a row or column of the table."""
+    return LABEL + place * (CELL + GAP)
+
+
+def mixing_plan(most: PaletteColor, some: PaletteColor) -> TilePlan:
+    """The granules of every cell: only the two colours are to differ."""
+    mix = (palette_mix_color(most, ROW_SHARE), palette_mix_color(some, 1 - ROW_SHARE))
+    return make_plan(mix, 0, "surface", SEED)
+
+
+def draw_cell(plan: TilePlan, corner: tuple[int, int], most: PaletteColor, some: PaletteColor) -> Image.Image:
+    """The cell of two colours, cut out of the picture at `corner`, left and top."""
+    mix = (palette_mix_color(most, ROW_SHARE), palette_mix_color(some, 1 - ROW_SHARE))
+    left, top = corner
+    picture = Image.fromarray(draw_swatch(replace(plan, mix=mix), PICTURE_SIZE))
+    return picture.crop((left, top, left + CELL, top + CELL))
 
 
 def most_typical_cell(plan: TilePlan) -> tuple[int, int]:
