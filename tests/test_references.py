@@ -79,6 +79,6 @@ def test_cells_of_the_mixing_table_are_current(make, row, column):
     left, top = table.start_of(column), table.start_of(row)
     with Image.open(FOLDER / "mixing_table.jpg") as sheet:
         committed = sheet.crop((left, top, left + table.CELL, top + table.CELL))
-    # The picture is compressed; another cell differs by more than twenty levels.
-    error = np.abs(np.asarray(committed, float) - np.asarray(cell, float)).mean()
-    assert error < 10, "run: make references"
+    # The picture is compressed: averaged over 4 x 4 pixels it differs by at most 4 levels, another cell by 7.
+    error = np.abs(np.asarray(committed.reduce(4), float) - np.asarray(cell.reduce(4), float)).mean()
+    assert error < 5, "run: make references"
