@@ -6,6 +6,7 @@ import runpy
 import shlex
 import shutil
 import subprocess
+from itertools import pairwise
 
 import pytest
 import typer.main
@@ -47,8 +48,8 @@ TEST_CASE_KEYS = {"inputs", "exact_string", "match_url", "match_prompt", "error_
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_every_request_shown_is_taken_or_gets_the_error_shown_under_it(page):
-    blocks = CODE_BLOCK.findall(read(page))
-    for (kind, text), following in zip(blocks, [*blocks[1:], ("", "")], strict=True):
+    blocks = [*CODE_BLOCK.findall(read(page)), ("", "")]
+    for (kind, text), following in pairwise(blocks):
         if kind != "json":
             continue
         try:
