@@ -28,7 +28,7 @@ bench: $(VENV)/.render
 schema: $(VENV)/.render
 	@$(BIN)/plitka schema
 
-# A swatch of every palette colour and two sheets.
+# Swatches of the palette, the sheets, the mixing table, the pictures of the standard requests.
 references: $(VENV)/.render
 	@$(BIN)/python references/make.py
 

@@ -2,19 +2,26 @@
 
     python docs/generate.py
 
+Pages in `docs/ru` and README.ru.md get the same blocks in Russian.
+
 A page is Markdown with blocks between `<!-- generated: NAME -->` and `<!-- end -->`; everything around them
 is written by hand. The web page is put together whole from its parts.
 """
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import error_blocks
+import hardware_blocks
 import request_blocks
+import scenario_blocks
 import typer.main
+from language import Say, in_english, in_russian
 from markdown_text import code, table
 from web_page import web_page
 
@@ -22,15 +29,17 @@ from plitka.cli import app
 from plitka.metadata import Provenance
 from plitka.metrics import METRICS
 from plitka.palette import PALETTE, PaletteColor, delta_e00, resolve
+from plitka.schema import SCHEMA_FILE
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
     "README.md",
     "README.ru.md",
-    "docs/palette.md",
-    "docs/request.md",
-    "docs/metrics.md",
-    "docs/cli.md",
+    *(
+        f"{folder}/{page}.md"
+        for folder in ("docs", "docs/ru")
+        for page in ("API", "Deployment", "WebInterfaceExamples", "palette", "cli")
+    ),
 )
 WEB_PAGE = "docs/web_examples.html"
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -41,16 +50,14 @@ ALIKE_DELTA_E = 10
 SWATCH_WIDTH = 96
 
 
-def palette() -> str:
+def palette(say: Say) -> str:
     """Every colour with every name it answers to."""
-    return table(
-        ("swatch", "names", "mean sRGB", "lit sRGB", "mean Lab", "L\\*, 5–95 %"),
-        (_palette_row(color) for color in PALETTE.values()),
-    )
+    head = ("swatch", "names", "mean sRGB", "lit sRGB", "mean Lab", "L\\*, 5–95 %")
+    return table(map(say, head), (_palette_row(color, say) for color in PALETTE.values()))
 
 
-def _palette_row(color: PaletteColor) -> tuple[str, ...]:
-    picture = f"../references/swatches/{color.code.lower()}.jpg"
+def _palette_row(color: PaletteColor, say: Say) -> tuple[str, ...]:
+    picture = f"{say('../references')}/swatches/{color.code.lower()}.jpg"
     aliases = f"<br>{', '.join(color.aliases)}" if color.aliases else ""
     return (
         f'<img src="{picture}" width="{SWATCH_WIDTH}" alt="{color.prompt_word}">',
@@ -62,13 +69,13 @@ def _palette_row(color: PaletteColor) -> tuple[str, ...]:
     )
 
 
-def api_names() -> str:
+def api_names(say: Say) -> str:
     """The generic names of the API and the colours they mean."""
     rows = ((code(name), code(resolve(name).code), resolve(name).prompt_word) for name in API_NAMES)
-    return table(("name", "colour", "prompt word"), rows)
+    return table(map(say, ("name", "colour", "prompt word")), rows)
 
 
-def alike() -> str:
+def alike(say: Say) -> str:
     """Pairs of palette colours that are hard to tell apart in a mix."""
     pairs = ((delta_e00(a.lab, b.lab), a, b) for a, b in combinations(PALETTE.values(), 2))
     close = sorted(
@@ -76,25 +83,46 @@ def alike() -> str:
         for difference, a, b in pairs
         if difference < ALIKE_DELTA_E
     )
-    return table(("ΔE00", "colour", "colour"), ((f"{d:.1f}", a, b) for d, a, b in close))
+    return table(("ΔE00", say("colour"), say("colour")), ((f"{d:.1f}", a, b) for d, a, b in close))
 
 
-def metrics() -> str:
+def inputs(say: Say) -> str:
+    """The inputs of the server, from its OpenAPI schema."""
+    schemas = json.loads((ROOT / SCHEMA_FILE).read_text(encoding="utf-8"))["components"]["schemas"]
+    rows = (
+        (
+            code(name),
+            code(schemas.get(name, field)["type"]),
+            code(json.dumps(field["default"])),
+            " ".join(
+                (
+                    say(field["description"]) + ".",
+                    *(code(word) for word in schemas.get(name, {}).get("enum", ())),
+                )
+            ),
+        )
+        for name, field in schemas["Input"]["properties"].items()
+    )
+    return table(map(say, ("input", "type", "default", "meaning")), rows)
+
+
+def metrics(say: Say) -> str:
     """Every metric of a prediction."""
-    return table(("metric", "meaning"), ((code(name), meaning) for name, meaning in METRICS.items()))
+    rows = ((code(name), say(meaning)) for name, meaning in METRICS.items())
+    return table(map(say, ("metric", "meaning")), rows)
 
 
-def provenance() -> str:
+def provenance(say: Say) -> str:
     """Every text that a picture carries."""
     meanings = dict(re.findall(r"^ {8}(\w+): (.+)$", Provenance.__doc__ or "", re.MULTILINE))
-    rows = ((code(field.name), meanings[field.name]) for field in dataclasses.fields(Provenance))
-    return table(("text", "meaning"), rows)
+    rows = ((code(field.name), say(meanings[field.name])) for field in dataclasses.fields(Provenance))
+    return table(map(say, ("text", "meaning")), rows)
 
 
-def commands() -> str:
+def commands(say: Say) -> str:
     """Every command of the command line with its options."""
     return "\n\n".join(
-        _command(name, command) for name, command in _walk("plitka", typer.main.get_command(app))
+        _command(name, command, say) for name, command in _walk("plitka", typer.main.get_command(app))
     )
 
 
@@ -106,33 +134,35 @@ def _walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
             yield f"{name} {child}", inner
 
 
-def _command(name: str, command: Any) -> str:
+def _command(name: str, command: Any, say: Say) -> str:
     hints = get_type_hints(command.callback)
     rows = (
         (
             ", ".join(map(code, reversed(option.opts))),
-            _meaning(option.help, hints[option.name]),
+            _meaning(option.help, hints[option.name], say),
             "" if option.default is None or option.is_flag else code(str(option.default)),
         )
         for option in command.params
         if option.name != "help"
     )
-    options = table(("option", "meaning", "default"), rows)
-    return f"## {name}\n\n{command.help}\n\n{options}"
+    options = table(map(say, ("option", "meaning", "default")), rows)
+    return f"## {name}\n\n{say(command.help)}\n\n{options}"
 
 
-def _meaning(help_text: str | None, hint: Any) -> str:
+def _meaning(help_text: str | None, hint: Any, say: Say) -> str:
     """An option's help, and its choices if it has any; `hint` is X or X | None."""
     kinds = [hint, *get_args(hint)]
     choices = [code(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
-    one_of = f"One of {', '.join(choices)}." if choices else ""
-    return " ".join(part for part in (help_text, one_of) if part)
+    one_of = f"{say('One of')} {', '.join(choices)}." if choices else ""
+    return " ".join(part for part in (say(help_text or ""), one_of) if part)
 
 
-BLOCKS: Mapping[str, Callable[[], str]] = {
+BLOCKS: Mapping[str, Callable[[Say], str]] = {
     "palette": palette,
     "api-names": api_names,
     "alike": alike,
+    "hardware": hardware_blocks.hardware,
+    "inputs": inputs,
     "metrics": metrics,
     "provenance": provenance,
     "commands": commands,
@@ -140,26 +170,33 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "color-fields": request_blocks.color_fields,
     "override-fields": request_blocks.override_fields,
     "accepted-requests": request_blocks.accepted_requests,
-    "refused-requests": request_blocks.refused_requests,
-    "readme-refusal": request_blocks.readme_refusal,
+    "refused-requests": error_blocks.refused_requests,
+    "readme-refusal": error_blocks.readme_refusal,
+    "complaints": error_blocks.complaints,
     "color-texts": request_blocks.color_texts,
-    "refused-inputs": request_blocks.refused_inputs,
+    "refused-inputs": error_blocks.refused_inputs,
     "request-limits": request_blocks.request_limits,
     "profiles": request_blocks.profiles,
     "routes": request_blocks.routes,
     "prompt": request_blocks.prompt,
+    "scenarios": scenario_blocks.scenarios,
 }
 
 
-def refresh(page: str) -> str:
+def refresh(page: str, say: Say) -> str:
     """The text of a page with every generated block made again. Raises KeyError for an unknown block."""
-    return BLOCK.sub(lambda match: f"{match[1]}\n{BLOCKS[match['name']]()}\n\n{match[3]}", page)
+    return BLOCK.sub(lambda match: f"{match[1]}\n{BLOCKS[match['name']](say)}\n\n{match[3]}", page)
+
+
+def language_of(name: str) -> Say:
+    """The language of a page, by its path."""
+    return in_russian if name == "README.ru.md" or name.startswith("docs/ru/") else in_english
 
 
 def main() -> None:
     """Write every page that is stale."""
     for name in PAGES:
-        _write(name, refresh((ROOT / name).read_text(encoding="utf-8")))
+        _write(name, refresh((ROOT / name).read_text(encoding="utf-8"), language_of(name)))
     _write(WEB_PAGE, web_page())
 
 

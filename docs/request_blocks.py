@@ -1,10 +1,11 @@
-"""Blocks about the request: its fields, what is read and what is refused, and what is made of it."""
+"""Blocks about the request: its fields, what is read, and what is made of it."""
 
 import json
 import typing
 from collections.abc import Mapping
 from typing import Any
 
+from language import Say
 from markdown_text import block, code, table
 from pydantic import BaseModel
 
@@ -29,7 +30,6 @@ from plitka.request import (
     DEFAULT_QUALITY,
     DEFAULT_SEED,
     MAX_COLORS,
-    RequestError,
     TileRequest,
     parse_inputs,
     parse_request,
@@ -37,6 +37,7 @@ from plitka.request import (
 from plitka.routing import route
 
 BY_QUALITY = "by `quality`"
+NO_CONTROL = "no ControlNet"
 SDXL_LORA = engine_models("sdxl").lora
 
 # What each field means and what stands where it is left out; what is allowed in it the field itself says.
@@ -91,20 +92,6 @@ ACCEPTED = (
     json.dumps({"params_json": BLACK_WHITE}),
     json.dumps(BLACK_WHITE),
 )
-REFUSED: Mapping[str, str] = {
-    "Several things at once": '{"colors": [{"name": "blak", "proportion": 60}, {"name": "white", '
-    '"proportion": -40}], "qualty": "high", "overrides": {"guidance_scale": 50}}',
-    "Amounts": '{"colors": [{"name": "red", "proportion": true}, {"name": "blue", "proportion": "half"}]}',
-    "Nothing to draw": '{"colors": [{"name": "red", "proportion": 0}]}',
-    "Wrong types": '{"colors": "red", "angle": "steep", "seed": 1.5, "overrides": {"use_controlnet": "yes"}}',
-    "The same key twice": '{"colors": [{"name": "red"}], "seed": 1, "seed": 2}',
-    "Not a number": '{"colors": [{"name": "red"}], "angle": NaN}',
-    "Not JSON": '{"colors": [{"name": "red"}',
-}
-README_REFUSED = (
-    '{"colors": [{"name": "white", "proportion": -40}], "qualty": "high", '
-    '"overrides": {"guidance_scale": 50}}'
-)
 COLOR_TEXTS = (
     "60% black, 40% white",
     "black 60; white 40",
@@ -113,96 +100,78 @@ COLOR_TEXTS = (
     "terracotta",
     "80 blue + 30 pearl",
 )
-REFUSED_COLOR_TEXTS = ("60% blak, 40% white", "60% black 40%", "ten reds")
 
 
-def request_fields() -> str:
+def request_fields(say: Say) -> str:
     """The keys of a request."""
-    return _fields_table(RequestFields, REQUEST_MEANINGS)
+    return _fields_table(RequestFields, REQUEST_MEANINGS, say)
 
 
-def override_fields() -> str:
+def override_fields(say: Say) -> str:
     """The keys of `overrides`."""
-    return _fields_table(Overrides, OVERRIDE_MEANINGS)
+    return _fields_table(Overrides, OVERRIDE_MEANINGS, say)
 
 
-def color_fields() -> str:
+def color_fields(say: Say) -> str:
     """The keys of a colour."""
     fields = ColorEntry.model_fields
-    rows = ((code(name), fields[name].description or "", COLOR_MEANINGS[name]) for name in fields)
-    return table(("key", "allowed", "meaning"), rows)
+    rows = ((code(name), say(fields[name].description or ""), say(COLOR_MEANINGS[name])) for name in fields)
+    return table(map(say, ("key", "allowed", "meaning")), rows)
 
 
-def _fields_table(model: type[BaseModel], meanings: Mapping[str, tuple[str, str]]) -> str:
+def _fields_table(model: type[BaseModel], meanings: Mapping[str, tuple[str, str]], say: Say) -> str:
     rows = []
     for name, field in model.model_fields.items():
         default, meaning = meanings[name]
-        rows.append((code(name), field.description or "", default, meaning))
-    return table(("key", "allowed", "default", "meaning"), rows)
+        rows.append((code(name), say(field.description or ""), say(default), say(meaning)))
+    return table(map(say, ("key", "allowed", "default", "meaning")), rows)
 
 
-def accepted_requests() -> str:
+def accepted_requests(say: Say) -> str:
     """Requests as people write them, and what is read."""
     return "\n\n".join(f"{block(text, 'json')}\n\n{_reading(parse_request(text))}" for text in ACCEPTED)
 
 
-def refused_requests() -> str:
-    """Bad requests and the errors they get."""
-    return "\n\n".join(f"{title}:\n\n{_refusal(text)}" for title, text in REFUSED.items())
-
-
-def readme_refusal() -> str:
-    """One bad request for the first page."""
-    return _refusal(README_REFUSED)
-
-
-def color_texts() -> str:
+def color_texts(say: Say) -> str:
     """Texts of the simple form and what is read."""
-    rows = [(code(text), _mix(_parse_simple(colors=text))) for text in COLOR_TEXTS]
-    return table(("colors", "read as"), rows)
+    rows = [(code(text), _mix(parse_simple(colors=text))) for text in COLOR_TEXTS]
+    return table((code("colors"), say("read as")), rows)
 
 
-def refused_inputs() -> str:
-    """Bad values of the simple form and the errors they get."""
-    errors = [_error_of(lambda text=text: _parse_simple(colors=text)) for text in REFUSED_COLOR_TEXTS]
-    both = _error_of(lambda: _parse_simple(params_json=BLACK_WHITE, angle=45))
-    return block("\n".join([*errors, both]))
-
-
-def request_limits() -> str:
+def request_limits(say: Say) -> str:
     """How large a request may be."""
     rows = (
-        ("`params_json`", f"{MAX_PARAMS_BYTES} bytes of UTF-8"),
-        ("nesting of the JSON", f"{MAX_DEPTH} levels"),
-        ("a request inside `params_json`, or JSON encoded again", f"{MAX_WRAPPINGS} times"),
-        ("`colors` as text", f"{MAX_COLORS_CHARACTERS} characters"),
-        ("colours of a mix", str(MAX_COLORS)),
-        ("`negative_prompt`", f"{MAX_NEGATIVE_PROMPT} characters"),
-        ("prompt and negative prompt, with `sdxl`", f"{TOKEN_LIMIT} CLIP tokens each"),
+        ("`params_json`, bytes of UTF-8", MAX_PARAMS_BYTES),
+        ("nesting of the JSON, levels", MAX_DEPTH),
+        ("a request inside `params_json`, or JSON encoded again, times", MAX_WRAPPINGS),
+        ("`colors` as text, characters", MAX_COLORS_CHARACTERS),
+        ("colours of a mix", MAX_COLORS),
+        ("`negative_prompt`, characters", MAX_NEGATIVE_PROMPT),
+        ("prompt and negative prompt, CLIP tokens each, with `sdxl`", TOKEN_LIMIT),
     )
-    return table(("what", "at most"), rows)
+    return table(map(say, ("what", "at most")), ((say(what), str(most)) for what, most in rows))
 
 
-def profiles() -> str:
+def profiles(say: Say) -> str:
     """Steps and guidance by quality."""
     rows = (
         (code(name), str(profile.steps_preview), str(profile.steps_final), f"{profile.guidance_scale:g}")
         for name, profile in PROFILES.items()
     )
-    return table(("quality", "steps, preview", "steps, final", "guidance"), rows)
+    return table((code("quality"), *map(say, ("steps, preview", "steps, final", "guidance"))), rows)
 
 
-def routes() -> str:
+def routes(say: Say) -> str:
     """Which ControlNet holds which request."""
     rows = []
     for angle in (0, 45, 90, 135, 30):
-        name = f"{angle}°" if angle % 45 == 0 else "any other"
-        kinds = (_edge_kind(angle, layout) for layout in typing.get_args(Layout))
+        name = f"{angle}°" if angle % 45 == 0 else say("any other")
+        kinds = (say(_edge_kind(angle, layout)) for layout in typing.get_args(Layout))
         rows.append((name, *kinds))
-    return table(("laying angle", *map(code, typing.get_args(Layout))), rows)
+    return table((say("laying angle"), *map(code, typing.get_args(Layout))), rows)
 
 
-def prompt() -> str:
+def prompt(say: Say) -> str:
     """The prompt and the negative prompt of an example."""
     text = '{"colors": [{"name": "RED", "proportion": 2}, {"name": "тёмно-зелёный", "proportion": 1}]}'
     built = build_prompt(parse_request(text))
@@ -212,10 +181,12 @@ def prompt() -> str:
 
 def _edge_kind(angle: int, layout: str) -> str:
     mix = {"colors": [{"name": "red"}], "angle": angle, "overrides": {"layout": layout}}
-    return route(parse_request(json.dumps(mix))).control or "no ControlNet"
+    control = route(parse_request(json.dumps(mix))).control
+    return code(control) if control else NO_CONTROL
 
 
-def _parse_simple(**inputs: Any) -> TileRequest:
+def parse_simple(**inputs: Any) -> TileRequest:
+    """Read the simple form; inputs that are left out have their defaults."""
     defaults = {"params_json": "", "colors": "", "angle": DEFAULT_ANGLE, "quality": DEFAULT_QUALITY}
     return parse_inputs(**{**defaults, "seed": DEFAULT_SEED, **inputs})
 
@@ -227,16 +198,4 @@ def _mix(request: TileRequest) -> str:
 
 def _reading(request: TileRequest) -> str:
     notices = "".join(f" {notice}" for notice in request.notices)
-    return f"{_mix(request)}, at {request.angle:g}°.{notices}"
-
-
-def _refusal(text: str) -> str:
-    return f"{block(text, 'json')}\n\n{block(_error_of(lambda: parse_request(text)))}"
-
-
-def _error_of(parse: Any) -> str:
-    try:
-        parse()
-    except RequestError as error:
-        return str(error)
-    raise AssertionError("this was to be refused")
+    return f"{_mix(request)}, {request.angle:g}°.{notices}"

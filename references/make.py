@@ -1,4 +1,4 @@
-"""Draw the reference pictures: a swatch of every palette colour, a sheet of them all, a sheet of mixes.
+"""Draw the reference pictures: palette swatches, a sheet of them, a sheet of mixes, mixing table, scenarios.
 
     python references/make.py [--out FOLDER]
 
@@ -14,7 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from mixing_table import draw_mixing_table
+from PIL import Image, ImageDraw
+from scenarios import draw_scenario, scenario_names
+from sheet import FAINT_INK, GUTTER, INK, MARGIN, RULE, blank_sheet, font
 
 from plitka.fidelity import measure
 from plitka.mix import palette_mix_color
@@ -25,15 +28,15 @@ from plitka.request import TileRequest, parse_request
 from plitka.swatch import draw_swatch
 
 FOLDER = Path(__file__).resolve().parent
+MIXING_TABLE = "mixing_table.jpg"
 JPEG_OPTIONS = {"quality": 85, "subsampling": 0, "optimize": True}
-
-PAPER, INK, FAINT_INK, RULE = "#F7F5F1", "#262422", "#7C7770", "#DDD8D0"
+# For pictures that are looked at for their granules, not to judge a colour.
+LIGHT_JPEG_OPTIONS = {"quality": 80, "optimize": True}
 
 SWATCH_SEED = 1
 # Pixels of the final picture, cut from its middle: the granules have their full size.
 SWATCH_SIZE = 256
 
-MARGIN, GUTTER = 56, 40
 SHEET_COLUMNS = 6
 
 MIX_COLUMNS, MIX_SIZE = 3, 560
@@ -59,8 +62,14 @@ def main() -> None:
     for name, picture in reference_pictures():
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path, "JPEG", **JPEG_OPTIONS)
+        picture.save(path, "JPEG", **jpeg_options(name))
         print(f"{path.stat().st_size / 1024:7.0f} KiB  {path}")
+
+
+def jpeg_options(name: str) -> Mapping[str, Any]:
+    """How the picture of this path is compressed."""
+    is_light = name == MIXING_TABLE or name.startswith("scenarios/")
+    return LIGHT_JPEG_OPTIONS if is_light else JPEG_OPTIONS
 
 
 def reference_pictures() -> Iterator[tuple[str, Image.Image]]:
@@ -70,6 +79,9 @@ def reference_pictures() -> Iterator[tuple[str, Image.Image]]:
         yield swatch_name(PALETTE[code]), swatch
     yield "contact_sheet.jpg", draw_contact_sheet(swatches)
     yield "mixes.jpg", draw_mix_sheet([mix_request(mix, seed) for seed, mix in enumerate(MIXES, start=1)])
+    yield MIXING_TABLE, draw_mixing_table()
+    for name in scenario_names():
+        yield f"scenarios/{name}.jpg", draw_scenario(name)
 
 
 def swatch_name(color: PaletteColor) -> str:
@@ -95,7 +107,7 @@ def draw_contact_sheet(swatches: Mapping[str, Image.Image]) -> Image.Image:
     """Every swatch with its prompt word, code and mean sRGB, in the palette's order."""
     caption = 78
     rows = -(-len(swatches) // SHEET_COLUMNS)
-    sheet = _blank_sheet(SHEET_COLUMNS, SWATCH_SIZE, rows, SWATCH_SIZE + caption)
+    sheet = blank_sheet(SHEET_COLUMNS, SWATCH_SIZE, rows, SWATCH_SIZE + caption)
     draw = ImageDraw.Draw(sheet)
     for place, (code, swatch) in enumerate(swatches.items()):
         row, column = divmod(place, SHEET_COLUMNS)
@@ -104,9 +116,9 @@ def draw_contact_sheet(swatches: Mapping[str, Image.Image]) -> Image.Image:
         sheet.paste(swatch, (x, y))
         color = PALETTE[code]
         baseline = y + SWATCH_SIZE + 36
-        draw.text((x, baseline), color.prompt_word, INK, _font(28), anchor="ls")
-        draw.text((x, baseline + 32), code, FAINT_INK, _font(20), anchor="ls")
-        draw.text((x + SWATCH_SIZE, baseline + 32), color.hex, FAINT_INK, _font(20), anchor="rs")
+        draw.text((x, baseline), color.prompt_word, INK, font(28), anchor="ls")
+        draw.text((x, baseline + 32), code, FAINT_INK, font(20), anchor="ls")
+        draw.text((x + SWATCH_SIZE, baseline + 32), color.hex, FAINT_INK, font(20), anchor="rs")
     return sheet
 
 
@@ -125,7 +137,7 @@ def draw_mix_sheet(requests: list[TileRequest]) -> Image.Image:
     """Final pictures, each with the requested and the measured share of every colour under it."""
     caption = MIX_LINE * (1 + max(len(request.mix) for request in requests)) + 24
     rows = -(-len(requests) // MIX_COLUMNS)
-    sheet = _blank_sheet(MIX_COLUMNS, MIX_SIZE, rows, MIX_SIZE + caption)
+    sheet = blank_sheet(MIX_COLUMNS, MIX_SIZE, rows, MIX_SIZE + caption)
     for place, request in enumerate(requests):
         row, column = divmod(place, MIX_COLUMNS)
         x = MARGIN + column * (MIX_SIZE + GUTTER)
@@ -143,30 +155,18 @@ def _paste_mix(sheet: Image.Image, x: int, y: int, request: TileRequest) -> None
     described = (
         request.layout if request.layout == "surface" else f"{request.layout}, {request.laying_angle:g}°"
     )
-    draw.text((x, baseline), described, FAINT_INK, _font(22), anchor="ls")
-    draw.text((middle, baseline), "requested", FAINT_INK, _font(22), anchor="rs")
-    draw.text((right, baseline), "measured", FAINT_INK, _font(22), anchor="rs")
+    draw.text((x, baseline), described, FAINT_INK, font(22), anchor="ls")
+    draw.text((middle, baseline), "requested", FAINT_INK, font(22), anchor="rs")
+    draw.text((right, baseline), "measured", FAINT_INK, font(22), anchor="rs")
     draw.line((x, baseline + 13, right - 1, baseline + 13), RULE, 2)
     measured = measure(final, request.mix, plan).colors
     for line, (color, found) in enumerate(zip(request.mix, measured, strict=True), start=1):
         at = baseline + 9 + line * MIX_LINE
         draw.rectangle((x, at - CHIP + 3, x + CHIP - 1, at + 2), color.hex)
         name = color.id if color.id.startswith("#") else color.prompt_word
-        draw.text((x + CHIP + 14, at), name, INK, _font(26), anchor="ls")
-        draw.text((middle, at), f"{100 * color.share:.0f} %", INK, _font(26), anchor="rs")
-        draw.text((right, at), f"{100 * found.measured:.1f} %", INK, _font(26), anchor="rs")
-
-
-def _blank_sheet(columns: int, width: int, rows: int, height: int) -> Image.Image:
-    """Paper for a table of pictures of this size, captions included, with margins and gutters."""
-    full_width = 2 * MARGIN + columns * width + (columns - 1) * GUTTER
-    full_height = 2 * MARGIN + rows * height + (rows - 1) * GUTTER
-    return Image.new("RGB", (full_width, full_height), PAPER)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font, so that every machine draws the same letters. It has no Cyrillic."""
-    return ImageFont.load_default(size)
+        draw.text((x + CHIP + 14, at), name, INK, font(26), anchor="ls")
+        draw.text((middle, at), f"{100 * color.share:.0f} %", INK, font(26), anchor="rs")
+        draw.text((right, at), f"{100 * found.measured:.1f} %", INK, font(26), anchor="rs")
 
 
 if __name__ == "__main__":

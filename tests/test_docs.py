@@ -1,21 +1,36 @@
+"""The pages themselves: links, twins in two languages, generated parts, nothing left out."""
+
+import ast
 import json
 import re
-import runpy
-import shlex
 
 import pytest
-from typer.testing import CliRunner
+from pages import (
+    CODE_BLOCK,
+    ENGLISH,
+    ENGLISH_ONLY,
+    PAGES,
+    README,
+    ROOT,
+    RUSSIAN,
+    anchors,
+    links,
+    page_id,
+    read,
+    twin,
+    without_code,
+)
 
-from plitka.cli import app
-from plitka.serve import ROOT
+from plitka.metrics import METRICS
+from plitka.overrides import Overrides
 
-ENGLISH, RUSSIAN = ROOT / "README.md", ROOT / "README.ru.md"
-PAGES = sorted([ENGLISH, RUSSIAN, *(ROOT / "docs").glob("*.md"), ROOT / "model_files/README.md"])
-
-CODE_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
-LINK = re.compile(r"\[[^\]]*\]\(([^)]+)\)|<img src=\"([^\"]+)\"")
-CURL_BODY = re.compile(r"-d '(.+)'$", re.MULTILINE)
+TWINS = [README, *(page for page in ENGLISH if page.name not in ENGLISH_ONLY)]
+API, DEPLOYMENT = ROOT / "docs/API.md", ROOT / "docs/Deployment.md"
+SOURCES = [*(ROOT / "plitka").glob("*.py"), ROOT / "predict.py"]
+GENERATED = re.compile(r"<!-- generated: .*?<!-- end -->", re.DOTALL)
+VARIABLE = re.compile(r"\"((?:PLITKA|COG|HF|PYTORCH|OMP|MKL|LOG)_[A-Z_]+|PORT)\"")
+# What `plitka serve` sets for the server is nobody else's to set.
+INTERNAL_VARIABLES = {"COG_PREDICT_TYPE_STUB"}
 
 
 @pytest.fixture
@@ -26,54 +41,22 @@ def generate(monkeypatch):
     return generate
 
 
-def read(path):
-    return path.read_text(encoding="utf-8")
-
-
-def without_code(text):
-    return CODE_BLOCK.sub("", text)
-
-
-def code(language):
-    return [text for kind, text in CODE_BLOCK.findall(read(ENGLISH)) if kind == language]
-
-
-def commands():
-    """The commands of the README, those broken over lines made whole."""
-    return [line for block in code("bash") for line in block.replace("\\\n", " ").splitlines()]
-
-
-def curl_inputs():
-    return [json.loads(body)["input"] for line in commands() for body in CURL_BODY.findall(line)]
-
-
-def anchors(path):
-    """What a heading is called in a link, as GitHub does it."""
-    titles = (title for _, title in HEADING.findall(without_code(read(path))))
-    return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["README.md", "README.ru.md", *(f"docs/{page}.md" for page in ("palette", "request", "metrics", "cli"))],
-)
-def test_generated_blocks_are_current(generate, name):
-    assert name in generate.PAGES
-    assert generate.refresh(read(ROOT / name)) == read(ROOT / name), "run: make docs"
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_generated_blocks_are_current(generate, page):
+    marked = "<!-- generated: " in read(page)
+    assert marked == (page_id(page) in generate.PAGES)
+    if marked:
+        fresh = generate.refresh(read(page), generate.language_of(page_id(page)))
+        assert fresh == read(page), "run: make docs"
 
 
 def test_web_page_is_made_of_its_parts_and_of_the_palette_and_limits_of_the_code(generate):
     assert read(ROOT / generate.WEB_PAGE) == generate.web_page(), "run: make docs"
 
 
-def test_every_page_with_generated_blocks_is_kept_current(generate):
-    marked = {str(page.relative_to(ROOT)) for page in PAGES if "<!-- generated: " in read(page)}
-    assert marked == set(generate.PAGES)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_links_and_pictures_lead_somewhere(page):
-    for target in (link or picture for link, picture in LINK.findall(without_code(read(page)))):
+    for target in links(page):
         if target.startswith("https://"):
             continue
         path, _, anchor = target.partition("#")
@@ -83,55 +66,92 @@ def test_links_and_pictures_lead_somewhere(page):
         assert not anchor or anchor in anchors(file), target
 
 
-def test_both_readmes_say_the_same_things_in_the_same_order():
-    english, russian = read(ENGLISH), read(RUSSIAN)
+def test_every_english_page_has_its_russian_twin_and_no_other_exists():
+    assert {page.name for page in RUSSIAN} == {page.name for page in ENGLISH} - ENGLISH_ONLY
+
+
+def shape(text):
+    """Headings, list items, table rows and paragraphs, by kind alone."""
+    lines = without_code(text).splitlines()
+    return [re.match(r"#+|[-|!]|\d+\.|<!--|<img|", line)[0] for line in lines if line.strip()]
+
+
+def meant(page):
+    """What a page links to, by the path of the English page; anchors are each language's own."""
+    files = (target.partition("#")[0] for target in links(page) if not target.startswith("https://"))
+    paths = (page_id((page.parent / file).resolve()) for file in files if file)
+    return [path.replace("docs/ru/", "docs/") for path in paths if not path.startswith("README")]
+
+
+@pytest.mark.parametrize("page", TWINS, ids=page_id)
+def test_both_languages_say_the_same_things_in_the_same_order(page):
+    english, russian = read(page), read(twin(page))
+    for mine, other in zip(shape(english), shape(russian), strict=True):
+        assert mine == other
     assert CODE_BLOCK.findall(english) == CODE_BLOCK.findall(russian)
-
-    def shape(text):
-        """Headings, list items, table rows and paragraphs, by kind alone."""
-        lines = without_code(text).splitlines()
-        return [re.match(r"#+|[-|!]|<!--|", line)[0] for line in lines if line.strip()]
-
-    def targets(text):
-        return [link for link, _ in LINK.findall(without_code(text)) if not link.startswith("README")]
-
-    assert shape(english) == shape(russian)
-    assert targets(english) == targets(russian)
+    assert meant(page) == meant(twin(page))
 
 
-def test_readme_names_every_environment_variable_of_the_code():
-    sources = [*(ROOT / "plitka").glob("*.py"), ROOT / "predict.py"]
-    used = {name for path in sources for name in re.findall(r"\b(?:PLITKA|COG)_[A-Z_]+\b", read(path))}
-    documented = set(re.findall(r"^\| `(\w+)` \|", read(ENGLISH), re.MULTILINE))
-    # What `plitka serve` sets for the server is nobody else's to set.
-    assert used - {"COG_PREDICT_TYPE_STUB"} <= documented
+@pytest.mark.parametrize("page", RUSSIAN, ids=page_id)
+def test_russian_pages_are_russian(page):
+    # What the code writes it translates itself, all but what the program says to its users.
+    written = GENERATED.sub("", without_code(read(page)))
+    for line in written.splitlines():
+        words = re.sub(r"`[^`]*`|\([^)]*\)|<[^>]*>", "", line).split()
+        english = [word for word in words if re.fullmatch(r"[a-z]{2,}", word)]
+        assert len(english) < 8 or re.search("[а-яё]", line), line
 
 
-def test_readme_names_only_make_targets_that_exist():
+@pytest.mark.parametrize("page", [DEPLOYMENT, twin(DEPLOYMENT)], ids=page_id)
+def test_every_environment_variable_of_the_code_is_explained(page):
+    used = {name for path in SOURCES for name in VARIABLE.findall(read(path))}
+    assert {"PLITKA_ENGINE", "HF_HUB_OFFLINE", "PORT"} < used
+    explained = set(re.findall(r"`([A-Z_]+)`", read(page)))
+    assert used - INTERNAL_VARIABLES <= explained
+
+
+@pytest.mark.parametrize("page", [DEPLOYMENT, twin(DEPLOYMENT)], ids=page_id)
+def test_every_weight_of_the_manifest_has_its_place_in_the_table(page):
+    models = json.loads(read(ROOT / "model_files/manifest.json"))["models"]["sdxl"]
+    parts = [models["base"], models["vae"], *models["controlnets"].values()]
+    names = [f"{part['folder']}/" for part in parts]
+    names += [models["lora"]["file"], models["embeddings"]["file"]]
+    assert all(f"| `{name}` |" in read(page) for name in names)
+
+
+@pytest.mark.parametrize("page", [API, twin(API)], ids=page_id)
+def test_reference_names_every_key_metric_and_call(page):
+    schema = json.loads(read(ROOT / ".cog/openapi_schema.json"))
+    inputs = schema["components"]["schemas"]["Input"]["properties"]
+    names = [*inputs, *Overrides.model_fields, *METRICS, *(f"POST {path}" for path in schema["paths"])]
+    assert [name for name in names if f"| `{name}` |" not in read(page)] == []
+
+
+def complaints():
+    """Every text of the code that ends a sentence about a bad value, by its longest fixed part."""
+    places = {"complaint": 0, "_error": 1, "PydanticCustomError": 1, "Problem": 2}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(read(path))):
+            place = places.get(getattr(getattr(node, "func", None), "id", ""))
+            arguments = [] if place is None else node.args[place : place + 1]
+            fixed = [
+                part.value
+                for argument in arguments
+                for part in ast.walk(argument)
+                if isinstance(part, ast.Constant) and isinstance(part.value, str)
+            ]
+            yield from [max(fixed, key=len)] if fixed else []
+
+
+def test_reference_shows_every_complaint_about_a_request():
+    from plitka.complaints import _COMPLAINTS
+
+    texts = [*complaints(), *_COMPLAINTS.values()]
+    assert len(texts) > 30
+    assert [text for text in texts if "{" not in text and text.strip() not in read(API)] == []
+
+
+def test_pages_name_only_make_targets_that_exist():
     targets = set(re.findall(r"^(\w+):", read(ROOT / "Makefile"), re.MULTILINE))
-    assert set(re.findall(r"(?:^|`)make (\w+)", read(ENGLISH), re.MULTILINE)) <= targets
-
-
-def test_commands_of_the_readme_work_in_order(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    drawn = [line for line in commands() if line.startswith(("plitka generate", "plitka plan"))]
-    for line in (line for line in drawn if "--engine sdxl" not in line):
-        result = CliRunner().invoke(app, shlex.split(line)[1:])
-        assert result.exit_code == 0, (line, result.output)
-    again, first = tmp_path / "out/again/final.png", tmp_path / "out/bricks/final.png"
-    assert again.read_bytes() == first.read_bytes()
-
-
-def test_http_examples_of_the_readme_work(render_server, tmp_path, monkeypatch):
-    simple, full = (render_server.predict(**inputs) for inputs in curl_inputs())
-    assert simple["status"] == "succeeded"
-    assert full["output"] == simple["output"]
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "answer.json").write_text(json.dumps(simple))
-    (tmp_path / "save.py").write_text(code("python")[0])
-    runpy.run_path("save.py")
-    assert sorted(path.name for path in tmp_path.glob("*.png")) == [
-        "colormap.png",
-        "final.png",
-        "preview.png",
-    ]
+    for page in PAGES:
+        assert set(re.findall(r"(?:^|`)make (\w+)", read(page), re.MULTILINE)) <= targets, page_id(page)

@@ -1,4 +1,4 @@
-import importlib.util
+import importlib
 import io
 
 import numpy as np
@@ -9,22 +9,21 @@ from plitka.palette import PALETTE
 from plitka.serve import ROOT
 
 FOLDER = ROOT / "references"
-SHEETS = {"contact_sheet.jpg", "mixes.jpg"}
+SHEETS = {"contact_sheet.jpg", "mixes.jpg", "mixing_table.jpg"}
+SCENARIOS = sorted(path.stem for path in (FOLDER / "scenarios").glob("*.json"))
 # Mean difference in levels of 255: JPEG libraries of other versions round differently, no more than this.
 TOLERANCE = 1
 
 
-@pytest.fixture(scope="module")
-def make():
-    spec = importlib.util.spec_from_file_location("make", FOLDER / "make.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def make(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("make")
 
 
-def encoded(make, picture):
+def encoded(make, picture, name="sheet.jpg"):
     file = io.BytesIO()
-    picture.save(file, "JPEG", **make.JPEG_OPTIONS)
+    picture.save(file, "JPEG", **make.jpeg_options(name))
     return file.getvalue()
 
 
@@ -35,13 +34,14 @@ def difference(file, name):
         return np.abs(np.asarray(committed, float) - np.asarray(picture, float)).mean()
 
 
-def test_there_is_a_swatch_of_every_colour_and_nothing_else(make):
+def test_there_is_a_picture_of_every_colour_and_scenario_and_nothing_else(make):
     found = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.jpg")}
-    assert found == {make.swatch_name(color) for color in PALETTE.values()} | SHEETS
+    swatches = {make.swatch_name(color) for color in PALETTE.values()}
+    assert found == swatches | SHEETS | {f"scenarios/{name}.jpg" for name in SCENARIOS}
 
 
 def test_references_are_small():
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*.*")) < 4_000_000
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*.*")) < 5_000_000
 
 
 @pytest.mark.parametrize("code", ["BLACK", "TERCOT", "YELLOW"])
@@ -62,3 +62,23 @@ def test_contact_sheet_is_current(make):
     swatches = {code: make.draw_palette_swatch(color) for code, color in PALETTE.items()}
     sheet = encoded(make, make.draw_contact_sheet(swatches))
     assert difference(sheet, "contact_sheet.jpg") < TOLERANCE, "run: make references"
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_picture_of_a_scenario_is_current(make, name):
+    file = f"scenarios/{name}.jpg"
+    assert difference(encoded(make, make.draw_scenario(name), file), file) < TOLERANCE, "run: make references"
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 1), (14, 28), (28, 28)])
+def test_cells_of_the_mixing_table_are_current(make, row, column):
+    table = importlib.import_module("mixing_table")
+    colors = list(PALETTE.values())
+    plan = table.mixing_plan(colors[0], colors[1])
+    cell = table.draw_cell(plan, table.most_typical_cell(plan), colors[row], colors[column])
+    left, top = table.start_of(column), table.start_of(row)
+    with Image.open(FOLDER / "mixing_table.jpg") as sheet:
+        committed = sheet.crop((left, top, left + table.CELL, top + table.CELL))
+    # The picture is compressed: averaged over 4 x 4 pixels it differs by at most 4 levels, another cell by 7.
+    error = np.abs(np.asarray(committed.reduce(4), float) - np.asarray(cell.reduce(4), float)).mean()
+    assert error < 5, "run: make references"

@@ -6,30 +6,17 @@ import pytest
 from cog_server import pictures
 
 from plitka.metrics import NO_CONTROLNET
+from plitka.serve import ROOT
 
-STEPS = {"num_inference_steps": 2}
-SCENARIOS = {
-    "one colour": {"colors": [("red", 100)]},
-    "two colours": {"colors": [("black", 60), ("white", 40)]},
-    "three colours": {"colors": [("terracotta", 50), ("beige", 30), ("black", 20)]},
-    "four colours": {"colors": [("red", 40), ("blue", 30), ("grass green", 20), ("yellow", 10)]},
-    "shares as fractions": {"colors": [("dark green", 0.7), ("pearl", 0.3)]},
-    "45 degrees, softedge": {"colors": [("gray", 60), ("orange", 40)], "angle": 45},
-    "90 degrees, canny": {"colors": [("brown", 80), ("sand", 20)], "angle": 90},
-    "ControlNet switched off": {
-        "colors": [("violet", 50), ("white", 50)],
-        "angle": 45,
-        "overrides": {"use_controlnet": False},
-    },
-}
-EDGES = {"45 degrees, softedge": "softedge", "90 degrees, canny": "canny"}
+FOLDER = ROOT / "references/scenarios"
+SCENARIOS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+STEPS = {"num_inference_steps_preview": 2, "num_inference_steps_final": 2}
+EDGES = {"6-angle-45": "softedge", "7-angle-90": "canny"}
 
 
 def params_of(scenario):
-    request = {"angle": 0, "quality": "preview", "seed": 1, **SCENARIOS[scenario]}
-    request["colors"] = [{"name": name, "proportion": share} for name, share in request["colors"]]
-    request["overrides"] = {**STEPS, **request.get("overrides", {})}
-    return request
+    request = SCENARIOS[scenario]
+    return {**request, "overrides": {**request.get("overrides", {}), **STEPS}}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -43,7 +30,7 @@ def test_scenario_gives_three_pictures_and_says_how_they_were_made(engine, scena
 
     assert [picture.size for picture in answer] == [(512, 512), (1024, 1024), (1024, 1024)]
     assert metrics["engine"] == engine
-    assert metrics["seed"] == "1"
+    assert metrics["seed"] == str(params["seed"])
     assert [picture.info["plitka:engine"] for picture in answer] == [engine] * 3
     for picture in answer:
         made_from = json.loads(picture.info["plitka:request"])

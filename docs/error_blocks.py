@@ -1,0 +1,119 @@
+"""Blocks about errors: bad requests with the whole error they get, and every complaint that there is."""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from language import Say
+from markdown_text import block
+from request_blocks import BLACK_WHITE, parse_simple
+
+from plitka.color_text import MAX_COLORS_CHARACTERS
+from plitka.document import MAX_DEPTH, MAX_PARAMS_BYTES, MAX_WRAPPINGS
+from plitka.fields import MAX_COLORS
+from plitka.numerals import MAX_PROPORTION
+from plitka.overrides import MAX_NEGATIVE_PROMPT
+from plitka.request import RequestError, parse_request
+
+REFUSED: Mapping[str, str] = {
+    "Several things at once": '{"colors": [{"name": "blak", "proportion": 60}, {"name": "white", '
+    '"proportion": -40}], "qualty": "high", "overrides": {"guidance_scale": 50}}',
+    "Wrong types": '{"colors": "red", "angle": "steep", "seed": 1.5, "overrides": {"use_controlnet": "yes"}}',
+    "The same key twice": '{"colors": [{"name": "red"}], "seed": 1, "seed": 2}',
+    "Not JSON": '{"colors": [{"name": "red"}',
+}
+README_REFUSED = (
+    '{"colors": [{"name": "white", "proportion": -40}], "qualty": "high", '
+    '"overrides": {"guidance_scale": 50}}'
+)
+REFUSED_COLOR_TEXTS = ("60% blak, 40% white", "60% black 40%", "ten reds")
+
+RED = {"name": "red"}
+# One request for every complaint, in the order of the keys; what is not a text is written as JSON.
+COMPLAINTS: tuple[Any, ...] = (
+    {},
+    {"colors": "red"},
+    {"colors": []},
+    {"colors": [RED] * (MAX_COLORS + 1)},
+    {"colors": ["red"]},
+    {"colors": [{"name": "red", "proportion": 0}]},
+    {"colors": [{"proportion": 60}]},
+    {"colors": [{"name": "red", "hex": "#C1483C"}]},
+    {"colors": [{"name": 7}]},
+    {"colors": [{"name": "blak"}]},
+    {"colors": [{"name": "#A63437"}]},
+    {"colors": [{"hex": "#A634"}]},
+    {"colors": [RED, {"name": "blue", "proportion": 40}]},
+    {"colors": [{"name": "red", "proportion": "half"}]},
+    {"colors": [{"name": "red", "proportion": -40}]},
+    {"colors": [{"name": "red", "proportion": 10 * MAX_PROPORTION}]},
+    {"colors": [{"name": "red", "proportion": "50 %"}, {"name": "blue", "proportion": 0.5}]},
+    {"colors": [RED], "angle": float("nan")},
+    {"colors": [RED], "angle": "steep"},
+    {"colors": [RED], "quality": "best"},
+    {"colors": [RED], "seed": 1.5},
+    {"colors": [RED], "seed": 1e17},
+    {"colors": [RED], "seed": "1" * 401},
+    {"colors": [RED], "seed": -2},
+    {"colors": [RED], "sed": 7},
+    {"colors": [RED], "overrides": "none"},
+    {"colors": [RED], "overrides": {"use_controlnet": "yes"}},
+    {"colors": [RED], "overrides": {"guidance_scale": 50}},
+    {"colors": [RED], "overrides": {"negative_prompt": "blurry " * MAX_NEGATIVE_PROMPT}},
+    {"colors": [RED], "overrides": {"negative_prompt": "\u0007"}},
+    '{"colors": [{"name": "red"}], "seed": 1, "seed": 2}',
+    '{"colors": [{"name": "red"}',
+    '{"params_json": ""}',
+    '"red"',
+    '[{"name": "red"}]',
+    '{"params_json": {}, "params_json": 1}',
+    '{"params_json": {}, "seed": 1}',
+    " " * (MAX_PARAMS_BYTES + 1),
+    '{"colors": ' + "[" * MAX_DEPTH + "]" * MAX_DEPTH + "}",
+    '{"params_json": ' * (MAX_WRAPPINGS + 1) + "{}" + "}" * (MAX_WRAPPINGS + 1),
+)
+SIMPLE_COMPLAINTS: tuple[Mapping[str, Any], ...] = (
+    {"colors": "60% black 40%"},
+    {"colors": "60% black / 40% white"},
+    {"colors": " , "},
+    {"colors": "black, " * MAX_COLORS_CHARACTERS},
+    {"params_json": BLACK_WHITE, "angle": 45},
+)
+
+
+def refused_requests(say: Say) -> str:
+    """Bad requests and the errors they get."""
+    return "\n\n".join(f"{say(title)}:\n\n{_refusal(text)}" for title, text in REFUSED.items())
+
+
+def readme_refusal(say: Say) -> str:
+    """One bad request for the first page."""
+    return _refusal(README_REFUSED)
+
+
+def refused_inputs(say: Say) -> str:
+    """Bad values of the simple form and the errors they get."""
+    errors = [_error_of(partial(parse_simple, colors=text)) for text in REFUSED_COLOR_TEXTS]
+    return block("\n".join(map(str, errors)))
+
+
+def complaints(say: Say) -> str:
+    """Every complaint there is, each with one value that gets it, without what is allowed."""
+    texts = (text if isinstance(text, str) else json.dumps(text) for text in COMPLAINTS)
+    errors = [_error_of(partial(parse_request, text)) for text in texts]
+    errors += [_error_of(partial(parse_simple, **inputs)) for inputs in SIMPLE_COMPLAINTS]
+    lines = (str(error.problems[0]).partition(" Allowed: ")[0] for error in errors)
+    return block("\n".join(lines))
+
+
+def _refusal(text: str) -> str:
+    return f"{block(text, 'json')}\n\n{block(str(_error_of(partial(parse_request, text))))}"
+
+
+def _error_of(parse: Callable[[], Any]) -> RequestError:
+    try:
+        parse()
+    except RequestError as error:
+        return error
+    raise AssertionError("this was to be refused")
