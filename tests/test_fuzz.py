@@ -1,4 +1,4 @@
-"""A slice of `fuzz.py`: spoiled requests through the parser and the real server, and bodies that are no requests."""
+"""A slice of `fuzz.py` through the parser and the real server, and bodies that are no requests at all."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_the_server_answers_any_input_in_the_parsers_words_and_stays_ready(rende
     record = run_batch(0, 50, seed=3, check=lambda case: check_answer(render_server, case))
     assert record["failures"] == []
     assert record["refused"] > 20
-    assert record["valid"] > 5
+    assert record["valid"] > 2
 
 
 def test_an_unclear_error_would_be_found(monkeypatch):
