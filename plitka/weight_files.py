@@ -116,8 +116,11 @@ def unpack_weights(archive: Path, target: Path) -> None:
             room -= _copy(source, target / path.name, room)
             if room < 0:
                 raise ModelFileError(archive, f"it unpacks to more than {MAX_ARCHIVE_BYTES:,} bytes", remedy)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-        raise ModelFileError(archive, f"the archive cannot be read ({error})", remedy) from error
+    except ModelFileError:
+        raise
+    # Of a damaged, encrypted or exotic archive the libraries let through what their decompressors raise.
+    except Exception as error:
+        raise ModelFileError(archive, f"the archive cannot be read ({in_one_line(error)})", remedy) from error
 
 
 def _archive_files(archive: Path, remedy: str) -> Iterator[tuple[str, IO[bytes]]]:
@@ -138,8 +141,18 @@ def _archive_files(archive: Path, remedy: str) -> Iterator[tuple[str, IO[bytes]]
                     raise ModelFileError(archive, f"the entry '{member.name}' is a link or a device", remedy)
                 if member.isreg() and (stream := tar.extractfile(member)) is not None:
                     yield member.name, stream
+            _check_to_the_end(tar.fileobj)
     else:
         raise ModelFileError(archive, "this is neither a folder nor a .tar or .zip", remedy)
+
+
+def _check_to_the_end(compressed: IO[bytes] | None) -> None:
+    """Read what follows the last entry: a compressed tar's checksum stands there. Raises OSError if wrong."""
+    read = 0
+    while compressed is not None and (block := compressed.read(1 << 20)):
+        read += len(block)
+        if read > MAX_ARCHIVE_BYTES:
+            raise OSError(f"more than {MAX_ARCHIVE_BYTES:,} bytes follow its last entry")
 
 
 def _copy(source: IO[bytes], target: Path, room: int) -> int:
