@@ -11,7 +11,7 @@ import textwrap
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 GIT_LFS_SIGNATURE = b"version https://git-lfs"
 # The format's own limit on its header.
@@ -146,10 +146,14 @@ def _archive_files(archive: Path, remedy: str) -> Iterator[tuple[str, IO[bytes]]
         raise ModelFileError(archive, "this is neither a folder nor a .tar or .zip", remedy)
 
 
-def _check_to_the_end(compressed: IO[bytes] | None) -> None:
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _check_to_the_end(archive: _Readable) -> None:
     """Read what follows the last entry: a compressed tar's checksum stands there. Raises OSError if wrong."""
     read = 0
-    while compressed is not None and (block := compressed.read(1 << 20)):
+    while block := archive.read(1 << 20):
         read += len(block)
         if read > MAX_ARCHIVE_BYTES:
             raise OSError(f"more than {MAX_ARCHIVE_BYTES:,} bytes follow its last entry")

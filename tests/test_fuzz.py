@@ -18,9 +18,9 @@ def test_every_spoiled_request_is_refused_by_the_name_of_its_field():
 
 
 def test_the_server_answers_any_input_in_the_parsers_words_and_stays_ready(render_server):
-    record = run_batch(0, 50, seed=3, check=lambda case: check_answer(render_server, case))
+    record = run_batch(0, 40, seed=3, check=lambda case: check_answer(render_server, case))
     assert record["failures"] == []
-    assert record["refused"] > 20
+    assert record["refused"] > 15
     assert record["valid"] > 2
 
 
