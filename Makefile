@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+RELEASE := .venv-release/bin
 
-.PHONY: demo test lint bench schema references docs mini clean
+.PHONY: demo test lint bench schema references docs mini lock audit clean
 
 # First at once, by the engine that needs no model; then by the embedded model, the way the container draws.
 demo: $(VENV)/.render
@@ -59,5 +60,22 @@ PROFILE ?= cpu
 mini: $(VENV)/.dev
 	@$(BIN)/python -m training.make --profile $(PROFILE)
 
+# Every package of the container with its hashes, from the pins in requirements.txt, and the table of licences.
+lock: .venv-release/.tools $(VENV)/.dev
+	@$(RELEASE)/uv pip compile requirements.txt --output-file requirements.lock --quiet --generate-hashes \
+		--python-version 3.11 --python-platform x86_64-manylinux_2_28 --custom-compile-command "make lock"
+	@$(BIN)/python docs/components.py
+
+# Known vulnerabilities of the container's packages, and a software bill of materials in out/.
+audit: .venv-release/.tools
+	@mkdir -p out
+	@$(RELEASE)/cyclonedx-py requirements requirements.lock --output-reproducible --output-file out/sbom.cdx.json
+	@$(RELEASE)/pip-audit --requirement requirements.lock --no-deps --disable-pip --strict
+
+.venv-release/.tools: requirements-release.txt
+	@test -x $(RELEASE)/python || $(PYTHON) -m venv .venv-release
+	@$(RELEASE)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-release.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-release out .pytest_cache .mypy_cache .ruff_cache .hypothesis

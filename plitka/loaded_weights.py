@@ -23,7 +23,7 @@ OLD_ATTENTION_NAMES = {
 
 
 def check_loaded(model: Any, location: Location, remedy: str, part: str = "") -> None:
-    """Raise ModelFileError if a weight is not finite, or, for a local folder, was not in its file.
+    """Raise ModelFileError if a weight is not finite, or, for local files, was not in them.
 
     `part` is the model's folder inside `location`.
     """
@@ -37,6 +37,8 @@ def check_loaded(model: Any, location: Location, remedy: str, part: str = "") ->
             raise ModelFileError(files[0] if len(files) == 1 else where, problem, remedy)
         where = str(files[0]) if len(files) == 1 else where
     for name, weight in model.named_parameters():
+        if weight.is_meta:
+            raise ModelFileError(where, f"it lacks the model's tensor '{name}'", remedy)
         # The extremes carry NaN and infinity, and need no copy of the weight.
         if weight.numel() and not all(torch.isfinite(end) for end in torch.aminmax(weight.detach())):
             raise ModelFileError(where, f"its tensor '{name}' holds numbers that are not finite", remedy)

@@ -11,7 +11,7 @@ import textwrap
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 GIT_LFS_SIGNATURE = b"version https://git-lfs"
 # The format's own limit on its header.
@@ -116,8 +116,11 @@ def unpack_weights(archive: Path, target: Path) -> None:
             room -= _copy(source, target / path.name, room)
             if room < 0:
                 raise ModelFileError(archive, f"it unpacks to more than {MAX_ARCHIVE_BYTES:,} bytes", remedy)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-        raise ModelFileError(archive, f"the archive cannot be read ({error})", remedy) from error
+    except ModelFileError:
+        raise
+    # Of a damaged, encrypted or exotic archive the libraries let through what their decompressors raise.
+    except Exception as error:
+        raise ModelFileError(archive, f"the archive cannot be read ({in_one_line(error)})", remedy) from error
 
 
 def _archive_files(archive: Path, remedy: str) -> Iterator[tuple[str, IO[bytes]]]:
@@ -138,8 +141,22 @@ def _archive_files(archive: Path, remedy: str) -> Iterator[tuple[str, IO[bytes]]
                     raise ModelFileError(archive, f"the entry '{member.name}' is a link or a device", remedy)
                 if member.isreg() and (stream := tar.extractfile(member)) is not None:
                     yield member.name, stream
+            _check_to_the_end(tar.fileobj)
     else:
         raise ModelFileError(archive, "this is neither a folder nor a .tar or .zip", remedy)
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _check_to_the_end(archive: _Readable) -> None:
+    """Read what follows the last entry: a compressed tar's checksum stands there. Raises OSError if wrong."""
+    read = 0
+    while block := archive.read(1 << 20):
+        read += len(block)
+        if read > MAX_ARCHIVE_BYTES:
+            raise OSError(f"more than {MAX_ARCHIVE_BYTES:,} bytes follow its last entry")
 
 
 def _copy(source: IO[bytes], target: Path, room: int) -> int:

@@ -25,6 +25,7 @@ from checkpoints import (
 from diffusers import AutoencoderKL
 from drawing import draw, load_small_engine
 from safetensors.torch import load_file, save_file
+from single_file import write_single_file
 
 from plitka.loaded_weights import check_loaded
 from plitka.models import Location
@@ -155,6 +156,23 @@ def test_a_tensor_under_another_name_is_missed_and_not_drawn_at_random(folder, p
     tensors[name.replace(name[0], "Q", 1)] = tensors.pop(name)
     save_file(tensors, path, metadata={"format": "pt"})
     assert path.parts[len(folder.parts)].split(".")[0] in refusal(folder, part)
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["model.diffusion_model", "conditioner.embedders.0", "conditioner.embedders.1"],
+)
+def test_a_tensor_left_out_of_a_single_file_is_missed(model_folder, tmp_path, part):
+    path = tmp_path / "base.safetensors"
+    write_single_file(path, model_folder / "base")
+    tensors = load_file(path)
+    names = [name for name in sorted(tensors) if name.startswith(part) and name.endswith("weight")]
+    del tensors[names[-1]]
+    save_file(tensors, path)
+    with pytest.raises(ModelFileError) as raised:
+        load_small_engine(model_folder, PLITKA_BASE_MODEL=str(path))
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

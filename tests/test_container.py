@@ -1,6 +1,7 @@
 """What `cog build` is given: its configuration, the pins, the build context. Docker itself is not here."""
 
 import importlib.metadata
+import importlib.util
 import re
 from pathlib import Path
 
@@ -49,9 +50,14 @@ COG_YAML_SCHEMA = {
 }
 
 
+HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
+CUDA_PACKAGE = re.compile(r"(nvidia|cuda)-|triton$")
+
+
 def pins(name):
-    """Package to version, in a requirements file that holds nothing but pins and comments."""
-    lines = [line.partition("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
+    """Package to version, in a requirements file that holds nothing but pins, their hashes and comments."""
+    text = HASH.sub("", (ROOT / name).read_text())
+    lines = [line.partition("#")[0].strip(" \\") for line in text.splitlines()]
     found = [re.fullmatch(r"([A-Za-z0-9_.-]+)==([0-9][0-9a-zA-Z.]*)", line) for line in lines if line]
     assert all(found), f"{name} has a line that is no pin"
     return {match[1]: match[2] for match in found}
@@ -96,23 +102,52 @@ def test_container_has_the_versions_that_the_tests_run_with(config):
     assert re.fullmatch(r"\d+\.\d+(\.\d+)?", build["cuda"])
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements.lock"])
 def test_installed_versions_are_the_pinned_ones(name):
     for package, pinned in pins(name).items():
+        if CUDA_PACKAGE.match(package) and importlib.util.find_spec("triton") is None:
+            continue  # what only PyTorch's CUDA build needs
         installed = importlib.metadata.version(package).partition("+")[0]
         assert installed == pinned, package
 
 
+def normal(name):
+    """A package's name as the index has it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_lock_holds_every_pin_and_a_hash_of_every_package():
+    text = (ROOT / "requirements.lock").read_text()
+    entries = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]
+    locked = pins("requirements.lock")
+    assert len(entries) == len(locked) > 50
+    assert all(HASH.search(entry) for entry in entries)
+    assert {
+        normal(name): version for name, version in pins("requirements.txt").items()
+    }.items() <= locked.items()
+    # No index, folder or address of whoever made it.
+    assert not re.search(r"://|^-|--(index|extra|find|trusted)|file:", text, re.MULTILINE)
+
+
+def test_the_table_of_components_holds_what_the_lock_holds():
+    rows = re.findall(
+        r"^\| (\S+) \| (\S+) \| (.+) \|$", (ROOT / "docs/components.md").read_text(), re.MULTILINE
+    )
+    rows = [row for row in rows if row[0] not in ("package", "---")]
+    assert {name: version for name, version, _ in rows} == pins("requirements.lock")
+    for name, _, licence in rows:
+        assert licence.strip(), name
+        assert CUDA_PACKAGE.match(name) or "not stated" not in licence, name
+
+
 def test_every_dependency_of_the_package_is_pinned():
-    pinned = {**pins("requirements.txt"), **pins("requirements-dev.txt")}
-    pinned = {re.sub(r"[-_.]+", "-", name).lower() for name in pinned}
+    pinned = {normal(name) for name in {**pins("requirements.txt"), **pins("requirements-dev.txt")}}
     for requirement in importlib.metadata.requires("plitka"):
-        name = re.match(r"[A-Za-z0-9_.-]+", requirement)[0]
-        assert re.sub(r"[-_.]+", "-", name).lower() in pinned, requirement
+        assert normal(re.match(r"[A-Za-z0-9_.-]+", requirement)[0]) in pinned, requirement
 
 
 def test_image_holds_what_a_prediction_needs(context):
-    needed = {PREDICTOR_FILE, "cog.yaml", "requirements.txt", str(SCHEMA_FILE), "model_files/manifest.json"}
+    needed = {PREDICTOR_FILE, "cog.yaml", "requirements.lock", str(SCHEMA_FILE), "model_files/manifest.json"}
     assert needed <= context
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "plitka").rglob("*.py")}
     data = {str(path.relative_to(ROOT)) for path in (ROOT / "plitka/data").iterdir() if path.is_file()}
@@ -121,10 +156,37 @@ def test_image_holds_what_a_prediction_needs(context):
 
 def test_image_holds_nothing_else_and_stays_thin(context):
     tops = {Path(name).parts[0] for name in context}
-    allowed = {"plitka", "model_files", ".cog", PREDICTOR_FILE, "cog.yaml", "requirements.txt", "LICENSE"}
-    assert tops <= allowed
+    allowed = {"plitka", "model_files", ".cog", PREDICTOR_FILE, "cog.yaml", "LICENSE"}
+    assert tops <= allowed | {"requirements.txt", "requirements.lock"}
     assert not [name for name in context if name.endswith((".safetensors", ".pyc", ".png", ".bin"))]
     assert sum((ROOT / name).stat().st_size for name in context) < MAX_CONTEXT_BYTES
+
+
+SECRETS = [
+    ".env",
+    ".netrc",
+    "id_rsa",
+    "credentials.json",
+    "token.txt",
+    ".git/config",
+    ".ssh/id_ed25519",
+    "key.pem",
+]
+SECRETS += [
+    "plitka/.env",
+    "plitka/data/.netrc",
+    "plitka/key.pem",
+    "model_files/.env",
+    "tests/test_request.py",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_left_in_the_folder_stays_out_of_the_image(tmp_path, secret):
+    for name in (secret, "plitka/palette.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert build_context(tmp_path) == {"plitka/palette.py"}
 
 
 def test_weights_in_the_model_folder_stay_out_of_the_image(tmp_path):

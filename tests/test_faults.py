@@ -2,12 +2,15 @@
 
 import errno
 import importlib.util
+import itertools
 import os
 import signal
 import threading
 import time
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import psutil
 import pytest
@@ -16,6 +19,7 @@ from drawing import draw, failing, images, load_small_engine, make_job, out_of_m
 
 from plitka import generate, pipelines
 from plitka.engine import RenderEngine
+from plitka.gpu_errors import GpuMemoryError
 from plitka.request import parse_request
 from plitka.serve import ROOT
 from plitka.workspace import Workspace
@@ -63,6 +67,31 @@ def test_broken_off_at_any_denoising_step_the_next_picture_is_the_same(engine, u
         draw(engine, angle=45, seed=77, num_inference_steps=4, color_guidance=0)
     assert len(made) == step
     assert images(draw(engine, angle=45)) == undisturbed
+
+
+@pytest.mark.parametrize("layer", [0, 3, -1])
+def test_broken_off_while_the_lora_changes_its_scale_the_next_picture_is_the_same(engine, undisturbed, layer):
+    weight = engine.lora._layers[layer].module.weight
+
+    class Refusing:
+        """In place of a layer's original: whoever asks for it is broken off."""
+
+        def to(self, *given):
+            raise Cancelled
+
+    layers = list(engine.lora._layers)
+    broken = [*layers]
+    broken[layer] = replace(layers[layer], original=Refusing())
+    engine.lora._layers = broken
+    try:
+        with pytest.raises(Cancelled):
+            draw(engine, angle=45, lora_scale=0.3)
+        assert engine.lora.scale is None
+    finally:
+        engine.lora._layers = layers
+    assert images(draw(engine, angle=45)) == undisturbed
+    assert engine.lora.scale == engine.default_lora_scale
+    assert weight is engine.lora._layers[layer].module.weight
 
 
 @pytest.mark.parametrize("error", [Cancelled(), OSError("input/output error")], ids=["cancelled", "failed"])
@@ -130,8 +159,9 @@ def test_cancelled_in_any_stage_of_ours_the_next_files_are_the_same(monkeypatch,
     assert finals(engine, angle=45) == expected
 
 
-def test_a_clock_that_jumps_back_leaves_the_durations_true(monkeypatch):
-    now = iter(range(10**9, 0, -3600))
+@pytest.mark.parametrize("hours", [-1, 1, 24 * 365])
+def test_a_clock_that_jumps_leaves_the_durations_true(monkeypatch, hours):
+    now = itertools.count(10**9, 3600 * hours)
     monkeypatch.setattr(time, "time", lambda: float(next(now)))
     results = list(generate.generate(parse_request(as_json()), RenderEngine()))
     seconds = results[-1].metrics["timing.total"]
@@ -153,6 +183,21 @@ class Door(predict.OptimizedPredictor):
 
 def run(door):
     return list(door.run(as_json(), "60% black, 40% white", 0.0, "standard", -1))
+
+
+@pytest.mark.parametrize("stage", ["parse_inputs", "request_metrics", "generate"])
+def test_cancelled_before_the_first_picture_the_next_files_are_the_same(tmp_path, monkeypatch, stage):
+    door = Door(tmp_path)
+    expected = [Path(file).read_bytes() for file in run(door)]
+
+    def cancel(*given):
+        raise Cancelled
+
+    with monkeypatch.context() as patch:
+        patch.setattr(predict, stage, cancel)
+        with pytest.raises(Cancelled):
+            run(door)
+    assert [Path(file).read_bytes() for file in run(door)] == expected
 
 
 def test_a_full_disk_is_named_and_keeps_no_half_file(tmp_path, monkeypatch):
@@ -206,12 +251,34 @@ def test_a_download_that_breaks_off_leaves_nothing_behind(tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_thread_stays_after_broken_off_drawings(engine):
-    before = threading.active_count()
+def open_files():
+    """The files that this process holds open."""
+    return sorted(file.path for file in psutil.Process().open_files())
+
+
+def test_no_thread_and_no_file_stays_after_broken_off_drawings(model_folder, monkeypatch):
+    engine = load_small_engine(model_folder)
+    draw(engine, angle=45)
+    threads, files = threading.active_count(), open_files()
     for _ in range(5):
         with closing(engine.draw(make_job(angle=45))) as drawings:
             next(drawings)
-    assert threading.active_count() == before
+    for stage in ("check_fit", "check_loaded"):
+        engine.pipelines.controlnets.evict_all()
+        with monkeypatch.context() as patch:
+            patch.setattr(pipelines, stage, mock.Mock(side_effect=Cancelled))
+            with pytest.raises(Cancelled):
+                draw(engine, angle=45)
+    with failing(engine.pipelines.base.unet, out_of_memory(), (1, 2)), pytest.raises(GpuMemoryError):
+        draw(engine, angle=0)
+    assert threading.active_count() == threads
+    assert open_files() == files
+
+
+def test_a_file_left_open_would_be_found(tmp_path):
+    files = open_files()
+    with (tmp_path / "left.open").open("w"):
+        assert str(tmp_path / "left.open") in set(open_files()) - set(files)
 
 
 # The real server

@@ -1,3 +1,4 @@
+import gzip
 import io
 import tarfile
 import zipfile
@@ -166,6 +167,62 @@ def test_a_file_that_is_no_archive_or_cut_short_is_refused(tmp_path):
     (tmp_path / "cut.tar").write_bytes((tmp_path / "cut.tar").read_bytes()[:3000])
     with pytest.raises(ModelFileError, match="the archive cannot be read"):
         unpack_weights(tmp_path / "cut.tar", tmp_path)
+
+
+def encrypted(path):
+    make_zip(path, {"lora.safetensors": b"1" * 100})
+    content = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + flags] |= 1
+    path.write_bytes(content)
+
+
+def of_another_method(path):
+    make_zip(path, {"lora.safetensors": b"1" * 100})
+    content = bytearray(path.read_bytes())
+    for signature, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(signature) + method] = 99
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("spoil", [encrypted, of_another_method])
+def test_a_zip_that_cannot_be_unpacked_is_refused(tmp_path, spoil):
+    spoil(tmp_path / "w.zip")
+    with pytest.raises(ModelFileError, match="the archive cannot be read"):
+        unpack(tmp_path, tmp_path / "w.zip")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        make_zip,
+        *(lambda *given, mode=mode: make_tar(*given, mode=mode) for mode in ("w:gz", "w:xz", "w:bz2")),
+    ],
+)
+def test_one_wrong_byte_anywhere_in_an_archive_changes_no_weight(tmp_path, make):
+    """Refused, or, where the byte means nothing, unpacked as it was packed."""
+    weights = bytes(range(256)) * 3
+    make(tmp_path / "whole", {"lora.safetensors": weights})
+    whole, refused = (tmp_path / "whole").read_bytes(), 0
+    for place in range(0, len(whole), max(1, len(whole) // 60)):
+        (tmp_path / "damaged").write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+        target = tmp_path / f"unpacked {place}"
+        target.mkdir()
+        try:
+            unpack_weights(tmp_path / "damaged", target)
+        except ModelFileError:
+            refused += 1
+        else:
+            assert all(path.read_bytes() == weights for path in target.iterdir()), place
+    assert refused
+
+
+def test_a_tar_with_endless_padding_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(weight_files, "MAX_ARCHIVE_BYTES", 1000)
+    with gzip.open(tmp_path / "w.tar.gz", "wb") as archive:
+        archive.write(bytes(3_000_000))
+    with pytest.raises(ModelFileError, match="follow its last entry"):
+        unpack(tmp_path, tmp_path / "w.tar.gz")
 
 
 def test_an_empty_file_of_tensors_is_whole(tmp_path):

@@ -1,0 +1,61 @@
+"""Writes docs/components.md: every package of the container, its version and its licence.
+
+    python docs/components.py
+
+Names and versions come from requirements.lock, licences from what each installed package says of itself.
+"""
+
+import importlib.metadata
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs/components.md"
+PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s\\]+)", re.MULTILINE)
+LICENCE_CLASSIFIER = "License :: "
+LONGEST_NAME = 60
+NOT_INSTALLED = "not stated here: belongs to the CUDA build of PyTorch, which was not installed"
+NOT_STATED = "not stated"
+HEADER = """# Components
+
+What the container holds besides Plitka itself, made by `make lock` from \
+[requirements.lock](../requirements.lock), which also has the hash of every file. \
+The licences are what each package says of itself.
+
+The packages of NVIDIA come with PyTorch's CUDA build and are under NVIDIA's own terms: read them before \
+you pass the container on.
+
+| package | version | licence |
+|---|---|---|
+"""
+
+
+def licence_of(package: str) -> str:
+    """What an installed package says of its licence, in a few words."""
+    try:
+        metadata = importlib.metadata.metadata(package)
+    except importlib.metadata.PackageNotFoundError:
+        return NOT_INSTALLED
+    if expression := metadata.get("License-Expression"):
+        return expression
+    classifiers = [
+        text.rpartition(" :: ")[2]
+        for text in metadata.get_all("Classifier") or []
+        if text.startswith(LICENCE_CLASSIFIER)
+    ]
+    if classifiers:
+        return ", ".join(classifiers)
+    # Some put the whole text of the licence here; its first line is its name.
+    lines = [line.strip() for line in (metadata.get("License") or "").splitlines() if line.strip()]
+    return lines[0] if lines and len(lines[0]) <= LONGEST_NAME else NOT_STATED
+
+
+def main() -> None:
+    """Write the page."""
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    rows = [f"| {name} | {version} | {licence_of(name)} |" for name, version in PIN.findall(lock)]
+    PAGE.write_text(HEADER + "\n".join(rows) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

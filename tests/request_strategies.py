@@ -1,0 +1,110 @@
+"""Requests for property tests: documents that are right, and JSON of any shape."""
+
+import json
+
+from hypothesis import strategies as st
+
+from plitka.palette import PALETTE
+from plitka.request import MAX_SEED
+
+NAMES = [name for color in PALETTE.values() for name in color.names]
+colors = st.lists(
+    st.fixed_dictionaries(
+        {
+            "proportion": st.one_of(
+                st.floats(1e-3, 100),
+                st.integers(1, 100),
+                st.integers(1, 100).map(str),
+                st.floats(0.01, 100).map(lambda value: f"{value:.3f}"),
+            )
+        },
+        optional={},
+    ).flatmap(
+        lambda entry: st.one_of(
+            st.sampled_from(NAMES).map(lambda name: {"name": name, **entry}),
+            st.integers(0, 0xFFFFFF).map(lambda value: {"hex": f"#{value:06x}", **entry}),
+        )
+    ),
+    min_size=1,
+    max_size=8,
+)
+steps = st.integers(1, 100)
+scales = st.floats(0, 2)
+overrides = st.fixed_dictionaries(
+    {},
+    optional={
+        "use_controlnet": st.booleans(),
+        "guidance_scale": st.floats(1, 20),
+        "num_inference_steps": steps,
+        "num_inference_steps_preview": steps,
+        "num_inference_steps_final": steps,
+        "negative_prompt": st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40),
+        "lora_scale": scales,
+        "controlnet_scale": scales,
+        "color_guidance": st.floats(0, 1),
+        "layout": st.sampled_from(["surface", "grid", "brick"]),
+        "output_format": st.sampled_from(["png", "webp", "jpg"]),
+        "scheduler": st.sampled_from(["dpmpp_2m_karras", "dpmpp_sde_karras", "ddim", "euler", "euler_a"]),
+    },
+)
+documents = st.fixed_dictionaries(
+    {"colors": colors},
+    optional={
+        "angle": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-1000, 1000),
+        "quality": st.sampled_from(["preview", "standard", "high"]),
+        "seed": st.integers(-1, MAX_SEED),
+        "overrides": overrides,
+    },
+)
+
+PLAIN = json.dumps(
+    {
+        "colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}],
+        "angle": 45,
+        "quality": "high",
+        "seed": 42,
+        "overrides": {"lora_scale": 0.5},
+    }
+)
+KEYS = [
+    "colors",
+    "angle",
+    "quality",
+    "seed",
+    "overrides",
+    "name",
+    "hex",
+    "proportion",
+    "params_json",
+    "layout",
+    "negative_prompt",
+    "use_controlnet",
+    "lora_scale",
+    "num_inference_steps",
+    "Colors",
+    "\ud800",
+    "",
+]
+any_text = st.text(st.characters(codec=None))
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(codec=None), max_size=8)
+    | st.sampled_from(["red", "60 %", "#A63437", "1e999", "9" * 500, "\u202e\ud800", PLAIN]),
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(st.sampled_from(KEYS), children, max_size=4)
+    ),
+    max_leaves=12,
+)
+objects = st.dictionaries(st.sampled_from(KEYS), values, max_size=5)
+simple_inputs = st.fixed_dictionaries(
+    {},
+    optional={
+        "colors": st.text(),
+        "angle": st.floats() | st.integers() | st.text(max_size=5),
+        "quality": st.text(max_size=9),
+        "seed": st.integers() | st.text(max_size=5),
+    },
+)

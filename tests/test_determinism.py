@@ -1,0 +1,26 @@
+"""A slice of `determinism.py`: the same request gives the same bytes, wherever and whenever it is drawn."""
+
+import determinism
+import numpy as np
+import pytest
+import torch
+from drawing import draw, load_small_engine
+
+
+@pytest.mark.parametrize("engine", ["render", "sdxl"])
+def test_two_processes_draw_the_same_bytes_also_after_other_requests(engine, model_folder):
+    figures = determinism.compare(engine, model_folder, between=3, size=64, threads=())
+    assert figures["different_results"] == 4
+    assert figures["same_bytes_after_them"]
+    assert figures["same_bytes_in_another_process"]
+
+
+def test_another_thread_count_changes_a_picture_by_a_step_at_most(model_folder):
+    engine = load_small_engine(model_folder)
+    one = [drawing.image.astype(int) for drawing in draw(engine, angle=45)]
+    torch.set_num_threads(2)
+    try:
+        two = [drawing.image.astype(int) for drawing in draw(engine, angle=45)]
+    finally:
+        torch.set_num_threads(1)
+    assert max(np.abs(a - b).max() for a, b in zip(one, two, strict=True)) <= 1

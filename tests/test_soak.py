@@ -1,0 +1,42 @@
+"""A slice of `soak.py`: what it measures at length, a few times over."""
+
+import pytest
+import soak
+
+
+def test_predictions_in_a_row_leave_only_the_latest_files_and_no_threads(render_server):
+    soak.predictions(render_server, 1)
+    figures, again = soak.predictions(render_server, 1), soak.predictions(render_server, 4)
+    assert again["files_after_a_prediction"] == 3
+    for kept in ("open_files_of_the_worker", "threads_of_the_worker"):
+        # Less than one a prediction: a thread pool may still grow to its size.
+        assert sum(again[kept]) - sum(figures[kept]) < 4
+
+
+def test_every_request_of_a_burst_gets_its_own_picture_or_is_told_to_come_again(render_server):
+    figures = soak.burst(render_server, 4)
+    assert figures["at_once"]["served"] >= 1
+    assert figures["at_once"]["served"] + figures["at_once"]["busy_409"] == 4
+    assert figures["until_served"] == {"served": 4, "busy_409": 0, "lost": 0, "wrong_picture": 0}
+    assert figures["at_once"]["wrong_picture"] == 0
+
+
+def test_a_picture_of_another_request_would_be_found(render_server):
+    first, other = (render_server.predict(**soak.request(number)) for number in (1, 2))
+    assert soak._is_its_own(first, 1, first["output"])
+    assert not soak._is_its_own(other, 1, other["output"])
+    assert not soak._is_its_own(first, 1, other["output"])
+
+
+def test_switching_controlnets_keeps_no_tensor_and_changes_no_picture(model_folder):
+    figures = soak.switches(model_folder, 8)
+    assert figures["wrong_pictures"] == 0
+    assert figures["tensors"][0] == figures["tensors"][1]
+    assert figures["tensor_bytes"][0] == figures["tensor_bytes"][1]
+
+
+@pytest.mark.parametrize(
+    ("series", "expected"), [(range(100), (29.5, 89.5)), ([5.0] * 100, (5, 5)), ([1, 2], (1, 2))]
+)
+def test_growth_compares_the_end_with_the_time_after_the_warm_up(series, expected):
+    assert soak.first_and_last(list(series)) == expected
