@@ -17,8 +17,8 @@ from plitka.shading import at_lightness
 _CHROMA_SPREAD = 8.0
 # Standard deviations between the mean of a normal distribution and its 5th or 95th percentile.
 _PERCENTILE_DEVIATIONS = 1.645
-# Each colour's spread of L* is drawn half-way, in ratio, towards this one: a colour spread twice as wide as its
-# neighbour takes the neighbour's lit or shaded pixels otherwise.
+# Each colour's spread of L* is drawn half-way, in ratio, towards this one: a colour spread twice as wide as
+# its neighbour takes the neighbour's lit or shaded pixels otherwise.
 _USUAL_LIGHTNESS_SPREAD = 12.0
 # L*; the bounds of a colour as dark or as pale as it gets can meet its mean.
 _LEAST_LIGHTNESS_SPREAD = 2.5
@@ -55,9 +55,7 @@ def _table(mix: Mix) -> NDArray[np.uint8]:
     """(64^3,) uint8: the colour of a mix that each coarse sRGB value shows."""
     lab = _coarse_lab()
     index = stretch_index(lab[:, 0])
-    distances = [
-        _deviations(lab, color, own[index]) for color, own in zip(mix, stretch(mix), strict=True)
-    ]
+    distances = [_deviations(lab, color, own[index]) for color, own in zip(mix, stretch(mix), strict=True)]
     table = np.argmin(distances, axis=0).astype(np.uint8)
     table.flags.writeable = False
     return table
@@ -75,7 +73,7 @@ def _coarse_lab() -> NDArray[np.float32]:
 def _deviations(
     lab: NDArray[np.float32], color: MixColor, chromatic: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """(n,) squared distance from a colour in its own standard deviations; `chromatic` is its (n, 2) a*, b*."""
+    """(n,) squared distance from a colour in its own deviations; `chromatic` is its (n, 2) a*, b*."""
     mean = color.lab[0]
     below, above = (_lightness_spread(abs(bound - mean)) for bound in color.lightness_range)
     spread = np.where(lab[:, 0] < mean, np.float32(below), np.float32(above))

@@ -23,11 +23,11 @@ _EDGE_SOFTNESS = 0.9
 _MARGIN = 0.1
 # A granule is mottled, and read pixel by pixel, if no colour has this part of its area.
 _ONE_COLOR = 0.75
-# Units of a* and b* that a granule may stand from the mean of its colour, and a pixel from that of its granule.
-_GRANULE_REACH = 6.0
-_PIXEL_REACH = 8.0
+# Units of a* and b* that a granule may stand from the mean of its colour, and a pixel from its granule's.
+_GRANULE_REACH = 4.0
+_PIXEL_REACH = 6.0
 # Beyond that reach it is corrected more and more, wholly after so many units.
-_ONSET = 8.0
+_ONSET = 6.0
 # How much more or less contrast the light may have on one colour than on another.
 _CONTRAST = (0.6, 1.6)
 # Recoloured light is bent from this part of the way to the lightness where another colour of the mix begins.
@@ -57,7 +57,7 @@ class _Reading:
 
 @dataclass(frozen=True, eq=False)
 class _Means:
-    """Mean L* (C + 1,) and mean a*, b* beside the colour's own stretch (2, C + 1) of what shows each colour."""
+    """Of what shows each colour: mean L* (C + 1,), mean a* and b* beside the colour's stretch (2, C + 1)."""
 
     lightness: _Plane
     tint: _Plane
@@ -83,15 +83,18 @@ def _read(image: NDArray[np.uint8], plan: TilePlan) -> _Reading:
     """Find out which granules show which colour."""
     colors = len(plan.mix)
     labels = plan.labels(len(image))
-    pixels = shown_colors(image, plan.mix)
-    counts = granule_counts(pixels, labels, plan)
+    pixels, inner = shown_colors(image, plan.mix), inner_pixels(labels)
+    counts = granule_counts(pixels, labels, inner, plan)
     own = counts[np.arange(len(counts)), plan.granule_color]
     area, most = counts.sum(1), counts.max(1)
-    shown_color = np.where(most - own > _MARGIN * area, counts.argmax(1), plan.granule_color)
-    mottled = most < _ONE_COLOR * area
-    altered = mottled | (shown_color != plan.granule_color)
-    # The rim of a mottled granule may be a gap or its neighbour's soft edge; only its inside is told by pixels.
-    by_pixel = np.append(mottled, False).take(labels) & inner_pixels(labels)
+    # What shows through between granules is a pixel or two wide: recoloured, it would be a speck.
+    is_granule = np.bincount(labels[inner & (labels != JOINT)], minlength=len(counts)) > 0
+    another = is_granule & (most - own > _MARGIN * area)
+    shown_color = np.where(another, counts.argmax(1), plan.granule_color)
+    mottled = is_granule & (most < _ONE_COLOR * area)
+    altered = another | mottled
+    # The rim of a mottled granule may be a gap or its neighbour's soft edge; pixels tell its inside alone.
+    by_pixel = np.append(mottled, False).take(labels) & inner
     shown = np.append(shown_color, colors).astype(np.uint8).take(labels)
     shown = np.where(by_pixel, without_thin_strips(pixels, colors), shown)
     return _Reading(
@@ -127,7 +130,7 @@ def _exchange(reading: _Reading, plan: TilePlan) -> list[_Plane]:
 
 
 class _Softener:
-    """Softens planes of colour at the edges between granules as a picture is soft there; joints stay apart."""
+    """Softens planes of colour at the edges between granules as pictures are soft there; joints stay apart."""
 
     def __init__(self, inside: _Plane) -> None:
         self._inside = inside
@@ -180,10 +183,8 @@ def _relight(reading: _Reading, means: _Means, mix: Mix, soften: _Softener) -> _
     return mean + np.copysign(np.where(way < _KNEE, way, bent) * room, aside)
 
 
-def _character(
-    reading: _Reading, residuals: list[_Plane], granules: int
-) -> tuple[list[_Plane], _Plane]:
-    """The a* and b* by which granules and pixels may go on differing, and how much each pixel needs correction.
+def _character(reading: _Reading, residuals: list[_Plane], granules: int) -> tuple[list[_Plane], _Plane]:
+    """The a* and b* by which granules and pixels may go on differing, and how much each pixel needs it.
 
     The need is 0 to 1: wholly where another colour is shown, by degrees where a granule or a pixel stands
     further from its colour than granules do.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from plitka.color_spread import shown_colors, without_thin_strips
 from plitka.mix import Mix
 from plitka.palette import Lab, delta_e00
-from plitka.plan import JOINT, TilePlan
+from plitka.plan import JOINT_COLOR_INDEX, TilePlan
 
 # Colours of a smaller share have too few granules for a mean that says much.
 LEAST_SHARE_FOR_DELTA_E = 0.05
@@ -51,6 +51,27 @@ class Fidelity:
         return asdict(self) | {"colors": [asdict(color) for color in self.colors]}
 
 
+@dataclass(frozen=True)
+class Measurement:
+    """A picture measured in both ways: against its plan, None where no plan guided it, and by an outsider."""
+
+    plan: Fidelity | None
+    outsider: Fidelity
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """The measure that counts: the plan's where there is one."""
+        return self.plan or self.outsider
+
+    def as_dict(self) -> dict[str, Any]:
+        """The measure that counts, what it is against ("plan" or "mix"), and the outsider's, JSON-ready."""
+        return {
+            "against": "plan" if self.plan else "mix",
+            **self.fidelity.as_dict(),
+            "outsider": self.outsider.as_dict(),
+        }
+
+
 def measure(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None = None) -> Fidelity:
     """Measure shares and colours of a (size, size, 3) uint8 sRGB picture.
 
@@ -58,14 +79,31 @@ def measure(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None = None) ->
     one, joints are left out, every granule that shows one colour counts as a whole, and colours are compared
     over the granules that the plan gave them. Raises ValueError for a size that does not divide the plan's.
     """
-    lab = to_lab(image)
-    shown = shown_colors(image, mix)
+    lab, shown = to_lab(image), shown_colors(image, mix)
     if plan is None:
-        shown = without_thin_strips(shown, len(mix))
-        counts = np.bincount(shown.ravel(), minlength=len(mix)).astype(np.float64)
-        return _fidelity(mix, counts, lab, shown)
-    counts = granule_counts(shown, plan.labels(len(image)), plan)
-    return _fidelity(mix, shares_of_granules(counts), lab, plan.color_indices(len(image)))
+        return _by_outsider(lab, shown, mix)
+    return _by_plan(lab, shown, plan)
+
+
+def measure_picture(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None) -> Measurement:
+    """Measure a picture as an outsider and, with a plan, against it; see `measure`."""
+    lab, shown = to_lab(image), shown_colors(image, mix)
+    by_plan = None if plan is None else _by_plan(lab, shown, plan)
+    return Measurement(by_plan, _by_outsider(lab, shown, mix))
+
+
+def _by_outsider(lab: NDArray[np.float32], shown: NDArray[np.uint8], mix: Mix) -> Fidelity:
+    shown = without_thin_strips(shown, len(mix))
+    counts = np.bincount(shown.ravel(), minlength=len(mix)).astype(np.float64)
+    return _fidelity(mix, counts, lab, shown)
+
+
+def _by_plan(lab: NDArray[np.float32], shown: NDArray[np.uint8], plan: TilePlan) -> Fidelity:
+    labels = plan.labels(len(lab))
+    counts = shares_of_granules(granule_counts(shown, labels, inner_pixels(labels), plan))
+    # Joints' label, -1, finds the colour appended last, which no colour of the mix is.
+    planned = np.append(plan.granule_color, np.uint8(JOINT_COLOR_INDEX)).take(labels)
+    return _fidelity(plan.mix, counts, lab, planned)
 
 
 def to_lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -74,25 +112,25 @@ def to_lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def granule_counts(
-    shown: NDArray[np.uint8], labels: NDArray[np.int32], plan: TilePlan
+    shown: NDArray[np.uint8], labels: NDArray[np.int32], inner: NDArray[np.bool_], plan: TilePlan
 ) -> NDArray[np.float64]:
     """(G, len(mix)): pixels of each granule by the colour they show; joints are nobody's.
 
-    The rim, one pixel wide, is part of the area but has no say: it is soft, shaded or the neighbour's. Only
-    granules that are all rim are told by it.
+    `inner` marks the pixels inside of granules (`inner_pixels`). The rim around them is part of the area but
+    has no say: it is soft, shaded or the neighbour's. Only granules that are all rim are told by it.
     """
     colors, granules = len(plan.mix), plan.granules.count
     # A joint's label, -1, is counted before the first granule and dropped.
     index = (labels + 1) * np.int32(colors) + shown
     size = (granules + 1) * colors
     everything = np.bincount(index.ravel(), minlength=size).reshape(granules + 1, colors)[1:]
-    inner = np.bincount(index[inner_pixels(labels)], minlength=size).reshape(granules + 1, colors)[1:]
+    inner = np.bincount(index[inner], minlength=size).reshape(granules + 1, colors)[1:]
     said = np.where(inner.any(1, keepdims=True), inner, everything)
     return said * (everything.sum(1, keepdims=True) / np.maximum(said.sum(1, keepdims=True), 1))
 
 
 def inner_pixels(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(h, w): pixels whose eight neighbours belong to the same granule; the picture's border does not count."""
+    """(h, w): pixels whose neighbours belong to the same granule; the border is no neighbour."""
     square = np.ones((3, 3), np.uint8)
     wide = (labels + 1).astype(np.uint16)
     return cv2.erode(wide, square) == cv2.dilate(wide, square)
