@@ -130,7 +130,7 @@ def _exchange(reading: _Reading, plan: TilePlan) -> list[_Plane]:
 
 
 class _Softener:
-    """Softens planes of colour at the edges between granules as pictures are soft there; joints stay apart."""
+    """Softens planes of colour at the edges between granules, as pictures do; joints stay apart."""
 
     def __init__(self, inside: _Plane) -> None:
         self._inside = inside

@@ -56,7 +56,7 @@ class Provenance:
         engine: The engine's name.
         identity: What made the picture (model ids, revisions, hashes), a JSON object.
         versions: Versions of Plitka and of the packages that draw and write, a JSON object.
-        measured: Measured shares and colours, guidance and correction, a JSON object; empty for the colour map.
+        measured: Shares and colours, guidance and correction, a JSON object; empty for the colour map.
     """
 
     picture: str
@@ -76,7 +76,7 @@ def provenance_of(
     prompt: Prompt,
     engine: str,
     identity: Mapping[str, str],
-    measured: Mapping[str, Any],
+    measured: Mapping[str, Any] = MappingProxyType({}),
 ) -> Provenance:
     """Gather the provenance of the picture named `picture`, drawn by the engine named `engine`.
 
