@@ -1,10 +1,11 @@
 """Give granules the colours of the plan and leave them their light.
 
 A picture is read as light on coloured rubber: what a granule's colour does not explain is light, grain and
-glints. The colour is exchanged, the rest stays. Old and new colours are softened alike at the edges between
-granules: an edge as soft as the picture's own is taken out and put back, so none is drawn around a granule.
+glints. The colour is exchanged, the rest stays. At the edges between granules each pixel is read as crisp or
+soft, as it was drawn, and gets the new colours mixed as the old ones were: no outline appears around a granule.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,8 +18,8 @@ from plitka.mix import Mix
 from plitka.plan import JOINT, TilePlan
 from plitka.shading import own_lightness
 
-# Softness of the edges between granules in a model's picture: deviation of a Gaussian, pixels.
-_EDGE_SOFTNESS = 0.9
+# The softest edge between granules that a picture is read with: deviation of a Gaussian, pixels.
+_EDGE_SOFTNESS = 1.2
 # A granule is recoloured if another colour has more of its area than its own, by this part of it.
 _MARGIN = 0.1
 # A granule is mottled, and read pixel by pixel, if no colour has this part of its area.
@@ -32,6 +33,15 @@ _ONSET = 6.0
 _CONTRAST = (0.6, 1.6)
 # Recoloured light is bent from this part of the way to the lightness where another colour of the mix begins.
 _KNEE = 0.6
+# Units of CIELAB by which a colour's mean may stay off: soft edges mix colours, and granules that made up for
+# them would be too vivid.
+_TOLERANCE = 2.0
+# Offsets of neighbours' colours run into each other, so once is not enough.
+_ROUNDS = 2
+# The softest that the edge between two colours stays; light stays as soft as it was.
+_CHROMA_SOFTNESS = 0.4
+# Keeps the softness of a pixel steady where neighbours are hardly another colour; units of CIELAB, squared.
+_STEADY = 30.0
 # The mean of a colour is taken from every n-th row and column of a large picture.
 _SAMPLED_SIZE = 512
 
@@ -55,12 +65,19 @@ class _Reading:
     altered: _Plane
 
 
-@dataclass(frozen=True, eq=False)
-class _Means:
-    """Of what shows each colour: mean L* (C + 1,), mean a* and b* beside the colour's stretch (2, C + 1)."""
+class _Softener:
+    """Softens planes of colour at the edges between granules, as pictures do; joints stay apart."""
 
-    lightness: _Plane
-    tint: _Plane
+    def __init__(self, inside: _Plane) -> None:
+        self._inside = inside
+        self._weight = np.maximum(self._blur(inside), np.float32(1e-6))
+
+    def __call__(self, plane: _Plane) -> _Plane:
+        return self._blur(plane * self._inside) / self._weight
+
+    @staticmethod
+    def _blur(plane: _Plane) -> _Plane:
+        return cv2.GaussianBlur(plane, (7, 7), _EDGE_SOFTNESS)
 
 
 def correct(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]:
@@ -71,9 +88,11 @@ def correct(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]:
     Raises ValueError for a size that does not divide the plan's.
     """
     reading = _read(image, plan)
-    planes = _exchange(reading, plan)
-    for plane, offsets in zip(planes, _remaining_offsets(planes, reading, plan.mix), strict=True):
-        cv2.add(plane, _look_up(offsets, reading.planned), plane)
+    soften = _Softener(reading.inside)
+    planes = _exchange(reading, plan, soften)
+    for _ in range(_ROUNDS):
+        for plane, offsets in zip(planes, _remaining_offsets(planes, reading, plan.mix), strict=True):
+            cv2.add(plane, soften(_look_up(offsets, reading.planned)), plane)
     corrected = _to_srgb(planes)
     cv2.copyTo(image, (reading.labels == JOINT).view(np.uint8), corrected)
     return corrected
@@ -107,41 +126,63 @@ def _read(image: NDArray[np.uint8], plan: TilePlan) -> _Reading:
     )
 
 
-def _exchange(reading: _Reading, plan: TilePlan) -> list[_Plane]:
+def _exchange(reading: _Reading, plan: TilePlan, soften: _Softener) -> list[_Plane]:
     """L*, a*, b* with the planned colours in place of the shown ones."""
-    soften = _Softener(reading.inside)
-    own = _stretch_planes(reading.shown, reading.lab[0], plan.mix)
-    beside = [plane - of_color for plane, of_color in zip(reading.lab[1:], own, strict=True)]
-    means = _means(reading, beside, plan.mix)
-    lightness = _relight(reading, means, plan.mix, soften)
-    residuals = [
-        plane - soften(of_color + _look_up(tint, reading.shown))
-        for plane, of_color, tint in zip(reading.lab[1:], own, means.tint, strict=True)
-    ]
-    character, need = _character(reading, residuals, plan.granules.count)
-    colors = _stretch_planes(reading.planned, lightness, plan.mix)
-    target = [lightness, *(soften(color) + part for color, part in zip(colors, character, strict=True))]
-    shifts = [_with_joint([color.lab[0] for color in plan.mix]) - means.lightness, *-means.tint]
+    mean_lightness = _with_joint([color.lab[0] for color in plan.mix])
+    own = [_look_up(mean_lightness, reading.shown)]
+    own += _stretch_planes(reading.shown, reading.lab[0], plan.mix)
+    steps = [soften(plane) - plane for plane in own]
+    softness, residuals = _explain(reading.lab, own, steps)
+    crisper = np.minimum(softness, np.float32(_CHROMA_SOFTNESS))
+    casts = _casts(reading, residuals, len(plan.mix))
+    light, *tints = (
+        plane - soften(_look_up(cast, reading.shown)) for plane, cast in zip(residuals, casts, strict=True)
+    )
+    character, need = _character(reading, tints, plan.granules.count)
+    mean = _look_up(mean_lightness, reading.planned)
+    softened_mean = _mixed(mean, soften(mean), softness)
+    lightness = _limited(
+        softened_mean + light * soften(_contrasts(reading, plan.mix)), mean, reading, plan.mix
+    )
+    target = [lightness]
+    for color, part in zip(_stretch_planes(reading.planned, lightness, plan.mix), character, strict=True):
+        target.append(_mixed(color, soften(color), crisper) + part)
     exchanged = []
-    for plane, shift, new in zip(reading.lab, shifts, target, strict=True):
-        kept = plane + _look_up(shift, reading.planned)
+    for plane, step, cast, new in zip(reading.lab, steps, casts, target, strict=True):
+        kept = plane - soften(_look_up(cast, reading.planned))
+        if exchanged:
+            kept += (crisper - softness) * step
         exchanged.append(kept + need * (new - kept))
     return exchanged
 
 
-class _Softener:
-    """Softens planes of colour at the edges between granules, as pictures do; joints stay apart."""
+def _explain(
+    lab: Sequence[_Plane], own: Sequence[_Plane], steps: Sequence[_Plane]
+) -> tuple[_Plane, list[_Plane]]:
+    """How soft each pixel is, from 0 for crisp to 1, and what its colour, that soft, leaves unexplained.
 
-    def __init__(self, inside: _Plane) -> None:
-        self._inside = inside
-        self._weight = np.maximum(self._blur(inside), np.float32(1e-6))
+    `own` are the crisp colours and `steps` the ways from there to the soft ones.
+    """
+    along = sum((plane - crisp) * step for plane, crisp, step in zip(lab, own, steps, strict=True))
+    length = sum(step * step for step in steps)
+    softness = np.clip(along / (length + _STEADY), 0, 1)
+    residuals = [plane - crisp - softness * step for plane, crisp, step in zip(lab, own, steps, strict=True)]
+    return softness, residuals
 
-    def __call__(self, plane: _Plane) -> _Plane:
-        return self._blur(plane * self._inside) / self._weight
 
-    @staticmethod
-    def _blur(plane: _Plane) -> _Plane:
-        return cv2.GaussianBlur(plane, (5, 5), _EDGE_SOFTNESS)
+def _mixed(crisp: _Plane, soft: _Plane, softness: _Plane) -> _Plane:
+    return crisp + softness * (soft - crisp)
+
+
+def _casts(reading: _Reading, residuals: Sequence[_Plane], colors: int) -> NDArray[np.float32]:
+    """(3, C + 1): mean of what is unexplained in each shown colour; 0 for one that nothing shows."""
+    casts = np.zeros((3, colors + 1), np.float32)
+    planes = cv2.merge(residuals)
+    for index in range(colors):
+        mask = (reading.shown == index).view(np.uint8)
+        if mask.any():
+            casts[:, index] = cv2.mean(planes, mask)[:3]
+    return casts
 
 
 def _stretch_planes(color: NDArray[np.uint8], lightness: _Plane, mix: Mix) -> list[_Plane]:
@@ -152,38 +193,28 @@ def _stretch_planes(color: NDArray[np.uint8], lightness: _Plane, mix: Mix) -> li
     return [np.ascontiguousarray(table[..., axis]).ravel().take(index) for axis in (0, 1)]
 
 
-def _means(reading: _Reading, beside: list[_Plane], mix: Mix) -> _Means:
-    """Measure what shows each colour; a colour that nothing shows is as it should be."""
-    means = np.zeros((3, len(mix) + 1), np.float32)
-    planes = cv2.merge([reading.lab[0], *beside])
-    for index, color in enumerate(mix):
-        mask = (reading.shown == index).view(np.uint8)
-        means[:, index] = cv2.mean(planes, mask)[:3] if mask.any() else (color.lab[0], 0, 0)
-    return _Means(means[0], means[1:])
-
-
-def _relight(reading: _Reading, means: _Means, mix: Mix, soften: _Softener) -> _Plane:
-    """L* of the planned colours under the picture's light; shade and sheen end before another colour."""
-    wanted = _with_joint([color.lab[0] for color in mix])
+def _contrasts(reading: _Reading, mix: Mix) -> _Plane:
+    """By how much light shows more or less on the planned colour than on the shown one."""
     reach = np.array([high - low for low, high in (color.lightness_range for color in mix)])
     contrast = np.ones((len(mix) + 1,) * 2, np.float32)
     contrast[:-1, :-1] = np.clip(reach / np.maximum(reach[:, None], 1.0), *_CONTRAST)
-    pair = reading.shown * np.uint8(len(mix) + 1) + reading.planned
-    light = (reading.lab[0] - soften(_look_up(means.lightness, reading.shown))) * soften(
-        _look_up(contrast.ravel(), pair)
-    )
-    mean = _look_up(wanted, reading.planned)
-    aside = soften(mean) + light - mean
+    return _look_up(contrast.ravel(), reading.shown * np.uint8(len(mix) + 1) + reading.planned)
+
+
+def _limited(lightness: _Plane, mean: _Plane, reading: _Reading, mix: Mix) -> _Plane:
+    """L* that ends, in shade and in sheen, before the planned colour looks like another of the mix."""
     limits = np.array([own_lightness(color, mix) for color in mix])
-    below = _look_up(_with_joint(wanted[:-1] - limits[:, 0]), reading.planned)
-    above = _look_up(_with_joint(limits[:, 1] - wanted[:-1]), reading.planned)
-    room = np.maximum(np.where(aside < 0, below, above), 1)
+    means = np.array([color.lab[0] for color in mix])
+    below = _look_up(_with_joint(means - limits[:, 0]), reading.planned)
+    above = _look_up(_with_joint(limits[:, 1] - means), reading.planned)
+    aside = lightness - mean
+    room = np.maximum(np.where(aside < 0, below, above), np.float32(1))
     way = np.abs(aside) / room
     bent = _KNEE + (1 - _KNEE) * np.tanh((way - _KNEE) / (1 - _KNEE))
     return mean + np.copysign(np.where(way < _KNEE, way, bent) * room, aside)
 
 
-def _character(reading: _Reading, residuals: list[_Plane], granules: int) -> tuple[list[_Plane], _Plane]:
+def _character(reading: _Reading, residuals: Sequence[_Plane], granules: int) -> tuple[list[_Plane], _Plane]:
     """The a* and b* by which granules and pixels may go on differing, and how much each pixel needs it.
 
     The need is 0 to 1: wholly where another colour is shown, by degrees where a granule or a pixel stands
@@ -211,7 +242,7 @@ def _character(reading: _Reading, residuals: list[_Plane], granules: int) -> tup
 
 
 def _remaining_offsets(planes: list[_Plane], reading: _Reading, mix: Mix) -> NDArray[np.float32]:
-    """(3, C + 1): L*, a*, b* that each planned colour still lacks on its own granules, as sRGB shows them."""
+    """(3, C + 1): L*, a*, b* that each planned colour lacks, beyond the tolerance, as sRGB shows it."""
     step = max(1, len(reading.labels) // _SAMPLED_SIZE)
     sample = [np.ascontiguousarray(plane[::step, ::step]) for plane in planes]
     planned = np.ascontiguousarray(reading.planned[::step, ::step])
@@ -220,7 +251,8 @@ def _remaining_offsets(planes: list[_Plane], reading: _Reading, mix: Mix) -> NDA
     for index, color in enumerate(mix):
         mask = (planned == index).view(np.uint8)
         if mask.any():
-            offsets[:, index] = np.subtract(color.lab, cv2.mean(lab, mask)[:3])
+            offset = np.subtract(color.lab, cv2.mean(lab, mask)[:3])
+            offsets[:, index] = offset * max(0.0, 1 - _TOLERANCE / max(float(np.linalg.norm(offset)), 1e-6))
     return offsets
 
 
