@@ -2,7 +2,7 @@
 
 A picture is read as light on coloured rubber: what a granule's colour does not explain is light, grain and
 glints. The colour is exchanged, the rest stays. At the edges between granules each pixel is read as crisp or
-soft, as it was drawn, and gets the new colours mixed as the old ones were: no outline appears around a granule.
+soft, as it was drawn, and gets the new colours mixed as the old ones were: granules get no outlines.
 """
 
 from collections.abc import Sequence
