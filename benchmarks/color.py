@@ -4,8 +4,8 @@
     python benchmarks/color.py --report [--results FILE]
 
 Every picture becomes one line of JSON in FILE and a pair of small pictures beside it; pictures of earlier
-runs are not drawn again, so a run can be broken off and continued. `--report` writes the tables, the chart and
-the contact sheet of docs/color.md from FILE. `mini` is read from PLITKA_MODEL_DIR.
+runs are not drawn again, so a run can be broken off and continued. `--report` writes the tables, chart and
+sheet of docs/color.md from FILE. `mini` is read from PLITKA_MODEL_DIR.
 """
 
 import argparse
