@@ -66,18 +66,18 @@ class _Reading:
 
 
 class _Softener:
-    """Softens planes of colour at the edges between granules, as pictures do; joints stay apart."""
+    """Softens planes of colour at the edges between granules, as pictures do; joints, 0 in them, stay apart."""
 
     def __init__(self, inside: _Plane) -> None:
-        self._inside = inside
-        self._weight = np.maximum(self._blur(inside), np.float32(1e-6))
+        self._scale = None if inside.all() else 1 / np.maximum(self._blur(inside), np.float32(1e-6))
 
     def __call__(self, plane: _Plane) -> _Plane:
-        return self._blur(plane * self._inside) / self._weight
+        soft = self._blur(plane)
+        return soft if self._scale is None else cv2.multiply(soft, self._scale, soft)
 
     @staticmethod
     def _blur(plane: _Plane) -> _Plane:
-        return cv2.GaussianBlur(plane, (7, 7), _EDGE_SOFTNESS)
+        return cv2.GaussianBlur(plane, (5, 5), _EDGE_SOFTNESS)
 
 
 def correct(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]:
@@ -91,8 +91,11 @@ def correct(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]:
     soften = _Softener(reading.inside)
     planes = _exchange(reading, plan, soften)
     for _ in range(_ROUNDS):
-        for plane, offsets in zip(planes, _remaining_offsets(planes, reading, plan.mix), strict=True):
-            cv2.add(plane, soften(_look_up(offsets, reading.planned)), plane)
+        offsets = _remaining_offsets(planes, reading, plan.mix)
+        if not offsets.any():
+            break
+        for plane, offset in zip(planes, offsets, strict=True):
+            cv2.add(plane, soften(_look_up(offset, reading.planned)), plane)
     corrected = _to_srgb(planes)
     cv2.copyTo(image, (reading.labels == JOINT).view(np.uint8), corrected)
     return corrected
@@ -135,9 +138,8 @@ def _exchange(reading: _Reading, plan: TilePlan, soften: _Softener) -> list[_Pla
     softness, residuals = _explain(reading.lab, own, steps)
     crisper = np.minimum(softness, np.float32(_CHROMA_SOFTNESS))
     casts = _casts(reading, residuals, len(plan.mix))
-    light, *tints = (
-        plane - soften(_look_up(cast, reading.shown)) for plane, cast in zip(residuals, casts, strict=True)
-    )
+    cast_planes = [soften(_look_up(cast, reading.shown)) for cast in casts]
+    light, *tints = (plane - cast for plane, cast in zip(residuals, cast_planes, strict=True))
     character, need = _character(reading, tints, plan.granules.count)
     mean = _look_up(mean_lightness, reading.planned)
     softened_mean = _mixed(mean, soften(mean), softness)
@@ -148,8 +150,8 @@ def _exchange(reading: _Reading, plan: TilePlan, soften: _Softener) -> list[_Pla
     for color, part in zip(_stretch_planes(reading.planned, lightness, plan.mix), character, strict=True):
         target.append(_mixed(color, soften(color), crisper) + part)
     exchanged = []
-    for plane, step, cast, new in zip(reading.lab, steps, casts, target, strict=True):
-        kept = plane - soften(_look_up(cast, reading.planned))
+    for plane, step, cast, new in zip(reading.lab, steps, cast_planes, target, strict=True):
+        kept = plane - cast
         if exchanged:
             kept += (crisper - softness) * step
         exchanged.append(kept + need * (new - kept))
@@ -196,7 +198,7 @@ def _stretch_planes(color: NDArray[np.uint8], lightness: _Plane, mix: Mix) -> li
 def _contrasts(reading: _Reading, mix: Mix) -> _Plane:
     """By how much light shows more or less on the planned colour than on the shown one."""
     reach = np.array([high - low for low, high in (color.lightness_range for color in mix)])
-    contrast = np.ones((len(mix) + 1,) * 2, np.float32)
+    contrast = np.zeros((len(mix) + 1,) * 2, np.float32)
     contrast[:-1, :-1] = np.clip(reach / np.maximum(reach[:, None], 1.0), *_CONTRAST)
     return _look_up(contrast.ravel(), reading.shown * np.uint8(len(mix) + 1) + reading.planned)
 
