@@ -66,7 +66,10 @@ class _Reading:
 
 
 class _Softener:
-    """Softens planes of colour at the edges between granules, as pictures do; joints, 0 in them, stay apart."""
+    """Softens planes of colour at the edges between granules, as pictures do.
+
+    The planes are 0 on joints, which stay apart.
+    """
 
     def __init__(self, inside: _Plane) -> None:
         self._scale = None if inside.all() else 1 / np.maximum(self._blur(inside), np.float32(1e-6))
