@@ -57,7 +57,7 @@ class _Reading:
     granules that show another colour than the plan's, in whole or in part.
     """
 
-    lab: tuple[_Plane, _Plane, _Plane]
+    lab: Sequence[_Plane]
     labels: NDArray[np.int32]
     inside: _Plane
     shown: NDArray[np.uint8]
@@ -152,7 +152,7 @@ def _exchange(reading: _Reading, plan: TilePlan, soften: _Softener) -> list[_Pla
     target = [lightness]
     for color, part in zip(_stretch_planes(reading.planned, lightness, plan.mix), character, strict=True):
         target.append(_mixed(color, soften(color), crisper) + part)
-    exchanged = []
+    exchanged: list[_Plane] = []
     for plane, step, cast, new in zip(reading.lab, steps, cast_planes, target, strict=True):
         kept = plane - cast
         if exchanged:
@@ -168,9 +168,11 @@ def _explain(
 
     `own` are the crisp colours and `steps` the ways from there to the soft ones.
     """
-    along = sum((plane - crisp) * step for plane, crisp, step in zip(lab, own, steps, strict=True))
-    length = sum(step * step for step in steps)
-    softness = np.clip(along / (length + _STEADY), 0, 1)
+    along, length = np.zeros_like(lab[0]), np.zeros_like(lab[0])
+    for plane, crisp, step in zip(lab, own, steps, strict=True):
+        along += (plane - crisp) * step
+        length += step * step
+    softness: _Plane = np.clip(along / (length + np.float32(_STEADY)), 0, 1)
     residuals = [plane - crisp - softness * step for plane, crisp, step in zip(lab, own, steps, strict=True)]
     return softness, residuals
 

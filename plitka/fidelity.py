@@ -124,8 +124,8 @@ def granule_counts(
     index = (labels + 1) * np.int32(colors) + shown
     size = (granules + 1) * colors
     everything = np.bincount(index.ravel(), minlength=size).reshape(granules + 1, colors)[1:]
-    inner = np.bincount(index[inner], minlength=size).reshape(granules + 1, colors)[1:]
-    said = np.where(inner.any(1, keepdims=True), inner, everything)
+    of_inner = np.bincount(index[inner], minlength=size).reshape(granules + 1, colors)[1:]
+    said = np.where(of_inner.any(1, keepdims=True), of_inner, everything)
     return said * (everything.sum(1, keepdims=True) / np.maximum(said.sum(1, keepdims=True), 1))
 
 
