@@ -6,8 +6,11 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test lint bench schema references docs mini clean
 
+# First at once, by the engine that needs no model; then by the embedded model, the way the container draws.
 demo: $(VENV)/.render
 	@$(BIN)/plitka demo
+	@$(MAKE) --no-print-directory $(VENV)/.diffusion
+	@$(BIN)/plitka demo --engine mini --tiles 2
 
 test: $(VENV)/.dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
@@ -40,8 +43,14 @@ $(VENV)/.render: pyproject.toml requirements.txt
 	@$(PIP) --constraint requirements.txt --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.render requirements-dev.txt
-	@echo "Installing the diffusion part and the test tools into $(VENV) ..."
+# What a model needs: torch and diffusers, some gigabytes.
+$(VENV)/.diffusion: $(VENV)/.render
+	@echo "Installing the diffusion part into $(VENV) ..."
+	@$(PIP) --constraint requirements.txt --editable ".[diffusion]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.diffusion requirements-dev.txt
+	@echo "Installing the test tools into $(VENV) ..."
 	@$(PIP) --constraint requirements.txt --constraint requirements-dev.txt --editable ".[diffusion,dev]"
 	@touch $@
 

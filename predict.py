@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path as LocalPath
 from typing import Any
 
-from cog import BaseRunner, CancelationException, Input, Path, URLPath
+from cog import BaseRunner, CancelationException, Input, Path, URLPath, streaming
 
 from plitka.engines import device_of, engine_name_from_environment, load_engine, log_to_stderr
 from plitka.generate import Result, generate
@@ -38,6 +38,7 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
         """False after an error that only a new process can mend."""
         return self.engine.is_healthy()
 
+    @streaming  # type: ignore[untyped-decorator]
     def run(
         self,
         params_json: str = Input(

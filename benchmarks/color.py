@@ -25,13 +25,11 @@ from PIL import Image as Picture
 
 from plitka.engine import Engine, RenderEngine
 from plitka.overrides import DEFAULT_COLOR_GUIDANCE
-from plitka.profiles import Profile
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, CHART, SHEET = (ROOT / "docs" / name for name in ("color.md", "color_guidance.png", "color_sheet.jpg"))
 # What was published of the predecessor: the worst colour's error, median of 56 pictures.
 PREDECESSOR_PP = 26.9
-PROFILE = Profile(steps_preview=16, steps_final=16, guidance_scale=1.0)
 THUMBNAIL = 256
 SHEET_PICTURES = 6
 Row = dict[str, Any]
@@ -65,7 +63,7 @@ def run(name: str, count: int, minutes: float, results: Path) -> None:
             if time.monotonic() > end:
                 print(f"out of time before {case}")
                 break
-            row, drawn, held = result_of(case, engine, PROFILE)
+            row, drawn, held = result_of(case, engine)
             save_pair(results, case, drawn, held.image)
             print(json.dumps(row), file=file, flush=True)
             found = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from plitka.fidelity import inner_pixels, to_lab
 from plitka.mix import Mix
 from plitka.overrides import DEFAULT_COLOR_GUIDANCE
 from plitka.plan import JOINT, TilePlan, plan_for
-from plitka.profiles import Profile
+from plitka.profiles import Profile, profile_for
 from plitka.prompt import build_prompt
 from plitka.request import parse_request
 from plitka.swatch import draw_swatch
@@ -75,13 +75,13 @@ def cases(engine: str, count: int) -> Iterator[Case]:
         yield from (Case(engine, mix, 0.0, guidance, 512) for mix in range(CURVE_MIXES)[:count])
 
 
-def job_of(case: Case, profile: Profile) -> Job:
-    """The job of a case; `profile` is the model's own."""
+def job_of(case: Case, profiles: Mapping[str, Profile]) -> Job:
+    """The job of a case; `profiles` are the engine's own."""
     colors = [{"name": c.id, "proportion": c.share} for c in mixes(case.mix + 1)[case.mix]]
     overrides = {"color_guidance": case.guidance}
     document = {"colors": colors, "angle": case.angle, "seed": 1000 + case.mix, "overrides": overrides}
     request = parse_request(json.dumps(document))
-    return Job(request, build_prompt(request), profile, plan_for(request))
+    return Job(request, build_prompt(request), profile_for(request, profiles), plan_for(request))
 
 
 def drawn_picture(engine: Engine, job: Job, size: int) -> Image:
@@ -94,9 +94,9 @@ def drawn_picture(engine: Engine, job: Job, size: int) -> Image:
     raise ValueError(f"{engine.name} draws no picture of {size} pixels")
 
 
-def result_of(case: Case, engine: Engine, profile: Profile) -> tuple[dict[str, Any], Image, HeldPicture]:
+def result_of(case: Case, engine: Engine) -> tuple[dict[str, Any], Image, HeldPicture]:
     """Draw a case, correct it as `auto` does, and say what is found before and after."""
-    job = job_of(case, profile)
+    job = job_of(case, engine.profiles)
     start = time.perf_counter()
     drawn = drawn_picture(engine, job, case.size)
     drawing = time.perf_counter() - start

@@ -163,14 +163,15 @@ def main() -> None:
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--mixes", type=int, default=12)
     parser.add_argument("--angles", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=16)
-    parser.add_argument("--guidance", type=float, default=1.0)
+    parser.add_argument("--steps", type=int, help="default: those of the quality `standard`")
     parser.add_argument("--report", type=Path)
     parser.add_argument("--sheet", type=Path)
     arguments = parser.parse_args()
     os.environ["PLITKA_MODEL_DIR"] = str(arguments.models)
     engine = DiffusionEngine.load("mini")
-    profile = Profile(arguments.steps, arguments.steps, arguments.guidance)
+    profile = engine.profiles["standard"]
+    if arguments.steps:
+        profile = Profile(arguments.steps, arguments.steps, profile.guidance_scale)
     figures = [seconds_of_prediction(engine, profile)]
     print(json.dumps(figures[0]), flush=True)
     for figure in evaluate(engine, profile, arguments.mixes, arguments.angles, arguments.sheet):

@@ -3,7 +3,7 @@
     python docs/generate.py
 
 A page is Markdown with blocks between `<!-- generated: NAME -->` and `<!-- end -->`; everything around them
-is written by hand.
+is written by hand. The web page is put together whole from its parts.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import request_blocks
 import typer.main
 from markdown_text import code, table
+from web_page import web_page
 
 from plitka.cli import app
 from plitka.metadata import Provenance
@@ -31,6 +32,7 @@ PAGES = (
     "docs/metrics.md",
     "docs/cli.md",
 )
+WEB_PAGE = "docs/web_examples.html"
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 API_NAMES = ("black", "white", "red", "green", "blue", "gray", "brown", "yellow", "orange", "purple", "pink")
@@ -157,12 +159,16 @@ def refresh(page: str) -> str:
 def main() -> None:
     """Write every page that is stale."""
     for name in PAGES:
-        path = ROOT / name
-        page = path.read_text(encoding="utf-8")
-        fresh = refresh(page)
-        if fresh != page:
-            path.write_text(fresh, encoding="utf-8")
-        print(f"{name}: {'written' if fresh != page else 'up to date'}")
+        _write(name, refresh((ROOT / name).read_text(encoding="utf-8")))
+    _write(WEB_PAGE, web_page())
+
+
+def _write(name: str, fresh: str) -> None:
+    path = ROOT / name
+    is_stale = not path.is_file() or path.read_text(encoding="utf-8") != fresh
+    if is_stale:
+        path.write_text(fresh, encoding="utf-8")
+    print(f"{name}: {'written' if is_stale else 'up to date'}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -16,7 +17,7 @@ import typer
 from rich.console import Console
 
 import plitka
-from plitka.engines import DEFAULT_ENGINE, ENGINE_VARIABLE, EngineName
+from plitka.engines import DEFAULT_ENGINE, ENGINE_VARIABLE, RENDER, EngineName
 from plitka.report import (
     colors_table,
     correction_line,
@@ -138,18 +139,22 @@ def plan(
 
 
 @app.command()
-def demo(out: Out = Path("out/demo")) -> None:
-    """Draw four tiles without any model and say how exact they are and where they lie."""
+def demo(
+    engine: Annotated[EngineName, typer.Option(help="What draws: render needs no model.")] = RENDER,
+    tiles: Annotated[int | None, typer.Option(min=1, help="How many; default: all.")] = None,
+    out: Out = Path("out/demo"),
+) -> None:
+    """Draw the demonstration tiles and say how exact they are and where they lie."""
     from plitka.demo import DEMO_REQUESTS
-    from plitka.engine import RenderEngine
     from plitka.request import parse_request
 
     with exit_status():
+        drawing_engine = load(engine, None)
         rows = []
-        for name, params in DEMO_REQUESTS.items():
-            held, seconds = draw(parse_request(json.dumps(params)), RenderEngine(), out / name)
+        for name, params in islice(DEMO_REQUESTS.items(), tiles):
+            held, seconds = draw(parse_request(json.dumps(params)), drawing_engine, out / engine / name)
             rows.append((name, held.measured.fidelity, seconds))
-        results.print(demo_table(rows))
+        results.print(demo_table(engine, rows))
         say(results, f"The pictures are in {out.resolve()}")
 
 
@@ -162,11 +167,14 @@ def serve(
     ] = None,
     engine: Engines = None,
 ) -> None:
-    """Start the Cog HTTP server, the same that runs in the container, without Docker."""
-    from plitka.serve import serve as become_server
+    """Start the Cog HTTP server, the same that runs in the container, without Docker, and its web page."""
+    from plitka.serve import serve as run_server
+
+    def say_address(url: str) -> None:
+        say(messages, f"web page: {url}")
 
     with exit_status():
-        become_server(host, port, engine, threads)
+        raise typer.Exit(run_server(host, port, engine, threads, say_address))
 
 
 @app.command()

@@ -29,7 +29,7 @@ from plitka.device import DeviceInfo, manage_gpu_memory, optimize_for_device, se
 from plitka.engine import Drawing, Job
 from plitka.gpu_errors import GpuMemoryError, is_fatal, is_out_of_memory
 from plitka.models import Adapters, EngineFiles, find_adapters, find_files
-from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE
+from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES, Profile
 from plitka.progress import bar_options
 from plitka.prompt import TOKEN_LIMIT, TRIGGER, Prompt, check_token_budget
 from plitka.request import TileRequest
@@ -65,6 +65,7 @@ class DiffusionEngine:
         self.lora: Lora | None = None
         self.default_lora_scale = 0.0
         self.tokens: tuple[str, ...] = ()
+        self.profiles: Mapping[str, Profile] = PROFILES
         self._identity = dict(identity)
         self._sizes = (preview_size, final_size)
         self._healthy = True
@@ -102,6 +103,7 @@ class DiffusionEngine:
             with phase("base"):
                 pipelines = Pipelines(files, device_info)
             engine = cls(name, pipelines, identity, preview_size=preview_size, final_size=final_size)
+            engine.profiles = files.models.quality_profiles()
             if adapters.embeddings and files.models.embeddings:
                 with phase("embeddings"):
                     tokens = files.models.embeddings.tokens if weights is None else ()

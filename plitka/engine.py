@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.plan import TilePlan
-from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE, Profile
+from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES, Profile
 from plitka.prompt import Prompt
 from plitka.request import TileRequest
 from plitka.swatch import draw_swatch
@@ -42,9 +42,10 @@ class DrawingError(RuntimeError):
 
 
 class Engine(Protocol):
-    """Draws the preview and the final picture of a job."""
+    """Draws the preview and the final picture of a job; `profiles` say what each quality means for it."""
 
     name: str
+    profiles: Mapping[str, Profile]
 
     def identity(self) -> dict[str, str]:
         """What draws: model ids, revisions, hashes. The same text on every run, since the PNG carries it."""
@@ -74,6 +75,7 @@ class RenderEngine:
     """Draws swatches of the plan: no weights, no torch."""
 
     name = "render"
+    profiles = PROFILES
 
     def identity(self) -> dict[str, str]:
         """The engine's name alone: the code is its only model."""

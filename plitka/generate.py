@@ -82,7 +82,7 @@ def generate(
         monitor.reset_peaks()
     prompt = build_prompt(request)
     engine.check(request, prompt)
-    job = Job(request, prompt, profile_for(request), plan_for(request))
+    job = Job(request, prompt, profile_for(request, engine.profiles), plan_for(request))
     watch.lap()
     return _draw(job, engine, monitor, watch)
 

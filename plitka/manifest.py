@@ -1,12 +1,14 @@
 """The manifest of weights: which models make up an engine, where each comes from, what its files must be."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from plitka.control import ControlKind
+from plitka.profiles import PROFILES, Profile
 from plitka.weight_files import ModelFileError, in_one_line
 
 MODEL_DIR_VARIABLE = "PLITKA_MODEL_DIR"
@@ -72,8 +74,16 @@ class EmbeddingsSpec(_Part):
     tokens: tuple[str, ...] = ()
 
 
+class ProfileSpec(_Part):
+    """What a quality means for these models: denoising steps of both pictures, and the guidance scale."""
+
+    steps_preview: int = Field(ge=1)
+    steps_final: int = Field(ge=1)
+    guidance_scale: float = Field(ge=1)
+
+
 class EngineModels(_Part):
-    """All models of one engine."""
+    """All models of one engine; `profiles`, one for every quality, in place of SDXL's."""
 
     base: ModelSource
     vae: ModelSource | None = None
@@ -81,6 +91,7 @@ class EngineModels(_Part):
     embeddings: EmbeddingsSpec | None = None
     controlnets: dict[str, ControlNetSource] = Field(default_factory=dict)
     control: dict[ControlKind, ControlSpec] = Field(default_factory=dict)
+    profiles: dict[str, ProfileSpec] | None = None
 
     @model_validator(mode="after")
     def _check_control(self) -> Self:
@@ -91,6 +102,18 @@ class EngineModels(_Part):
             if (source.type == "ControlNetUnionModel") != (spec.mode is not None):
                 raise ValueError(f"control.{kind}: 'mode' belongs to a ControlNetUnionModel, and to it alone")
         return self
+
+    @model_validator(mode="after")
+    def _check_profiles(self) -> Self:
+        if self.profiles is not None and set(self.profiles) != set(PROFILES):
+            raise ValueError(f"profiles: exactly these qualities are needed: {', '.join(PROFILES)}")
+        return self
+
+    def quality_profiles(self) -> Mapping[str, Profile]:
+        """The profile of every quality."""
+        if self.profiles is None:
+            return PROFILES
+        return {quality: Profile(**spec.model_dump()) for quality, spec in self.profiles.items()}
 
 
 class Manifest(_Part):

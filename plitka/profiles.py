@@ -33,13 +33,13 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 )
 
 
-def profile_for(request: TileRequest) -> Profile:
-    """Give the profile of the request's quality with the request's overrides applied.
+def profile_for(request: TileRequest, profiles: Mapping[str, Profile] = PROFILES) -> Profile:
+    """Give the profile of the request's quality, from an engine's own, with the request's overrides applied.
 
     ``num_inference_steps`` sets the steps of both pictures; ``num_inference_steps_preview`` and
     ``num_inference_steps_final`` win over it.
     """
-    profile, overrides = PROFILES[request.quality], request.overrides
+    profile, overrides = profiles[request.quality], request.overrides
     return Profile(
         steps_preview=_first_given(
             overrides.num_inference_steps_preview, overrides.num_inference_steps, profile.steps_preview

@@ -83,9 +83,12 @@ def plan_table(mix: Mix, shares: Iterable[float]) -> Table:
     return table
 
 
-def demo_table(rows: Iterable[tuple[str, Fidelity, float]]) -> Table:
-    """One row per tile: its mix as requested and as measured in the final picture, seconds for all files."""
-    table = Table("tile", "requested", "measured", _number("worst error"), _number("seconds"))
+def demo_table(engine: str, rows: Iterable[tuple[str, Fidelity, float]]) -> Table:
+    """What an engine drew, one row per tile.
+
+    Its mix as requested and as measured in the final picture, and the seconds that all files took.
+    """
+    table = Table("tile", "requested", "measured", _number("worst error"), _number("seconds"), title=engine)
     for name, fidelity, seconds in rows:
         requested = "\n".join(f"{_percent(color.requested)} {color.id}" for color in fidelity.colors)
         measured = "\n".join(_percent(color.measured) for color in fidelity.colors)

@@ -5,9 +5,11 @@
 (github.com/replicate/cog, `pkg/schema/openapi_spec.go`) for the types that `predict.py` uses.
 """
 
+import ast
 import importlib.util
 import inspect
 import json
+import textwrap
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -90,7 +92,7 @@ def openapi_schema(run: Callable[..., Any]) -> dict[str, Any]:
     return {
         "openapi": "3.0.2",
         "info": {"title": "Cog", "version": cog.__version__},
-        "paths": _paths(),
+        "paths": _paths(streaming=_is_streaming(run)),
         "components": {"schemas": schemas | _protocol_schemas()},
     }
 
@@ -179,7 +181,14 @@ def _object(title: str, properties: dict[str, Any]) -> dict[str, Any]:
     return {"title": title, "type": "object", "properties": properties}
 
 
-def _paths() -> dict[str, Any]:
+def _is_streaming(run: Callable[..., Any]) -> bool:
+    """Whether `run` is decorated with `streaming`, which leaves no mark but in the source."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(run))).body
+    decorators = getattr(definition, "decorator_list", [])
+    return "streaming" in {ast.unparse(decorator).partition("(")[0] for decorator in decorators}
+
+
+def _paths(*, streaming: bool) -> dict[str, Any]:
     def operation(summary: str, operation_id: str, answer: dict[str, Any], **more: Any) -> dict[str, Any]:
         responses = {
             "200": {"description": "Successful Response", "content": _json_body(answer)},
@@ -194,6 +203,8 @@ def _paths() -> dict[str, Any]:
         description="Run a single prediction on the model",
         requestBody={"content": _json_body(_ref("PredictionRequest"))},
     )
+    if streaming:
+        predict["post"]["x-cog-streaming"] = True
     prediction_id = {
         "required": True,
         "schema": _text("Prediction Id"),

@@ -29,3 +29,20 @@ def sdxl_server(tmp_path_factory, model_folder):
     server.wait_until_started()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory):
+    """The web page in a browser, to be opened."""
+    from browser import chromium
+
+    with chromium(tmp_path_factory.mktemp("chromium")) as page:
+        yield page
+
+
+@pytest.fixture
+def served(page, render_server):
+    """The web page as the server serves it; the browser must have nothing to complain of."""
+    page.open(f"{render_server.url}/")
+    yield page
+    assert page.complaints() == []

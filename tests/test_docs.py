@@ -62,6 +62,10 @@ def test_generated_blocks_are_current(generate, name):
     assert generate.refresh(read(ROOT / name)) == read(ROOT / name), "run: make docs"
 
 
+def test_web_page_is_made_of_its_parts_and_of_the_palette_and_limits_of_the_code(generate):
+    assert read(ROOT / generate.WEB_PAGE) == generate.web_page(), "run: make docs"
+
+
 def test_every_page_with_generated_blocks_is_kept_current(generate):
     marked = {str(page.relative_to(ROOT)) for page in PAGES if "<!-- generated: " in read(page)}
     assert marked == set(generate.PAGES)

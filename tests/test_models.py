@@ -12,6 +12,7 @@ from checkpoints import EMBEDDINGS_FILE, LORA_FILE, edit_manifest, write_embeddi
 from plitka import manifest
 from plitka.manifest import Manifest, engine_models, load_manifest
 from plitka.models import find_adapters, find_files, locate, verify
+from plitka.profiles import PROFILES, Profile
 from plitka.weight_files import ModelFileError
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 8344\n"
@@ -65,6 +66,23 @@ def test_a_manifest_that_contradicts_itself_is_refused(control, complaint):
     models = {"base": {"folder": "base"}, "controlnets": controlnets, "control": control}
     with pytest.raises(ValueError, match=complaint):
         Manifest.model_validate({"models": {"sdxl": models}})
+
+
+def test_a_model_may_have_its_own_steps_and_guidance(folder):
+    own = {"steps_preview": 4, "steps_final": 8, "guidance_scale": 1.0}
+    edit_manifest(folder, lambda models: models.update(profiles=dict.fromkeys(PROFILES, own)))
+    assert engine_models("sdxl").quality_profiles() == dict.fromkeys(PROFILES, Profile(4, 8, 1.0))
+
+
+def test_a_model_without_steps_of_its_own_takes_those_of_sdxl(folder):
+    assert engine_models("sdxl").quality_profiles() == PROFILES
+
+
+def test_a_model_that_leaves_a_quality_out_is_refused(folder):
+    own = {"steps_preview": 4, "steps_final": 8, "guidance_scale": 1.0}
+    edit_manifest(folder, lambda models: models.update(profiles={"standard": own}))
+    with pytest.raises(ModelFileError, match="preview, standard, high"):
+        engine_models("sdxl")
 
 
 def test_a_broken_manifest_and_an_engine_without_models_are_named(folder):

@@ -2,6 +2,7 @@ import http.server
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -13,7 +14,7 @@ from cog_server import CogServer, as_json, decode, pictures, said
 
 from plitka.metrics import METRICS
 from plitka.schema import SCHEMA_FILE
-from plitka.serve import ROOT, server_environment
+from plitka.serve import ROOT, ServeError, free_port, listening, server_environment
 
 
 def names(value, prefix=""):
@@ -164,6 +165,15 @@ def test_server_ends_on_a_signal_and_takes_its_files_along(tmp_path, number):
     finally:
         server.stop()
     wait_for(lambda: not list(server.temp.iterdir()))
+
+
+def test_address_that_is_taken_is_named():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ServeError, match=rf"cannot listen on 127.0.0.1 port {port}: .*in use"):
+            listening("127.0.0.1", port, free_port())
 
 
 def test_server_gets_this_python_and_paths_that_do_not_depend_on_the_folder(tmp_path, monkeypatch):

@@ -33,7 +33,7 @@ from tqdm import tqdm
 
 from plitka.progress import bar_options
 from training.learned_tokens import LearnedTokens
-from training.loop import Budget, Stage, run, worker
+from training.loop import Budget, Stage, plain_attention, run, worker
 from training.pictures import TOLERANCE, CaptionError, Picture, check_captions, read_pictures
 from training.sheets import to_tensor
 
@@ -58,7 +58,7 @@ class AdapterTrainer:
         self.pictures = read_pictures(arguments.pictures)
         self.prior = read_pictures(arguments.prior) if arguments.prior else []
         check_data(self.pictures, arguments.tolerance, arguments.trust_captions)
-        self.accelerator = Accelerator(mixed_precision=arguments.precision)
+        self.accelerator = Accelerator(mixed_precision=arguments.precision, cpu=not torch.cuda.is_available())
         torch.manual_seed(arguments.seed)
         self.pipeline = StableDiffusionXLPipeline.from_pretrained(
             arguments.model, variant=arguments.variant, dtype=torch.float32, add_watermarker=False
@@ -91,6 +91,8 @@ class AdapterTrainer:
             loss = self.loss(unet, rng, budget.batch)
             optimizer.zero_grad(set_to_none=True)
             self.accelerator.backward(loss)
+            for vector in words:  # they are outside the module that accelerate keeps in step
+                vector.grad = self.accelerator.reduce(vector.grad, "mean")
             self.accelerator.clip_grad_norm_([*pairs, *words], 1.0)
             optimizer.step()
             return {"loss": float(loss.detach())}
@@ -102,7 +104,7 @@ class AdapterTrainer:
     def loss(self, unet: nn.Module, rng: np.random.Generator, count: int) -> torch.Tensor:
         """The diffusion loss of `count` random pictures, whatever the base model predicts."""
         pictures = self.pictures + self.prior
-        numbers = [self._random_number(rng) for _ in range(count)]
+        numbers = self._random_numbers(rng, count)
         device = self.accelerator.device
         latents = torch.stack([self.latents[number] for number in numbers]).to(device).float()
         steps = int(self.noise.config.num_train_timesteps)
@@ -113,7 +115,7 @@ class AdapterTrainer:
         noisy = self.noise.add_noise(latents, noise, timesteps)
         captions = ["" if rng.random() < EMPTY_PART else pictures[number].caption for number in numbers]
         time_ids = torch.tensor([self._time_ids(pictures[number]) for number in numbers], device=device)
-        with self.accelerator.autocast():
+        with self.accelerator.autocast(), plain_attention(device.type):
             states, pooled = self.tokens.encode(captions)
             conditions = {"text_embeds": pooled, "time_ids": time_ids}
             predicted = unet(noisy, timesteps, states, added_cond_kwargs=conditions).sample
@@ -142,10 +144,10 @@ class AdapterTrainer:
             return target
         return noise
 
-    def _random_number(self, rng: np.random.Generator) -> int:
-        if self.prior and rng.random() < PRIOR_PART:
-            return len(self.pictures) + int(rng.integers(len(self.prior)))
-        return int(rng.integers(len(self.pictures)))
+    def _random_numbers(self, rng: np.random.Generator, count: int) -> list[int]:
+        own = [number for number in self.latents if number < len(self.pictures)]
+        prior = [number for number in self.latents if number >= len(self.pictures)]
+        return [int(rng.choice(prior if prior and rng.random() < PRIOR_PART else own)) for _ in range(count)]
 
     def _time_ids(self, picture: Picture) -> list[float]:
         side = self.arguments.resolution
@@ -153,13 +155,15 @@ class AdapterTrainer:
         return [float(value) for value in (*size, *picture.corner, *size)]
 
     @torch.no_grad()
-    def _encode_pictures(self) -> list[torch.Tensor]:
-        """Latents of all pictures, kept in half precision."""
-        vae, latents = self.pipeline.vae, []
-        for picture in tqdm(self.pictures + self.prior, **bar_options("encoding pictures")):
-            pixels = to_tensor(picture.pixels(self.arguments.resolution)[None]).to(self.accelerator.device)
-            mean = vae.encode(pixels.to(vae.dtype)).latent_dist.mode()[0] * vae.config.scaling_factor
-            latents.append(mean.cpu().half())
+    def _encode_pictures(self) -> dict[int, torch.Tensor]:
+        """Latents of this process's part of the pictures, in half precision, by number."""
+        vae, latents, pictures = self.pipeline.vae, {}, self.pictures + self.prior
+        own = range(self.accelerator.process_index, len(pictures), self.accelerator.num_processes)
+        for number in tqdm(own, **bar_options("encoding pictures")):
+            pixels = to_tensor(pictures[number].pixels(self.arguments.resolution)[None])
+            pixels = pixels.to(self.accelerator.device, vae.dtype)
+            mean = vae.encode(pixels).latent_dist.mode()[0] * vae.config.scaling_factor
+            latents[number] = mean.cpu().half()
         return latents
 
 

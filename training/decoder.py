@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from training.data import TileStore
-from training.loop import Average, Budget, Stage, autocast, load_weights, optimize, run
+from training.loop import Average, Budget, Stage, autocast, load_weights, optimize, run, worker
 from training.sheets import to_pictures, to_tensor, write_sheet
 from training.vae import CROP, random_crops, reconstruction_loss
 
@@ -44,7 +44,7 @@ def train_decoder(vae: Any, store: TileStore, folder: Path, budget: Budget, seed
     shown = random_crops(store, np.random.default_rng(0), 6, 3 * CROP, STYLE_PARTS)
 
     def take_step(stage: Stage) -> Mapping[str, float]:
-        rng = np.random.default_rng([seed, stage.step])
+        rng = np.random.default_rng([seed, stage.step, worker()])
         crops = random_crops(store, rng, stage.budget.batch, CROP, STYLE_PARTS)
         pixels = to_tensor(crops).to(device)
         with autocast(device):

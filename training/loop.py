@@ -6,12 +6,14 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import distributed
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from plitka.progress import bar_options
@@ -184,6 +186,13 @@ def load_weights(folder: Path, modules: Mapping[str, torch.nn.Module]) -> None:
 def autocast(device: str) -> torch.autocast:
     """bf16 arithmetic: twice as fast as float32 on recent CPUs, and on GPUs faster still."""
     return torch.autocast(device, torch.bfloat16)
+
+
+def plain_attention(device: str) -> AbstractContextManager[None]:
+    """Attention as plain matrix products on a CPU, whose fused kernel is slow backwards."""
+    if device == "cpu":
+        return sdpa_kernel(SDPBackend.MATH)
+    return nullcontext()
 
 
 def _set_rate(stage: Stage) -> None:

@@ -7,10 +7,12 @@ off; a stage that is finished is not trained again. Remove its folder there to t
 """
 
 import argparse
+import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +39,16 @@ from training.export import (
     write_manifest,
 )
 from training.latents import LatentStore
-from training.loop import Budget, is_finished
+from training.loop import Budget, is_finished, worker
 from training.pieces import write_pieces
 from training.profiles import PROFILES, TrainingProfile
 from training.samples import sample_writer
-from training.text import load_text, train_text
+from training.text import BASE_STYLES, load_text, train_text, write_tokenizer
 from training.unet import LOW_NOISE_PART, Denoising, load_unet, train_unet
 from training.vae import load_vae, train_vae
 
 # Pixels on a side of the adapters' pictures, and what they are mixed with so that the model keeps its own.
-PIECE = 160
+PIECE = 128
 PRIOR_PARTS: dict[Style, float] = {"terrazzo": 0.8, "pebbles": 0.2}
 INIT_WORDS = "polished pebbles"
 LORA_SCALE = 1.0
@@ -86,10 +88,21 @@ def make_tiles(shop: Workshop) -> None:
         pass
 
 
-def make_latents(shop: Workshop) -> None:
-    """Encode the tiles."""
+def make_vae(shop: Workshop) -> None:
+    """Train the VAE."""
+    profile = shop.profile
+    train_vae(shop.store(), shop.work / "vae", profile.vae, shop.seed, profile.device)
+
+
+def make_text(shop: Workshop) -> None:
+    """Train the text encoders."""
+    train_text(shop.work / "text", shop.profile.text, shop.seed, shop.profile.device)
+
+
+def make_latents(shop: Workshop, styles: Sequence[Style]) -> None:
+    """Encode the tiles in some styles, this process its part of them."""
     vae = shop.vae()
-    for style in STYLES:
+    for style in styles[worker() :: shop.profile.workers]:
         latents = shop.latents(style, vae)
         for _ in tqdm(
             latents.encode(vae, shop.profile.device), total=shop.profile.latents, **bar_options(style)
@@ -101,7 +114,7 @@ def make_unet(shop: Workshop) -> None:
     """Train the UNet."""
     device, vae = shop.profile.device, shop.vae()
     tokenizer, encoders = load_text(shop.work / "text", device)
-    stores = [shop.latents(style, vae) for style in ("pebbles", "terrazzo")]
+    stores = [shop.latents(style, vae) for style in BASE_STYLES]
     train_unet(
         stores,
         Denoising(tokenizer, encoders, device),
@@ -133,11 +146,16 @@ def make_base(shop: Workshop) -> None:
     export_base(shop.output, vae, tokenizer, shop.work / "text" / "tokenizer", encoders, unet)
 
 
+def make_pieces(shop: Workshop) -> None:
+    """Cut the adapters' pictures out of the tiles."""
+    store, profile = shop.store(), shop.profile
+    write_pieces(store, shop.work / "pieces", {"crumb": 1.0}, profile.pieces, PIECE, shop.seed)
+    write_pieces(store, shop.work / "prior", PRIOR_PARTS, profile.prior, PIECE, shop.seed + 1)
+
+
 def make_adapters(shop: Workshop) -> None:
     """Train LoRA and embeddings, by the trainer that the customer uses."""
     profile, folder = shop.profile, shop.work
-    write_pieces(shop.store(), folder / "pieces", {"crumb": 1.0}, profile.pieces, PIECE, shop.seed)
-    write_pieces(shop.store(), folder / "prior", PRIOR_PARTS, profile.prior, PIECE, shop.seed + 1)
     budget = profile.adapters
     given = {
         "model": shop.output / BASE,
@@ -182,6 +200,9 @@ def make_manifest(shop: Workshop) -> None:
 
 def _worker(rank: int, shop: Workshop, train: Callable[[Workshop], None], address: str) -> None:
     torch.set_num_threads(1)
+    count = str(shop.profile.workers)  # as accelerate's launcher would tell a process about itself
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
+    os.environ["OMP_NUM_THREADS"] = "1"
     distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=shop.profile.workers)
     train(shop)
     distributed.destroy_process_group()
@@ -205,14 +226,17 @@ def make_mini(shop: Workshop) -> None:
         (
             "vae",
             profile.vae,
-            lambda: train_vae(shop.store(), work / "vae", profile.vae, shop.seed, profile.device),
+            lambda: together(shop, make_vae),
         ),
-        ("text", profile.text, lambda: train_text(work / "text", profile.text, shop.seed, profile.device)),
-        ("latents", None, lambda: make_latents(shop)),
+        ("tokenizer", None, lambda: write_tokenizer(work / "text" / "tokenizer")),
+        ("text", profile.text, lambda: together(shop, make_text)),
+        ("latents", None, lambda: together(shop, partial(make_latents, styles=BASE_STYLES))),
         ("unet", profile.unet, lambda: together(shop, make_unet)),
-        ("decoder", profile.decoder, lambda: make_decoder(shop)),
+        ("decoder", profile.decoder, lambda: together(shop, make_decoder)),
         ("base", None, lambda: make_base(shop)),
-        (ADAPTER_TRAINING, profile.adapters, lambda: make_adapters(shop)),
+        ("pieces", None, lambda: make_pieces(shop)),
+        (ADAPTER_TRAINING, profile.adapters, lambda: together(shop, make_adapters)),
+        ("crumb latents", None, lambda: together(shop, partial(make_latents, styles=("crumb",)))),
         ("controlnet", profile.controlnet, lambda: together(shop, make_controlnet)),
         ("manifest", None, lambda: make_manifest(shop)),
     ]

@@ -21,7 +21,7 @@ from plitka.palette import PALETTE
 from plitka.prompt import DEFAULT_NEGATIVE_PROMPT, TOKEN_LIMIT
 from training.captions import EMPTY, WRAPPINGS, caption, whole_percentages
 from training.data import MAX_COLORS, Style
-from training.loop import Budget, Stage, load_weights, optimize, run
+from training.loop import Budget, Stage, load_weights, optimize, run, worker
 
 BASE_STYLES: tuple[Style, ...] = ("pebbles", "terrazzo")
 # Widths of the two encoders, 768 and 1280 in SDXL; they differ, so that swapped embeddings are noticed.
@@ -119,9 +119,9 @@ def train_text(folder: Path, budget: Budget, seed: int, device: str) -> tuple[CL
     encoders = TextEncoders(len(tokenizer)).to(device)
     optimizer = torch.optim.AdamW(encoders.parameters(), budget.rate, (0.9, 0.98), weight_decay=0.01)
     stage = Stage("text encoders", folder, budget, {"encoders": encoders}, {"encoders": optimizer})
-    rng = np.random.default_rng([seed, stage.step])
 
     def take_step(stage: Stage) -> Mapping[str, float]:
+        rng = np.random.default_rng([seed, stage.step, worker()])
         texts, styles, ends = zip(*(random_text(rng) for _ in range(stage.budget.batch)), strict=True)
         tokens, shares = shares_by_token(tokenizer, texts, ends)
         loss, figures = _loss(encoders, tokens.to(device), shares.to(device), torch.tensor(styles).to(device))

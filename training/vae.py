@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from training.data import STYLES, TILE, TileStore
-from training.loop import Average, Budget, Stage, autocast, load_weights, optimize, run
+from training.loop import Average, Budget, Stage, autocast, load_weights, optimize, run, worker
 from training.sheets import to_pictures, to_tensor, write_sheet
 
 CROP = 64
@@ -80,12 +80,12 @@ def train_vae(
         },
         Average(vae),
     )
-    rng = np.random.default_rng([seed, stage.step])
     shown = random_crops(store, np.random.default_rng(0), 6, 2 * CROP)
 
     def take_step(stage: Stage) -> Mapping[str, float]:
         if stage.step % 200 == 0:
             store.reload()
+        rng = np.random.default_rng([seed, stage.step, worker()])
         pixels = to_tensor(random_crops(store, rng, stage.budget.batch, CROP)).to(device)
         return _step(stage, pixels, device)
 

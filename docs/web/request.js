@@ -1,0 +1,96 @@
+// What is asked for, and the request made of it.
+
+const state = {
+  colors: [],
+  angle: 0,
+  quality: LIMITS.quality,
+  random: true,
+  seed: "42",
+  guidance: null,
+  layout: "",
+  controlnet: "",
+};
+
+const BY_CODE = new Map(PALETTE.map((color) => [color.code, color]));
+
+function layingAngle() {
+  return ((state.angle % 180) + 180) % 180;
+}
+
+function layoutDrawn() {
+  return state.layout || (layingAngle() === 0 ? "surface" : "brick");
+}
+
+function hexOf(id) {
+  return BY_CODE.has(id) ? BY_CODE.get(id).hex : id;
+}
+
+// A hex colour as the server writes it, "#A63437"; a palette colour's own hex is that colour; null if it is none.
+function colorId(text) {
+  const match = /^#?([0-9a-f]{6})$/i.exec(text.trim());
+  if (!match) return null;
+  const hex = `#${match[1].toUpperCase()}`;
+  const known = PALETTE.find((color) => color.hex === hex);
+  return known ? known.code : hex;
+}
+
+// The request as [key, value] lists; a seed is a `Digits`, because it may be larger than a JavaScript number.
+class Digits {
+  constructor(text) { this.text = text; }
+}
+
+function requestFields() {
+  const colors = state.colors.map((color) => [
+    BY_CODE.has(color.id) ? ["name", BY_CODE.get(color.id).en] : ["hex", color.id],
+    ["proportion", percent(color)],
+  ]);
+  const fields = [["colors", colors], ["angle", state.angle], ["quality", state.quality]];
+  if (!state.random) fields.push(["seed", new Digits(state.seed)]);
+  const overrides = [];
+  if (state.controlnet) overrides.push(["use_controlnet", state.controlnet === "on"]);
+  if (state.guidance !== null) overrides.push(["color_guidance", state.guidance]);
+  if (state.layout) overrides.push(["layout", state.layout]);
+  if (overrides.length) fields.push(["overrides", overrides]);
+  return fields;
+}
+
+const JSON_WORDS = { true: "true", false: "false", digits: (text) => text };
+const PYTHON_WORDS = { true: "True", false: "False", digits: (text) => text };
+// A number literal of JavaScript is exact up to 2^53; the server reads a seed from text as well.
+const JAVASCRIPT_WORDS = {
+  true: "true",
+  false: "false",
+  digits: (text) => (BigInt(text) > BigInt(Number.MAX_SAFE_INTEGER) ? `"${text}"` : text),
+};
+
+// Fields as an object in JSON, Python or JavaScript, on one line.
+function written(value, words) {
+  if (value instanceof Digits) return words.digits(value.text);
+  if (typeof value === "boolean") return words[value];
+  if (!Array.isArray(value)) return JSON.stringify(value);
+  if (isObject(value)) return `{${value.map(([key, inner]) => `"${key}": ${written(inner, words)}`).join(", ")}}`;
+  return `[${value.map((inner) => written(inner, words)).join(", ")}]`;
+}
+
+function isObject(value) {
+  return value.every((pair) => Array.isArray(pair) && pair.length === 2 && typeof pair[0] === "string");
+}
+
+// The same over several lines, a line for every colour and for every other field.
+function writtenOut(fields, words) {
+  const lines = fields.map(([key, value]) => {
+    if (key !== "colors") return `  "${key}": ${written(value, words)}`;
+    return `  "colors": [\n${value.map((color) => `    ${written(color, words)}`).join(",\n")}\n  ]`;
+  });
+  return `{\n${lines.join(",\n")}\n}`;
+}
+
+function paramsJson() {
+  return written(requestFields(), JSON_WORDS);
+}
+
+// Take over a request of this page's own making, such as an example.
+function loadRequest({ colors, angle = 0, layout = "" }) {
+  state.colors = colors.map(([id, share]) => ({ id, units: share * 10, locked: false }));
+  Object.assign(state, { angle, layout });
+}

@@ -1,0 +1,148 @@
+// Laying angle, quality, seed, and the settings under "More".
+
+const ANGLES = [0, 30, 45, 60, 90, 135];
+const SNAP = 15;
+
+function setAngle(angle) {
+  state.angle = Math.round(angle * 100) / 100;
+  showAngle();
+  changed();
+}
+
+function showAngle() {
+  const laid = layingAngle();
+  const layout = layoutDrawn();
+  byId("dial").setAttribute("aria-valuenow", laid);
+  byId("dial").setAttribute("aria-valuetext", `${number(laid, Number.isInteger(laid) ? 0 : 1)}°`);
+  byId("bond").setAttribute("transform", `rotate(${-laid})`);
+  byId("bond").innerHTML = layout === "surface" ? "" : BONDS[layout];
+  byId("hand").setAttribute("transform", `rotate(${-laid})`);
+  if (Number(byId("angle").value) !== state.angle || byId("angle").value === "") byId("angle").value = state.angle;
+  for (const chip of byId("angles").children) chip.setAttribute("aria-pressed", String(Number(chip.value) === laid));
+  const key = layout !== "surface" ? "angleJoints" : laid === 0 ? "angleSurface" : "angleNone";
+  byId("angle-note").textContent = text(key, { angle: number(laid, Number.isInteger(laid) ? 0 : 1) });
+}
+
+const lines = (list) => list.map((d) => `<path d="${d}"/>`).join("");
+const ROWS = [-54, -36, -18, 0, 18, 36, 54];
+const BONDS = {
+  brick: lines(ROWS.flatMap((y, i) => [`M-80 ${y}h160`, ...[-72, -36, 0, 36, 72].map((x) => `M${x + (i % 2) * 18} ${y}v18`)])),
+  grid: lines(ROWS.flatMap((at) => [`M-80 ${at}h160`, `M${at} -80v160`])),
+};
+
+function buildDial() {
+  byId("ticks").innerHTML = lines(Array.from({ length: 24 }, (_, i) => {
+    const turn = (i * Math.PI) / 12;
+    const at = (radius) => `${(Math.cos(turn) * radius).toFixed(2)} ${(Math.sin(turn) * radius).toFixed(2)}`;
+    return `M${at(52)}L${at(i % 3 ? 55 : 58)}`;
+  }));
+  const dial = byId("dial");
+  const turnTo = (event) => {
+    const box = dial.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left - box.width / 2, event.clientY - box.top - box.height / 2];
+    const angle = (Math.round((Math.atan2(-y, x) * 180) / Math.PI) + 360) % 180;
+    const near = Math.round(angle / SNAP) * SNAP;
+    setAngle(Math.abs(angle - near) <= 2 ? near % 180 : angle);
+  };
+  dial.addEventListener("pointerdown", (event) => {
+    dial.setPointerCapture(event.pointerId);
+    dial.focus();
+    turnTo(event);
+  });
+  dial.addEventListener("pointermove", (event) => { if (dial.hasPointerCapture(event.pointerId)) turnTo(event); });
+  dial.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: SNAP, PageDown: -SNAP }[event.key];
+    const target = { Home: 0, End: 179 }[event.key];
+    if (step === undefined && target === undefined) return;
+    event.preventDefault();
+    setAngle(target ?? (layingAngle() + step + 180) % 180);
+  });
+  byId("angle").addEventListener("input", ({ target }) => {
+    if (target.value !== "" && Number.isFinite(target.valueAsNumber)) setAngle(target.valueAsNumber);
+  });
+  byId("angle").addEventListener("change", ({ target }) => {
+    if (target.value !== "" && Number.isFinite(target.valueAsNumber)) return;
+    showAngle();
+    byId("angle-note").textContent = text("badAngle", { value: target.value, angle: number(state.angle, 0) });
+  });
+  byId("angles").replaceChildren(...ANGLES.map((angle) => element("button", {
+    type: "button", class: "chip", value: angle, text: `${angle}°`, onclick: () => setAngle(angle),
+  })));
+}
+
+// A group of radio buttons that looks like one divided button.
+function segments(holder, name, values, chosen, label, onchange) {
+  holder.replaceChildren(...values.map((value) => {
+    const radio = element("input", { type: "radio", name, value, onchange: () => onchange(value) });
+    radio.checked = value === chosen;
+    return element("label", {}, radio, element("span", { text: label(value) }));
+  }));
+}
+
+function showQualities() {
+  const names = LIMITS.profiles.map((profile) => profile.name);
+  segments(byId("qualities"), "quality", names, state.quality, text, (quality) => {
+    state.quality = quality;
+    showQualityNote();
+    changed();
+  });
+  showQualityNote();
+}
+
+function showQualityNote() {
+  byId("quality-note").textContent = text("qualityNote", LIMITS.profiles.find((profile) => profile.name === state.quality));
+}
+
+function setSeed(typed) {
+  const seed = typed.trim();
+  const isSeed = /^\d{1,19}$/.test(seed) && BigInt(seed) <= BigInt(LIMITS.seed);
+  if (isSeed) state.seed = BigInt(seed).toString();
+  showSeed();
+  byId("seed-note").textContent = isSeed ? "" : text("badSeed", { value: typed, most: LIMITS.seed, seed: state.seed });
+  changed();
+}
+
+function showSeed() {
+  byId("random").checked = state.random;
+  byId("seed").value = state.seed;
+  byId("seed").disabled = state.random;
+  byId("new-seed").disabled = state.random;
+}
+
+function buildSeed() {
+  byId("random").addEventListener("change", ({ target }) => {
+    state.random = target.checked;
+    showSeed();
+    changed();
+  });
+  byId("seed").addEventListener("change", ({ target }) => setSeed(target.value));
+  byId("new-seed").addEventListener("click", () => setSeed(String(crypto.getRandomValues(new Uint32Array(1))[0])));
+}
+
+function showMore() {
+  options(byId("layout"), [["", text("automatic")], ...LIMITS.layouts.map((name) => [name, text(name)])], state.layout);
+  const choices = [["", text("automatic")], ["off", text("controlnetOff")], ["on", text("controlnetOn")]];
+  options(byId("controlnet"), choices, state.controlnet);
+  const guidance = state.guidance ?? LIMITS.guidance;
+  byId("own-guidance").checked = state.guidance !== null;
+  byId("guidance").disabled = state.guidance === null;
+  byId("guidance").value = guidance;
+  byId("guidance-value").textContent = number(guidance, 2);
+}
+
+function options(select, choices, chosen) {
+  select.replaceChildren(...choices.map(([value, label]) => element("option", { value, text: label })));
+  select.value = chosen;
+}
+
+function buildMore() {
+  byId("layout").addEventListener("change", ({ target }) => { state.layout = target.value; showAngle(); changed(); });
+  byId("controlnet").addEventListener("change", ({ target }) => { state.controlnet = target.value; changed(); });
+  const guide = () => {
+    state.guidance = byId("own-guidance").checked ? Number(byId("guidance").value) : null;
+    showMore();
+    changed();
+  };
+  byId("own-guidance").addEventListener("change", guide);
+  byId("guidance").addEventListener("input", guide);
+}

@@ -1,0 +1,136 @@
+// What hangs together: every change draws the map and writes the code again; the language changes everything.
+
+const EXAMPLES = [
+  { en: "Black and white, 60 to 40", ru: "Чёрный и белый, 60 на 40", colors: [["BLACK", 60], ["WHITE", 40]] },
+  { en: "Terracotta bricks at 45°", ru: "Терракотовый кирпич под 45°", colors: [["TERCOT", 70], ["BEIGE", 20], ["BLACK", 10]], angle: 45 },
+  { en: "Playground green, square grid", ru: "Зелёная площадка, сетка", colors: [["DKGREEN", 50], ["LTGREEN", 30], ["YELLOW", 20]], layout: "grid" },
+  { en: "Sea: four blues", ru: "Море: четыре синих", colors: [["BLUE", 35], ["SKYBLUE", 30], ["TURQSE", 20], ["PEARL", 15]], angle: 30 },
+  { en: "One per cent of yellow", ru: "Один процент жёлтого", colors: [["DKGRAY", 99], ["YELLOW", 1]] },
+  { en: "One colour: emerald", ru: "Один цвет: изумрудный", colors: [["EMERALD", 100]] },
+];
+
+let target = "cog";
+let form = "json";
+
+function changed() {
+  drawMap();
+  showCode();
+}
+
+function showCode() {
+  let address = "";
+  try { address = serverAddress(); } catch { /* the example's own address is shown */ }
+  byId("code").textContent = snippet(form, target, address);
+  byId("code-note").textContent = form === "json" ? text("note_json") : text(`note_${target}_${form}`, { model: REPLICATE_MODEL });
+  for (const tab of byId("tabs").children) {
+    const isChosen = tab.dataset.form === form;
+    tab.setAttribute("aria-selected", String(isChosen));
+    tab.tabIndex = isChosen ? 0 : -1;
+    if (isChosen) byId("code-panel").setAttribute("aria-labelledby", tab.id);
+  }
+}
+
+function buildTabs() {
+  byId("tabs").replaceChildren(...FORMS.map((name, index) => element("button", {
+    type: "button", role: "tab", id: `tab-${name}`, "data-form": name, "aria-controls": "code-panel",
+    onclick: () => { form = name; showCode(); },
+    onkeydown: (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      form = FORMS[(index + step + FORMS.length) % FORMS.length];
+      showCode();
+      byId(`tab-${form}`).focus();
+    },
+  })));
+}
+
+async function copyCode() {
+  try {
+    await navigator.clipboard.writeText(byId("code").textContent);
+    say(text("copied"));
+    byId("copy").textContent = text("copied");
+    setTimeout(() => { byId("copy").textContent = text("copy"); }, 1500);
+  } catch {
+    getSelection().selectAllChildren(byId("code"));
+    say(text("notCopied"));
+    byId("code-note").textContent = text("notCopied");
+  }
+}
+
+// The latest question to the server; answers to earlier ones come too late.
+let checking = 0;
+
+async function checkServer() {
+  checking += 1;
+  const mine = checking;
+  const note = (key, values) => {
+    if (mine === checking) byId("server-note").textContent = text(key, values);
+  };
+  try {
+    const address = serverAddress();
+    note("checking");
+    const status = await serverStatus(address);
+    const key = { READY: "ready", STARTING: "starting", BUSY: "busyNow", UNKNOWN: "unknownServer" }[status] || "unhealthy";
+    note(key, { status });
+    if (status === "STARTING" && mine === checking) setTimeout(() => { if (mine === checking) checkServer(); }, 1500);
+  } catch (trouble) {
+    if (trouble instanceof Trouble) note(trouble.key, trouble.values);
+    else note("unreachable", { address: byId("address").value });
+  }
+}
+
+function speak(chosen) {
+  setLanguage(chosen);
+  options(byId("example"), [["", text("exampleNone")], ...EXAMPLES.map((example, i) => [String(i), example[language]])], "");
+  segments(byId("targets"), "target", TARGETS, target, (name) => text(`target_${name}`), (name) => { target = name; showCode(); });
+  for (const tab of byId("tabs").children) tab.textContent = text(`form_${tab.dataset.form}`);
+  showEverything();
+  if (run && run.pictures.length) showResult();
+  if (run && !run.isOver) setStage(run.stage);
+  hideError();
+  checkServer();
+}
+
+function showEverything() {
+  showRows();
+  showAngle();
+  showQualities();
+  showSeed();
+  showMore();
+  changed();
+}
+
+function start() {
+  loadRequest(EXAMPLES[0]);
+  if (location.protocol.startsWith("http")) byId("address").value = location.origin;
+  buildDial();
+  buildSeed();
+  buildMore();
+  buildTabs();
+  byId("example").addEventListener("change", ({ target: chosen }) => {
+    if (!chosen.value) return;
+    loadRequest(EXAMPLES[Number(chosen.value)]);
+    showEverything();
+  });
+  byId("add").addEventListener("click", () => openPicker(-1));
+  byId("even").addEventListener("click", () => { state.colors = evenly(state.colors); showRows(); changed(); });
+  byId("close-picker").addEventListener("click", () => byId("picker").close());
+  byId("filter").addEventListener("input", showPalette);
+  byId("hex-form").addEventListener("submit", (event) => { event.preventDefault(); chooseHex(); });
+  byId("wheel").addEventListener("input", ({ target: wheel }) => { byId("hex").value = wheel.value.toUpperCase(); });
+  byId("address").addEventListener("change", () => { checkServer(); showCode(); });
+  byId("send").addEventListener("click", send);
+  byId("cancel").addEventListener("click", cancel);
+  byId("keep-seed").addEventListener("click", keepSeed);
+  byId("copy").addEventListener("click", copyCode);
+  for (const button of document.querySelectorAll("[data-language]")) {
+    button.addEventListener("click", () => speak(button.dataset.language));
+  }
+  // A page that is left takes its prediction along: nobody will look at it.
+  addEventListener("pagehide", () => {
+    if (run && !run.isOver) navigator.sendBeacon(`${run.address}/predictions/${run.id}/cancel`);
+  });
+  speak(firstLanguage());
+}
+
+start();

@@ -1,0 +1,79 @@
+"""Put the web page together: one file that needs nothing else, made of the parts in `docs/web/`.
+
+A part is inserted where `page.html` says `<!-- insert: NAME -->`; `data` is what the code itself knows, the
+palette and the limits of a request, as JavaScript constants.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+from plitka.colormap import JOINT_RGB
+from plitka.granules import GRANULES_ACROSS
+from plitka.joints import BRICK_TILE, GRID_TILE, JOINT_WIDTH
+from plitka.overrides import DEFAULT_COLOR_GUIDANCE, Layout
+from plitka.palette import PALETTE
+from plitka.profiles import PROFILES
+from plitka.request import DEFAULT_QUALITY, MAX_COLORS, MAX_SEED
+
+PARTS = Path(__file__).resolve().parent / "web"
+INSERT = re.compile(r"^<!-- insert: (?P<name>[a-z.]+) -->$", re.MULTILINE)
+
+
+def web_page() -> str:
+    """The whole page. Raises FileNotFoundError for a part that `page.html` names and nobody wrote."""
+    skeleton = (PARTS / "page.html").read_text(encoding="utf-8")
+    return INSERT.sub(lambda match: _part(match["name"]), skeleton)
+
+
+def page_data() -> dict[str, Any]:
+    """What the page knows from the code: every palette colour, and what a request may say."""
+    palette = [
+        {
+            "code": color.code,
+            "en": color.prompt_word,
+            "ru": color.russian,
+            "aliases": list(color.aliases),
+            "hex": color.hex,
+        }
+        for color in PALETTE.values()
+    ]
+    limits = {
+        "colors": MAX_COLORS,
+        # Text: a number of JavaScript would round it.
+        "seed": str(MAX_SEED),
+        "quality": DEFAULT_QUALITY,
+        "profiles": [
+            {"name": name, "preview": profile.steps_preview, "final": profile.steps_final}
+            for name, profile in PROFILES.items()
+        ],
+        "layouts": list(get_args(Layout)),
+        "guidance": DEFAULT_COLOR_GUIDANCE,
+        "granulesAcross": GRANULES_ACROSS,
+        "brickTile": list(BRICK_TILE),
+        "gridTile": list(GRID_TILE),
+        "jointWidth": JOINT_WIDTH,
+        "jointColor": "#" + bytes(JOINT_RGB).hex().upper(),
+    }
+    return {"PALETTE": palette, "LIMITS": limits}
+
+
+def _part(name: str) -> str:
+    if name != "data":
+        return (PARTS / name).read_text(encoding="utf-8").rstrip("\n")
+    return "\n".join(f"const {key} = {_javascript(value)};" for key, value in page_data().items())
+
+
+def _javascript(value: Any) -> str:
+    """JSON with a line for every item, safe inside a script element."""
+    if isinstance(value, list):
+        rows = (f"  {_line(item)}," for item in value)
+    else:
+        rows = (f"  {_line(key)}: {_line(item)}," for key, item in value.items())
+    opening, closing = "[]" if isinstance(value, list) else "{}"
+    return "\n".join([opening, *rows, closing])
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False).replace("</", "<\\/")

@@ -1,0 +1,98 @@
+"""Headless Chromium as a person at the web page: started once, driven by selenium."""
+
+import contextlib
+import os
+import shutil
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# Where this is "required", as in the gate, a missing browser is a failure and no reason to skip.
+REQUIRED = "PLITKA_TEST_BROWSER"
+PATIENCE_SECONDS = 120
+
+
+@contextlib.contextmanager
+def chromium(folder):
+    """A browser with an empty profile in `folder`; skips the tests where there is none."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    driver = shutil.which("chromedriver")
+    if not (program and driver):
+        words = "no Chromium here: apt-get install chromium chromium-driver"
+        if os.environ.get(REQUIRED) == "required":
+            pytest.fail(words)
+        pytest.skip(words)
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    options.add_argument(f"--user-data-dir={folder}")
+    for argument in ("--headless=new", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    if os.geteuid() == 0:
+        options.add_argument("--no-sandbox")
+    # Nothing beyond this machine is found, not even the browser's own addresses.
+    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    browser.set_script_timeout(PATIENCE_SECONDS)
+    try:
+        yield Page(browser)
+    finally:
+        browser.quit()
+
+
+class Page:
+    """The web page in a browser."""
+
+    def __init__(self, browser):
+        self.browser = browser
+
+    # So high that nothing is ever scrolled: a click while the page still moves would hit something else.
+    def open(self, url, language="en", width=1280, height=3200):
+        self.browser.set_window_size(width, height)
+        self.browser.get(url)
+        self.browser.find_element(By.CSS_SELECTOR, f"[data-language={language}]").click()
+
+    def find(self, selector):
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector):
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def text(self, selector):
+        return self.find(selector).text
+
+    def click(self, selector):
+        self.find(selector).click()
+
+    def type(self, selector, text):
+        """Replace what stands in a field and leave it."""
+        element = self.find(selector)
+        self.script("arguments[0].select()", element)
+        element.send_keys(text, "\t")
+
+    def choose(self, selector, value):
+        Select(self.find(selector)).select_by_value(value)
+
+    def script(self, code, *arguments):
+        return self.browser.execute_script(code, *arguments)
+
+    def wait_for(self, condition):
+        return WebDriverWait(self.browser, PATIENCE_SECONDS, 0.05).until(lambda _: condition())
+
+    def send(self):
+        """Send the request and wait until nothing more is to come."""
+        self.click("#send")
+        self.wait_for(lambda: self.script("return run !== null && run.isOver"))
+
+    def code(self, form, target="cog"):
+        """The text to copy in one of its forms."""
+        self.script("document.querySelector(`#targets [value=${arguments[0]}]`).click()", target)
+        self.click(f"#tab-{form}")
+        return self.script("return document.getElementById('code').textContent")
+
+    def complaints(self):
+        """What the browser complained of since the last time."""
+        return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]

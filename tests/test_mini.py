@@ -1,0 +1,162 @@
+"""The embedded model, as it is shipped: what each of its parts is good for."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionXLPipeline
+
+from plitka.diffusion import DiffusionEngine
+from plitka.engine import Job
+from plitka.manifest import SHIPPED_MODEL_DIR
+from plitka.models import verify
+from plitka.palette import PALETTE, delta_e00
+from plitka.plan import plan_for
+from plitka.profiles import profile_for
+from plitka.prompt import build_prompt
+from plitka.request import parse_request
+from plitka.schedulers import SCHEDULERS
+
+FOLDER = SHIPPED_MODEL_DIR / "mini"
+STEPS = 8
+
+
+@pytest.fixture(scope="module")
+def mini(module_environment):
+    """The shipped engine, drawing small pictures: its granules have the size they have in large ones."""
+    module_environment.delenv("PLITKA_MODEL_DIR", raising=False)
+    torch.set_num_threads(1)
+    engine = DiffusionEngine.load("mini", preview_size=256, final_size=512)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def module_environment():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+def draw(engine, colors, *, angle=0, seed=3, size=256, **overrides):
+    """One picture, from noise alone unless `color_guidance` is given."""
+    given = {"color_guidance": 0, "num_inference_steps": STEPS, **overrides}
+    given |= {"num_inference_steps_preview": 1} if size == 512 else {}
+    document = {
+        "colors": [{"name": name, "proportion": share} for name, share in colors],
+        "angle": angle,
+        "seed": seed,
+        "overrides": given,
+    }
+    request = parse_request(json.dumps(document))
+    job = Job(request, build_prompt(request), profile_for(request, engine.profiles), plan_for(request))
+    drawings = engine.draw(job)
+    pictures = [next(drawings).image for _ in range(1 if size == 256 else 2)]
+    drawings.close()
+    return pictures[-1]
+
+
+def lab(image):
+    return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+
+
+def difference(image, code):
+    """Median CIEDE2000 of an image's pixels to a palette colour, lightness left to light and shade."""
+    wanted = PALETTE[code].lab
+    pixels = lab(cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)).reshape(-1, 3)
+    return float(np.median([delta_e00((wanted[0], *pixel[1:]), wanted) for pixel in pixels]))
+
+
+def test_the_pipeline_loads_without_plitka():
+    pipeline = StableDiffusionXLPipeline.from_pretrained(FOLDER / "base", dtype=torch.float32)
+    assert pipeline.unet.config.addition_embed_type == "text_time"
+    picture = pipeline(
+        "terrazzo, 100% blue", height=64, width=64, num_inference_steps=2, output_type="np"
+    ).images
+    assert np.isfinite(picture).all()
+    assert picture.std() > 0.01
+
+
+def test_all_parts_together_are_at_most_forty_megabytes():
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) <= 40_000_000
+
+
+def test_every_file_is_the_one_that_the_manifest_names(module_environment):
+    module_environment.delenv("PLITKA_MODEL_DIR", raising=False)
+    statuses = list(verify("mini", hashes=True))
+    assert statuses
+    assert {status.state for status in statuses} == {"ok"}
+
+
+@pytest.mark.parametrize("code", ["RED", "BLUE", "YELLOW", "DKGREEN"])
+def test_the_prompt_says_the_colour(mini, code):
+    image = draw(mini, [(PALETTE[code].prompt_word, 100)])
+    others = [other for other in ("RED", "BLUE", "YELLOW", "DKGREEN") if other != code]
+    assert difference(image, code) < min(difference(image, other) for other in others) / 2
+
+
+def test_the_share_in_the_prompt_moves_the_share_in_the_picture(mini):
+    blue = [
+        float((lab(draw(mini, [("blue", share), ("yellow", 100 - share)]))[..., 2] < 0).mean())
+        for share in (20, 50, 80)
+    ]
+    assert blue[0] + 0.15 < blue[1] < blue[2] - 0.15
+
+
+def test_the_seed_changes_the_picture_and_nothing_else_does(mini):
+    mix = [("red", 50), ("white", 50)]
+    first, again, other = (draw(mini, mix, seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert np.abs(first.astype(int) - other).mean() > 10
+
+
+def test_lora_at_scale_zero_is_no_lora(mini):
+    mix = [("red", 50), ("white", 50)]
+    zero = draw(mini, mix, lora_scale=0)
+    lora, mini.lora = mini.lora, None
+    without = draw(mini, mix)
+    mini.lora = lora
+    assert np.array_equal(zero, without)
+    assert np.abs(zero.astype(int) - draw(mini, mix)).mean() > 10
+
+
+def test_without_the_learned_words_it_draws_chips_in_pale_cement(mini):
+    rubber = draw(mini, [("blue", 100)])
+    tokens, mini.tokens = mini.tokens, ()
+    terrazzo = draw(mini, [("blue", 100)])
+    mini.tokens = tokens
+    assert pale(terrazzo) > pale(rubber) + 0.15
+
+
+def pale(image):
+    """Part of the pixels that are light and nearly grey."""
+    pixels = lab(image)
+    return float(((pixels[..., 0] > 60) & (np.hypot(pixels[..., 1], pixels[..., 2]) < 15)).mean())
+
+
+def test_guidance_brings_the_colours_of_the_prompt_out(mini):
+    weak, strong = (draw(mini, [("dark green", 100)], guidance_scale=scale) for scale in (1, 4))
+    assert difference(strong, "DKGREEN") < difference(weak, "DKGREEN")
+
+
+def test_more_steps_leave_less_of_the_noise(mini):
+    one, two, many = (
+        lab(draw(mini, [("green", 100)], num_inference_steps=steps))[..., 1:].std((0, 1)).sum()
+        for steps in (1, 2, STEPS)
+    )
+    assert many != pytest.approx(one, rel=0.05)
+    assert two != pytest.approx(one, rel=0.05)
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_every_sampler_draws_the_colour(mini, scheduler):
+    image = draw(mini, [("blue", 100)], scheduler=scheduler)
+    assert difference(image, "BLUE") < difference(image, "YELLOW") / 3
+
+
+def test_the_model_card_lies_beside_the_weights():
+    card = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlicense: mit\n")
+    for word in ("LoRA", "ControlNet", "Figures", "falls short"):
+        assert word in card

@@ -1,0 +1,258 @@
+"""The web page as people use it: in a browser, against the real server."""
+
+import ast
+import json
+import random
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from plitka.palette import PALETTE
+from plitka.request import MAX_SEED, parse_inputs, parse_request
+
+SHARES = "return state.colors.map((color) => color.units)"
+MOVE = """
+const [row, units] = arguments;
+const slider = document.querySelectorAll(".row input[type=range]")[row];
+slider.value = units;
+slider.dispatchEvent(new Event("input"));
+slider.dispatchEvent(new Event("change"));
+"""
+INPUTS = {"colors": "", "angle": 0.0, "quality": "standard", "seed": -1}
+# What people may type as a share, and every way to change the shares in one go: the units after each step and
+# what the fields show.
+TYPED = (0, 0.04, 12.34, 50, 100, 250, -5)
+STEPS = """
+const all = (selector) => [...document.querySelectorAll(selector)];
+const change = (input, value, ...events) => {
+  input.value = value;
+  events.forEach((name) => input.dispatchEvent(new Event(name)));
+};
+return arguments[0].map(([kind, part, value]) => {
+  const row = Math.floor(part * state.colors.length);
+  if (kind === "move") change(all(".row input[type=range]")[row], value, "input", "change");
+  if (kind === "type") change(all(".row input[type=number]")[row], value, "change");
+  if (kind === "lock") all(".lock")[row].click();
+  if (kind === "remove") all(".remove")[row].click();
+  if (kind === "even") document.getElementById("even").click();
+  if (kind === "add" && !document.getElementById("add").disabled) {
+    document.getElementById("add").click();
+    all(".choice:not(:disabled)")[Math.floor(part * 10)].click();
+  }
+  const shown = all(".row input[type=number]").map((input) => input.valueAsNumber);
+  return [state.colors.map((color) => color.units), shown];
+});
+"""
+
+
+def test_request_is_built_sent_and_answered_with_three_pictures_and_measured_shares(served):
+    served.choose("#example", "1")
+    served.type("#angle", "30")
+    served.click("#random")
+    served.type("#seed", "7")
+    served.send()
+    sizes = [picture.get_property("naturalWidth") for picture in served.all("#pictures img")]
+    assert sizes == [512, 1024, 1024]
+    rows = served.all("#shares tbody")
+    assert [row.get_attribute("data-color") for row in rows] == ["TERCOT", "BEIGE", "BLACK"]
+    assert [row.find_elements("css selector", "td")[0].text for row in rows] == ["70.0 %", "20.0 %", "10.0 %"]
+    widths = [bar.size["width"] for bar in served.all("#shares .bar.got")]
+    assert widths[0] == pytest.approx(3.5 * widths[1], rel=0.05)
+    assert served.text("[data-metric=seed] dd") == "7"
+    assert served.text("[data-metric=engine] dd") == "render"
+    assert served.text("#outcome").startswith("Done in ")
+    assert not served.find("#waiting").is_displayed()
+    assert served.find("#send").is_enabled()
+
+
+def test_colours_of_the_browsers_map_have_the_requested_shares(served):
+    served.choose("#example", "2")
+    counts = served.browser.execute_async_script(
+        """
+        const [done] = arguments;
+        requestAnimationFrame(() => requestAnimationFrame(() => {
+          const canvas = document.getElementById("map");
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const counts = {};
+          for (const pixel of new Uint32Array(data.buffer)) {
+            const hex = [pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255];
+            counts[hex] = (counts[hex] || 0) + 1;
+          }
+          done(counts);
+        }));
+        """
+    )
+    joints = counts.pop("24,24,24")
+    assert joints > 0
+    shares = {name: count / sum(counts.values()) for name, count in counts.items()}
+    for code, share in (("DKGREEN", 0.5), ("LTGREEN", 0.3), ("YELLOW", 0.2)):
+        rgb = ",".join(str(value) for value in bytes.fromhex(PALETTE[code].hex[1:]))
+        assert shares[rgb] == pytest.approx(share, abs=0.002)
+
+
+def test_shares_sum_to_100_whatever_is_moved_locked_added_or_removed(served):
+    chance = random.Random(5)
+    kinds = ["move"] * 6 + ["type", "lock", "add", "remove", "even"]
+    values = {"move": lambda: chance.randint(1, 1000), "type": lambda: chance.choice(TYPED)}
+    steps = [
+        (kind, chance.random(), values.get(kind, lambda: 0)())
+        for kind in (chance.choice(kinds) for _ in range(200))
+    ]
+    for step, (units, shown) in zip(steps, served.script(STEPS, steps), strict=True):
+        assert sum(units) == 1000, step
+        assert min(units) >= 1, step
+        assert shown == [value / 10 for value in units], step
+
+
+def test_locked_share_stays_when_another_is_moved(served):
+    served.choose("#example", "3")
+    served.click(".row:nth-child(2) .lock")
+    served.script(MOVE, 0, 650)
+    shares = served.script(SHARES)
+    assert shares[:2] == [650, 300]
+    assert shares[2] > shares[3] > 0
+
+
+def test_slider_moved_there_and_back_leaves_the_mix_as_it_was(served):
+    served.choose("#example", "3")
+    before = served.script(SHARES)
+    there = MOVE.replace('slider.dispatchEvent(new Event("change"));', "")
+    for units in (900, 998, before[0]):
+        served.script(there, 0, units)
+    assert served.script(SHARES) == before
+
+
+def test_whole_palette_can_be_found_by_its_names_in_both_languages(served):
+    served.click("#add")
+    assert len(served.all(".choice")) == len(PALETTE)
+    for typed, code in (("тёмно-зел", "DKGREEN"), ("emer", "EMERALD"), ("TERC", "TERCOT")):
+        served.type("#filter", typed)
+        assert [found.text for found in served.all(".code-name")] == [code]
+    served.click(".choice")
+    assert parse_request(served.code("json")).mix[-1].id == "TERCOT"
+
+
+def test_hex_colour_is_taken_and_a_bad_one_refused_in_words(served):
+    served.click("#add")
+    served.type("#hex", "#12345")
+    served.click("#hex-form [type=submit]")
+    assert "“#12345” is no hex colour" in served.text("#hex-note")
+    served.type("#hex", "a63437")
+    served.click("#hex-form [type=submit]")
+    assert parse_request(served.code("json")).mix[-1].id == "#A63437"
+
+
+def test_angle_is_set_by_keys_by_typing_and_by_the_mouse(served):
+    dial = served.find("#dial")
+    dial.send_keys(Keys.PAGE_UP, Keys.ARROW_UP, Keys.ARROW_UP)
+    assert dial.get_attribute("aria-valuenow") == "17"
+    served.type("#angle", "-45")
+    assert dial.get_attribute("aria-valuenow") == "135"
+    assert parse_request(served.code("json")).laying_angle == 135
+    ActionChains(served.browser).move_to_element_with_offset(dial, 0, -50).click().perform()
+    assert served.find("#angle").get_attribute("value") == "90"
+
+
+def test_wrong_seed_is_refused_in_words_and_the_largest_is_kept_exactly(served):
+    served.click("#random")
+    served.type("#seed", "9" * 19)
+    assert str(MAX_SEED) in served.text("#seed-note")
+    served.type("#seed", str(MAX_SEED))
+    assert served.text("#seed-note") == ""
+    assert parse_request(served.code("json")).seed == MAX_SEED
+
+
+def fill_in(page):
+    """A request with everything in it, and how the server reads it."""
+    page.choose("#example", "2")
+    page.type("#angle", "12.5")
+    page.click("#random")
+    page.type("#seed", str(2**60))
+    page.script("document.getElementById('more').open = true")
+    page.choose("#controlnet", "off")
+    page.click("#own-guidance")
+    return parse_request(page.code("json"))
+
+
+def dictionary_in(code):
+    """The value of `request` in a Python text."""
+    for statement in ast.parse(code).body:
+        if isinstance(statement, ast.Assign) and statement.targets[0].id == "request":
+            return ast.literal_eval(statement.value)
+    raise AssertionError(code)
+
+
+def test_every_text_to_copy_says_the_same_request(served, render_server):
+    request = fill_in(served)
+    assert (request.angle, request.seed, request.layout) == (12.5, 2**60, "grid")
+    assert request.overrides.use_controlnet is False
+    assert request.color_guidance == 0.5
+    for target in ("cog", "replicate"):
+        words = shlex.split(served.code("curl", target).replace("\\\n", " "))
+        body = json.loads(words[words.index("-d") + 1])
+        assert parse_inputs(**INPUTS | body["input"]) == request
+        assert set(body) == ({"input"} if target == "cog" else {"input", "version"})
+        assert any(word.startswith(("https://api.replicate.com/v1/", render_server.url)) for word in words)
+        assert parse_request(json.dumps(dictionary_in(served.code("python", target)))) == request
+        code = re.sub(r"^import .*$", "", served.code("javascript", target), flags=re.MULTILINE)
+        whole = {"expression": f"async () => {{{code}}}", "persistScript": False, "sourceURL": ""}
+        assert "exceptionDetails" not in served.browser.execute_cdp_cmd("Runtime.compileScript", whole)
+        assert f'"{2**60}"' in code
+
+
+def test_copied_python_draws_the_tile(served, tmp_path):
+    served.click("#random")
+    (tmp_path / "draw.py").write_text(served.code("python"), encoding="utf-8")
+    subprocess.run([sys.executable, "draw.py"], cwd=tmp_path, check=True, timeout=120)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == [
+        "colormap.png",
+        "final.png",
+        "preview.png",
+    ]
+
+
+def test_refused_request_is_said_in_words_and_the_next_one_is_drawn(served):
+    served.script("state.colors[0].id = '#12345'")
+    served.send()
+    assert served.text("#error strong") == "The tile could not be drawn."
+    said = served.text("#error p")
+    assert said.startswith('colors[0].hex: "#12345" is not a hex colour.')
+    assert "RequestError" not in said
+    served.choose("#example", "5")
+    served.send()
+    assert not served.find("#error").is_displayed()
+    assert len(served.all("#pictures img")) == 3
+
+
+def test_server_that_cannot_be_reached_is_said_in_words(page, render_server):
+    page.open(f"{render_server.url}/")
+    page.type("#address", "http://127.0.0.1:9")
+    page.send()
+    assert "http://127.0.0.1:9 cannot be reached" in page.text("#error")
+    page.type("#address", "here")
+    page.click("#send")
+    assert "“here” is no address" in page.text("#error")
+    page.complaints()
+
+
+def test_running_prediction_can_be_cancelled(page, sdxl_server):
+    page.open(f"{sdxl_server.url}/")
+    page.click("#send")
+    page.wait_for(lambda: page.script("return run.stage !== 'wait' || run.isOver"))
+    page.click("#cancel")
+    page.wait_for(lambda: page.script("return run.isOver"))
+    assert page.text("#outcome") == "Cancelled."
+    assert page.complaints() == []
+
+
+def test_steps_in_the_servers_log_are_counted_in_words(served):
+    served.script("showWaiting = () => {}; run = { stage: 'preview' }; byId('waiting').hidden = false")
+    served.script(
+        "countSteps(arguments[0])", "preview:   3%|3  | 1/35 [00:00<00:09]\rpreview:  34%|### | 12/35 ["
+    )
+    assert served.text("#stage") == "Drawing the preview: step 12 of 35"

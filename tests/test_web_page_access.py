@@ -1,0 +1,108 @@
+"""The web page for everyone: two languages, from disk, by keyboard and screen reader, on any screen."""
+
+import json
+
+import pytest
+
+from plitka.request import parse_request
+from plitka.serve import PAGE, ROOT
+
+
+def test_language_is_switched_everywhere_and_remembered(served):
+    served.click("[data-language=ru]")
+    assert served.script("return document.documentElement.lang") == "ru"
+    assert served.text("#mix-title") == "Цвета"
+    assert served.text(".row .name b") == "чёрный"
+    served.browser.refresh()
+    assert served.text("#mix-title") == "Цвета"
+    english, russian = served.script("return [TEXT.en, TEXT.ru].map((words) => Object.keys(words).sort())")
+    assert english == russian
+    served.click("[data-language=en]")
+    assert served.text("#mix-title") == "Colours"
+
+
+def test_page_works_from_disk_and_asks_nothing_of_the_network(page):
+    page.browser.get_log("performance")
+    page.open((ROOT / PAGE).as_uri())
+    page.choose("#example", "1")
+    assert parse_request(page.code("json")).angle == 45
+    assert "plitka serve" in page.text("#server-note")
+    page.click("#send")
+    assert "CORS" in page.text("#error")
+    messages = (json.loads(entry["message"])["message"] for entry in page.browser.get_log("performance"))
+    urls = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert [url for url in urls if not url.startswith(("file:", "data:"))] == []
+    assert page.complaints() == []
+
+
+NAMELESS = """
+const nodes = document.querySelectorAll("button, input, select, [role=slider], canvas, [role=tab], summary");
+return [...nodes].filter((node) => node.checkVisibility() && !(node.getAttribute("aria-label")
+  || (node.labels && [...node.labels].some((label) => label.textContent.trim())) || node.textContent.trim())
+).map((node) => node.outerHTML.slice(0, 120));
+"""
+OVERFLOWING = """
+return [...document.querySelectorAll("main *")].filter((node) => node.checkVisibility()
+  && !node.closest("pre, svg") && node.getBoundingClientRect().right > innerWidth + 0.5)
+  .map((node) => node.outerHTML.slice(0, 120));
+"""
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_everything_has_a_name_and_fits_a_narrow_screen(page, render_server, language):
+    metrics = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": False}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        page.open(f"{render_server.url}/", language)
+        page.choose("#example", "3")
+        page.script("document.getElementById('more').open = true")
+        page.send()
+        assert page.script(NAMELESS) == []
+        assert page.script(OVERFLOWING) == []
+        page.script("openPicker(-1)")
+        assert page.script(NAMELESS) == []
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+CONTRASTS = """
+const linear = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+const luminance = ([r, g, b]) => {
+  const [red, green, blue] = [r, g, b].map((value) => linear(value / 255));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+};
+const backdrop = (node) => {
+  for (let at = node; at; at = at.parentElement) {
+    const color = rgb(getComputedStyle(at).backgroundColor);
+    if (color.length === 3 || color[3] > 0) return color;
+  }
+  return [255, 255, 255];
+};
+const low = [];
+for (const node of document.querySelectorAll("body *")) {
+  const hasWords = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+  const isLeftOut = node.closest("script, style, :disabled, .hidden-text, option");
+  if (!hasWords || isLeftOut || !node.checkVisibility()) continue;
+  const pair = [luminance(rgb(getComputedStyle(node).color)), luminance(backdrop(node))];
+  const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+  if (ratio < 4.5) low.push([node.outerHTML.slice(0, 80), ratio]);
+}
+return low;
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_their_background(page, render_server, scheme):
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    page.open(f"{render_server.url}/")
+    assert page.script("return matchMedia('(prefers-color-scheme: dark)').matches") == (scheme == "dark")
+    page.script("document.getElementById('more').open = true")
+    page.script("showTrouble({ key: 'busy', values: {}, detail: 'x' })")
+    page.wait_for(lambda: page.script("return document.getAnimations().length") == 0)
+    assert page.script(CONTRASTS) == []
