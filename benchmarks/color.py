@@ -20,7 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 from color_cases import CURVE_MIXES, Case, cases, result_of
-from markdown import write_block
+from measured_blocks import write_block
 from PIL import Image as Picture
 
 from plitka.engine import Engine, RenderEngine

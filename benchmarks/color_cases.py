@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from fixed_mixes import random_mixes
 from joint_angle import angle_error, joint_angle
-from mixes import random_mixes
 from numpy.typing import NDArray
 from texture import distance
 

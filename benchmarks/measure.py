@@ -19,8 +19,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from markdown import write_block
-from mixes import random_mixes
+from fixed_mixes import random_mixes
+from measured_blocks import write_block
 from texture import middle, mix_of_name
 
 from plitka.fidelity import Fidelity, measure, measure_picture
