@@ -40,6 +40,8 @@ _TOLERANCE = 2.0
 _ROUNDS = 2
 # The softest that the edge between two colours stays; light stays as soft as it was.
 _CHROMA_SOFTNESS = 0.4
+# L* below white in which a cast fades: what is lit to white has lost it, and would get its opposite.
+_CLIPPING = 10.0
 # Keeps the softness of a pixel steady where neighbours are hardly another colour; units of CIELAB, squared.
 _STEADY = 30.0
 # The mean of a colour is taken from every n-th row and column of a large picture.
@@ -142,6 +144,8 @@ def _exchange(reading: _Reading, plan: TilePlan, soften: _Softener) -> list[_Pla
     crisper = np.minimum(softness, np.float32(_CHROMA_SOFTNESS))
     casts = _casts(reading, residuals, len(plan.mix))
     cast_planes = [soften(_look_up(cast, reading.shown)) for cast in casts]
+    clipped = np.clip((100 - reading.lab[0]) / np.float32(_CLIPPING), 0, 1)
+    cast_planes[1:] = [plane * clipped for plane in cast_planes[1:]]
     light, *tints = (plane - cast for plane, cast in zip(residuals, cast_planes, strict=True))
     character, need = _character(reading, tints, plan.granules.count)
     mean = _look_up(mean_lightness, reading.planned)
