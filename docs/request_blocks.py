@@ -17,6 +17,7 @@ from plitka.manifest import engine_models
 from plitka.mix import percentages
 from plitka.overrides import (
     DEFAULT_COLOR_GUIDANCE,
+    DEFAULT_COLOR_LOCK,
     DEFAULT_OUTPUT_FORMAT,
     DEFAULT_SCHEDULER,
     MAX_NEGATIVE_PROMPT,
@@ -73,6 +74,11 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
     "color_guidance": (
         code(f"{DEFAULT_COLOR_GUIDANCE:g}"),
         "How much of the plan's own picture the model starts from: 0 is pure noise, 1 leaves it one step.",
+    ),
+    "color_lock": (
+        code(DEFAULT_COLOR_LOCK),
+        "Whether a finished picture is corrected towards the plan's colours: where it misses them, never, or "
+        "always; see [How the colours hold](color.md).",
     ),
     "layout": ("`surface` at 0°, else `brick`", "One tile without joints, a square grid, or a running bond."),
     "output_format": (

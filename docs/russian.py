@@ -91,6 +91,41 @@ METRICS: Mapping[str, str] = {
     "Denoising steps that the preview took.": "Число шагов предпросмотра.",
     "Denoising steps that the final picture took.": "Число шагов итоговой картинки.",
     "Seconds to check the request and to plan the tile.": ("Секунды на проверку запроса и план плитки."),
+    '"auto" or "off", or "always" with color_guidance above 0': (
+        '"auto" или "off"; "always" — при color_guidance больше 0'
+    ),
+    (
+        "Whether a finished picture is corrected towards the plan's colours: where it "
+        "misses them, never, or always; see [How the colours hold](color.md)."
+    ): (
+        "Исправлять ли готовую картинку по цветам плана: где она от них отошла, никогда или "
+        "всегда; см. [Как держатся цвета](../color.md)."
+    ),
+    "Seconds for the preview: draw, measure (and correct) and encode, each on its own.": (
+        "Секунды на предпросмотр: рисование, измерение (и исправление), запись, каждое отдельно."
+    ),
+    (
+        "Requested and measured share, mean colour and its ΔE00 for every colour, preview: "
+        "against the plan where it guided the picture, and in `outsider` against the mix "
+        "alone."
+    ): (
+        "Запрошенная и измеренная доля, средний вид и его ΔE00 для каждого цвета "
+        "предпросмотра: против плана, если он вёл картинку, и в `outsider` — против одной "
+        "смеси."
+    ),
+    "The same as an outsider measures it, joints included.": (
+        "То же, как это измерил бы посторонний, вместе со швами."
+    ),
+    (
+        "Colour guidance, colour lock, whether the preview was corrected and why, and "
+        "`before`: its measurement as drawn, null if it was not corrected."
+    ): (
+        "Colour guidance, color lock, исправлен ли предпросмотр и почему, и `before`: "
+        "измерение до исправления; null, если его не было."
+    ),
+    "Shares and colours, guidance and correction, a JSON object; empty for the colour map.": (
+        "Доли и цвета, guidance и исправление, объект JSON; у карты цветов пуст."
+    ),
     "Seconds for the preview: draw, measure and encode, each on its own.": (
         "Секунды на предпросмотр: рисование, измерение и запись — каждое отдельно."
     ),

@@ -18,11 +18,19 @@ from rich.console import Console
 
 import plitka
 from plitka.engines import DEFAULT_ENGINE, ENGINE_VARIABLE, RENDER, EngineName
-from plitka.report import demo_table, files_table, picture_line, plan_table, say, shares_table
+from plitka.report import (
+    colors_table,
+    correction_line,
+    demo_table,
+    files_table,
+    picture_line,
+    plan_table,
+    say,
+)
 
 if TYPE_CHECKING:
+    from plitka.color_lock import HeldPicture
     from plitka.engine import Engine
-    from plitka.fidelity import Fidelity
     from plitka.request import TileRequest
 
 FAILURE, BAD_REQUEST = 1, 2
@@ -95,12 +103,13 @@ def generate(
         if from_picture is None:
             request = read_request(params, colors, angle, quality, seed)
             say_notices(request)
-            fidelity, _ = draw(request, load(engine, weights), out)
+            held, _ = draw(request, load(engine, weights), out)
         elif any(value is not None for value in (params, colors, angle, quality, seed, engine)):
             raise typer.BadParameter("--from takes everything from the picture; leave the other options out")
         else:
-            fidelity, _ = draw_again(from_picture, weights, out)
-        results.print(shares_table(fidelity))
+            held, _ = draw_again(from_picture, weights, out)
+        say(results, correction_line(held))
+        results.print(colors_table(held))
 
 
 @app.command()
@@ -143,8 +152,8 @@ def demo(
         drawing_engine = load(engine, None)
         rows = []
         for name, params in islice(DEMO_REQUESTS.items(), tiles):
-            fidelity, seconds = draw(parse_request(json.dumps(params)), drawing_engine, out / engine / name)
-            rows.append((name, fidelity, seconds))
+            held, seconds = draw(parse_request(json.dumps(params)), drawing_engine, out / engine / name)
+            rows.append((name, held.measured.fidelity, seconds))
         results.print(demo_table(engine, rows))
         say(results, f"The pictures are in {out.resolve()}")
 
@@ -214,7 +223,7 @@ def show_models(engine: str | None, *, hashes: bool) -> bool:
         return whole
 
 
-def draw_again(picture: Path, weights: Path | None, folder: Path) -> tuple[Fidelity, float]:
+def draw_again(picture: Path, weights: Path | None, folder: Path) -> tuple[HeldPicture, float]:
     """Draw the request of a picture with its engine; warns where this installation is another."""
     from plitka.metadata import differences, read_provenance
     from plitka.request import parse_request
@@ -234,23 +243,23 @@ def load(engine: str | None, weights: Path | None) -> Engine:
     return load_engine(engine or engine_name_from_environment(), weights=weights)
 
 
-def draw(request: TileRequest, engine: Engine, folder: Path) -> tuple[Fidelity, float]:
+def draw(request: TileRequest, engine: Engine, folder: Path) -> tuple[HeldPicture, float]:
     """Write the three files of a request into `folder`, saying so as each is finished.
 
-    Returns what was measured in the final picture, and the seconds that all files took.
+    Returns the final picture with what was measured in it, and the seconds that all files took.
     """
     from plitka.generate import generate as draw_files
 
-    measured, seconds = [], 0.0
+    held, seconds = [], 0.0
     files = draw_files(request, engine)
     folder.mkdir(parents=True, exist_ok=True)
     for result in files:
         path = folder / result.filename
         path.write_bytes(result.data)
         say(results, picture_line(result, path))
-        measured += [result.fidelity] if result.fidelity else []
+        held += [result.colors] if result.colors else []
         seconds = result.metrics.get("timing.total", seconds)
-    return measured[-1], seconds
+    return held[-1], seconds
 
 
 def say_notices(request: TileRequest) -> None:

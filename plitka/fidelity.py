@@ -7,72 +7,173 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.color_spread import shown_colors, without_thin_strips
 from plitka.mix import Mix
-from plitka.palette import delta_e00
-from plitka.plan import JOINT, TilePlan
+from plitka.palette import Lab, delta_e00
+from plitka.plan import JOINT_COLOR_INDEX, TilePlan
 
-# Lightness tells colours apart less reliably than a* and b*, because granules are lit and shaded.
-_LIGHTNESS_WEIGHT = 0.7
+# Colours of a smaller share have too few granules for a mean that says much.
+LEAST_SHARE_FOR_DELTA_E = 0.05
+# A granule shows one colour if this part of its pixels does; the others are soft edges, gaps and glints.
+_ONE_COLOR = 2 / 3
 
 
 @dataclass(frozen=True)
 class ColorFidelity:
     """One colour of the mix: `requested` and `measured` are shares from 0 to 1.
 
-    `delta_e` is the CIEDE2000 difference between the mean of the pixels counted for the colour and the colour
-    itself; None when no pixel was.
+    `hex` is the mean colour that was measured, `delta_e` its CIEDE2000 difference from the colour itself: of
+    the colour's own granules where the plan is known, else of the pixels counted for it. Both are None if
+    there are none.
     """
 
     id: str
     requested: float
     measured: float
     delta_e: float | None
+    hex: str | None
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """A measured picture. `worst_error_pp` is the largest error of a share, in percentage points."""
+    """A measured picture.
+
+    `worst_error_pp` is the largest error of a share, in percentage points; `worst_delta_e` the largest colour
+    difference among the colours of more than 5 %, None if none of them could be measured.
+    """
 
     colors: tuple[ColorFidelity, ...]
     worst_error_pp: float
+    worst_delta_e: float | None
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON-ready values."""
+        return asdict(self) | {"colors": [asdict(color) for color in self.colors]}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A picture measured in both ways: against its plan, None where no plan guided it, and by an outsider."""
+
+    plan: Fidelity | None
+    outsider: Fidelity
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """The measure that counts: the plan's where there is one."""
+        return self.plan or self.outsider
+
+    def as_dict(self) -> dict[str, Any]:
+        """The measure that counts, what it is against ("plan" or "mix"), and the outsider's, JSON-ready."""
         return {
-            "worst_error_pp": self.worst_error_pp,
-            "colors": [asdict(color) for color in self.colors],
+            "against": "plan" if self.plan else "mix",
+            **self.fidelity.as_dict(),
+            "outsider": self.outsider.as_dict(),
         }
 
 
 def measure(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None = None) -> Fidelity:
-    """Count the pixels of a (size, size, 3) uint8 sRGB picture by the nearest colour of the mix in CIELAB.
+    """Measure shares and colours of a (size, size, 3) uint8 sRGB picture.
 
-    With a plan, joint pixels are left out: shares are shares of granule area. Without one, everything in the
-    picture is counted, as an outsider would.
+    Without a plan, everything in the picture is counted, as an outsider who knows the mix alone would. With
+    one, joints are left out, every granule that shows one colour counts as a whole, and colours are compared
+    over the granules that the plan gave them. Raises ValueError for a size that does not divide the plan's.
     """
-    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab).reshape(-1, 3)
-    if plan is not None:
-        lab = lab[plan.labels(len(image)).ravel() != JOINT]
-    nearest = _nearest_colors(lab, mix)
-    counts = np.bincount(nearest, minlength=len(mix))
-    measured = counts / len(lab)
+    lab, shown = to_lab(image), shown_colors(image, mix)
+    if plan is None:
+        return _by_outsider(lab, shown, mix)
+    return _by_plan(lab, shown, plan)
+
+
+def measure_picture(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None) -> Measurement:
+    """Measure a picture as an outsider and, with a plan, against it; see `measure`."""
+    lab, shown = to_lab(image), shown_colors(image, mix)
+    by_plan = None if plan is None else _by_plan(lab, shown, plan)
+    return Measurement(by_plan, _by_outsider(lab, shown, mix))
+
+
+def _by_outsider(lab: NDArray[np.float32], shown: NDArray[np.uint8], mix: Mix) -> Fidelity:
+    shown = without_thin_strips(shown, len(mix))
+    counts = np.bincount(shown.ravel(), minlength=len(mix)).astype(np.float64)
+    return _fidelity(mix, counts, lab, shown)
+
+
+def _by_plan(lab: NDArray[np.float32], shown: NDArray[np.uint8], plan: TilePlan) -> Fidelity:
+    labels = plan.labels(len(lab))
+    counts = shares_of_granules(granule_counts(shown, labels, inner_pixels(labels), plan))
+    # Joints' label, -1, finds the colour appended last, which no colour of the mix is.
+    planned = np.append(plan.granule_color, np.uint8(JOINT_COLOR_INDEX)).take(labels)
+    return _fidelity(plan.mix, counts, lab, planned)
+
+
+def to_lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(h, w, 3) float32 CIELAB (D65) of a uint8 sRGB picture."""
+    return cv2.cvtColor(image.astype(np.float32) * np.float32(1 / 255), cv2.COLOR_RGB2Lab)
+
+
+def granule_counts(
+    shown: NDArray[np.uint8], labels: NDArray[np.int32], inner: NDArray[np.bool_], plan: TilePlan
+) -> NDArray[np.float64]:
+    """(G, len(mix)): pixels of each granule by the colour they show; joints are nobody's.
+
+    `inner` marks the pixels inside of granules (`inner_pixels`). The rim around them is part of the area but
+    has no say: it is soft, shaded or the neighbour's. Only granules that are all rim are told by it.
+    """
+    colors, granules = len(plan.mix), plan.granules.count
+    # A joint's label, -1, is counted before the first granule and dropped.
+    index = (labels + 1) * np.int32(colors) + shown
+    size = (granules + 1) * colors
+    everything = np.bincount(index.ravel(), minlength=size).reshape(granules + 1, colors)[1:]
+    of_inner = np.bincount(index[inner], minlength=size).reshape(granules + 1, colors)[1:]
+    said = np.where(of_inner.any(1, keepdims=True), of_inner, everything)
+    return said * (everything.sum(1, keepdims=True) / np.maximum(said.sum(1, keepdims=True), 1))
+
+
+def inner_pixels(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(h, w): pixels whose neighbours belong to the same granule; the border is no neighbour."""
+    square = np.ones((3, 3), np.uint8)
+    wide = (labels + 1).astype(np.uint16)
+    return cv2.erode(wide, square) == cv2.dilate(wide, square)
+
+
+def shares_of_granules(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(colors,) pixels by colour: granules of one colour as a whole, mottled ones pixel by pixel."""
+    areas = counts.sum(1)
+    whole = counts.max(1) >= _ONE_COLOR * areas
+    of_whole = np.bincount(counts[whole].argmax(1), areas[whole], counts.shape[1])
+    return of_whole + counts[~whole].sum(0)
+
+
+def mean_lab(lab: NDArray[np.float32], members: NDArray[np.bool_]) -> Lab | None:
+    """Mean of the pixels that `members` (h, w) marks; None if it marks none."""
+    mask = members.view(np.uint8)
+    if not mask.any():
+        return None
+    lightness, a, b, _ = cv2.mean(lab, mask)
+    return (lightness, a, b)
+
+
+def _fidelity(
+    mix: Mix, counts: NDArray[np.float64], lab: NDArray[np.float32], members: NDArray[np.uint8]
+) -> Fidelity:
+    """Put together what was counted; `members` says for each pixel whose mean it is part of."""
+    measured = counts / counts.sum()
     colors = []
     for index, color in enumerate(mix):
-        delta_e = None
-        if counts[index]:
-            mean = lab[nearest == index].mean(0, dtype=np.float64)
-            delta_e = round(delta_e00((float(mean[0]), float(mean[1]), float(mean[2])), color.lab), 2)
-        colors.append(
-            ColorFidelity(color.id, round(color.share, 6), round(float(measured[index]), 6), delta_e)
-        )
+        mean = mean_lab(lab, members == index)
+        delta_e = None if mean is None else round(delta_e00(mean, color.lab), 2)
+        shares = round(color.share, 6), round(float(measured[index]), 6)
+        colors.append(ColorFidelity(color.id, *shares, delta_e, None if mean is None else lab_to_hex(mean)))
     worst = max(abs(color.measured - color.requested) for color in colors)
-    return Fidelity(tuple(colors), round(worst * 100, 3))
+    differences = [
+        color.delta_e
+        for color in colors
+        if color.delta_e is not None and color.requested > LEAST_SHARE_FOR_DELTA_E
+    ]
+    return Fidelity(tuple(colors), round(worst * 100, 3), max(differences, default=None))
 
 
-def _nearest_colors(lab: NDArray[np.float32], mix: Mix) -> NDArray[np.intp]:
-    """Index of the nearest colour for each of the (n, 3) CIELAB pixels."""
-    weight = np.array([_LIGHTNESS_WEIGHT, 1, 1], np.float32)
-    means = np.array([color.lab for color in mix], np.float32) * weight
-    # |x - m|^2 without the |x|^2 that all colours share.
-    scores = (lab * weight) @ means.T - np.float32(0.5) * (means**2).sum(1)
-    return scores.argmax(1)
+def lab_to_hex(lab: Lab) -> str:
+    """``#RRGGBB`` of a CIELAB (D65) colour, clipped to sRGB."""
+    rgb = cv2.cvtColor(np.array([[lab]], np.float32), cv2.COLOR_Lab2RGB)[0, 0]
+    return "#" + np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8).tobytes().hex().upper()

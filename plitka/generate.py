@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.color_lock import HeldPicture, hold_colors
 from plitka.colormap import draw_colormap
 from plitka.engine import Engine, Job
-from plitka.fidelity import Fidelity, measure
 from plitka.metadata import encode, provenance_of
 from plitka.metrics import memory_metrics, picture_metrics
 from plitka.monitor import ResourceMonitor
@@ -30,10 +30,11 @@ class Result:
 
     Attributes:
         name: "preview", "final" or "colormap", in this order.
-        image: (size, size, 3) uint8 sRGB, as drawn.
+        image: (size, size, 3) uint8 sRGB.
         filename: `name` with the extension of its format.
         data: The bytes of the file, its provenance included.
-        fidelity: The colours as measured; None for the colour map, which is exact by construction.
+        colors: The colours as measured and, where needed, corrected; None for the colour map, which is exact
+            by construction.
         metrics: What became known with this file, by the names of `plitka.metrics.METRICS`.
     """
 
@@ -41,7 +42,7 @@ class Result:
     image: NDArray[np.uint8]
     filename: str
     data: bytes
-    fidelity: Fidelity | None
+    colors: HeldPicture | None
     metrics: dict[str, Any]
 
 
@@ -93,14 +94,14 @@ def _draw(job: Job, engine: Engine, monitor: ResourceMonitor | None, watch: Stop
     with closing(engine.draw(job)) as drawings:
         for drawing in drawings:
             seconds = {"draw": watch.lap()}
-            measured = measure(drawing.image, job.request.mix, job.plan)
+            held = hold_colors(drawing.name, drawing.image, job.request, job.plan)
             seconds["measure"] = watch.lap()
-            filename, data = _file(drawing.name, drawing.image, job.request.output_format, job, engine)
+            filename, data = _file(drawing.name, held.image, job.request.output_format, job, engine, held)
             seconds["encode"] = watch.lap()
-            known |= picture_metrics(drawing, measured, seconds)
+            known |= picture_metrics(drawing, held, seconds)
             if drawing.name == "preview":
                 known["timing.first_picture"] = watch.total
-            yield Result(drawing.name, drawing.image, filename, data, measured, known)
+            yield Result(drawing.name, held.image, filename, data, held, known)
             known = {}
             watch.resume()
     image = draw_colormap(job.plan, FINAL_SIZE)
@@ -114,7 +115,13 @@ def _draw(job: Job, engine: Engine, monitor: ResourceMonitor | None, watch: Stop
 
 
 def _file(
-    name: str, image: NDArray[np.uint8], output_format: str, job: Job, engine: Engine
+    name: str,
+    image: NDArray[np.uint8],
+    output_format: str,
+    job: Job,
+    engine: Engine,
+    held: HeldPicture | None = None,
 ) -> tuple[str, bytes]:
-    provenance = provenance_of(name, job.request, job.prompt, engine.name, engine.identity())
+    measured = {"fidelity": held.measured.as_dict(), "correction": held.correction()} if held else {}
+    provenance = provenance_of(name, job.request, job.prompt, engine.name, engine.identity(), measured)
     return f"{name}.{output_format}", encode(image, output_format, provenance)

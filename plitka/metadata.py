@@ -1,8 +1,8 @@
 """What a picture says of itself: enough to make it again, byte for byte.
 
 PNG files carry one text chunk per field of `Provenance`; WebP and JPEG carry the same fields as one JSON
-object in the EXIF field ImageDescription. There are no times and no measurements among them: the same
-request, engine and versions give the same bytes.
+object in the EXIF field ImageDescription. There are no times among them: the same request, engine
+and versions give the same bytes.
 """
 
 import functools
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,7 @@ class Provenance:
         engine: The engine's name.
         identity: What made the picture (model ids, revisions, hashes), a JSON object.
         versions: Versions of Plitka and of the packages that draw and write, a JSON object.
+        measured: Shares and colours, guidance and correction, a JSON object; empty for the colour map.
     """
 
     picture: str
@@ -65,12 +67,21 @@ class Provenance:
     engine: str
     identity: str
     versions: str
+    measured: str
 
 
 def provenance_of(
-    picture: str, request: TileRequest, prompt: Prompt, engine: str, identity: Mapping[str, str]
+    picture: str,
+    request: TileRequest,
+    prompt: Prompt,
+    engine: str,
+    identity: Mapping[str, str],
+    measured: Mapping[str, Any] = MappingProxyType({}),
 ) -> Provenance:
-    """Gather the provenance of the picture named `picture`, drawn by the engine named `engine`."""
+    """Gather the provenance of the picture named `picture`, drawn by the engine named `engine`.
+
+    `measured` is JSON-ready: what was measured in the picture, and how it was corrected.
+    """
     return Provenance(
         picture=picture,
         request=request.to_json(),
@@ -80,6 +91,7 @@ def provenance_of(
         engine=engine,
         identity=json.dumps(dict(identity), sort_keys=True),
         versions=json.dumps(dict(library_versions()), sort_keys=True),
+        measured=json.dumps(dict(measured), sort_keys=True),
     )
 
 

@@ -6,8 +6,8 @@ Names are dotted, as Cog nests them; a value keeps its type from one prediction 
 from collections.abc import Mapping
 from typing import Any
 
+from plitka.color_lock import HeldPicture
 from plitka.engine import Drawing
-from plitka.fidelity import Fidelity
 from plitka.monitor import Peaks
 from plitka.request import TileRequest
 
@@ -26,7 +26,7 @@ METRICS: Mapping[str, str] = {
     "steps.preview": "Denoising steps that the preview took.",
     "steps.final": "Denoising steps that the final picture took.",
     "timing.plan": "Seconds to check the request and to plan the tile.",
-    "timing.preview": "Seconds for the preview: draw, measure and encode, each on its own.",
+    "timing.preview": "Seconds for the preview: draw, measure (and correct) and encode, each on its own.",
     "timing.final": "Seconds for the final picture, likewise.",
     "timing.colormap": "Seconds for the colour map: draw and encode.",
     "timing.first_picture": "Seconds from the request to the finished file of the preview.",
@@ -34,9 +34,14 @@ METRICS: Mapping[str, str] = {
     "memory.peak_vram_mib": "Most video memory in use on the GPU, MiB; 0 without a GPU.",
     "memory.peak_torch_vram_mib": "Most video memory that this process held through torch, MiB.",
     "memory.peak_ram_mib": "Most memory of this process, MiB.",
-    "fidelity.preview": "Requested and measured shares and the colour difference of every colour, preview.",
+    "fidelity.preview": "Requested and measured share, mean colour and its ΔE00 for every colour, preview: "
+    "against the plan where it guided the picture, and in `outsider` against the mix alone.",
     "fidelity.final": "The same for the final picture.",
     "fidelity.worst_error_pp": "Largest error of a colour's share in the final picture, percentage points.",
+    "fidelity.outsider_error_pp": "The same as an outsider measures it, joints included.",
+    "correction.preview": "Colour guidance, colour lock, whether the preview was corrected and why, and "
+    "`before`: its measurement as drawn, null if it was not corrected.",
+    "correction.final": "The same for the final picture.",
 }
 
 
@@ -50,7 +55,7 @@ def request_metrics(request: TileRequest, engine_name: str) -> dict[str, Any]:
     }
 
 
-def picture_metrics(drawing: Drawing, fidelity: Fidelity, seconds: Mapping[str, float]) -> dict[str, Any]:
+def picture_metrics(drawing: Drawing, held: HeldPicture, seconds: Mapping[str, float]) -> dict[str, Any]:
     """What is known once a picture is finished; `seconds` has one entry per stage."""
     details = dict(drawing.report)
     metrics: dict[str, Any] = {
@@ -59,11 +64,13 @@ def picture_metrics(drawing: Drawing, fidelity: Fidelity, seconds: Mapping[str, 
         "pipeline.reason": details.pop("reason"),
         f"steps.{drawing.name}": details.pop("steps_run"),
         f"drawing.{drawing.name}": details,
-        f"fidelity.{drawing.name}": fidelity.as_dict(),
+        f"fidelity.{drawing.name}": held.measured.as_dict(),
+        f"correction.{drawing.name}": held.correction(),
         f"timing.{drawing.name}": dict(seconds),
     }
     if drawing.name == "final":
-        metrics["fidelity.worst_error_pp"] = fidelity.worst_error_pp
+        metrics["fidelity.worst_error_pp"] = held.measured.fidelity.worst_error_pp
+        metrics["fidelity.outsider_error_pp"] = held.measured.outsider.worst_error_pp
     return metrics
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationInfo,
+    field_validator,
+)
 
 from plitka.numerals import complaint, read_integer, read_number
 
@@ -14,6 +22,9 @@ DEFAULT_COLOR_GUIDANCE = 0.5
 DEFAULT_OUTPUT_FORMAT = "png"
 DEFAULT_SCHEDULER = "dpmpp_2m_karras"
 
+DEFAULT_COLOR_LOCK = "auto"
+
+ColorLock = Literal["auto", "off", "always"]
 Layout = Literal["surface", "grid", "brick"]
 OutputFormat = Literal["png", "webp", "jpg"]
 Scheduler = Literal["dpmpp_2m_karras", "dpmpp_sde_karras", "ddim", "euler", "euler_a"]
@@ -65,6 +76,9 @@ class Overrides(BaseModel):
     lora_scale: _Scale | None = Field(default=None, description=_SCALE)
     controlnet_scale: _Scale | None = Field(default=None, description=_SCALE)
     color_guidance: _Weight | None = Field(default=None, description="a number from 0 to 1")
+    color_lock: Annotated[ColorLock | None, BeforeValidator(read_choice)] = Field(
+        default=None, description='"auto" or "off", or "always" with color_guidance above 0'
+    )
     layout: Annotated[Layout | None, BeforeValidator(read_choice)] = Field(
         default=None, description='"surface", "grid" or "brick"'
     )
@@ -74,3 +88,10 @@ class Overrides(BaseModel):
     scheduler: Annotated[Scheduler | None, BeforeValidator(read_choice)] = Field(
         default=None, description='"dpmpp_2m_karras", "dpmpp_sde_karras", "ddim", "euler" or "euler_a"'
     )
+
+    @field_validator("color_lock")
+    @classmethod
+    def _has_granules_to_correct(cls, value: ColorLock | None, info: ValidationInfo) -> ColorLock | None:
+        if value == "always" and info.data.get("color_guidance") == 0:
+            raise complaint("needs granules of the plan to correct, and color_guidance 0 draws without them")
+        return value

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 if TYPE_CHECKING:
+    from plitka.color_lock import HeldPicture
     from plitka.fidelity import Fidelity
     from plitka.generate import Result
     from plitka.mix import Mix
     from plitka.models import FileStatus
 
+# A patch of colour in a table; where a terminal shows no colours, the hex beside it says what it is.
+PATCH = "\u2588\u2588"
 STATE_STYLES: Mapping[str, str] = {"ok": "green", "hub": "cyan", "missing": "yellow", "broken": "red"}
 
 
@@ -31,14 +35,44 @@ def picture_line(result: Result, path: Path) -> str:
     return f"{result.name:<8}  {size:<11}  {seconds:6.2f} s  {path}"
 
 
-def shares_table(fidelity: Fidelity) -> Table:
-    """Requested and measured share of every colour."""
-    table = Table("colour", *(_number(title) for title in ("requested", "measured", "error", "ΔE00")))
-    for color in fidelity.colors:
-        error = 100 * (color.measured - color.requested)
-        shares = (_percent(color.requested), _percent(color.measured))
-        table.add_row(color.id, *shares, f"{error:+.1f} pp", _difference(color.delta_e))
+def colors_table(held: HeldPicture) -> Table:
+    """Every colour of a picture: its share as requested, as measured and as an outsider sees it, its mean."""
+    fidelity, outsider = held.measured.fidelity, held.measured.outsider
+    shares = ["requested", "measured", "error"]
+    if held.measured.plan:
+        shares.append("by outsider")
+    table = Table(
+        "colour",
+        *(_number(title) for title in (*shares, "ΔE00")),
+        "mean colour",
+    )
+    for color, seen in zip(fidelity.colors, outsider.colors, strict=True):
+        error = f"{100 * (color.measured - color.requested):+.1f} pp"
+        row = [color.id, _percent(color.requested), _percent(color.measured), error]
+        if held.measured.plan:
+            row.append(_percent(seen.measured))
+        table.add_row(*row, _difference(color.delta_e), _patch(color.hex))
     return table
+
+
+def correction_line(held: HeldPicture) -> str:
+    """What was done about the colours of a picture, and how far it was and is from its mix."""
+    settings = f"colour guidance {held.guidance:g}, colour lock {held.lock}"
+    if held.before is None:
+        return f"{settings}: not corrected, {held.reason}"
+    before, after = _misses(held.before.fidelity), _misses(held.measured.fidelity)
+    return f"{settings}: corrected, {held.reason}\n{before} -> {after}"
+
+
+def _misses(fidelity: Fidelity) -> str:
+    worst = _difference(fidelity.worst_delta_e)
+    return f"worst share error {fidelity.worst_error_pp:.1f} pp, worst ΔE00 {worst}"
+
+
+def _patch(hex_color: str | None) -> Text:
+    if hex_color is None:
+        return Text("-")
+    return Text.assemble((PATCH, hex_color.lower()), f" {hex_color}")
 
 
 def plan_table(mix: Mix, shares: Iterable[float]) -> Table:

@@ -16,7 +16,13 @@ from plitka.document import FIELD, MAX_PARAMS_BYTES, find_clashes, read_document
 from plitka.errors import Problem, RequestError, shown
 from plitka.fields import MAX_COLORS, MAX_SEED, RequestFields, SimpleFields, proportions_of
 from plitka.mix import Mix, blend
-from plitka.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_OUTPUT_FORMAT, DEFAULT_SCHEDULER, Overrides
+from plitka.overrides import (
+    DEFAULT_COLOR_GUIDANCE,
+    DEFAULT_COLOR_LOCK,
+    DEFAULT_OUTPUT_FORMAT,
+    DEFAULT_SCHEDULER,
+    Overrides,
+)
 
 __all__ = [
     "DEFAULT_ANGLE",
@@ -82,6 +88,11 @@ class TileRequest:
         """How much the plan's colours lead the picture: 0 to 1."""
         given = self.overrides.color_guidance
         return DEFAULT_COLOR_GUIDANCE if given is None else given
+
+    @property
+    def color_lock(self) -> str:
+        """``auto``, ``off`` or ``always``: whether a finished picture is corrected towards the plan."""
+        return self.overrides.color_lock or DEFAULT_COLOR_LOCK
 
     @property
     def output_format(self) -> str:

@@ -55,8 +55,8 @@ def shade_ramp(color: MixColor, mix: Mix, light: LightStatistics) -> NDArray[np.
     Weighted by the light's frequency, the ramp's mean L* is the colour's, and so is the mean of a* and b* as
     far as the sRGB gamut allows. Shade and sheen end before they look like another colour of the mix.
     """
-    lightness = _lightness_ramp(color, _own_lightness(color, mix), light)
-    shades = _at_lightness(color, lightness)
+    lightness = _lightness_ramp(color, own_lightness(color, mix), light)
+    shades = at_lightness(color, lightness)
     shades[:, 1:] += np.array(color.lab[1:]) - light.frequency @ shades[:, 1:]
     return _to_srgb(shades)
 
@@ -68,10 +68,27 @@ def joint_ramp() -> NDArray[np.uint8]:
     return _to_srgb(lab)
 
 
-def _own_lightness(color: MixColor, mix: Mix) -> tuple[float, float]:
+def at_lightness(color: MixColor, lightness: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(n, 3) CIELAB: how the colour looks at each L*.
+
+    A palette colour passes through the colour of its lit facets, so that bright blue turns towards cyan as it
+    does on photographs; a hex colour keeps its hue. Chroma fades in deep shade.
+    """
+    mean = np.array(color.lab)
+    tint = np.zeros(2)
+    if color.id in PALETTE:
+        lit = np.array(hex_to_lab(PALETTE[color.id].lit_hex))
+        tint = (lit[1:] - mean[1:]) / max(lit[0] - mean[0], 1.0)
+    reach = np.clip(lightness - mean[0], -_TINT_REACH, _TINT_REACH)
+    fade = np.minimum(1.0, lightness / max(_FADE_FROM * mean[0], 1e-6)) ** _FADE_POWER
+    chromatic = (mean[1:] + reach[:, None] * tint) * fade[:, None]
+    return np.column_stack([lightness, chromatic]).astype(np.float32)
+
+
+def own_lightness(color: MixColor, mix: Mix) -> tuple[float, float]:
     """Lowest and highest L* at which the colour is clearly nearer to its own mean than to any other's."""
     lightness = np.arange(101.0)
-    shades = _at_lightness(color, lightness)
+    shades = at_lightness(color, lightness)
     own = np.linalg.norm(shades - np.array(color.lab, np.float32), axis=1)
     clear = np.ones(len(lightness), np.bool_)
     for other in mix:
@@ -115,23 +132,6 @@ def _approach(ramp: NDArray[np.float64], mean: float, limits: tuple[float, float
     room = np.where(ramp < mean, mean - limits[0], limits[1] - mean)
     room = np.maximum(room, 1.0)
     return mean + room * np.tanh((ramp - mean) / room)
-
-
-def _at_lightness(color: MixColor, lightness: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(n, 3) CIELAB: how the colour looks at each L*.
-
-    A palette colour passes through the colour of its lit facets, so that bright blue turns towards cyan as it
-    does on photographs; a hex colour keeps its hue. Chroma fades in deep shade.
-    """
-    mean = np.array(color.lab)
-    tint = np.zeros(2)
-    if color.id in PALETTE:
-        lit = np.array(hex_to_lab(PALETTE[color.id].lit_hex))
-        tint = (lit[1:] - mean[1:]) / max(lit[0] - mean[0], 1.0)
-    reach = np.clip(lightness - mean[0], -_TINT_REACH, _TINT_REACH)
-    fade = np.minimum(1.0, lightness / max(_FADE_FROM * mean[0], 1e-6)) ** _FADE_POWER
-    chromatic = (mean[1:] + reach[:, None] * tint) * fade[:, None]
-    return np.column_stack([lightness, chromatic]).astype(np.float32)
 
 
 def _to_srgb(lab: NDArray[np.float32]) -> NDArray[np.uint8]:

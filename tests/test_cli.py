@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -194,6 +195,35 @@ def test_demo_prints_shares_seconds_and_where_the_pictures_are(invoke, tmp_path)
         assert folder.name in result.stdout
     for title in ("requested", "measured", "seconds", str(tmp_path / "out/demo")):
         assert title in result.stdout
+
+
+def test_generate_prints_shares_and_colours_as_measured(invoke):
+    result = invoke("generate", "-p", PARAMS)
+    assert "not corrected" in result.stdout
+    for title in ("requested", "measured", "outsider", "ΔE00", "mean colour"):
+        assert title in result.stdout
+    assert re.search(r"██ #[0-9A-F]{6}", result.stdout)
+
+
+def test_a_patch_has_the_measured_colour_where_the_terminal_can(tmp_path):
+    import io
+
+    from rich.console import Console
+
+    from plitka.color_lock import hold_colors
+    from plitka.plan import plan_for
+    from plitka.report import colors_table
+    from plitka.request import parse_request
+    from plitka.swatch import draw_swatch
+
+    request = parse_request(PARAMS)
+    tile = plan_for(request)
+    held = hold_colors("final", draw_swatch(tile, 512), request, tile)
+    terminal = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=120)
+    terminal.print(colors_table(held))
+    for color in held.measured.fidelity.colors:
+        red, green, blue = bytes.fromhex(color.hex[1:])
+        assert f"38;2;{red};{green};{blue}m" in terminal.file.getvalue()
 
 
 def test_models_lists_every_engine_of_the_manifest(invoke, model_folder, monkeypatch):

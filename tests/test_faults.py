@@ -144,7 +144,7 @@ def finals(engine, **changes):
     return [result.data for result in generate.generate(parse_request(as_json(**changes)), engine)]
 
 
-@pytest.mark.parametrize("stage", ["build_prompt", "plan_for", "measure", "encode", "draw_colormap"])
+@pytest.mark.parametrize("stage", ["build_prompt", "plan_for", "hold_colors", "encode", "draw_colormap"])
 def test_cancelled_in_any_stage_of_ours_the_next_files_are_the_same(monkeypatch, stage):
     engine = RenderEngine()
     expected = finals(engine, angle=45)

@@ -2,17 +2,23 @@ import json
 
 import numpy as np
 import pytest
-from mixes import mix_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mixes import mix_of, random_mixes
+from model_faults import softened, with_wrong_granules
 
 from plitka.colormap import draw_colormap
-from plitka.fidelity import measure
+from plitka.fidelity import measure, measure_picture
+from plitka.mix import hex_mix_color
+from plitka.palette import hex_to_lab
 from plitka.plan import make_plan
 from plitka.swatch import draw_swatch
 
 
 def test_flat_colours_are_counted_to_the_pixel():
     mix = mix_of(RED=30, BLUE=70)
-    fidelity = measure(draw_colormap(make_plan(mix, 0, "surface", 1), 1024), mix)
+    plan = make_plan(mix, 0, "surface", 1)
+    fidelity = measure(draw_colormap(plan, 1024), mix, plan)
     assert [c.measured for c in fidelity.colors] == pytest.approx([0.3, 0.7], abs=1e-4)
     assert max(c.delta_e for c in fidelity.colors) < 0.5
 
@@ -37,6 +43,67 @@ def test_joints_do_not_count_as_granules_where_the_plan_is_known():
     picture = draw_swatch(plan, 1024)
     inside, outside = measure(picture, mix, plan), measure(picture, mix)
     assert inside.worst_error_pp < 1.0 < outside.worst_error_pp < 4.0
+
+
+@given(st.integers(0, 10**6), st.sampled_from([512, 1024]))
+@settings(max_examples=4, deadline=None)
+def test_the_plans_shares_are_read_off_its_swatch(seed, size):
+    (mix,) = random_mixes(1, seed)
+    plan = make_plan(mix, 30, "brick", seed)
+    fidelity = measure(draw_swatch(plan, size), mix, plan)
+    assert fidelity.worst_error_pp < 1.5
+    assert sum(color.measured for color in fidelity.colors) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [512, 1024])
+def test_granules_drawn_in_another_colour_are_counted_as_what_they_show(size):
+    mix = mix_of(RED=50, YELLOW=30, BLUE=20)
+    plan = make_plan(mix, 0, "surface", 2)
+    drawn = with_wrong_granules(plan, 0.3)
+    shares = [color.measured for color in measure(draw_swatch(drawn, size), mix, plan).colors]
+    assert shares == pytest.approx(drawn.shares(size).tolist(), abs=0.01)
+
+
+def test_a_soft_edge_between_black_and_white_is_not_grey():
+    mix = mix_of(BLACK=50, WHITE=40, GRAY=10)
+    plan = make_plan(mix, 0, "surface", 1)
+    soft = softened(draw_swatch(plan, 1024))
+    assert measure(soft, mix, plan).worst_error_pp < 1
+    assert measure(soft, mix).worst_error_pp < 6
+
+
+def test_an_outsider_counts_joints_as_what_they_look_like():
+    mix = mix_of(BLACK=50, WHITE=50)
+    plan = make_plan(mix, 45, "brick", 3)
+    measured = measure_picture(draw_swatch(plan, 1024), mix, plan)
+    black_inside, black_outside = (f.colors[0].measured for f in (measured.plan, measured.outsider))
+    assert black_inside < black_outside
+    assert measured.fidelity is measured.plan
+
+
+def test_a_picture_is_measured_alike_in_one_go_and_one_by_one():
+    mix = mix_of(RED=50, BLUE=50)
+    plan = make_plan(mix, 45, "brick", 3)
+    picture = draw_swatch(plan, 512)
+    measured = measure_picture(picture, mix, plan)
+    assert (measured.plan, measured.outsider) == (measure(picture, mix, plan), measure(picture, mix))
+    assert measure_picture(picture, mix, None).plan is None
+
+
+def test_the_mean_colour_is_told_as_hex():
+    mix = (hex_mix_color("#A63437"),)
+    flat = np.full((64, 64, 3), (0xA6, 0x34, 0x37), np.uint8)
+    (color,) = measure(flat, mix).colors
+    assert color.hex == "#A63437"
+    assert hex_to_lab(color.hex) == pytest.approx(mix[0].lab)
+
+
+def test_colours_of_small_shares_do_not_count_for_the_worst_difference():
+    mix = mix_of(RED=97, WHITE=3)
+    picture = np.full((64, 64, 3), (193, 72, 60), np.uint8)
+    picture[:4] = 128
+    fidelity = measure(picture, mix)
+    assert fidelity.colors[1].delta_e > 10 > fidelity.worst_delta_e
 
 
 def test_a_shifted_hue_shows_in_the_difference():

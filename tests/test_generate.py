@@ -75,7 +75,7 @@ def test_files_come_in_order_and_carry_their_names():
     assert [result.name for result in results] == ["preview", "final", "colormap"]
     assert [result.filename for result in results] == ["preview.png", "final.png", "colormap.png"]
     assert [result.image.shape for result in results] == [(512, 512, 3), (1024, 1024, 3), (1024, 1024, 3)]
-    assert [result.fidelity is None for result in results] == [False, False, True]
+    assert [result.colors is None for result in results] == [False, False, True]
 
 
 @pytest.mark.parametrize("output_format", ["png", "webp", "jpg"])
@@ -131,7 +131,7 @@ def test_failing_measurement_ends_the_work_of_the_engine(monkeypatch):
     def fail(*args):
         raise ValueError("unmeasurable")
 
-    monkeypatch.setattr("plitka.generate.measure", fail)
+    monkeypatch.setattr("plitka.generate.hold_colors", fail)
     engine = FakeEngine()
     with pytest.raises(ValueError, match="unmeasurable"):
         list(generate(request_of(), engine))
@@ -147,6 +147,7 @@ def test_metrics_of_all_files_together_are_the_documented_ones():
     assert collected.keys() == METRICS.keys()
     assert collected["drawing.final"] == {"extra": 5}
     assert collected["memory.peak_vram_mib"] == 3.0
+    assert collected["fidelity.worst_error_pp"] == collected["fidelity.final"]["worst_error_pp"]
     assert monitor.resets == 1
     json.dumps(collected, allow_nan=False)
 

@@ -150,6 +150,24 @@ def test_a_bad_field_is_named_with_its_value_and_what_is_allowed(request_, field
     assert str(problem).endswith(".")
 
 
+def test_a_lock_on_colours_that_no_plan_guides_is_refused():
+    (problem,) = problems_of(json.dumps(override(color_guidance="0", color_lock="Always")))
+    assert problem.field == "overrides.color_lock"
+    assert problem.value == '"Always"'
+    assert "color_guidance 0" in problem.complaint
+    assert problem.allowed == '"auto" or "off", or "always" with color_guidance above 0'
+
+
+@pytest.mark.parametrize("settings", [{"color_guidance": 0}, {"color_lock": "always"}])
+def test_a_lock_is_refused_only_without_guidance(settings):
+    parse_request(json.dumps(override(**settings)))
+
+
+def test_a_lock_is_one_of_three_words():
+    (problem,) = problems_of(json.dumps(override(color_guidance=0, color_lock="never")))
+    assert (problem.field, problem.complaint) == ("overrides.color_lock", "is not one of the choices")
+
+
 BAD_TEXTS = {
     "nothing": ("", "is empty"),
     "whitespace": (" \n ", "is empty"),

@@ -50,7 +50,8 @@ def test_scenario_gives_three_pictures_and_says_how_they_were_made(engine, scena
         assert (metrics["pipeline"]["controlnet"] == NO_CONTROLNET) == (scenario not in EDGES)
     else:
         assert metrics["pipeline"]["controlnet"] == NO_CONTROLNET
-        assert metrics["fidelity"]["worst_error_pp"] < 5
+        assert metrics["fidelity"]["worst_error_pp"] < 1
+        assert metrics["correction"]["final"]["corrected"] is False
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

@@ -45,7 +45,7 @@ PROFILES: Mapping[str, TrainingProfile] = MappingProxyType(
             decoder=Budget(NO_LIMIT, 6, 8, 1e-3),
             unet=Budget(NO_LIMIT, 50, 8, 1e-3),
             adapters=Budget(NO_LIMIT, 15, 8, 1e-3),
-            controlnet=Budget(NO_LIMIT, 11, 8, 5e-4),
+            controlnet=Budget(NO_LIMIT, 14, 8, 5e-4),
         ),
         "gpu": TrainingProfile(
             device="cuda",
