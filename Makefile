@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint bench schema references docs mini clean
+.PHONY: demo test lint bench schema references docs mini verify-sdxl clean
 
 demo: $(VENV)/.render
 	@$(BIN)/plitka demo
@@ -49,6 +49,10 @@ $(VENV)/.dev: $(VENV)/.render requirements-dev.txt
 PROFILE ?= cpu
 mini: $(VENV)/.dev
 	@$(BIN)/python -m training.make --profile $(PROFILE)
+
+# The real model, for whoever has a GPU and the hub: fetches, checks, draws, writes out/verify-sdxl/index.html.
+verify-sdxl: $(VENV)/.dev
+	@$(BIN)/python -m verification.sdxl --out out/verify-sdxl
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,37 +6,21 @@ import pytest
 from cog_server import pictures
 
 from plitka.metrics import NO_CONTROLNET
+from verification.scenarios import SCENARIOS, params_of
 
-STEPS = {"num_inference_steps": 2}
-SCENARIOS = {
-    "one colour": {"colors": [("red", 100)]},
-    "two colours": {"colors": [("black", 60), ("white", 40)]},
-    "three colours": {"colors": [("terracotta", 50), ("beige", 30), ("black", 20)]},
-    "four colours": {"colors": [("red", 40), ("blue", 30), ("grass green", 20), ("yellow", 10)]},
-    "shares as fractions": {"colors": [("dark green", 0.7), ("pearl", 0.3)]},
-    "45 degrees, softedge": {"colors": [("gray", 60), ("orange", 40)], "angle": 45},
-    "90 degrees, canny": {"colors": [("brown", 80), ("sand", 20)], "angle": 90},
-    "ControlNet switched off": {
-        "colors": [("violet", 50), ("white", 50)],
-        "angle": 45,
-        "overrides": {"use_controlnet": False},
-    },
-}
+STEPS = 2
 EDGES = {"45 degrees, softedge": "softedge", "90 degrees, canny": "canny"}
 
 
-def params_of(scenario):
-    request = {"angle": 0, "quality": "preview", "seed": 1, **SCENARIOS[scenario]}
-    request["colors"] = [{"name": name, "proportion": share} for name, share in request["colors"]]
-    request["overrides"] = {**STEPS, **request.get("overrides", {})}
-    return request
+def short_request(scenario):
+    return params_of(scenario, "preview", num_inference_steps=STEPS)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("engine", ["render", "sdxl"])
 def test_scenario_gives_three_pictures_and_says_how_they_were_made(engine, scenario, request):
     server = request.getfixturevalue(f"{engine}_server")
-    params = params_of(scenario)
+    params = short_request(scenario)
     prediction = server.predict(params_json=json.dumps(params))
     answer = pictures(prediction)
     metrics = prediction["metrics"]
@@ -68,7 +52,7 @@ def test_scenario_gives_three_pictures_and_says_how_they_were_made(engine, scena
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_colormap_shows_every_colour_of_the_mix_and_only_them(render_server, scenario):
-    params = params_of(scenario) | {"angle": 0}
+    params = short_request(scenario) | {"angle": 0}
     colormap = pictures(render_server.predict(params_json=json.dumps(params)))[2]
     areas = sorted((count for count, _ in colormap.getcolors(16)), reverse=True)
     shares = sorted((color["proportion"] for color in params["colors"]), reverse=True)
