@@ -10,7 +10,8 @@ Environment variables:
   one `.safetensors` file.
 - `PLITKA_ALLOW_BASE=1`: run without a LoRA or embeddings that are missing, instead of refusing to start.
 
-`PLITKA_ENGINE` is read by `plitka.engines`, `PLITKA_VRAM_FRACTION` by `plitka.device`.
+`PLITKA_ENGINE` is read by `plitka.engines`, `PLITKA_VRAM_FRACTION` by `plitka.device`, `PLITKA_COMPILE`
+and `PLITKA_GRAPHS` by `plitka.acceleration`.
 """
 
 import logging

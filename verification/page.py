@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+TITLE = "Plitka Pro on a real model"
 STYLE = """
 body { font: 15px/1.45 sans-serif; margin: 2em auto; max-width: 1000px; color: #222; }
 table { border-collapse: collapse; margin: .6em 0 1.4em; }
@@ -43,7 +44,7 @@ def write_page(
     summary = "; ".join(failed) if failed else "nothing"
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
-        f"<title>Plitka Pro on a real model</title><style>{STYLE}</style></head><body><h1>Plitka Pro on a real model</h1>",
+        f"<title>{TITLE}</title><style>{STYLE}</style></head><body><h1>{TITLE}</h1>",
         f"<p class='{'failed' if failed else ''}'>Failed: {escape(summary)}.</p>",
         _table(identity.items()),
         *(_check(check) for check in checks),
@@ -99,7 +100,5 @@ def _facts(scenario: ScenarioReport) -> list[tuple[str, str]]:
 
 
 def _table(rows: Iterable[Sequence[Any]]) -> str:
-    cells = "".join(
-        f"<tr><td>{escape(str(name))}</td><td>{escape(str(text))}</td></tr>" for name, text in rows
-    )
-    return f"<table>{cells}</table>" if cells else ""
+    lines = ["".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows]
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>" if lines else ""
