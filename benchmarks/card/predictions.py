@@ -55,6 +55,18 @@ def loaded(
     bench.reset_peak()
 
 
+def timing_of(prediction: Prediction) -> dict[str, Any]:
+    """The metrics of a prediction that are seconds."""
+    return {name: value for name, value in prediction.metrics.items() if name.startswith("timing.")}
+
+
+def uncompiled(bench: Bench) -> dict[str, Acceleration]:
+    """The engine as it is by default and, where that is possible, recorded."""
+    default = bench.default_acceleration()
+    recorded = {"recorded": replace(default, graphs=True)} if bench.device_info.backend == "cuda" else {}
+    return {"default": default, **recorded}
+
+
 def run_ours(bench: Bench) -> None:
     """The default, what each part of it gives, and the guided prediction, which is other work."""
     default = bench.default_acceleration()
@@ -116,7 +128,7 @@ def measure(bench: Bench, section: str, figure: str, engine: DiffusionEngine, **
         first_picture=prediction.metrics["timing.first_picture"],
         against_baseline=alike,
         same_each_time=len({run.results[1].data for run in predictions}) == 1,
-        timing={name: value for name, value in prediction.metrics.items() if name.startswith("timing.")},
+        timing=timing_of(prediction),
         **peak,
         **more,
     )
@@ -148,10 +160,7 @@ def _measure_step(bench: Bench, section: str, figure: str, engine: DiffusionEngi
 def run_controlnet(bench: Bench) -> None:
     """A prediction held by a ControlNet against one without, as the engine is by default and recorded."""
     held = bench.request(use_controlnet=True)
-    variants = {"default": bench.default_acceleration()}
-    if bench.device_info.backend == "cuda":
-        variants["recorded"] = replace(variants["default"], graphs=True)
-    for name, acceleration in variants.items():
+    for name, acceleration in uncompiled(bench).items():
         with loaded(bench, acceleration) as engine:
             predict(bench, engine, held)
             pairs = [
@@ -170,18 +179,19 @@ def run_controlnet(bench: Bench) -> None:
 
 def run_preview(bench: Bench) -> None:
     """Time to the first picture, and the part of a prediction that is not the UNet."""
-    with loaded(bench, bench.default_acceleration()) as engine, _unet_clock(bench, engine) as spent:
-        prediction = predict(bench, engine, bench.request())
-        unet = spent()
-        bench.emit(
-            "preview",
-            "first picture and what is not the UNet",
-            first_picture=prediction.metrics["timing.first_picture"],
-            seconds=prediction.seconds,
-            unet_seconds=unet,
-            not_unet_share=1 - unet / prediction.seconds,
-            timing={name: value for name, value in prediction.metrics.items() if name.startswith("timing.")},
-        )
+    for name, acceleration in uncompiled(bench).items():
+        with loaded(bench, acceleration) as engine, _unet_clock(bench, engine) as spent:
+            prediction = predict(bench, engine, bench.request())
+            unet = spent()
+            bench.emit(
+                "preview",
+                f"first picture and what is not the UNet, {name}",
+                first_picture=prediction.metrics["timing.first_picture"],
+                seconds=prediction.seconds,
+                unet_seconds=unet,
+                not_unet_share=1 - unet / prediction.seconds,
+                timing=timing_of(prediction),
+            )
 
 
 @contextmanager

@@ -20,11 +20,13 @@ LATENT_CHANNELS, PIXELS_PER_LATENT = 4, 8
 MATRIX = {"gpu": 8192, "cpu": 1024}
 # Words in the names of kernels (GPU) and operators (CPU), and what they are; the first that fits counts.
 KINDS = {
+    "fused by the compiler": ("triton_",),
+    "changes of layout": ("nchwtonhwc", "nhwctonchw"),
     "attention": ("flash", "fmha", "attention", "sdpa"),
     "convolution": ("conv", "cudnn", "fprop", "implicit", "mkldnn", "winograd"),
     "matrix product": ("gemm", "matmul", "cutlass", "cublas", "addmm", "bmm", "nvjet", "xmma", "::mm"),
     "normalisation": ("norm", "welford", "rowwisemoments"),
-    "copies and layout": ("copy", "memcpy", "memset", "nchw", "nhwc", "transpose", "cat", "contiguous"),
+    "copies": ("copy", "memcpy", "memset", "::cat", "transpose", "contiguous"),
 }
 OTHER = "elementwise and the rest"
 
