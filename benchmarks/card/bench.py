@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from card.architecture import Architecture
-from plitka.acceleration import Acceleration
+from plitka.acceleration import CHANNELS_LAST_BACKENDS, Acceleration
 from plitka.device import DeviceInfo
 from plitka.diffusion import DiffusionEngine
 from plitka.request import TileRequest, parse_request
@@ -97,7 +97,7 @@ class Bench:
 
     def default_acceleration(self) -> Acceleration:
         """What the engine does on this device without a word from the environment."""
-        return Acceleration(channels_last=self.device_info.backend in ("cuda", "rocm"))
+        return Acceleration(channels_last=self.device_info.backend in CHANNELS_LAST_BACKENDS)
 
     def seconds(self, work: Callable[[], object]) -> float:
         """Seconds of some work, the device's part of it included."""

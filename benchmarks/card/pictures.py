@@ -1,6 +1,7 @@
 """The pictures of one section kept for the next, and how far apart two of them are."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,15 @@ SAME = 999.0
 
 def keep_picture(bench: Bench, section: str, name: str, image: Image.Image) -> None:
     """Write a picture for later sections."""
-    folder = bench.out / "pictures"
-    folder.mkdir(exist_ok=True)
-    image.save(folder / f"{section.replace(', ', '-').replace(' ', '-')}-{name}.png", compress_level=1)
+    path = _path(bench, section, name)
+    path.parent.mkdir(exist_ok=True)
+    image.save(path, compress_level=1)
+
+
+def is_as_kept(bench: Bench, section: str, name: str, image: NDArray[np.uint8]) -> bool | None:
+    """Whether a picture is, to the bit, the one that another process has kept; None if none has."""
+    path = _path(bench, section, name)
+    return np.array_equal(np.asarray(Image.open(path)), image) if path.is_file() else None
 
 
 def difference_from_baseline(bench: Bench, name: str, image: NDArray[np.uint8]) -> dict[str, float] | None:
@@ -25,10 +32,14 @@ def difference_from_baseline(bench: Bench, name: str, image: NDArray[np.uint8]) 
     PSNR is 10 log10(255² / mean squared error). `contrast` is the standard deviation of the baseline's
     picture: two grey areas would be alike whatever was wrong.
     """
-    path = bench.out / "pictures" / f"baseline-{name}.png"
+    path = _path(bench, "baseline", name)
     if not path.is_file():
         return None
     kept = np.asarray(Image.open(path), np.float64)
     error = float(np.mean((kept - image) ** 2))
     psnr = 10 * math.log10(255**2 / error) if error else SAME
     return {"psnr_db": psnr, "contrast": float(kept.std())}
+
+
+def _path(bench: Bench, section: str, name: str) -> Path:
+    return bench.out / "pictures" / f"{section.replace(', ', '-').replace(' ', '-')}-{name}.png"

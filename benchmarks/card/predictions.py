@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from card.bench import Bench
-from card.pictures import difference_from_baseline, keep_picture
+from card.pictures import difference_from_baseline, is_as_kept, keep_picture
 from card.step import count_step_flops, step_seconds
 from plitka.acceleration import Acceleration
 from plitka.diffusion import DiffusionEngine
@@ -183,6 +183,7 @@ def run_preview(bench: Bench) -> None:
         with loaded(bench, acceleration) as engine, _unet_clock(bench, engine) as spent:
             prediction = predict(bench, engine, bench.request())
             unet = spent()
+            final = prediction.results[1].image
             bench.emit(
                 "preview",
                 f"first picture and what is not the UNet, {name}",
@@ -191,6 +192,7 @@ def run_preview(bench: Bench) -> None:
                 unet_seconds=unet,
                 not_unet_share=1 - unet / prediction.seconds,
                 timing=timing_of(prediction),
+                same_in_another_process=is_as_kept(bench, f"ours, {name}", "final", final),
             )
 
 
