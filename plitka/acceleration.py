@@ -59,9 +59,7 @@ def acceleration_for(device_info: DeviceInfo) -> Acceleration:
     if graphs not in GRAPHS_SETTINGS:
         raise DeviceError(f"{GRAPHS_VARIABLE}: {graphs!r} is not one of 0, 1")
     if GRAPHS_SETTINGS[graphs] and device_info.backend not in GRAPH_BACKENDS:
-        raise DeviceError(
-            f"{GRAPHS_VARIABLE}: 1 needs an NVIDIA or AMD GPU; the device is {device_info.name}"
-        )
+        raise DeviceError(f"{GRAPHS_VARIABLE}: 1 needs an NVIDIA or AMD GPU; here is {device_info.name}")
     return Acceleration(
         channels_last=device_info.backend in CHANNELS_LAST_BACKENDS,
         compile=next(known for known in COMPILE_MODES if known == mode),

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from checkpoints import LORA_FILE, describe_file
+from drawing import load_small_engine
 
 from plitka.manifest import engine_models
 from plitka.models import verify
@@ -73,8 +74,9 @@ def test_a_file_that_is_not_the_listed_one_is_refused(folder, tmp_path):
         list(fetch_models(engine_models("sdxl", folder), folder, hub_of(hub)))
 
 
-def test_the_check_draws_every_scenario_and_writes_a_page_with_its_figures(folder, tmp_path):
+def test_the_check_draws_every_scenario_and_writes_a_page_with_its_figures(folder, tmp_path, monkeypatch):
     out = tmp_path / "out"
+    monkeypatch.setattr(sdxl, "load_engine", lambda name: load_small_engine(folder))
     failed = sdxl.run("sdxl", out, steps=1, download=None, color_benchmark=tmp_path / "missing.py")
     assert failed == []
     page = (out / sdxl.PAGE).read_text()

@@ -26,6 +26,7 @@ COLUMNS = {
     "peak_reserved_gb": "peak {:.2f} GB",
     "peak_reserved_beside_weights_gb": "{:.2f} GB beside the weights",
     "offload": "offload: {}",
+    "same_in_another_process": "same picture in another process: {}",
     "busy_share": "device busy {:.0%}",
 }
 
