@@ -44,8 +44,10 @@ if TYPE_CHECKING:
 # The prompt's words for the embeddings, as the prompt is built for two vectors.
 PROMPT_TOKENS = TRIGGER.partition(" ")[2]
 GIB = 1024**3
-# Any request that is drawn from noise, with guidance; one step of each picture is enough.
-WARM_UP = {"colors": [{"name": "black"}], "seed": 0, "overrides": {"color_guidance": 0}}
+# Any mix will do; one step of each picture is enough.
+WARM_UP_COLORS = [{"name": "black"}]
+# From noise, and from the swatch.
+WARM_UP_COLOR_GUIDANCE = (0.0, 0.5)
 WARM_UP_PROFILE = Profile(steps_preview=1, steps_final=1, guidance_scale=6.5)
 
 T = TypeVar("T")
@@ -158,9 +160,11 @@ class DiffusionEngine:
 
     def warm_up(self) -> None:
         """Draw one step at each size: what is compiled or recorded by the first picture is ready then."""
-        request = parse_request(json.dumps(WARM_UP))
-        for _ in self.draw(Job(request, build_prompt(request), WARM_UP_PROFILE, plan_for(request))):
-            pass
+        for guidance in WARM_UP_COLOR_GUIDANCE:
+            document = {"colors": WARM_UP_COLORS, "seed": 0, "overrides": {"color_guidance": guidance}}
+            request = parse_request(json.dumps(document))
+            for _ in self.draw(Job(request, build_prompt(request), WARM_UP_PROFILE, plan_for(request))):
+                pass
 
     def _draw(self, job: Job) -> Generator[Drawing]:
         # Swatches and edges are drawn in a thread while the device encodes the prompt and denoises.

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-# Two sizes, with a ControlNet and without, with guidance; each holds its inputs and, together, one set of
-# intermediate results.
-KEPT = 6
+# All there can be: two sizes, from noise or from the swatch, with a ControlNet or without, guided or not. Each
+# holds its inputs; the intermediate results are one set for all.
+KEPT = 16
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,12 @@ def _copied(value: Any) -> Any:
 
 
 def _signature(value: Any) -> Hashable:
-    """What a recording depends on: shapes and types of tensors, and every other value."""
+    """What a recording depends on: how tensors lie in memory, and every other value.
+
+    Strides are part of it, since libraries choose their kernels by them, and each kernel rounds in its way.
+    """
     if isinstance(value, torch.Tensor):
-        return (tuple(value.shape), value.dtype, value.device)
+        return (tuple(value.shape), value.stride(), value.dtype, value.device)
     if isinstance(value, dict):
         return tuple((name, _signature(part)) for name, part in value.items())
     if isinstance(value, list | tuple):
