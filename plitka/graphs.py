@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-# All there can be: two sizes, from noise or from the swatch, with a ControlNet or without, guided or not. Each
-# holds its inputs; the intermediate results are one set for all.
+# All there can be: two sizes, from noise or from the swatch, with a ControlNet or without, guided or not.
+# Each holds its inputs; the intermediate results are one set for all.
 KEPT = 16
 
 
