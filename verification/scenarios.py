@@ -24,7 +24,7 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 def params_of(scenario: str, quality: str = "standard", **overrides: Any) -> dict[str, Any]:
     """A scenario as a request, seed 1; `overrides` are those of the request, beside the scenario's own."""
-    request = {"angle": 0, "quality": quality, "seed": 1, **SCENARIOS[scenario]}
+    request: dict[str, Any] = {"angle": 0, "quality": quality, "seed": 1, **SCENARIOS[scenario]}
     request["colors"] = [{"name": name, "proportion": share} for name, share in request["colors"]]
     request["overrides"] = {**overrides, **request.get("overrides", {})}
     return request

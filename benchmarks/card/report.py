@@ -38,7 +38,8 @@ def write_report(out: Path, folder: Path) -> None:
     text = page.read_text(encoding="utf-8")
     if not BLOCK.search(text):
         raise SystemExit(f"{page}: there is no block between <!-- measured --> and <!-- end -->")
-    page.write_text(BLOCK.sub(lambda found: found[1] + table(figures) + found[2], text), encoding="utf-8")
+    block = f"\n![Seconds of a whole prediction]({CHART})\n{table(figures)}"
+    page.write_text(BLOCK.sub(lambda found: found[1] + block + found[2], text), encoding="utf-8")
     (folder / CHART).write_text(chart(figures), encoding="utf-8")
 
 
