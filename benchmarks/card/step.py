@@ -52,7 +52,7 @@ def _inputs(architecture: Architecture, size: int, device: str, dtype: torch.dty
     random = torch.Generator(device).manual_seed(3)
     return {
         "sample": torch.randn(shape, generator=random, device=device, dtype=dtype),
-        "timestep": torch.tensor(500.0, device=device),
+        "timestep": torch.tensor(500, device=device),
         **unet_conditions(architecture, GUIDED_BATCH, device, dtype),
         "return_dict": False,
     }
