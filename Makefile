@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RELEASE := .venv-release/bin
 
-.PHONY: demo test lint bench schema references docs mini lock audit clean
+.PHONY: demo test lint bench schema references docs mini verify-sdxl lock audit clean
 
 # First at once, by the engine that needs no model; then by the embedded model, the way the container draws.
 demo: $(VENV)/.render
@@ -59,6 +59,10 @@ $(VENV)/.dev: $(VENV)/.diffusion requirements-dev.txt
 PROFILE ?= cpu
 mini: $(VENV)/.dev
 	@$(BIN)/python -m training.make --profile $(PROFILE)
+
+# The real model, for whoever has a GPU and the hub: fetches, checks, draws, writes out/verify-sdxl/index.html.
+verify-sdxl: $(VENV)/.dev
+	@$(BIN)/python -m verification.sdxl --out out/verify-sdxl
 
 # Every package of the container with its hashes, from the pins in requirements.txt, and the table of licences.
 lock: .venv-release/.tools $(VENV)/.dev

@@ -90,7 +90,9 @@ METRICS: Mapping[str, str] = {
     "Everything else that the engine reports of the final picture.": "То же об итоговой картинке.",
     "Denoising steps that the preview took.": "Число шагов предпросмотра.",
     "Denoising steps that the final picture took.": "Число шагов итоговой картинки.",
-    "Seconds to check the request and to plan the tile.": ("Секунды на проверку запроса и план плитки."),
+    "Seconds to plan the tile, in a thread beside the first picture.": (
+        "Секунды на план плитки, в потоке рядом с первой картинкой."
+    ),
     '"auto" or "off", or "always" with color_guidance above 0': (
         '"auto" или "off"; "always" — при color_guidance больше 0'
     ),
@@ -126,11 +128,10 @@ METRICS: Mapping[str, str] = {
     "Shares and colours, guidance and correction, a JSON object; empty for the colour map.": (
         "Доли и цвета, guidance и исправление, объект JSON; у карты цветов пуст."
     ),
-    "Seconds for the preview: draw, measure and encode, each on its own.": (
-        "Секунды на предпросмотр: рисование, измерение и запись — каждое отдельно."
-    ),
     "Seconds for the final picture, likewise.": "Секунды на итоговую картинку, так же.",
-    "Seconds for the colour map: draw and encode.": "Секунды на карту цветов: рисование и запись.",
+    "Seconds for the colour map, draw and encode, in the same thread.": (
+        "Секунды на карту цветов, рисование и запись, в том же потоке."
+    ),
     "Seconds from the request to the finished file of the preview.": (
         "Секунды от запроса до готового файла предпросмотра."
     ),
@@ -144,9 +145,6 @@ METRICS: Mapping[str, str] = {
         "Наибольший расход видеопамяти этим процессом через torch, МиБ."
     ),
     "Most memory of this process, MiB.": "Наибольший расход памяти этим процессом, МиБ.",
-    "Requested and measured shares and the colour difference of every colour, preview.": (
-        "Заказанные и измеренные доли и отличие каждого цвета, предпросмотр."
-    ),
     "The same for the final picture.": "То же для итоговой картинки.",
     "Largest error of a colour's share in the final picture, percentage points.": (
         "Наибольшая ошибка доли цвета в итоговой картинке, процентные пункты."

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from diffusers import ControlNetModel, ControlNetUnionModel
@@ -128,5 +127,5 @@ def _plain(value: Any) -> Any:
 
 def _weight_bytes(source: ControlNetSource, location: Location) -> int:
     if location.is_local:
-        return sum(file.stat().st_size for file in Path(location.path).rglob("*.safetensors"))
+        return sum(file.stat().st_size for file in location.weight_files)
     return sum(file.size or 0 for file in source.files) or TYPICAL_BYTES

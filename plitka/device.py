@@ -69,7 +69,10 @@ class DeviceInfo:
 
 @dataclass(frozen=True)
 class MemoryStatus:
-    """Memory of a device in bytes; `allocated` and `reserved` are this process's share, 0 on the CPU."""
+    """Memory of a device in bytes; `allocated` and `reserved` are this process's share, 0 on the CPU.
+
+    `free` is what this process may still take, within its own limit if it has one.
+    """
 
     total: int
     free: int
@@ -146,7 +149,12 @@ def manage_gpu_memory(device_info: DeviceInfo, action: Literal["check", "clear"]
         driver.empty_cache()
     free, total = driver.mem_get_info(device_info.device)
     allocated = driver.memory_allocated(device_info.device)
-    return MemoryStatus(total, free, allocated, driver.memory_reserved(device_info.device))
+    reserved = driver.memory_reserved(device_info.device)
+    if device_info.backend != "xpu":
+        # A limit on this process is none that the driver knows of.
+        limit = int(total * torch.cuda.get_per_process_memory_fraction(device_info.device))
+        free = max(min(free, limit - reserved), 0)
+    return MemoryStatus(total, free, allocated, reserved)
 
 
 def vram_fraction() -> float | None:

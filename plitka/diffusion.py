@@ -5,18 +5,17 @@ The libraries are imported by `DiffusionEngine.load`, after it is known whether 
 
 from __future__ import annotations
 
+import json
 import logging
-import tempfile
-import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from plitka.acceleration import Acceleration, acceleration_for
 from plitka.denoising import (
     CONDITIONING_SIZE,
     Stage,
@@ -28,13 +27,15 @@ from plitka.denoising import (
 from plitka.device import DeviceInfo, manage_gpu_memory, optimize_for_device, select_best_device
 from plitka.engine import Drawing, Job
 from plitka.gpu_errors import GpuMemoryError, is_fatal, is_out_of_memory
-from plitka.models import Adapters, EngineFiles, find_adapters, find_files
+from plitka.loading import identity_of, opened_weights, timed_phase
+from plitka.models import find_adapters, find_files
+from plitka.plan import plan_for
 from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES, Profile
 from plitka.progress import bar_options
-from plitka.prompt import TOKEN_LIMIT, TRIGGER, Prompt, check_token_budget
-from plitka.request import TileRequest
+from plitka.prompt import TOKEN_LIMIT, TRIGGER, Prompt, build_prompt, check_token_budget
+from plitka.read_ahead import read_ahead
+from plitka.request import TileRequest, parse_request
 from plitka.routing import Route, route
-from plitka.weight_files import hash_file, unpack_weights
 
 if TYPE_CHECKING:
     from plitka.lora import Lora
@@ -42,8 +43,12 @@ if TYPE_CHECKING:
 
 # The prompt's words for the embeddings, as the prompt is built for two vectors.
 PROMPT_TOKENS = TRIGGER.partition(" ")[2]
-VERSIONED_LIBRARIES = ("torch", "diffusers", "transformers", "peft")
 GIB = 1024**3
+# Any mix will do; one step of each picture is enough.
+WARM_UP_COLORS = [{"name": "black"}]
+# From noise, and from the swatch.
+WARM_UP_COLOR_GUIDANCE = (0.0, 0.5)
+WARM_UP_PROFILE = Profile(steps_preview=1, steps_final=1, guidance_scale=6.5)
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -78,30 +83,34 @@ class DiffusionEngine:
         on_phase: Callable[[str, float], None] | None = None,
         *,
         device_info: DeviceInfo | None = None,
+        acceleration: Acceleration | None = None,
         preview_size: int = PREVIEW_SIZE,
         final_size: int = FINAL_SIZE,
     ) -> DiffusionEngine:
         """Load an engine of the manifest onto the best device; no ControlNet yet.
 
         `weights` is a folder, `.tar` or `.zip` with a LoRA and embeddings, in place of the model folder's
-        own. `on_phase(phase, seconds)` is called as each phase ends. Raises ModelFileError if a file is
-        missing, broken or does not fit, DeviceError for a device setting that is not allowed.
+        own; `acceleration` replaces what the environment asks for. `on_phase(phase, seconds)` is called as
+        each phase ends. Raises ModelFileError if a file is missing, broken or does not fit, DeviceError for a
+        setting of the device that is not allowed.
         """
-        phase = partial(_phase, on_phase)
+        phase = partial(timed_phase, on_phase)
         with phase("device"):
             device_info = device_info or select_best_device()
+            acceleration = acceleration or acceleration_for(device_info)
             optimize_for_device(device_info)
-        with _opened(weights) as weights_folder:
+        with opened_weights(weights) as weights_folder:
             with phase("files"):
                 files = find_files(name)
                 adapters = find_adapters(files.models, files.folder, weights_folder)
-                identity = _identity(name, device_info, files, adapters)
+                read_ahead(files.loaded_at_setup)
+                identity = identity_of(name, device_info, files, adapters)
             with phase("libraries"):
                 from plitka.lora import load_lora
                 from plitka.pipelines import Pipelines
                 from plitka.textual_inversion import load_textual_inversion
             with phase("base"):
-                pipelines = Pipelines(files, device_info)
+                pipelines = Pipelines(files, device_info, acceleration)
             engine = cls(name, pipelines, identity, preview_size=preview_size, final_size=final_size)
             engine.profiles = files.models.quality_profiles()
             if adapters.embeddings and files.models.embeddings:
@@ -114,6 +123,10 @@ class DiffusionEngine:
                     engine.default_lora_scale = files.models.lora.scale
                     engine.lora.apply(engine.default_lora_scale)
                     log.info("LoRA: %d modules at scale %g", engine.lora.modules, engine.default_lora_scale)
+        pipelines.accelerate()
+        if acceleration.compile != "off" or acceleration.graphs:
+            with phase("warm-up"):
+                engine.warm_up()
         return engine
 
     def identity(self) -> dict[str, str]:
@@ -147,37 +160,66 @@ class DiffusionEngine:
         self.lora = None
         self.pipelines.close()
 
+    def warm_up(self) -> None:
+        """Draw one step at each size: what is compiled or recorded by the first picture is ready then."""
+        for guidance in WARM_UP_COLOR_GUIDANCE:
+            document = {"colors": WARM_UP_COLORS, "seed": 0, "overrides": {"color_guidance": guidance}}
+            request = parse_request(json.dumps(document))
+            for _ in self.draw(Job(request, build_prompt(request), WARM_UP_PROFILE, plan_for(request))):
+                pass
+
     def _draw(self, job: Job) -> Generator[Drawing]:
+        # Swatches and edges are drawn in a thread while the device encodes the prompt and denoises.
+        helper = ThreadPoolExecutor(1, "plitka-inputs")
+        try:
+            yield from self._pictures(job, helper)
+        finally:
+            helper.shutdown(cancel_futures=True)
+
+    def _pictures(self, job: Job, helper: ThreadPoolExecutor) -> Generator[Drawing]:
         chosen = route(job.request)
+        preview_size, final_size = self._sizes
+        stages = (
+            Stage("preview", preview_size, job.profile.steps_preview),
+            Stage("final", final_size, job.profile.steps_final),
+        )
+        inputs = [helper.submit(self._inputs, job, chosen, stage) for stage in stages]
         retries: list[str] = []
         if self.lora is not None:
             scale = job.request.overrides.lora_scale
             self.lora.apply(self.default_lora_scale if scale is None else scale)
         embeddings = self._with_fallback(partial(self._encode, job.prompt), retries)
-        preview_size, final_size = self._sizes
-        for stage in (
-            Stage("preview", preview_size, job.profile.steps_preview),
-            Stage("final", final_size, job.profile.steps_final),
-        ):
-            drawing = self._with_fallback(partial(self._picture, job, chosen, embeddings, stage), retries)
+        for stage, given in zip(stages, inputs, strict=True):
+            picture = partial(self._picture, job, chosen, embeddings, stage, given)
+            drawing = self._with_fallback(picture, retries)
             memory = {"offload": self.pipelines.offload_level, "retries": list(retries)}
             yield Drawing(stage.name, drawing.image, {**drawing.report, **memory})
 
+    def _inputs(self, job: Job, chosen: Route, stage: Stage) -> dict[str, Any]:
+        """What one picture starts from and what holds it."""
+        inputs = start_inputs(job, stage)
+        if chosen.control is not None:
+            inputs |= control_inputs(
+                job, stage, chosen.control, self.pipelines.controlnets.mode(chosen.control)
+            )
+        return inputs
+
     def _picture(
-        self, job: Job, chosen: Route, embeddings: Mapping[str, torch.Tensor], stage: Stage
+        self,
+        job: Job,
+        chosen: Route,
+        embeddings: Mapping[str, torch.Tensor],
+        stage: Stage,
+        inputs: Future[dict[str, Any]],
     ) -> Drawing:
         """Denoise and decode one picture."""
         request, guidance_scale = job.request, job.profile.guidance_scale
         strength = swatch_strength(request.color_guidance, stage.steps)
         pipeline, controlnet = self.pipelines.get(chosen.control, strength is not None, request.scheduler)
         pipeline.set_progress_bar_config(**bar_options(f"{stage.name} {stage.size}x{stage.size}"))
-        inputs = start_inputs(job, stage)
-        if chosen.control is not None:
-            mode = self.pipelines.controlnets.mode(chosen.control)
-            inputs |= control_inputs(job, stage, chosen.control, mode)
         latents = pipeline(
             **embeddings,
-            **inputs,
+            **inputs.result(),
             num_inference_steps=stage.steps,
             guidance_scale=guidance_scale,
             generator=torch.Generator("cpu").manual_seed(request.seed),
@@ -257,35 +299,3 @@ class DiffusionEngine:
             f"{status.free / GIB:.1f} GiB free of {status.total / GIB:.1f} GiB, "
             f"{status.allocated / GIB:.1f} GiB held by this process ({failure})"
         )
-
-
-@contextmanager
-def _phase(on_phase: Callable[[str, float], None] | None, name: str) -> Iterator[None]:
-    """Time one phase of loading; tell the log and the caller."""
-    start = time.perf_counter()
-    yield
-    seconds = time.perf_counter() - start
-    log.info("%s: %.1f s", name, seconds)
-    if on_phase is not None:
-        on_phase(name, seconds)
-
-
-@contextmanager
-def _opened(weights: Path | None) -> Iterator[Path | None]:
-    """The folder with an operator's own weights; an archive is unpacked for as long as it is needed."""
-    if weights is None or weights.is_dir():
-        yield weights
-        return
-    with tempfile.TemporaryDirectory(prefix="plitka-weights-") as folder:
-        unpack_weights(weights, Path(folder))
-        yield Path(folder)
-
-
-def _identity(name: str, device_info: DeviceInfo, files: EngineFiles, adapters: Adapters) -> dict[str, str]:
-    """What makes the pictures; the same text on every run."""
-    parts = {"engine": name, "base": files.base.name, "vae": files.vae.name if files.vae else files.base.name}
-    parts |= {f"controlnet.{key}": location.name for key, location in files.controlnets.items()}
-    for part, path in (("lora", adapters.lora), ("embeddings", adapters.embeddings)):
-        parts[part] = f"{path.name} sha256:{hash_file(path)}" if path else "none"
-    parts |= {library: version(library) for library in VERSIONED_LIBRARIES}
-    return {**parts, "device": device_info.name, "dtype": device_info.dtype}

@@ -1,6 +1,7 @@
 """What turns a plan and a prompt into pixels: the protocol of every engine, and the one without weights."""
 
 from collections.abc import Generator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,12 +17,17 @@ from plitka.swatch import draw_swatch
 
 @dataclass(frozen=True)
 class Job:
-    """Everything an engine needs to draw one request."""
+    """Everything an engine needs to draw one request. `planned` may be a plan that a thread is making."""
 
     request: TileRequest
     prompt: Prompt
     profile: Profile
-    plan: TilePlan
+    planned: TilePlan | Future[TilePlan]
+
+    @property
+    def plan(self) -> TilePlan:
+        """The plan; waits for it while it is being made."""
+        return self.planned.result() if isinstance(self.planned, Future) else self.planned
 
 
 @dataclass(frozen=True)

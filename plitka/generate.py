@@ -1,9 +1,10 @@
 """The way through the house: one request in, three finished files out."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from plitka.engine import Engine, Job
 from plitka.metadata import encode, provenance_of
 from plitka.metrics import memory_metrics, picture_metrics
 from plitka.monitor import ResourceMonitor
-from plitka.plan import plan_for
+from plitka.plan import TilePlan, plan_for
 from plitka.profiles import FINAL_SIZE, profile_for
-from plitka.prompt import build_prompt
+from plitka.prompt import Prompt, build_prompt
 from plitka.request import TileRequest
 
 # Flat colours that are read back by value: never a lossy format, and PNG is the one everybody opens.
@@ -82,14 +83,34 @@ def generate(
         monitor.reset_peaks()
     prompt = build_prompt(request)
     engine.check(request, prompt)
-    job = Job(request, prompt, profile_for(request, engine.profiles), plan_for(request))
     watch.lap()
-    return _draw(job, engine, monitor, watch)
+    return _draw(request, prompt, engine, monitor, watch)
 
 
-def _draw(job: Job, engine: Engine, monitor: ResourceMonitor | None, watch: Stopwatch) -> Generator[Result]:
-    known: dict[str, Any] = {"timing.plan": watch.total}
+def _draw(
+    request: TileRequest, prompt: Prompt, engine: Engine, monitor: ResourceMonitor | None, watch: Stopwatch
+) -> Generator[Result]:
     watch.resume()
+    planning: dict[str, Any] = {}
+    # Plan and colour map are made in a thread: a picture that starts from noise waits for neither.
+    helper = ThreadPoolExecutor(1, "plitka-files")
+    try:
+        profile = profile_for(request, engine.profiles)
+        job = Job(request, prompt, profile, helper.submit(_plan, request, planning))
+        colormap = helper.submit(_colormap, job, engine)
+        yield from _pictures(job, engine, watch, planning)
+        result = colormap.result()
+    finally:
+        helper.shutdown(cancel_futures=True)
+    watch.lap()
+    known = {**result.metrics, "timing.total": watch.total}
+    if monitor is not None:
+        known |= memory_metrics(monitor.peaks())
+    yield replace(result, metrics=known)
+
+
+def _pictures(job: Job, engine: Engine, watch: Stopwatch, planning: Mapping[str, Any]) -> Generator[Result]:
+    known: dict[str, Any] = {}
     # An engine draws in a generator; leaving early, by an error of ours too, must end its work at once.
     with closing(engine.draw(job)) as drawings:
         for drawing in drawings:
@@ -100,18 +121,26 @@ def _draw(job: Job, engine: Engine, monitor: ResourceMonitor | None, watch: Stop
             seconds["encode"] = watch.lap()
             known |= picture_metrics(drawing, held, seconds)
             if drawing.name == "preview":
-                known["timing.first_picture"] = watch.total
+                known |= {**planning, "timing.first_picture": watch.total}
             yield Result(drawing.name, held.image, filename, data, held, known)
             known = {}
             watch.resume()
+
+
+def _plan(request: TileRequest, planning: dict[str, Any]) -> TilePlan:
+    watch = Stopwatch()
+    plan = plan_for(request)
+    planning["timing.plan"] = watch.lap()
+    return plan
+
+
+def _colormap(job: Job, engine: Engine) -> Result:
+    watch = Stopwatch()
     image = draw_colormap(job.plan, FINAL_SIZE)
     seconds = {"draw": watch.lap()}
     filename, data = _file("colormap", image, COLORMAP_FORMAT, job, engine)
     seconds["encode"] = watch.lap()
-    known = {"timing.colormap": seconds, "timing.total": watch.total}
-    if monitor is not None:
-        known |= memory_metrics(monitor.peaks())
-    yield Result("colormap", image, filename, data, None, known)
+    return Result("colormap", image, filename, data, None, {"timing.colormap": seconds})
 
 
 def _file(

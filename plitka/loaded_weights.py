@@ -36,12 +36,12 @@ def check_loaded(model: Any, location: Location, remedy: str, part: str = "") ->
             problem = f"it lacks {len(missing)} of the model's {len(wanted)} tensors, '{missing[0]}' first"
             raise ModelFileError(files[0] if len(files) == 1 else where, problem, remedy)
         where = str(files[0]) if len(files) == 1 else where
-    for name, weight in model.named_parameters():
-        if weight.is_meta:
-            raise ModelFileError(where, f"it lacks the model's tensor '{name}'", remedy)
-        # The extremes carry NaN and infinity, and need no copy of the weight.
-        if weight.numel() and not all(torch.isfinite(end) for end in torch.aminmax(weight.detach())):
-            raise ModelFileError(where, f"its tensor '{name}' holds numbers that are not finite", remedy)
+    # The extremes carry NaN and infinity, and need no copy of the weight; a GPU is asked once for all.
+    weights = {name: weight.detach() for name, weight in model.named_parameters() if weight.numel()}
+    ends = [torch.stack(torch.aminmax(weight)).float() for weight in weights.values()]
+    finite = torch.isfinite(torch.stack(ends)).all(dim=1).tolist()
+    if strange := next((name for name, good in zip(weights, finite, strict=True) if not good), None):
+        raise ModelFileError(where, f"its tensor '{strange}' holds numbers that are not finite", remedy)
 
 
 def _present_name(name: str) -> str:

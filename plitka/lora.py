@@ -62,10 +62,11 @@ class Lora:
         """Bring every weight to this scale; broken off in the middle, the next call does all of it again."""
         if scale == self._scale:
             return
-        self._scale = None
+        # At scale 0 the weights are the stored originals, bit for bit, and already where they are needed.
+        is_original, self._scale = self._scale == 0, None
         for layer in self._layers:
             weight = layer.module.weight
-            original = layer.original.to(weight.device, torch.float32)
+            original = (weight if is_original else layer.original).to(weight.device, torch.float32)
             change = layer.up.to(weight.device) @ layer.down.to(weight.device)
             weight.copy_(original + scale * change.view_as(original))
         self._scale = scale

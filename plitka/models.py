@@ -10,7 +10,8 @@ Environment variables:
   one `.safetensors` file.
 - `PLITKA_ALLOW_BASE=1`: run without a LoRA or embeddings that are missing, instead of refusing to start.
 
-`PLITKA_ENGINE` is read by `plitka.engines`, `PLITKA_VRAM_FRACTION` by `plitka.device`.
+`PLITKA_ENGINE` is read by `plitka.engines`, `PLITKA_VRAM_FRACTION` by `plitka.device`, `PLITKA_COMPILE`
+and `PLITKA_GRAPHS` by `plitka.acceleration`.
 """
 
 import logging
@@ -53,6 +54,15 @@ class Location:
         """True for a checkpoint in one `.safetensors` file."""
         return self.is_local and self.path.endswith(".safetensors")
 
+    @property
+    def weight_files(self) -> list[Path]:
+        """The local files that are read when it is loaded."""
+        if not self.is_local or self.is_single_file:
+            return [Path(self.path)] if self.is_local else []
+        return sorted(
+            Path(self.path).rglob(f"*.{self.variant}.safetensors" if self.variant else "*.safetensors")
+        )
+
 
 @dataclass(frozen=True)
 class EngineFiles:
@@ -68,6 +78,12 @@ class EngineFiles:
     base_config: Location | None
     vae: Location | None
     controlnets: Mapping[str, Location]
+
+    @property
+    def loaded_at_setup(self) -> list[Path]:
+        """The local files of everything but ControlNets."""
+        parts = [self.base, *([self.vae] if self.vae else [])]
+        return [file for part in parts for file in part.weight_files]
 
 
 @dataclass(frozen=True)

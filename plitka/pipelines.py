@@ -23,13 +23,16 @@ from diffusers.utils import logging as diffusers_logging
 from numpy.typing import NDArray
 from transformers.utils import logging as transformers_logging
 
+from plitka.acceleration import UNACCELERATED, Acceleration, compile_model, put_channels_last
 from plitka.control import ControlKind
 from plitka.controlnets import CLASSES, ControlNetCache, LoadedControlNet, check_fit, usable_bytes
 from plitka.device import DeviceInfo, manage_gpu_memory
 from plitka.engine import DrawingError
+from plitka.graphs import forget_recordings, record_forward
 from plitka.loaded_weights import check_loaded
 from plitka.manifest import ControlNetSource
 from plitka.models import EngineFiles, Location
+from plitka.read_ahead import read_ahead
 from plitka.schedulers import make_scheduler
 from plitka.weight_files import ModelFileError, in_one_line
 
@@ -59,13 +62,16 @@ class NonFiniteImageError(DrawingError):
 class Pipelines:
     """The base model on its device, and its variants."""
 
-    def __init__(self, files: EngineFiles, device_info: DeviceInfo) -> None:
+    def __init__(
+        self, files: EngineFiles, device_info: DeviceInfo, acceleration: Acceleration = UNACCELERATED
+    ) -> None:
         """Load the base model and put it on the device. Raises ModelFileError if it does not load."""
         _quiet_libraries()
         self._files = files
         self.device_info = device_info
+        self.acceleration = acceleration
         self.dtype = getattr(torch, device_info.dtype)
-        self.base = load_base(files, self.dtype)
+        self.base = read_base(files, self.dtype)
         self.offload = 0
         self._scheduler_config = self.base.scheduler.config
         self.controlnets = ControlNetCache(files, device_info, self._load_controlnet, self._forget)
@@ -74,6 +80,11 @@ class Pipelines:
             self._set_offload(1)
         else:
             self.base.to(device_info.device)
+        # Here and not before, because a GPU looks through the weights in no time.
+        check_base(self.base, files)
+        if acceleration.channels_last:
+            put_channels_last(self.base.unet)
+            put_channels_last(self.base.vae)
 
     @property
     def offload_level(self) -> str:
@@ -101,6 +112,12 @@ class Pipelines:
         self.make_ready(pipeline)
         return pipeline, controlnet
 
+    def accelerate(self) -> None:
+        """Have the UNet compiled and recorded as it first runs; for models that carry their adapters."""
+        compile_model(self.base.unet, self.acceleration.compile)
+        if self.acceleration.graphs and self.offload == 0:
+            record_forward(self.base.unet)
+
     def make_ready(self, pipeline: Any) -> None:
         """Under offload, hang the hooks anew for this pipeline: they are on the shared models, not on it."""
         if self.offload > 0:
@@ -125,8 +142,9 @@ class Pipelines:
         pixels = vae.decode(_denormalized(latents, vae.config).to(vae.dtype), return_dict=False)[0]
         if not torch.isfinite(pixels).all():
             raise NonFiniteImageError("the decoded picture is not all finite numbers: the VAE overflowed")
-        image: NDArray[np.float32] = self.base.image_processor.postprocess(pixels, output_type="np")[0]
-        return np.rint(image * 255).astype(np.uint8)
+        # Rounded on the device, which has to send a quarter of the bytes then.
+        image = (self.base.image_processor.denormalize(pixels)[0].float() * 255).round().to(torch.uint8)
+        return image.permute(1, 2, 0).contiguous().cpu().numpy()
 
     def close(self) -> None:
         """Release every model."""
@@ -137,17 +155,21 @@ class Pipelines:
 
     def _controlnet(self, kind: ControlKind) -> LoadedControlNet:
         controlnet = self.controlnets.get(kind, WORKING_BYTES)
-        if self.offload == 0 and self.device_info.is_gpu:
-            controlnet.model.to(self.device_info.device)
-            if usable_bytes(self.device_info) < WORKING_BYTES:
-                log.warning("too little GPU memory is left beside the ControlNet")
-                self._set_offload(1)
+        if self.offload == 0 and self.device_info.is_gpu and usable_bytes(self.device_info) < WORKING_BYTES:
+            log.warning("too little GPU memory is left beside the ControlNet")
+            self._set_offload(1)
         return controlnet
 
     def _load_controlnet(self, source: ControlNetSource, location: Location) -> Any:
+        read_ahead(location.weight_files)
         model = _from_pretrained(CLASSES[source.type], location, self.dtype)
         check_fit(model, self.base.unet, self.base.vae_scale_factor, location.name)
+        if self.offload == 0:
+            model.to(self.device_info.device)
         check_loaded(model, location, HOW_TO_GET_WEIGHTS)
+        if self.acceleration.channels_last:
+            put_channels_last(model)
+        compile_model(model, self.acceleration.compile)
         return model
 
     def _forget(self, key: str) -> None:
@@ -157,6 +179,8 @@ class Pipelines:
     def _set_offload(self, level: int) -> None:
         self.offload = level
         log.warning("offload: %s", self.offload_level)
+        # Recordings know where the weights were.
+        forget_recordings(self.base.unet)
         if level == 2:
             _tile(self.base.vae, self.base.vae_scale_factor)
         self._to_cpu()
@@ -176,26 +200,48 @@ class Pipelines:
 
 
 def load_base(files: EngineFiles, dtype: torch.dtype) -> Any:
-    """The base pipeline with the manifest's VAE in place of its own, on the CPU.
+    """The base pipeline with the manifest's VAE in place of its own, checked, on the CPU.
 
     Raises ModelFileError if it does not load, or for half precision with a VAE that overflows in it.
     """
+    base = read_base(files, dtype)
+    check_base(base, files)
+    return base
+
+
+def read_base(files: EngineFiles, dtype: torch.dtype) -> Any:
+    """As `load_base`, but with weights that nobody has looked at."""
     options: dict[str, Any] = {"dtype": dtype, "add_watermarker": False}
     if files.vae is not None:
         options["vae"] = _from_pretrained(AutoencoderKL, files.vae, dtype)
-        check_loaded(options["vae"], files.vae, HOW_TO_GET_WEIGHTS)
     if files.base_config is not None:
         base = _from_single_file(files, files.base_config, options)
+        _check_complete(base, files.base)
     else:
         base = _from_pretrained(StableDiffusionXLPipeline, files.base, **options)
-    own_parts = ["unet", "text_encoder", "text_encoder_2", *(["vae"] if files.vae is None else [])]
-    for part in own_parts:
-        check_loaded(getattr(base, part), files.base, HOW_TO_GET_WEIGHTS, part)
     if dtype == torch.float16 and base.vae.config.force_upcast:
         name = files.vae.name if files.vae else files.base.name
         problem = "its VAE overflows in half precision (force_upcast is set) and would give black pictures"
         raise ModelFileError(name, problem, "Name a half-precision safe VAE in the manifest.")
     return base
+
+
+def _check_complete(base: Any, location: Location) -> None:
+    """Raise ModelFileError if a model was left without one of its tensors, which then is nowhere in memory."""
+    for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
+        for name, weight in getattr(base, part).named_parameters():
+            if weight.is_meta:
+                problem = f"it lacks the {part}'s tensor '{name}'"
+                raise ModelFileError(location.name, problem, HOW_TO_GET_WEIGHTS)
+
+
+def check_base(base: Any, files: EngineFiles) -> None:
+    """Raise ModelFileError unless every weight came from its file and is a number."""
+    if files.vae is not None:
+        check_loaded(base.vae, files.vae, HOW_TO_GET_WEIGHTS)
+    own_parts = ["unet", "text_encoder", "text_encoder_2", *(["vae"] if files.vae is None else [])]
+    for part in own_parts:
+        check_loaded(getattr(base, part), files.base, HOW_TO_GET_WEIGHTS, part)
 
 
 def _from_pretrained(model_class: Any, location: Location, dtype: torch.dtype, **options: Any) -> Any:
@@ -234,14 +280,13 @@ def _from_single_file(files: EngineFiles, config: Location, options: dict[str, A
 
 def _denormalized(latents: torch.Tensor, config: Any) -> torch.Tensor:
     """Undo the scaling that the VAE's configuration puts on latents."""
-    latents = latents / config.scaling_factor
     if config.latents_mean is None or config.latents_std is None:
-        return latents
+        return latents / config.scaling_factor
     mean, std = (
         torch.tensor(values, device=latents.device, dtype=latents.dtype).view(1, -1, 1, 1)
         for values in (config.latents_mean, config.latents_std)
     )
-    return latents * std + mean
+    return latents * std / config.scaling_factor + mean
 
 
 def _tile(vae: Any, scale_factor: int) -> None:

@@ -132,12 +132,21 @@ def test_memory_can_be_checked_and_cleared(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda name: (5, 16))
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda name: 7)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda name: 9)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda name: 1.0)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: cleared.append(True))
     status = manage_gpu_memory(GPU, "check")
     assert (status.free, status.total, status.allocated, status.reserved) == (5, 16, 7, 9)
     assert not cleared
     manage_gpu_memory(GPU, "clear")
     assert cleared
+
+
+def test_memory_beyond_the_limit_of_the_process_is_not_free(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda name: (90, 100))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda name: 20)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda name: 30)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda name: 0.5)
+    assert manage_gpu_memory(GPU, "check").free == 20
 
 
 def test_an_unknown_memory_action_is_an_error():

@@ -1,15 +1,18 @@
 import json
+import threading
 import time
 
 import numpy as np
 import pytest
 
+from plitka.colormap import draw_colormap
 from plitka.engine import Drawing, RenderEngine
 from plitka.errors import Problem, RequestError
 from plitka.generate import generate
 from plitka.metadata import read_provenance
 from plitka.metrics import METRICS, request_metrics
 from plitka.monitor import Peaks
+from plitka.plan import plan_for
 from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES
 from plitka.request import parse_request
 
@@ -175,6 +178,54 @@ def test_time_of_the_reader_is_not_counted():
         time.sleep(0.5)
         seconds = result.metrics.get("timing.total", seconds)
     assert 0 < seconds <= time.perf_counter() - start - 1.4
+
+
+class PlanningEngine(FakeEngine):
+    """Says that it draws, as a picture from noise does before it needs the plan."""
+
+    def __init__(self):
+        super().__init__()
+        self.drawing = threading.Event()
+
+    def draw(self, job):
+        self.drawing.set()
+        yield from super().draw(job)
+
+
+def test_a_picture_from_noise_does_not_wait_for_the_plan(monkeypatch):
+    engine = PlanningEngine()
+
+    def plan_slowly(request):
+        assert engine.drawing.wait(timeout=10)
+        return plan_for(request)
+
+    monkeypatch.setattr("plitka.generate.plan_for", plan_slowly)
+    assert len(list(generate(request_of(), engine))) == 3
+
+
+def test_failing_plan_reaches_the_caller_and_ends_the_work_of_the_engine(monkeypatch):
+    def fail(request):
+        raise ValueError("unplannable")
+
+    monkeypatch.setattr("plitka.generate.plan_for", fail)
+    engine = FakeEngine()
+    with pytest.raises(ValueError, match="unplannable"):
+        list(generate(request_of(), engine))
+    assert engine.closed
+
+
+def test_colormap_made_beside_the_pictures_is_that_of_the_plan():
+    request = request_of(angle=30)
+    *_, colormap = generate(request, RenderEngine())
+    assert np.array_equal(colormap.image, draw_colormap(plan_for(request), FINAL_SIZE))
+
+
+def test_leaving_early_leaves_no_thread_behind():
+    before = threading.active_count()
+    results = generate(request_of(), RenderEngine())
+    next(results)
+    results.close()
+    assert threading.active_count() == before
 
 
 def test_render_engine_gives_the_same_bytes_twice():

@@ -6,24 +6,21 @@ import pytest
 from cog_server import pictures
 
 from plitka.metrics import NO_CONTROLNET
-from plitka.serve import ROOT
+from verification.scenarios import SCENARIOS, params_of
 
-FOLDER = ROOT / "references/scenarios"
-SCENARIOS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 STEPS = {"num_inference_steps_preview": 2, "num_inference_steps_final": 2}
 EDGES = {"6-angle-45": "softedge", "7-angle-90": "canny"}
 
 
-def params_of(scenario):
-    request = SCENARIOS[scenario]
-    return {**request, "overrides": {**request.get("overrides", {}), **STEPS}}
+def short_request(scenario):
+    return params_of(scenario, **STEPS)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("engine", ["render", "sdxl"])
 def test_scenario_gives_three_pictures_and_says_how_they_were_made(engine, scenario, request):
     server = request.getfixturevalue(f"{engine}_server")
-    params = params_of(scenario)
+    params = short_request(scenario)
     prediction = server.predict(params_json=json.dumps(params))
     answer = pictures(prediction)
     metrics = prediction["metrics"]
@@ -56,7 +53,7 @@ def test_scenario_gives_three_pictures_and_says_how_they_were_made(engine, scena
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_colormap_shows_every_colour_of_the_mix_and_only_them(render_server, scenario):
-    params = params_of(scenario) | {"angle": 0}
+    params = short_request(scenario) | {"angle": 0}
     colormap = pictures(render_server.predict(params_json=json.dumps(params)))[2]
     areas = sorted((count for count, _ in colormap.getcolors(16)), reverse=True)
     shares = sorted((color["proportion"] for color in params["colors"]), reverse=True)

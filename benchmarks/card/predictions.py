@@ -1,0 +1,252 @@
+"""Whole predictions by the project's own engine: default, recorded, compiled, guided, with a ControlNet."""
+
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from PIL import Image
+
+from card.bench import Bench
+from card.pictures import difference_from_baseline, is_as_kept, keep_picture
+from card.step import count_step_flops, step_seconds
+from plitka.acceleration import Acceleration
+from plitka.diffusion import DiffusionEngine
+from plitka.generate import Result, generate
+from plitka.monitor import ResourceMonitor
+from plitka.request import TileRequest
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One prediction: seconds of all of it, its files, its metrics."""
+
+    seconds: float
+    results: list[Result]
+    metrics: Mapping[str, Any]
+
+
+def predict(bench: Bench, engine: DiffusionEngine, request: TileRequest) -> Prediction:
+    """Draw preview, final picture and colour map; everything is timed that a caller waits for."""
+    results: list[Result] = []
+    seconds = bench.seconds(lambda: results.extend(generate(request, engine)))
+    metrics: dict[str, Any] = {}
+    for result in results:
+        metrics |= result.metrics
+    return Prediction(seconds, results, metrics)
+
+
+def median_of(predictions: list[Prediction]) -> Prediction:
+    """The prediction of median time."""
+    return sorted(predictions, key=lambda prediction: prediction.seconds)[len(predictions) // 2]
+
+
+@contextmanager
+def loaded(
+    bench: Bench, acceleration: Acceleration, phases: dict[str, float] | None = None
+) -> Iterator[DiffusionEngine]:
+    """An engine that has drawn once, so that every library has chosen its kernels; released afterwards."""
+    with closing(bench.load_engine(acceleration, phases)) as engine:
+        predict(bench, engine, bench.request())
+        yield engine
+    bench.reset_peak()
+
+
+def timing_of(prediction: Prediction) -> dict[str, Any]:
+    """The metrics of a prediction that are seconds."""
+    return {name: value for name, value in prediction.metrics.items() if name.startswith("timing.")}
+
+
+def uncompiled(bench: Bench) -> dict[str, Acceleration]:
+    """The engine as it is by default and, where that is possible, recorded."""
+    default = bench.default_acceleration()
+    recorded = {"recorded": replace(default, graphs=True)} if bench.device_info.backend == "cuda" else {}
+    return {"default": default, **recorded}
+
+
+def run_ours(bench: Bench) -> None:
+    """The default, what each part of it gives, and the guided prediction, which is other work."""
+    default = bench.default_acceleration()
+    with loaded(bench, default) as engine:
+        measure(bench, "ours", "ours, default", engine)
+        guided = bench.request(color_guidance=0.5)
+        predict(bench, engine, guided)
+        prediction = median_of([predict(bench, engine, guided) for _ in range(bench.repeats)])
+        bench.emit(
+            "ours",
+            "ours, default, guided by the swatch (fewer steps)",
+            seconds=prediction.seconds,
+            steps=[prediction.metrics["steps.preview"], prediction.metrics["steps.final"]],
+        )
+    if default.channels_last:
+        with loaded(bench, replace(default, channels_last=False)) as engine:
+            measure(bench, "ours", "ours, channels first", engine)
+    if bench.device_info.backend == "cuda":
+        with loaded(bench, replace(default, graphs=True)) as engine:
+            measure(bench, "ours", "ours, recorded", engine)
+
+
+def run_compiled(bench: Bench) -> None:
+    """Compiled blocks, alone and recorded."""
+    compiled = replace(bench.default_acceleration(), compile="blocks")
+    _measure_compiled(bench, "compiled", "ours, compiled", compiled)
+    if bench.device_info.backend == "cuda":
+        _measure_compiled(bench, "compiled", "ours, compiled and recorded", replace(compiled, graphs=True))
+
+
+def run_compiled_unet(bench: Bench) -> None:
+    """The whole UNet compiled, and recorded where that is possible."""
+    graphs = bench.device_info.backend == "cuda"
+    compiled = replace(bench.default_acceleration(), compile="unet", graphs=graphs)
+    _measure_compiled(bench, "compiled-unet", "ours, whole UNet compiled", compiled)
+
+
+def _measure_compiled(bench: Bench, section: str, figure: str, acceleration: Acceleration) -> None:
+    phases: dict[str, float] = {}
+    with loaded(bench, acceleration, phases) as engine:
+        measure(bench, section, figure, engine, warm_up_seconds=phases["warm-up"])
+
+
+def measure(bench: Bench, section: str, figure: str, engine: DiffusionEngine, **more: Any) -> None:
+    """Time predictions against the baseline, compare the pictures, and time the UNet's step alone."""
+    bench.reset_peak()
+    predictions = [predict(bench, engine, bench.request()) for _ in range(bench.repeats)]
+    prediction, peak = median_of(predictions), bench.peak()
+    alike = {}
+    for result in prediction.results[:2]:
+        keep_picture(bench, figure, result.name, Image.fromarray(result.image))
+        alike[result.name] = difference_from_baseline(bench, result.name, result.image)
+    bench.emit(
+        section,
+        figure,
+        seconds=prediction.seconds,
+        runs=[run.seconds for run in predictions],
+        times_baseline=ratio(bench, "baseline", prediction.seconds),
+        first_picture=prediction.metrics["timing.first_picture"],
+        against_baseline=alike,
+        same_each_time=len({run.results[1].data for run in predictions}) == 1,
+        timing=timing_of(prediction),
+        **peak,
+        **more,
+    )
+    _measure_step(bench, section, figure, engine)
+
+
+def ratio(bench: Bench, figure: str, seconds: float) -> float | None:
+    """How many times faster than a figure measured before; None without one."""
+    before = bench.find(figure)
+    return before["seconds"] / seconds if before else None
+
+
+def _measure_step(bench: Bench, section: str, figure: str, engine: DiffusionEngine) -> None:
+    """The UNet's guided step at both sizes, against the rate of plain matrix products on this device."""
+    rate = bench.find("matrix rate")
+    for size in bench.architecture.sizes:
+        seconds = step_seconds(bench, engine.pipelines.base.unet, size)
+        tflop = count_step_flops(bench.architecture, size) / 1e12
+        bench.emit(
+            section,
+            f"{figure}: guided step at {size}",
+            seconds=seconds,
+            tflop=tflop,
+            tflops=tflop / seconds,
+            share_of_matrix_rate=tflop / seconds / rate["tflops"] if rate else None,
+        )
+
+
+def run_controlnet(bench: Bench) -> None:
+    """A prediction held by a ControlNet against one without, as the engine is by default and recorded."""
+    held = bench.request(use_controlnet=True)
+    for name, acceleration in uncompiled(bench).items():
+        with loaded(bench, acceleration) as engine:
+            predict(bench, engine, held)
+            pairs = [
+                (predict(bench, engine, bench.request()).seconds, predict(bench, engine, held).seconds)
+                for _ in range(bench.repeats)
+            ]
+            base, controlled = (statistics.median(times) for times in zip(*pairs, strict=True))
+            bench.emit(
+                "controlnet",
+                f"ControlNet, {name}",
+                base_seconds=base,
+                seconds=controlled,
+                times_base=controlled / base,
+            )
+
+
+def run_preview(bench: Bench) -> None:
+    """Time to the first picture, and the part of a prediction that is not the UNet."""
+    for name, acceleration in uncompiled(bench).items():
+        with loaded(bench, acceleration) as engine, _unet_clock(bench, engine) as spent:
+            prediction = predict(bench, engine, bench.request())
+            unet = spent()
+            final = prediction.results[1].image
+            bench.emit(
+                "preview",
+                f"first picture and what is not the UNet, {name}",
+                first_picture=prediction.metrics["timing.first_picture"],
+                seconds=prediction.seconds,
+                unet_seconds=unet,
+                not_unet_share=1 - unet / prediction.seconds,
+                timing=timing_of(prediction),
+                same_in_another_process=is_as_kept(bench, f"ours, {name}", "final", final),
+            )
+
+
+@contextmanager
+def _unet_clock(bench: Bench, engine: DiffusionEngine) -> Iterator[Any]:
+    """Within, the UNet's calls are timed; yields a function that gives their seconds together.
+
+    On a GPU from the first kernel of a call to its last, gaps between them included.
+    """
+    marks: list[Any] = []
+
+    def mark(*call: Any) -> None:
+        if bench.device_info.is_gpu:
+            event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            event.record()
+            marks.append(event)
+        else:
+            marks.append(time.perf_counter())
+
+    def total() -> float:
+        bench.synchronize()
+        pairs = list(zip(marks[::2], marks[1::2], strict=True))
+        if bench.device_info.is_gpu:
+            return sum(float(start.elapsed_time(end)) for start, end in pairs) / 1000
+        return sum(end - start for start, end in pairs)
+
+    unet = engine.pipelines.base.unet
+    hooks = [unet.register_forward_pre_hook(mark), unet.register_forward_hook(mark)]
+    try:
+        yield total
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def run_monitor(bench: Bench) -> None:
+    """What one sample of the monitor takes, as a part of the time between two."""
+    with loaded(bench, bench.default_acceleration()) as engine, ResourceMonitor(bench.device_info) as monitor:
+        samples = 100
+
+        def sample_often() -> None:
+            for _ in range(samples):
+                monitor.sample()
+
+        sample = bench.seconds(sample_often) / samples
+        watched = [predict(bench, engine, bench.request()).seconds for _ in range(bench.repeats)]
+        monitor.stop()
+        alone = [predict(bench, engine, bench.request()).seconds for _ in range(bench.repeats)]
+        bench.emit(
+            "monitor",
+            "monitor",
+            sample_seconds=sample,
+            interval_seconds=monitor.interval,
+            share=sample / monitor.interval,
+            watched_seconds=statistics.median(watched),
+            alone_seconds=statistics.median(alone),
+        )

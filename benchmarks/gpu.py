@@ -1,0 +1,136 @@
+"""Production on one graphics card: seconds, memory and pictures beside the predecessor's, on random weights.
+
+    python benchmarks/gpu.py --out FOLDER [--sections baseline,ours,...] [--small] [--again]
+    python benchmarks/gpu.py --out FOLDER --report docs
+
+Builds SDXL 1.0's exact architecture with random weights (12 GB in FOLDER, once), then runs each section in a
+process of its own. Every figure is one line of JSON, printed at once and kept in FOLDER/figures.jsonl; a
+section that is done is skipped the next time, so that a broken-off run is taken up where it ended. `--small`
+does the same with a model of a few hundred kilobytes, on a CPU too, where only ratios mean anything.
+`--report` writes the table of `performance.md` and the chart `performance.svg` into a folder.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from card.architecture import SDXL, SMALL
+from card.bench import Bench
+from card.report import write_report
+
+from plitka.device import ALLOCATOR_VARIABLE, EXPANDABLE_SEGMENTS, select_best_device
+
+# Each section's parts, which run in processes of their own: memory limits and peaks are a process's.
+SECTIONS = {
+    "baseline": ("baseline",),
+    "ours": ("ours",),
+    "compiled": ("compiled",),
+    "compiled-unet": ("compiled-unet",),
+    "controlnet": ("controlnet", "first-controlnet"),
+    "setup": ("setup",),
+    "vram": ("vram", "vram-16", "vram-12"),
+    "preview": ("preview",),
+    "monitor": ("monitor",),
+    "profile": ("profile",),
+}
+MODELS = "models"
+# torch's memory limit and its expandable segments exclude each other.
+LIMITED = ("vram-16", "vram-12")
+
+
+def work_of(part: str) -> Callable[[Bench], None]:
+    """What a part measures. Imports here: a part needs the libraries, choosing it does not."""
+    from card import baseline, memory, predictions, startup, step
+
+    works: dict[str, Callable[[Bench], None]] = {
+        MODELS: prepare,
+        "baseline": baseline.run,
+        "ours": predictions.run_ours,
+        "compiled": predictions.run_compiled,
+        "compiled-unet": predictions.run_compiled_unet,
+        "controlnet": predictions.run_controlnet,
+        "first-controlnet": startup.run_first_controlnet,
+        "setup": startup.run_setup,
+        "vram": memory.run_vram,
+        "vram-16": partial(memory.run_small_card, gibibytes=16),
+        "vram-12": partial(memory.run_small_card, gibibytes=12),
+        "preview": predictions.run_preview,
+        "monitor": predictions.run_monitor,
+        "profile": step.run_profile,
+    }
+    return works[part]
+
+
+def prepare(bench: Bench) -> None:
+    """Write the weights where they are not there yet, and measure the device's matrix rate."""
+    from card.step import measure_matrix_rate
+    from card.weights import write_models
+
+    bench.models.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    if write_models(bench.models, bench.architecture, bench.device):
+        bench.emit("models", "weights written", seconds=time.perf_counter() - start)
+    measure_matrix_rate(bench)
+
+
+def run_part(part: str, out: Path, small: bool, repeats: int) -> None:
+    """Run one part in this process."""
+    if part in LIMITED:
+        os.environ[ALLOCATOR_VARIABLE] = f"{EXPANDABLE_SEGMENTS}:False"
+    bench = Bench(out, select_best_device(), SMALL if small else SDXL, repeats)
+    work_of(part)(bench)
+
+
+def run_sections(sections: list[str], arguments: argparse.Namespace) -> bool:
+    """Run the parts of these sections one after the other; False if one failed."""
+    parts = [MODELS, *(part for section in sections for part in SECTIONS[section])]
+    whole = True
+    for part in parts:
+        done = arguments.out / f"{part}.done"
+        if part != MODELS and done.is_file() and not arguments.again:
+            print(f"# {part}: done already", flush=True)
+            continue
+        done.unlink(missing_ok=True)
+        command = [sys.executable, __file__, "--out", str(arguments.out), "--part", part]
+        command += ["--repeats", str(arguments.repeats), *(["--small"] if arguments.small else [])]
+        start = time.perf_counter()
+        status = subprocess.run(command, check=False).returncode
+        print(f"# {part}: {time.perf_counter() - start:.0f} s, exit status {status}", flush=True)
+        whole &= status == 0
+        if status == 0:
+            done.touch()
+        elif part == MODELS:
+            break
+    return whole
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights, pictures and figures")
+    parser.add_argument("--sections", default=",".join(SECTIONS), help=f"some of {','.join(SECTIONS)}")
+    parser.add_argument("--small", action="store_true", help="a tiny model, to try everything out")
+    parser.add_argument("--repeats", type=int, default=3, help="predictions of which the median counts")
+    parser.add_argument("--again", action="store_true", help="measure sections that are done, too")
+    parser.add_argument("--report", type=Path, metavar="FOLDER", help="write table and chart only")
+    parser.add_argument("--part", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    sections = [section for section in arguments.sections.split(",") if section]
+    if unknown := [section for section in sections if section not in SECTIONS]:
+        parser.error(f"--sections: there is no {', '.join(unknown)}; allowed: {', '.join(SECTIONS)}")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.report:
+        write_report(arguments.out, arguments.report)
+    elif arguments.part:
+        run_part(arguments.part, arguments.out, arguments.small, arguments.repeats)
+    elif not run_sections(sections, arguments):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

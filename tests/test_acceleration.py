@@ -1,0 +1,220 @@
+import numpy as np
+import pytest
+import torch
+from drawing import FINAL, PREVIEW, draw, images, load_small_engine, make_job
+
+from plitka import diffusion, graphs
+from plitka.acceleration import UNACCELERATED, Acceleration, acceleration_for
+from plitka.device import DeviceError, DeviceInfo
+from plitka.diffusion import DiffusionEngine
+from plitka.graphs import RecordedForward, Recording, forget_recordings, record_forward
+
+CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
+GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 2**34, "float16")
+VARIABLES = ("PLITKA_COMPILE", "PLITKA_GRAPHS")
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+
+
+def load(model_folder, monkeypatch, acceleration):
+    monkeypatch.setenv("PLITKA_MODEL_DIR", str(model_folder))
+    return DiffusionEngine.load("sdxl", acceleration=acceleration, preview_size=PREVIEW, final_size=FINAL)
+
+
+# What the environment asks for
+
+
+def test_nothing_is_compiled_or_recorded_unless_asked_for():
+    assert acceleration_for(CPU) == UNACCELERATED
+    assert acceleration_for(GPU) == Acceleration(channels_last=True, compile="off", graphs=False)
+
+
+def test_what_is_asked_for_is_done(monkeypatch):
+    monkeypatch.setenv("PLITKA_COMPILE", "blocks")
+    monkeypatch.setenv("PLITKA_GRAPHS", "1")
+    assert acceleration_for(GPU) == Acceleration(channels_last=True, compile="blocks", graphs=True)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "complaint"),
+    [
+        ("PLITKA_COMPILE", "yes", "PLITKA_COMPILE: 'yes' is not one of off, blocks, unet"),
+        ("PLITKA_COMPILE", "Blocks", "'Blocks' is not one of"),
+        ("PLITKA_GRAPHS", "on", "PLITKA_GRAPHS: 'on' is not one of 0, 1"),
+        ("PLITKA_GRAPHS", "1", "PLITKA_GRAPHS: 1 needs an NVIDIA or AMD GPU; here is CPU"),
+    ],
+)
+def test_a_wrong_word_stops_the_start(model_folder, variable, value, complaint):
+    with pytest.raises(DeviceError, match=complaint):
+        load_small_engine(model_folder, **{variable: value})
+
+
+# Compiled
+
+
+def test_a_compiled_engine_is_ready_after_setup_and_draws_the_same(model_folder, monkeypatch):
+    expected = images(draw(load_small_engine(model_folder), angle=45))
+    monkeypatch.setenv("PLITKA_MODEL_DIR", str(model_folder))
+    phases = []
+    # Compiling takes minutes; what is to be compiled runs here as it is.
+    with torch.compiler.set_stance("force_eager"):
+        engine = DiffusionEngine.load(
+            "sdxl",
+            on_phase=lambda name, seconds: phases.append(name),
+            acceleration=Acceleration(compile="blocks"),
+            preview_size=PREVIEW,
+            final_size=FINAL,
+        )
+        assert phases[-1] == "warm-up"
+        assert images(draw(engine, angle=45)) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["blocks", "unet"])
+def test_compiled_pictures_are_those_of_the_plain_engine_up_to_rounding(model_folder, monkeypatch, mode):
+    plain = load_small_engine(model_folder)
+    compiled = load(model_folder, monkeypatch, Acceleration(compile=mode))
+    for request in ({}, {"angle": 45}, {"lora_scale": 1.5}, {"color_guidance": 0}):
+        for ours, theirs in zip(draw(compiled, **request), draw(plain, **request), strict=True):
+            assert np.abs(ours.image.astype(int) - theirs.image).max() <= 1
+
+
+# Channels last
+
+
+def test_channels_last_changes_no_more_than_rounding(model_folder, monkeypatch):
+    plain = load_small_engine(model_folder)
+    other = load(model_folder, monkeypatch, Acceleration(channels_last=True))
+    assert other.pipelines.base.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+    for ours, theirs in zip(draw(other, angle=45), draw(plain, angle=45), strict=True):
+        assert np.abs(ours.image.astype(int) - theirs.image).max() <= 1
+
+
+# Recorded
+
+
+class Recorder:
+    """Replays by running the model again on the inputs that were recorded, into the output that was."""
+
+    def __init__(self):
+        self.recorded = 0
+
+    def __call__(self, forward, inputs, options):
+        self.recorded += 1
+        output = [part.clone() for part in forward(*inputs, **options)]
+        # What a recording leaves is garbage until it is replayed.
+        for part in output:
+            part.fill_(torch.nan)
+
+        def replay():
+            for held, fresh in zip(output, forward(*inputs, **options), strict=True):
+                held.copy_(fresh)
+
+        return Recording((inputs, options), tuple(output), replay)
+
+
+@pytest.fixture
+def recorded(model_folder, monkeypatch):
+    recorder = Recorder()
+    monkeypatch.setattr(graphs, "CudaRecorder", lambda: recorder)
+    return load(model_folder, monkeypatch, Acceleration(graphs=True)), recorder
+
+
+def test_a_recorded_engine_draws_the_same_bytes(model_folder, recorded):
+    plain, (engine, recorder) = load_small_engine(model_folder), recorded
+    at_setup = recorder.recorded
+    for request in ({"color_guidance": 0}, {}, {"seed": 6, "lora_scale": 1.5}):
+        assert images(draw(engine, **request)) == images(draw(plain, **request)), request
+    assert recorder.recorded == at_setup
+    for request in ({"angle": 45}, {"guidance_scale": 1}):
+        assert images(draw(engine, **request)) == images(draw(plain, **request)), request
+    # Two sizes each: with the residuals of a ControlNet, and without guidance.
+    assert recorder.recorded == at_setup + 4
+
+
+def test_models_that_move_are_not_replayed(model_folder, recorded):
+    engine, _ = recorded
+    expected = images(draw(engine))
+    assert isinstance(engine.pipelines.base.unet.forward, RecordedForward)
+    engine.pipelines.lower()
+    assert not isinstance(engine.pipelines.base.unet.forward, RecordedForward)
+    assert images(draw(engine)) == expected
+
+
+def test_only_so_many_recordings_are_kept():
+    recorder = Recorder()
+    forward = RecordedForward(lambda values: (values * 2,), recorder, kept=2)
+    for length in (1, 2, 1, 3, 1, 2):
+        (doubled,) = forward(torch.ones(length))
+        assert doubled.tolist() == [2.0] * length
+    assert forward.recordings == 2
+    assert recorder.recorded == 4  # the second length was forgotten when the third came
+
+
+def test_an_earlier_result_is_not_overwritten_by_the_next():
+    forward = RecordedForward(lambda values: (values + 1,), Recorder())
+    (first,), (second,) = forward(torch.zeros(2)), forward(torch.ones(2))
+    assert (first.tolist(), second.tolist()) == ([1, 1], [2, 2])
+
+
+def test_another_setting_is_another_recording():
+    forward = RecordedForward(lambda values, more: (values * more["by"],), Recorder())
+    results = [forward(torch.ones(1), {"by": by})[0].item() for by in (2, 3, 2)]
+    assert results == [2, 3, 2]
+    assert forward.recordings == 2
+
+
+def test_forgetting_gives_the_model_its_own_forward_back():
+    model = torch.nn.Linear(2, 2)
+    own = model.forward
+    record_forward(model, Recorder())
+    forget_recordings(model)
+    assert model.forward == own
+
+
+# Beside the denoising
+
+
+class InTurn:
+    """An executor that does everything at once, in the caller's thread."""
+
+    def __init__(self, *settings):
+        pass
+
+    def submit(self, work, *given):
+        class Done:
+            def result(self):
+                return value
+
+        value = work(*given)
+        return Done()
+
+    def shutdown(self, **options):
+        pass
+
+
+@pytest.mark.parametrize("angle", [0, 45])
+def test_swatches_and_edges_from_a_thread_give_the_same_pictures(model_folder, monkeypatch, angle):
+    engine = load_small_engine(model_folder)
+    beside = images(draw(engine, angle=angle))
+    with monkeypatch.context() as patch:
+        patch.setattr(diffusion, "ThreadPoolExecutor", InTurn)
+        assert images(draw(engine, angle=angle)) == beside
+
+
+def test_a_failure_beside_the_denoising_reaches_the_caller(model_folder, monkeypatch):
+    engine = load_small_engine(model_folder)
+    expected = images(draw(engine))
+
+    def fail(*given):
+        raise ValueError("no swatch")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(diffusion, "start_inputs", fail)
+        with pytest.raises(ValueError, match="no swatch"):
+            list(engine.draw(make_job()))
+    assert images(draw(engine)) == expected

@@ -1,0 +1,75 @@
+"""Weights from the hub into the model folder, at the revisions of the manifest, and what they turn out to be.
+
+The manifest lists sizes and hashes where they are known. What is not known yet is written into it once the
+files are here; from then on every start holds them to it.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from plitka.manifest import MANIFEST_NAME, SHIPPED_MODEL_DIR, EngineModels, ModelSource
+from plitka.weight_files import check_weight_file, hash_file
+
+# Repository, revision, path in it, folder to put it into.
+Download = Callable[[str, str | None, str, Path], None]
+
+
+def download_from_hub(repo: str, revision: str | None, path: str, folder: Path) -> None:
+    """Put one file of a hub repository into a folder, under the same path."""
+    from huggingface_hub import hf_hub_download
+
+    hf_hub_download(repo, path, revision=revision, local_dir=folder)
+
+
+def fetch_models(
+    models: EngineModels, folder: Path, download: Download = download_from_hub
+) -> Iterator[Path]:
+    """Fetch every listed file that is not in the model folder yet; yield each as it is there.
+
+    Raises ModelFileError for a file of another size or hash than the manifest's.
+    """
+    for source in sources_of(models):
+        local = folder / source.folder
+        for spec in source.files if source.repo else ():
+            path = local / spec.path
+            if not path.is_file():
+                download(str(source.repo), source.revision, spec.path, local)
+                check_weight_file(path, "Fetch it again.", spec.size, spec.sha256)
+                yield path
+
+
+def sources_of(models: EngineModels) -> list[ModelSource]:
+    """Base, VAE and ControlNets."""
+    return [models.base, *([models.vae] if models.vae else []), *models.controlnets.values()]
+
+
+def complete_manifest(engine: str, folder: Path) -> list[str]:
+    """Write the sizes and hashes that the manifest does not know, of files that are in the model folder.
+
+    Returns the files whose entries were completed. What the manifest says already stays as it is.
+    """
+    path = folder / MANIFEST_NAME
+    path = path if path.is_file() else SHIPPED_MODEL_DIR / MANIFEST_NAME
+    document = json.loads(path.read_text(encoding="utf-8"))
+    completed = []
+    for entry, file in _entries(document["models"][engine], folder):
+        if file.is_file() and (entry.get("size") is None or entry.get("sha256") is None):
+            entry["size"] = file.stat().st_size if entry.get("size") is None else entry["size"]
+            entry["sha256"] = hash_file(file) if entry.get("sha256") is None else entry["sha256"]
+            completed.append(str(file))
+    if completed:
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return completed
+
+
+def _entries(models: dict[str, Any], folder: Path) -> Iterator[tuple[dict[str, Any], Path]]:
+    """Every entry of the manifest that stands for one file, and the file."""
+    sources = [models["base"], models.get("vae"), *models.get("controlnets", {}).values()]
+    for source in sources:
+        for entry in (source or {}).get("files", []):
+            yield entry, folder / source["folder"] / entry["path"]
+    for part in ("lora", "embeddings"):
+        if models.get(part):
+            yield models[part], folder / models[part]["file"]
