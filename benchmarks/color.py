@@ -196,7 +196,8 @@ def draw_sheet(rows: Sequence[Row], results: Path, path: Path) -> None:
         if r["guidance"] == DEFAULT_COLOR_GUIDANCE and r["corrected"] and thumbnail_path(results, r).exists()
     ]
     own.sort(key=lambda row: -max(row["drawn"]["error_pp"] / 1.5, row["drawn"]["delta_e"] / 3))
-    pairs = [cv2.imread(str(thumbnail_path(results, row))) for row in own[:SHEET_PICTURES]]
+    read = (cv2.imread(str(thumbnail_path(results, row))) for row in own[:SHEET_PICTURES])
+    pairs = [picture for picture in read if picture is not None]
     if pairs:
         pairs += [np.full_like(pairs[0], 255)] * (len(pairs) % 2)
         sheet = np.vstack([np.hstack(pairs[i : i + 2]) for i in range(0, len(pairs), 2)])

@@ -36,8 +36,8 @@ def licence_of(package: str) -> str:
         metadata = importlib.metadata.metadata(package)
     except importlib.metadata.PackageNotFoundError:
         return NOT_INSTALLED
-    if expression := metadata.get("License-Expression"):
-        return expression
+    if "License-Expression" in metadata:
+        return metadata["License-Expression"]
     classifiers = [
         text.rpartition(" :: ")[2]
         for text in metadata.get_all("Classifier") or []
@@ -46,7 +46,11 @@ def licence_of(package: str) -> str:
     if classifiers:
         return ", ".join(classifiers)
     # Some put the whole text of the licence here; its first line is its name.
-    lines = [line.strip() for line in (metadata.get("License") or "").splitlines() if line.strip()]
+    lines = [
+        line.strip()
+        for line in (metadata["License"] if "License" in metadata else "").splitlines()
+        if line.strip()
+    ]
     return lines[0] if lines and len(lines[0]) <= LONGEST_NAME else NOT_STATED
 
 

@@ -60,6 +60,6 @@ def _scenario(name: str, title: str, remark: str, say: Say) -> str:
 def _measured(text: str) -> Fidelity:
     """What the `render` engine's final picture of a request measures."""
     results = {result.name: result for result in generate(parse_request(text), RenderEngine())}
-    measured = results["final"].colors.measured.fidelity
-    assert measured is not None
-    return measured
+    held = results["final"].colors
+    assert held is not None
+    return held.measured.fidelity

@@ -70,7 +70,7 @@ class Gateway(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind without the name lookup of http.server, which takes seconds where there is no name server."""
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[0], self.server_address[1]
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that goes away in the middle of an answer is no error; anything else is one of ours."""

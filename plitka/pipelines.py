@@ -227,7 +227,7 @@ def read_base(files: EngineFiles, dtype: torch.dtype) -> Any:
 
 
 def _check_complete(base: Any, location: Location) -> None:
-    """Raise ModelFileError if a model was left without one of its tensors, which then is nowhere in memory."""
+    """Raise ModelFileError if a model was left without one of its tensors."""
     for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
         for name, weight in getattr(base, part).named_parameters():
             if weight.is_meta:
