@@ -46,11 +46,8 @@ def licence_of(package: str) -> str:
     if classifiers:
         return ", ".join(classifiers)
     # Some put the whole text of the licence here; its first line is its name.
-    lines = [
-        line.strip()
-        for line in (metadata["License"] if "License" in metadata else "").splitlines()
-        if line.strip()
-    ]
+    text = "\n".join(metadata.get_all("License") or [])
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0] if lines and len(lines[0]) <= LONGEST_NAME else NOT_STATED
 
 

@@ -58,6 +58,7 @@ COMPLAINTS: tuple[Any, ...] = (
     {"colors": [RED], "seed": -2},
     {"colors": [RED], "sed": 7},
     {"colors": [RED], "overrides": "none"},
+    {"colors": [RED], "overrides": {"color_guidance": 0, "color_lock": "always"}},
     {"colors": [RED], "overrides": {"use_controlnet": "yes"}},
     {"colors": [RED], "overrides": {"guidance_scale": 50}},
     {"colors": [RED], "overrides": {"negative_prompt": "blurry " * MAX_NEGATIVE_PROMPT}},

@@ -10,7 +10,7 @@ ENGLISH = sorted((ROOT / "docs").glob("*.md"))
 RUSSIAN = sorted((ROOT / "docs/ru").glob("*.md"))
 PAGES = [README, README_RU, *ENGLISH, *RUSSIAN, ROOT / "model_files/README.md"]
 # Measurements, for whoever runs the service or goes on building it.
-ENGLISH_ONLY = {"reliability.md", "security.md", "performance.md"}
+ENGLISH_ONLY = {"color.md", "components.md", "performance.md", "reliability.md", "security.md"}
 
 CODE_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
