@@ -36,6 +36,8 @@ from plitka.swatch import draw_swatch
 Image = NDArray[np.uint8]
 # Colours more alike than this cannot be told apart by measuring.
 LEAST_DELTA_E = 15.0
+# Mixes that the adapters are left out for.
+ABLATIONS = 6
 
 
 def fixed_mixes(count: int) -> list[list[dict[str, Any]]]:
@@ -95,14 +97,18 @@ def evaluate(
 def _ablations(
     engine: DiffusionEngine, profile: Profile, requests: Sequence[Any], rows: dict[str, list[Image]]
 ) -> Iterator[dict[str, Any]]:
-    rows["no LoRA"] = [
-        preview_of(engine, make_job(colors, profile, lora_scale=0.0)) for colors in requests[:6]
-    ]
-    yield figures_of("no LoRA", rows["no LoRA"], rows["swatch"], requests, profile)
+    """What is lost without each adapter, from text alone: the swatch would show what crumb looks like."""
+    requests = requests[:ABLATIONS]
+    swatches = rows["swatch"][:ABLATIONS]
+    yield figures_of("the same mixes", rows["text to image"][:ABLATIONS], swatches, requests, profile)
+    jobs = [make_job(colors, profile, color_guidance=0.0) for colors in requests]
+    bare = [make_job(colors, profile, color_guidance=0.0, lora_scale=0.0) for colors in requests]
+    rows["no LoRA"] = [preview_of(engine, job) for job in bare]
+    yield figures_of("no LoRA", rows["no LoRA"], swatches, requests, profile)
     tokens, engine.tokens = engine.tokens, ()
-    rows["no textual inversion"] = [preview_of(engine, make_job(colors, profile)) for colors in requests[:6]]
+    rows["no textual inversion"] = [preview_of(engine, job) for job in jobs]
     engine.tokens = tokens
-    yield figures_of("no textual inversion", rows["no textual inversion"], rows["swatch"], requests, profile)
+    yield figures_of("no textual inversion", rows["no textual inversion"], swatches, requests, profile)
 
 
 def figures_of(

@@ -1,10 +1,10 @@
 """Two pictures for the documentation from the sheet that `benchmarks/mini.py --sheet` writes.
 
-    python benchmarks/mini_sheets.py build/sheet.png --out references
+    python benchmarks/mini_sheets.py build/sheet.png --out docs/images
 
 `mini.jpg` is the sheet made smaller: a row each of swatches, pictures started from them, pictures from text
-alone, without the LoRA, without the textual inversion. `mini_shuffled.jpg` holds pieces of the first two rows,
-pixel for pixel, in random order: which are swatches is printed.
+alone, without the LoRA, without the textual inversion. `mini_shuffled.jpg` holds pieces of two rows,
+in random order, pixel for pixel: which are swatches is printed.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
     """Write both pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("sheet", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("references"))
+    parser.add_argument("--out", type=Path, default=Path("docs/images"))
     arguments = parser.parse_args()
     sheet = Image.open(arguments.sheet).convert("RGB")
     small_sheet(sheet).save(arguments.out / "mini.jpg", quality=QUALITY)

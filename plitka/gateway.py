@@ -98,6 +98,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_POST = do_PUT = do_GET  # noqa: N815  # as http.server looks them up
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what http.server refuses by itself, such as a method that it has never heard of."""
+        is_method = code == HTTPStatus.NOT_IMPLEMENTED
+        status = HTTPStatus.METHOD_NOT_ALLOWED if is_method else HTTPStatus(code)
+        self.close_connection = True
+        headers = {"Content-Type": "application/json", "Connection": "close"}
+        self._send(status, headers, json.dumps({"detail": message or status.phrase}).encode())
+
     def log_message(self, format: str, *args: Any) -> None:
         log.debug(format, *args)
 

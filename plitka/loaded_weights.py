@@ -22,26 +22,44 @@ OLD_ATTENTION_NAMES = {
 }
 
 
-def check_loaded(model: Any, location: Location, remedy: str, part: str = "") -> None:
-    """Raise ModelFileError if a weight is not finite, or, for local files, was not in them.
+def check_complete(model: Any, location: Location, remedy: str, part: str = "") -> None:
+    """Raise ModelFileError if a weight came from no file. For a model that has not left the CPU yet.
 
-    `part` is the model's folder inside `location`.
+    `part` is the model's folder inside `location`. Of a model from the hub only what was left without memory
+    is noticed.
     """
-    where = f"{location.path}/{part}".rstrip("/") if location.is_local else location.name
-    if location.is_local and not location.is_single_file:
-        files = sorted((Path(location.path) / part).glob("*.safetensors"))
+    where, files = _place(location, part)
+    if files:
         stored = {_present_name(name) for file in files for name in read_tensor_header(file, remedy)}
         wanted = [name for name, _ in model.named_parameters()]
         if missing := [name for name in wanted if name.removeprefix(CLIP_PREFIX) not in stored]:
             problem = f"it lacks {len(missing)} of the model's {len(wanted)} tensors, '{missing[0]}' first"
-            raise ModelFileError(files[0] if len(files) == 1 else where, problem, remedy)
-        where = str(files[0]) if len(files) == 1 else where
+            raise ModelFileError(where, problem, remedy)
+    for name, weight in model.named_parameters():
+        if weight.is_meta:
+            raise ModelFileError(where, f"it lacks the model's tensor '{name}'", remedy)
+
+
+def check_finite(model: Any, location: Location, remedy: str, part: str = "") -> None:
+    """Raise ModelFileError if a weight is not finite; on a GPU this takes no time. `part` as above."""
     # The extremes carry NaN and infinity, and need no copy of the weight; a GPU is asked once for all.
     weights = {name: weight.detach() for name, weight in model.named_parameters() if weight.numel()}
     ends = [torch.stack(torch.aminmax(weight)).float() for weight in weights.values()]
     finite = torch.isfinite(torch.stack(ends)).all(dim=1).tolist()
     if strange := next((name for name, good in zip(weights, finite, strict=True) if not good), None):
+        where, _ = _place(location, part)
         raise ModelFileError(where, f"its tensor '{strange}' holds numbers that are not finite", remedy)
+
+
+def _place(location: Location, part: str) -> tuple[str, list[Path]]:
+    """What to call a part of a model in a message, and its files if it is a local folder."""
+    if not location.is_local:
+        return location.name, []
+    if location.is_single_file:
+        return location.path, []
+    folder = Path(location.path) / part
+    files = sorted(folder.glob("*.safetensors"))
+    return str(files[0] if len(files) == 1 else folder), files
 
 
 def _present_name(name: str) -> str:

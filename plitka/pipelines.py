@@ -6,6 +6,7 @@ uses, and as a last resort the VAE works in tiles.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from plitka.controlnets import CLASSES, ControlNetCache, LoadedControlNet, check
 from plitka.device import DeviceInfo, manage_gpu_memory
 from plitka.engine import DrawingError
 from plitka.graphs import forget_recordings, record_forward
-from plitka.loaded_weights import check_loaded
+from plitka.loaded_weights import check_complete, check_finite
 from plitka.manifest import ControlNetSource
 from plitka.models import EngineFiles, Location
 from plitka.read_ahead import read_ahead
@@ -81,7 +82,7 @@ class Pipelines:
         else:
             self.base.to(device_info.device)
         # Here and not before, because a GPU looks through the weights in no time.
-        check_base(self.base, files)
+        _check_parts(check_finite, self.base, files)
         if acceleration.channels_last:
             put_channels_last(self.base.unet)
             put_channels_last(self.base.vae)
@@ -164,9 +165,10 @@ class Pipelines:
         read_ahead(location.weight_files)
         model = _from_pretrained(CLASSES[source.type], location, self.dtype)
         check_fit(model, self.base.unet, self.base.vae_scale_factor, location.name)
+        check_complete(model, location, HOW_TO_GET_WEIGHTS)
         if self.offload == 0:
             model.to(self.device_info.device)
-        check_loaded(model, location, HOW_TO_GET_WEIGHTS)
+        check_finite(model, location, HOW_TO_GET_WEIGHTS)
         if self.acceleration.channels_last:
             put_channels_last(model)
         compile_model(model, self.acceleration.compile)
@@ -205,20 +207,20 @@ def load_base(files: EngineFiles, dtype: torch.dtype) -> Any:
     Raises ModelFileError if it does not load, or for half precision with a VAE that overflows in it.
     """
     base = read_base(files, dtype)
-    check_base(base, files)
+    _check_parts(check_finite, base, files)
     return base
 
 
 def read_base(files: EngineFiles, dtype: torch.dtype) -> Any:
-    """As `load_base`, but with weights that nobody has looked at."""
+    """As `load_base`, but with weights that may not be numbers."""
     options: dict[str, Any] = {"dtype": dtype, "add_watermarker": False}
     if files.vae is not None:
         options["vae"] = _from_pretrained(AutoencoderKL, files.vae, dtype)
     if files.base_config is not None:
         base = _from_single_file(files, files.base_config, options)
-        _check_complete(base, files.base)
     else:
         base = _from_pretrained(StableDiffusionXLPipeline, files.base, **options)
+    _check_parts(check_complete, base, files)
     if dtype == torch.float16 and base.vae.config.force_upcast:
         name = files.vae.name if files.vae else files.base.name
         problem = "its VAE overflows in half precision (force_upcast is set) and would give black pictures"
@@ -226,22 +228,12 @@ def read_base(files: EngineFiles, dtype: torch.dtype) -> Any:
     return base
 
 
-def _check_complete(base: Any, location: Location) -> None:
-    """Raise ModelFileError if a model was left without one of its tensors."""
-    for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
-        for name, weight in getattr(base, part).named_parameters():
-            if weight.is_meta:
-                problem = f"it lacks the {part}'s tensor '{name}'"
-                raise ModelFileError(location.name, problem, HOW_TO_GET_WEIGHTS)
-
-
-def check_base(base: Any, files: EngineFiles) -> None:
-    """Raise ModelFileError unless every weight came from its file and is a number."""
+def _check_parts(check: Callable[..., None], base: Any, files: EngineFiles) -> None:
+    """Put every model of the base pipeline to one of the checks of `plitka.loaded_weights`."""
     if files.vae is not None:
-        check_loaded(base.vae, files.vae, HOW_TO_GET_WEIGHTS)
-    own_parts = ["unet", "text_encoder", "text_encoder_2", *(["vae"] if files.vae is None else [])]
-    for part in own_parts:
-        check_loaded(getattr(base, part), files.base, HOW_TO_GET_WEIGHTS, part)
+        check(base.vae, files.vae, HOW_TO_GET_WEIGHTS)
+    for part in ["unet", "text_encoder", "text_encoder_2", *(["vae"] if files.vae is None else [])]:
+        check(getattr(base, part), files.base, HOW_TO_GET_WEIGHTS, part)
 
 
 def _from_pretrained(model_class: Any, location: Location, dtype: torch.dtype, **options: Any) -> Any:

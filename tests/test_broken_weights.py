@@ -27,7 +27,7 @@ from drawing import draw, load_small_engine
 from safetensors.torch import load_file, save_file
 from single_file import write_single_file
 
-from plitka.loaded_weights import check_loaded
+from plitka.loaded_weights import check_complete
 from plitka.models import Location
 from plitka.pipelines import Pipelines
 from plitka.weight_files import ModelFileError
@@ -297,4 +297,4 @@ def test_an_older_vae_with_other_names_for_attention_is_whole(tmp_path):
     assert any(".query." in name for name in renamed)
     save_file(renamed, path, metadata={"format": "pt"})
     location = Location(str(tmp_path), "vae")
-    check_loaded(AutoencoderKL.from_pretrained(tmp_path), location, "Fetch it again.")
+    check_complete(AutoencoderKL.from_pretrained(tmp_path), location, "Fetch it again.")

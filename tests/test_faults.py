@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+import httpx
 import psutil
 import pytest
 from cog_server import CogServer, as_json, pictures
@@ -95,7 +96,7 @@ def test_broken_off_while_the_lora_changes_its_scale_the_next_picture_is_the_sam
 
 
 @pytest.mark.parametrize("error", [Cancelled(), OSError("input/output error")], ids=["cancelled", "failed"])
-@pytest.mark.parametrize("stage", ["check_fit", "check_loaded", "_from_pretrained"])
+@pytest.mark.parametrize("stage", ["check_fit", "check_complete", "check_finite", "_from_pretrained"])
 def test_a_controlnet_that_stops_half_way_is_not_kept(model_folder, monkeypatch, stage, error, undisturbed):
     engine = load_small_engine(model_folder)
 
@@ -263,7 +264,7 @@ def test_no_thread_and_no_file_stays_after_broken_off_drawings(model_folder, mon
     for _ in range(5):
         with closing(engine.draw(make_job(angle=45))) as drawings:
             next(drawings)
-    for stage in ("check_fit", "check_loaded"):
+    for stage in ("check_fit", "check_complete", "check_finite"):
         engine.pipelines.controlnets.evict_all()
         with monkeypatch.context() as patch:
             patch.setattr(pipelines, stage, mock.Mock(side_effect=Cancelled))
@@ -306,6 +307,14 @@ def wait_for(condition, seconds=60):
         time.sleep(0.02)
 
 
+def status_of(server):
+    """What the server says of itself; "gone" where it does not answer any more."""
+    try:
+        return server.health()["status"]
+    except httpx.TransportError:
+        return "gone"
+
+
 def test_a_killed_worker_is_noticed_and_a_restart_is_clean(tmp_path, model_folder):
     with started(tmp_path, model_folder) as server:
         server.start_prediction("killed", {"params_json": as_json(overrides=LONG)})
@@ -315,8 +324,8 @@ def test_a_killed_worker_is_noticed_and_a_restart_is_clean(tmp_path, model_folde
         assert workers
         for worker in workers:
             worker.kill()
-        wait_for(lambda: server.process.poll() is not None or server.health()["status"] != "BUSY")
-        assert server.process.poll() is not None or server.health()["status"] != "READY"
+        wait_for(lambda: status_of(server) != "BUSY")
+        assert status_of(server) != "READY"
     # The killed worker could not tidy up; the next start does it.
     with started(tmp_path / "again", model_folder, temp=server.temp) as restarted:
         abandoned = [path for path in server.output_files() if path not in restarted.output_files()]

@@ -136,17 +136,23 @@ def pale(image):
 
 
 def test_guidance_brings_the_colours_of_the_prompt_out(mini):
-    weak, strong = (draw(mini, [("dark green", 100)], guidance_scale=scale) for scale in (1, 4))
-    assert difference(strong, "DKGREEN") < difference(weak, "DKGREEN")
+    # Granules of other colours are what it takes away.
+    weak, strong = (draw(mini, [("blue", 100)], guidance_scale=scale) for scale in (1, 4))
+    assert foreign(strong) < 0.9 * foreign(weak)
 
 
-def test_more_steps_leave_less_of_the_noise(mini):
-    one, two, many = (
-        lab(draw(mini, [("green", 100)], num_inference_steps=steps))[..., 1:].std((0, 1)).sum()
-        for steps in (1, 2, STEPS)
-    )
-    assert many != pytest.approx(one, rel=0.05)
-    assert two != pytest.approx(one, rel=0.05)
+def foreign(image):
+    """Spread of hue and chroma between pieces of a few pixels."""
+    return float(lab(cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA))[..., 1:].std((0, 1)).sum())
+
+
+def test_more_steps_draw_sharper_granules(mini):
+    one, many = (draw(mini, [("green", 100)], num_inference_steps=steps) for steps in (1, STEPS))
+    assert sharpness(many) > 1.5 * sharpness(one)
+
+
+def sharpness(image):
+    return float(np.abs(cv2.Laplacian(lab(image)[..., 0], cv2.CV_32F)).mean())
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)

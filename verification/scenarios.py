@@ -13,6 +13,6 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 
 def params_of(scenario: str, **overrides: Any) -> dict[str, Any]:
-    """A scenario as a request; `overrides` are those of the request, beside the scenario's own."""
+    """A scenario as a request; `overrides` are those of the request, and win over the scenario's own."""
     request = SCENARIOS[scenario]
-    return {**request, "overrides": {**overrides, **request.get("overrides", {})}}
+    return {**request, "overrides": {**request.get("overrides", {}), **overrides}}
