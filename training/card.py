@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from training.export import PROFILES
 from training.loop import CHECKPOINT
+
+STEPS = PROFILES["standard"]["steps_final"]
 
 TEXT = """---
 license: mit
@@ -30,14 +33,16 @@ diffusion path on a laptop and in tests. It is no substitute for SDXL.
   `tile_embeddings.safetensors` (`clip_l`, `clip_g`, for `<s0><s1>`): with both it draws pressed rubber crumb.
 - `controlnet/`: one ControlNet for canny, softedge and lineart edges.
 
-It predicts v and is meant to be used without guidance (scale 1) in {steps} steps, with any of the samplers.
+It predicts v and is meant to be used with a guidance scale of 2 in {steps} steps, with any of the samplers.
 Half of its noise schedule (`strength` 0.5) leaves a swatch's colours visible.
 
 Made by `make mini`; how is said in `training/`. No photographs, and no weights of others, went into it.
 
 ## Figures
 
-{count} fixed mixes of one to four colours, 512 pixels, seed 7. The error is that of the worst colour of a
+Fixed mixes of one to four colours, 512 pixels, seed 7. "Guided" pictures start from the swatch at the
+default colour guidance, before any correction; "text to image" and all below it know the mix from the prompt
+alone. The error is that of the worst colour of a
 mix, in percentage points, median (and largest); the texture distance (`benchmarks/texture.py`) is that to
 the swatch of the same plan.
 
@@ -76,8 +81,7 @@ def write_card(folder: Path, figures: Sequence[dict[str, Any]], work: Path, shor
                 f"{figure['peak_rss_gb']:.1f} GB at the peak"
             )
     text = TEXT.format(
-        steps=figures[0].get("steps", 16),
-        count=max(figure.get("pictures", 0) for figure in figures if "worst_error_pp_median" in figure),
+        steps=STEPS,
         table="\n".join(rows),
         others="\n".join(others),
         training="\n".join(_training(work)),
