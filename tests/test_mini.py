@@ -1,5 +1,6 @@
 """The embedded model, as it is shipped: what each of its parts is good for."""
 
+import importlib
 import json
 
 import cv2
@@ -18,6 +19,7 @@ from plitka.profiles import profile_for
 from plitka.prompt import build_prompt
 from plitka.request import parse_request
 from plitka.schedulers import SCHEDULERS
+from plitka.serve import ROOT
 
 FOLDER = SHIPPED_MODEL_DIR / "mini"
 STEPS = 8
@@ -153,6 +155,18 @@ def test_more_steps_draw_sharper_granules(mini):
 
 def sharpness(image):
     return float(np.abs(cv2.Laplacian(lab(image)[..., 0], cv2.CV_32F)).mean())
+
+
+def test_the_controlnet_lays_the_joints_at_the_angle(mini, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    joint_angle = importlib.import_module("joint_angle").joint_angle
+    mix = [("red", 60), ("white", 40)]
+    held, free = (
+        joint_angle(draw(mini, mix, angle=45, seed=4, size=512, **scale))
+        for scale in ({}, {"controlnet_scale": 0})
+    )
+    assert abs(held - 45) <= 2
+    assert abs(free - 45) > 2
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
