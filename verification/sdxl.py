@@ -92,7 +92,7 @@ def draw_scenario(
 ) -> ScenarioReport:
     """Draw one scenario into a folder of its own; an error ends it and is reported."""
     report = ScenarioReport(name)
-    folder = out / name.replace(", ", "-").replace(" ", "-")
+    folder = out / name
     folder.mkdir(exist_ok=True)
     overrides = {} if steps is None else {"num_inference_steps": steps}
     try:
