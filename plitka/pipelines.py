@@ -201,18 +201,12 @@ class Pipelines:
         return sum(weight.nbytes for model in models for weight in model.parameters())
 
 
-def load_base(files: EngineFiles, dtype: torch.dtype) -> Any:
-    """The base pipeline with the manifest's VAE in place of its own, checked, on the CPU.
-
-    Raises ModelFileError if it does not load, or for half precision with a VAE that overflows in it.
-    """
-    base = read_base(files, dtype)
-    _check_parts(check_finite, base, files)
-    return base
-
-
 def read_base(files: EngineFiles, dtype: torch.dtype) -> Any:
-    """As `load_base`, but with weights that may not be numbers."""
+    """The base pipeline with the manifest's VAE in place of its own, complete, on the CPU.
+
+    Raises ModelFileError if it does not load, or for half precision with a VAE that overflows in it. Whether
+    every weight is a number is not looked at here.
+    """
     options: dict[str, Any] = {"dtype": dtype, "add_watermarker": False}
     if files.vae is not None:
         options["vae"] = _from_pretrained(AutoencoderKL, files.vae, dtype)

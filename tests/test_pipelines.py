@@ -17,7 +17,7 @@ from plitka.controlnets import ControlNetCache
 from plitka.denoising import Stage, control_inputs, start_inputs
 from plitka.device import DeviceInfo, MemoryStatus
 from plitka.models import find_files
-from plitka.pipelines import NonFiniteImageError, Pipelines, load_base
+from plitka.pipelines import NonFiniteImageError, Pipelines, read_base
 from plitka.schedulers import SCHEDULERS, make_scheduler
 from plitka.weight_files import ModelFileError
 
@@ -191,13 +191,13 @@ def test_half_precision_with_a_vae_that_overflows_in_it_is_refused(folder):
     document["models"]["sdxl"]["vae"] = None
     (folder / "manifest.json").write_text(json.dumps(document))
     with pytest.raises(ModelFileError, match="base: its VAE overflows in half precision"):
-        load_base(files_in(folder), torch.float16)
-    assert load_base(files_in(folder), torch.float32).vae.config.force_upcast
+        read_base(files_in(folder), torch.float16)
+    assert read_base(files_in(folder), torch.float32).vae.config.force_upcast
 
 
 def test_another_folder_may_be_the_base(folder, tmp_path):
     write_base(tmp_path / "other", seed=9)
-    other = load_base(files_in(folder, PLITKA_BASE_MODEL=str(tmp_path / "other")), torch.float32)
+    other = read_base(files_in(folder, PLITKA_BASE_MODEL=str(tmp_path / "other")), torch.float32)
     expected = load_file(tmp_path / "other" / "unet" / "diffusion_pytorch_model.fp16.safetensors")
     assert torch.equal(other.unet.conv_in.weight, expected["conv_in.weight"].float())
 
@@ -207,7 +207,7 @@ def test_a_single_file_needs_no_more_than_the_bases_configuration(folder):
     write_single_file(checkpoint, folder / "base")
     for weights in (folder / "base").rglob("*.safetensors"):
         weights.unlink()
-    base = load_base(files_in(folder, PLITKA_BASE_MODEL=str(checkpoint)), torch.float32)
+    base = read_base(files_in(folder, PLITKA_BASE_MODEL=str(checkpoint)), torch.float32)
     original = load_file(checkpoint)["model.diffusion_model.input_blocks.0.0.weight"]
     assert torch.equal(base.unet.conv_in.weight, original.float())
 
@@ -215,7 +215,7 @@ def test_a_single_file_needs_no_more_than_the_bases_configuration(folder):
 def test_a_single_file_gives_every_weight_of_the_folder_it_was_written_from(model_folder, tmp_path):
     write_single_file(tmp_path / "checkpoint.safetensors", model_folder / "base")
     files = files_in(model_folder, PLITKA_BASE_MODEL=str(tmp_path / "checkpoint.safetensors"))
-    one, other = load_base(files, torch.float32), load_base(files_in(model_folder), torch.float32)
+    one, other = read_base(files, torch.float32), read_base(files_in(model_folder), torch.float32)
     for part in ("unet", "text_encoder", "text_encoder_2"):
         ours, theirs = getattr(one, part).state_dict(), getattr(other, part).state_dict()
         assert ours.keys() == theirs.keys()
@@ -225,14 +225,14 @@ def test_a_single_file_gives_every_weight_of_the_folder_it_was_written_from(mode
 def test_a_base_that_does_not_load_is_named(folder):
     (folder / "base" / "unet" / "config.json").write_text("{")
     with pytest.raises(ModelFileError, match="base: it does not load"):
-        load_base(files_in(folder), torch.float32)
+        read_base(files_in(folder), torch.float32)
 
 
 def test_a_pickle_is_never_loaded(folder):
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     (folder / "vae" / "diffusion_pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
     with pytest.raises(ModelFileError, match="vae: it does not load"):
-        load_base(files_in(folder), torch.float32)
+        read_base(files_in(folder), torch.float32)
 
 
 # Decoding
