@@ -3,9 +3,10 @@
     python benchmarks/color.py --engine render|mini [--mixes N] [--limit-minutes M] [--results FILE]
     python benchmarks/color.py --report [--results FILE]
 
-Every picture becomes one line of JSON in FILE and a pair of small pictures beside it; pictures of earlier
-runs are not drawn again, so a run can be broken off and continued. `--report` writes the tables, chart and
-sheet of docs/color.md from FILE. `mini` is read from PLITKA_MODEL_DIR.
+Every picture becomes one line of JSON in FILE; the picture as drawn and a pair of cuttings, as drawn and as
+returned, are kept beside it. Nothing is drawn twice, so a run can be broken off and continued; without FILE,
+pictures that were kept are measured and corrected again. `--report` writes the tables, chart and sheet of
+docs/color.md from FILE. `mini` is read from PLITKA_MODEL_DIR.
 """
 
 import argparse
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE, CHART, SHEET = (ROOT / "docs" / name for name in ("color.md", "color_guidance.png", "color_sheet.jpg"))
 # What was published of the predecessor: the worst colour's error, median of 56 pictures.
 PREDECESSOR_PP = 26.9
-THUMBNAIL = 256
+CUTTING = 256
 SHEET_PICTURES = 6
 Row = dict[str, Any]
 
@@ -63,8 +64,10 @@ def run(name: str, count: int, minutes: float, results: Path) -> None:
             if time.monotonic() > end:
                 print(f"out of time before {case}")
                 break
-            row, drawn, held = result_of(case, engine)
-            save_pair(results, case, drawn, held.image)
+            kept = kept_path(results, case)
+            drawn = np.asarray(Picture.open(kept)) if kept.exists() else None
+            row, drawn, held = result_of(case, engine, drawn)
+            save(results, case, drawn, held.image)
             print(json.dumps(row), file=file, flush=True)
             found = {
                 part: {name: row[part][name] for name in ("error_pp", "delta_e")}
@@ -73,20 +76,27 @@ def run(name: str, count: int, minutes: float, results: Path) -> None:
             print(f"{case} {found}", flush=True)
 
 
-def thumbnail_path(results: Path, case: Case | Row) -> Path:
+def kept_path(results: Path, case: Case | Row) -> Path:
+    """Where the picture is kept as drawn."""
     fields = case if isinstance(case, dict) else asdict(case)
-    return results.with_suffix("") / (
-        "_".join(f"{value:g}" if not isinstance(value, str) else value for value in key(fields)) + ".png"
-    )
+    name = "_".join(f"{value:g}" if not isinstance(value, str) else value for value in key(fields))
+    return results.with_suffix("") / f"{name}.png"
 
 
-def save_pair(results: Path, case: Case, drawn: np.ndarray[Any, Any], held: np.ndarray[Any, Any]) -> None:
-    """Middles of the picture as drawn and as returned, side by side at full size."""
-    path = thumbnail_path(results, case)
+def pair_path(results: Path, case: Case | Row) -> Path:
+    """Where a cutting of the picture is kept, as drawn and as returned."""
+    path = kept_path(results, case)
+    return path.with_name(f"{path.stem}_pair.png")
+
+
+def save(results: Path, case: Case, drawn: np.ndarray[Any, Any], held: np.ndarray[Any, Any]) -> None:
+    """Keep the picture as drawn, and its middle beside that of the one returned at full size."""
+    path = kept_path(results, case)
     path.parent.mkdir(exist_ok=True)
-    start = (len(drawn) - THUMBNAIL) // 2
-    cut = slice(start, start + THUMBNAIL)
-    Picture.fromarray(np.hstack([drawn[cut, cut], held[cut, cut]])).save(path)
+    Picture.fromarray(drawn).save(path)
+    start = (len(drawn) - CUTTING) // 2
+    cut = slice(start, start + CUTTING)
+    Picture.fromarray(np.hstack([drawn[cut, cut], held[cut, cut]])).save(pair_path(results, case))
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -193,10 +203,10 @@ def draw_sheet(rows: Sequence[Row], results: Path, path: Path) -> None:
     own = [
         r
         for r in rows
-        if r["guidance"] == DEFAULT_COLOR_GUIDANCE and r["corrected"] and thumbnail_path(results, r).exists()
+        if r["guidance"] == DEFAULT_COLOR_GUIDANCE and r["corrected"] and pair_path(results, r).exists()
     ]
     own.sort(key=lambda row: -max(row["drawn"]["error_pp"] / 1.5, row["drawn"]["delta_e"] / 3))
-    read = (cv2.imread(str(thumbnail_path(results, row))) for row in own[:SHEET_PICTURES])
+    read = (cv2.imread(str(pair_path(results, row))) for row in own[:SHEET_PICTURES])
     pairs = [picture for picture in read if picture is not None]
     if pairs:
         pairs += [np.full_like(pairs[0], 255)] * (len(pairs) % 2)

@@ -131,11 +131,14 @@ def figures_of(
 def joints(
     engine: DiffusionEngine, profile: Profile, scale: float | None, angles: int = 16
 ) -> dict[str, Any]:
-    """Text to image at several laying angles: how many have their joints within two degrees."""
+    """Text to image at several laying angles: how many have their joints within two degrees.
+
+    0° is left out: the product asks no ControlNet for it.
+    """
     colors = [{"name": "red", "proportion": 60}, {"name": "white", "proportion": 40}]
     errors = []
-    for number in range(angles):
-        angle = 180 * number / angles
+    for number in range(1, angles + 1):
+        angle = 180 * number / (angles + 1)
         given = {} if scale is None else {"controlnet_scale": scale}
         job = make_job(colors, profile, angle, number, color_guidance=0.0, layout="brick", **given)
         errors.append(angle_error(joint_angle(preview_of(engine, job)), angle))
