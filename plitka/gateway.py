@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         try:
-            self._check_host()
+            self._check_sender()
             if (self.command, self.path) == ("GET", PAGE_PATH):
                 self._send(HTTPStatus.OK, PAGE_HEADERS, self.server.page)
             else:
@@ -126,11 +126,22 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {"Content-Type": "application/json", "Connection": "close"}
             self._send(refusal.status, headers, json.dumps(answer).encode())
 
-    def _check_host(self) -> None:
-        """Refuse names that somebody else's web site could have pointed at this machine (DNS rebinding)."""
-        name = re.sub(r":\d*$", "", self.headers.get("Host", "")).strip("[]")
-        if self.server.is_local and not _is_loopback(name):
+    def _check_sender(self) -> None:
+        """On a server of this machine alone, refuse what other web sites send through the user's browser.
+
+        They could point a name of theirs at this machine (DNS rebinding), or post a form and never read the
+        answer. JSON from elsewhere a browser does not send before it has asked, which is refused.
+        """
+        if not self.server.is_local:
+            return
+        host = self.headers.get("Host", "")
+        if not _is_loopback(re.sub(r":\d*$", "", host).strip("[]")):
             words = "This server listens on this machine alone: open it as http://127.0.0.1 or localhost."
+            raise _RefusedError(HTTPStatus.FORBIDDEN, words)
+        origin = self.headers.get("Origin")
+        is_own = origin in (None, f"http://{host}")
+        if not is_own and self.headers.get_content_type() != "application/json":
+            words = f"A request from another page, here {origin:.100}, must be application/json."
             raise _RefusedError(HTTPStatus.FORBIDDEN, words)
 
     def _check_route(self) -> None:

@@ -160,6 +160,28 @@ def test_server_of_this_machine_alone_answers_only_under_its_own_name(client, ho
     assert client.get("/", headers={"Host": host}).status_code == status
 
 
+POSTS = [
+    ({}, 200),
+    ({"Origin": "http://localhost:5000"}, 200),
+    ({"Origin": "http://evil.example"}, 403),
+    ({"Origin": "null"}, 403),
+    ({"Origin": "http://evil.example", "Content-Type": "text/plain"}, 403),
+    # A tunnel's page: another address, but JSON, which a browser lets no stranger's page send.
+    ({"Origin": "https://tunnel.example", "Content-Type": "application/json"}, 200),
+]
+
+
+@pytest.mark.parametrize(("headers", "status"), POSTS)
+def test_forms_on_other_web_sites_draw_nothing_on_this_machine(client, headers, status):
+    given = {"Host": "localhost:5000"} | headers
+    answer = client.post("/predictions", headers=given, content=b'{"input": {}}')
+    assert answer.status_code == status
+
+
+def test_browser_may_not_ask_to_send_json_from_elsewhere(client):
+    assert client.options("/predictions", headers={"Origin": "http://evil.example"}).status_code == 405
+
+
 def test_server_behind_that_is_not_there_is_said_in_words():
     with running(free_port()) as server:
         url = f"http://127.0.0.1:{server.server_port}"
