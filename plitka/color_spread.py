@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.mix import Mix, MixColor
+from plitka.profiles import FINAL_SIZE
 from plitka.shading import at_lightness
 
 # Deviation of a* and b* around a colour's own stretch.
@@ -26,6 +27,9 @@ _LEAST_LIGHTNESS_SPREAD = 2.5
 _STEPS = 64
 # A colour's stretch in steps of L*, from 0 to 100.
 _STRETCH_STEP = 0.25
+# A strip is thin if it holds no square of so many pixels of its colour on a side: in the preview, whose
+# granules are half as wide, and in the final picture.
+_SOLID_PREVIEW, _SOLID_FINAL = 2, 3
 # Pixels of the window in which the edge between two granules looks for them.
 _REACH = 5
 
@@ -90,10 +94,10 @@ def _lightness_spread(reach: float) -> float:
 def without_thin_strips(shown: NDArray[np.uint8], colors: int) -> NDArray[np.uint8]:
     """Shown colours without strips too thin to be granules: they go to the colour with the most around them.
 
-    The soft edge between two granules can look like a third colour, grey between black and white. A strip is
-    thin if it holds no 3 x 3 pixels of its colour.
+    The soft edge between two granules can look like a third colour, grey between black and white.
     """
-    square = np.ones((3, 3), np.uint8)
+    side = _SOLID_FINAL if len(shown) >= FINAL_SIZE else _SOLID_PREVIEW
+    square = np.ones((side, side), np.uint8)
     solid = cv2.erode(shown, square) == cv2.dilate(shown, square)
     found = np.zeros(shown.shape, np.uint8)
     neighbour = shown.copy()
