@@ -12,7 +12,7 @@ from typing import Any, get_args
 from plitka.colormap import JOINT_RGB
 from plitka.granules import GRANULES_ACROSS
 from plitka.joints import BRICK_TILE, GRID_TILE, JOINT_WIDTH
-from plitka.overrides import DEFAULT_COLOR_GUIDANCE, Layout
+from plitka.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK, ColorLock, Layout
 from plitka.palette import PALETTE
 from plitka.profiles import PROFILES
 from plitka.request import DEFAULT_QUALITY, MAX_COLORS, MAX_SEED
@@ -50,6 +50,8 @@ def page_data() -> dict[str, Any]:
         ],
         "layouts": list(get_args(Layout)),
         "guidance": DEFAULT_COLOR_GUIDANCE,
+        "locks": list(get_args(ColorLock)),
+        "lock": DEFAULT_COLOR_LOCK,
         "granulesAcross": GRANULES_ACROSS,
         "brickTile": list(BRICK_TILE),
         "gridTile": list(GRID_TILE),
