@@ -24,7 +24,6 @@ from plitka.overrides import (
     Layout,
     Overrides,
 )
-from plitka.profiles import PROFILES
 from plitka.prompt import DEFAULT_NEGATIVE_PROMPT, TOKEN_LIMIT, build_prompt
 from plitka.request import (
     DEFAULT_ANGLE,
@@ -39,7 +38,7 @@ from plitka.routing import route
 
 BY_QUALITY = "by `quality`"
 NO_CONTROL = "no ControlNet"
-SDXL_LORA = engine_models("sdxl").lora
+DIFFUSION_ENGINES = ("sdxl", "mini")
 
 # What each field means and what stands where it is left out; what is allowed in it the field itself says.
 REQUEST_MEANINGS: Mapping[str, tuple[str, str]] = {
@@ -66,7 +65,7 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
     "num_inference_steps_preview": ("`num_inference_steps`", "Denoising steps of the preview alone."),
     "num_inference_steps_final": ("`num_inference_steps`", "Denoising steps of the final picture alone."),
     "negative_prompt": ("see Prompt", "What the picture should not show."),
-    "lora_scale": (code(f"{SDXL_LORA.scale:g}") if SDXL_LORA else "none", "How strongly the LoRA acts."),
+    "lora_scale": ("see Profiles", "How strongly the LoRA acts."),
     "controlnet_scale": (
         code(f"{DEFAULT_CONTROLNET_SCALE:g}"),
         "How strongly the ControlNet holds the edges.",
@@ -159,12 +158,26 @@ def request_limits(say: Say) -> str:
 
 
 def profiles(say: Say) -> str:
-    """Steps and guidance by quality."""
-    rows = (
-        (code(name), str(profile.steps_preview), str(profile.steps_final), f"{profile.guidance_scale:g}")
-        for name, profile in PROFILES.items()
-    )
-    return table((code("quality"), *map(say, ("steps, preview", "steps, final", "guidance"))), rows)
+    """Steps, guidance and LoRA of every diffusion engine, by quality."""
+    head = ("steps, preview", "steps, final", "guidance", "LoRA")
+    rows = [row for engine in DIFFUSION_ENGINES for row in _profile_rows(engine)]
+    return table((say("engine"), code("quality"), *map(say, head)), rows)
+
+
+def _profile_rows(engine: str) -> list[tuple[str, ...]]:
+    models = engine_models(engine)
+    lora = f"{models.lora.scale:g}" if models.lora else "–"
+    return [
+        (
+            code(engine),
+            code(quality),
+            str(profile.steps_preview),
+            str(profile.steps_final),
+            f"{profile.guidance_scale:g}",
+            lora,
+        )
+        for quality, profile in models.quality_profiles().items()
+    ]
 
 
 def routes(say: Say) -> str:

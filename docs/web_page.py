@@ -9,10 +9,13 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
+from request_blocks import DIFFUSION_ENGINES
+
 from plitka.colormap import JOINT_RGB
 from plitka.granules import GRANULES_ACROSS
 from plitka.joints import BRICK_TILE, GRID_TILE, JOINT_WIDTH
-from plitka.overrides import DEFAULT_COLOR_GUIDANCE, Layout
+from plitka.manifest import engine_models
+from plitka.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK, ColorLock, Layout
 from plitka.palette import PALETTE
 from plitka.profiles import PROFILES
 from plitka.request import DEFAULT_QUALITY, MAX_COLORS, MAX_SEED
@@ -45,11 +48,13 @@ def page_data() -> dict[str, Any]:
         "seed": str(MAX_SEED),
         "quality": DEFAULT_QUALITY,
         "profiles": [
-            {"name": name, "preview": profile.steps_preview, "final": profile.steps_final}
-            for name, profile in PROFILES.items()
+            {"name": quality} | {engine: _steps(engine, quality) for engine in DIFFUSION_ENGINES}
+            for quality in PROFILES
         ],
         "layouts": list(get_args(Layout)),
         "guidance": DEFAULT_COLOR_GUIDANCE,
+        "locks": list(get_args(ColorLock)),
+        "lock": DEFAULT_COLOR_LOCK,
         "granulesAcross": GRANULES_ACROSS,
         "brickTile": list(BRICK_TILE),
         "gridTile": list(GRID_TILE),
@@ -57,6 +62,11 @@ def page_data() -> dict[str, Any]:
         "jointColor": "#" + bytes(JOINT_RGB).hex().upper(),
     }
     return {"PALETTE": palette, "LIMITS": limits}
+
+
+def _steps(engine: str, quality: str) -> str:
+    profile = engine_models(engine).quality_profiles()[quality]
+    return f"{profile.steps_preview} + {profile.steps_final}"
 
 
 def _part(name: str) -> str:

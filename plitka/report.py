@@ -47,7 +47,7 @@ def colors_table(held: HeldPicture) -> Table:
         "mean colour",
     )
     for color, seen in zip(fidelity.colors, outsider.colors, strict=True):
-        error = f"{100 * (color.measured - color.requested):+.1f} pp"
+        error = f"{100 * (color.measured - color.requested):+z.1f} pp"
         row = [color.id, _percent(color.requested), _percent(color.measured), error]
         if held.measured.plan:
             row.append(_percent(seen.measured))

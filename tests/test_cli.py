@@ -54,6 +54,12 @@ def test_request_gives_three_files_and_a_table_of_shares(invoke, tmp_path):
     assert "seed 11" in result.stderr
 
 
+def test_error_of_nothing_has_no_minus(invoke):
+    result = invoke("generate", "--colors", "60% black, 40% white", "--angle", "45", "--seed", "7")
+    assert "+0.0 pp" in result.stdout
+    assert "-0.0 pp" not in result.stdout
+
+
 @pytest.mark.parametrize("source", ["text", "file", "standard input", "options"])
 def test_request_may_come_from_four_places(invoke, tmp_path, source):
     (tmp_path / "request.json").write_text(PARAMS, encoding="utf-8")

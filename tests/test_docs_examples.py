@@ -6,6 +6,7 @@ import runpy
 import shlex
 import shutil
 import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
@@ -109,6 +110,13 @@ def test_curl_examples_give_the_same_tile(render_server):
     simple, full = (render_server.predict(**inputs) for inputs in curl_inputs(QUICK_START))
     assert simple["status"] == "succeeded"
     assert full["output"] == simple["output"]
+
+
+def test_curl_answer_is_written_as_files_by_the_command_shown(render_server, tmp_path):
+    (tmp_path / "answer.json").write_text(json.dumps(render_server.predict(**curl_inputs(QUICK_START)[0])))
+    (line,) = (line for line in commands(QUICK_START) if line.startswith("python3 -c "))
+    subprocess.run([sys.executable, *shlex.split(line)[1:]], cwd=tmp_path, check=True, timeout=60)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == PICTURES
 
 
 def test_python_example_saves_three_pictures(render_server, tmp_path, monkeypatch, capsys):

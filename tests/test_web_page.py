@@ -7,13 +7,15 @@ import re
 import shlex
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from plitka.overrides import DEFAULT_COLOR_LOCK, ColorLock
 from plitka.palette import PALETTE
-from plitka.request import MAX_SEED, parse_inputs, parse_request
+from plitka.request import parse_inputs, parse_request
 
 SHARES = "return state.colors.map((color) => color.units)"
 MOVE = """
@@ -158,13 +160,23 @@ def test_angle_is_set_by_keys_by_typing_and_by_the_mouse(served):
     assert served.find("#angle").get_attribute("value") == "90"
 
 
-def test_wrong_seed_is_refused_in_words_and_the_largest_is_kept_exactly(served):
-    served.click("#random")
-    served.type("#seed", "9" * 19)
-    assert str(MAX_SEED) in served.text("#seed-note")
-    served.type("#seed", str(MAX_SEED))
-    assert served.text("#seed-note") == ""
-    assert parse_request(served.code("json")).seed == MAX_SEED
+def test_colour_lock_is_asked_for_only_where_it_is_no_default(served):
+    served.script("document.getElementById('more').open = true")
+    for lock in ("off", "always", DEFAULT_COLOR_LOCK):
+        served.choose("#color-lock", lock)
+        overrides = json.loads(served.code("json")).get("overrides", {})
+        assert overrides == ({} if lock == DEFAULT_COLOR_LOCK else {"color_lock": lock})
+        assert parse_request(served.code("json")).color_lock == lock
+    assert tuple(served.script("return LIMITS.locks")) == get_args(ColorLock)
+
+
+def test_result_says_what_was_done_about_the_colours(served):
+    served.script("document.getElementById('more').open = true")
+    served.send()
+    assert served.text("[data-metric=correction] dd").startswith("not corrected (")
+    served.choose("#color-lock", "always")
+    served.send()
+    assert served.text("[data-metric=correction] dd") == "corrected (color_lock is always)"
 
 
 def fill_in(page):
@@ -176,6 +188,7 @@ def fill_in(page):
     page.script("document.getElementById('more').open = true")
     page.choose("#controlnet", "off")
     page.click("#own-guidance")
+    page.choose("#color-lock", "always")
     return parse_request(page.code("json"))
 
 
@@ -191,7 +204,7 @@ def test_every_text_to_copy_says_the_same_request(served, render_server):
     request = fill_in(served)
     assert (request.angle, request.seed, request.layout) == (12.5, 2**60, "grid")
     assert request.overrides.use_controlnet is False
-    assert request.color_guidance == 0.5
+    assert (request.color_guidance, request.color_lock) == (0.5, "always")
     for target in ("cog", "replicate"):
         words = shlex.split(served.code("curl", target).replace("\\\n", " "))
         body = json.loads(words[words.index("-d") + 1])
@@ -214,30 +227,6 @@ def test_copied_python_draws_the_tile(served, tmp_path):
         "final.png",
         "preview.png",
     ]
-
-
-def test_refused_request_is_said_in_words_and_the_next_one_is_drawn(served):
-    served.script("state.colors[0].id = '#12345'")
-    served.send()
-    assert served.text("#error strong") == "The tile could not be drawn."
-    said = served.text("#error p")
-    assert said.startswith('colors[0].hex: "#12345" is not a hex colour.')
-    assert "RequestError" not in said
-    served.choose("#example", "5")
-    served.send()
-    assert not served.find("#error").is_displayed()
-    assert len(served.all("#pictures img")) == 3
-
-
-def test_server_that_cannot_be_reached_is_said_in_words(page, render_server):
-    page.open(f"{render_server.url}/")
-    page.type("#address", "http://127.0.0.1:9")
-    page.send()
-    assert "http://127.0.0.1:9 cannot be reached" in page.text("#error")
-    page.type("#address", "here")
-    page.click("#send")
-    assert "“here” is no address" in page.text("#error")
-    page.complaints()
 
 
 def test_running_prediction_can_be_cancelled(page, sdxl_server):

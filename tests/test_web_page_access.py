@@ -106,3 +106,27 @@ def test_words_stand_out_from_their_background(page, render_server, scheme):
     page.script("showTrouble({ key: 'busy', values: {}, detail: 'x' })")
     page.wait_for(lambda: page.script("return document.getAnimations().length") == 0)
     assert page.script(CONTRASTS) == []
+
+
+OVERLAPPING = """
+const boxes = [...document.querySelectorAll(".card")].filter((card) => card.checkVisibility())
+  .map((card) => [card.getAttribute("aria-labelledby"), card.getBoundingClientRect()]);
+return boxes.flatMap(([name, a], i) => boxes.slice(i + 1)
+  .filter(([, b]) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
+  .map(([other]) => `${name} and ${other}`));
+"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 1000), (1280, 700), (390, 844)])
+def test_cards_never_lie_over_each_other_however_far_the_page_is_scrolled(page, render_server, width, height):
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        page.open(f"{render_server.url}/")
+        page.script("document.getElementById('more').open = true")
+        page.send()
+        for part in (0, 0.3, 0.6, 1):
+            page.script("scrollTo(0, arguments[0] * document.documentElement.scrollHeight)", part)
+            assert page.script(OVERLAPPING) == []
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -33,6 +33,16 @@ function setShare(index, units) {
   changed();
 }
 
+// What was typed could not be taken as it is.
+function sayLimits(index) {
+  byId("mix-note").textContent = text("shareLimits", {
+    color: colorName(state.colors[index].id),
+    share: percentText(percent(state.colors[index])),
+    least: percentText(LEAST / 10),
+    most: percentText(mostUnits(state.colors, index) / 10),
+  });
+}
+
 function showRows() {
   byId("rows").replaceChildren(...state.colors.map(row));
   byId("add").disabled = state.colors.length >= LIMITS.colors;
@@ -57,8 +67,10 @@ function row(color, index) {
     type: "number", min: LEAST / 10, max: 100, step: "any", inputmode: "decimal", "aria-label": text("shareTyped", { color: name }),
   });
   typed.addEventListener("change", () => {
-    if (typed.value.trim() !== "" && Number.isFinite(typed.valueAsNumber)) setShare(index, typed.valueAsNumber * 10);
+    const share = typed.valueAsNumber;
+    if (Number.isFinite(share)) setShare(index, share * 10);
     showShares();
+    if (share !== percent(state.colors[index])) sayLimits(index);
   });
   const lock = element("button", {
     type: "button", class: "icon lock", "aria-pressed": String(color.locked), "aria-label": text("lock", { color: name }), title: text("lock", { color: name }),
@@ -121,7 +133,11 @@ function showShares() {
     return part;
   }));
   const stuck = state.colors.length > 1 && state.colors.filter((color) => !color.locked).length === 1;
-  byId("mix-note").textContent = state.colors.length === 1 ? text("onlyOne") : stuck ? text("allLocked") : "";
+  const notes = [
+    [state.colors.length === 1, "onlyOne"], [stuck, "allLocked"], [state.colors.length >= LIMITS.colors, "full"],
+  ];
+  const [, key] = notes.find(([holds]) => holds) || [];
+  byId("mix-note").textContent = key ? text(key, { most: LIMITS.colors }) : "";
 }
 
 function removeColor(index) {
@@ -176,7 +192,7 @@ function choose(id) {
     : state.colors.map((color, i) => (i === pickedRow ? { ...color, id } : color));
   byId("picker").close();
   showRows();
-  if (pickedRow < 0) byId("mix-note").textContent = text("added", { color: colorName(id) });
+  if (pickedRow < 0) say(text("added", { color: colorName(id) }));
   byId("rows").children[index].querySelector(".swatch").focus();
   changed();
 }

@@ -9,6 +9,7 @@ const state = {
   guidance: null,
   layout: "",
   controlnet: "",
+  colorLock: LIMITS.lock,
 };
 
 const BY_CODE = new Map(PALETTE.map((color) => [color.code, color]));
@@ -19,6 +20,11 @@ function layingAngle() {
 
 function layoutDrawn() {
   return state.layout || (layingAngle() === 0 ? "surface" : "brick");
+}
+
+// The server refuses to correct every picture towards a plan that it did not start from.
+function locksWithoutPlan() {
+  return state.colorLock === "always" && state.guidance === 0;
 }
 
 function hexOf(id) {
@@ -49,6 +55,7 @@ function requestFields() {
   const overrides = [];
   if (state.controlnet) overrides.push(["use_controlnet", state.controlnet === "on"]);
   if (state.guidance !== null) overrides.push(["color_guidance", state.guidance]);
+  if (state.colorLock !== LIMITS.lock) overrides.push(["color_lock", state.colorLock]);
   if (state.layout) overrides.push(["layout", state.layout]);
   if (overrides.length) fields.push(["overrides", overrides]);
   return fields;

@@ -29,7 +29,7 @@ async function send() {
     }
     finish(prediction);
   } catch (trouble) {
-    if (trouble.name === "AbortError") showNotice(text("canceled"));
+    if (trouble.name === "AbortError") showNotice("canceled");
     else if (trouble instanceof Trouble) showTrouble(trouble);
     else throw trouble;
   } finally {
@@ -57,7 +57,7 @@ function taken(event, data) {
 function finish(prediction) {
   if (!prediction) throw new Trouble("brokenOff");
   if (prediction.status === "canceled") {
-    showNotice(text("canceled"));
+    showNotice("canceled");
     return;
   }
   if (prediction.status !== "succeeded") throw new Trouble("failed", {}, errorSentence(prediction.error));
@@ -66,7 +66,8 @@ function finish(prediction) {
   run.metrics = flattened(prediction.metrics || {});
   run.isOver = true;
   showResult();
-  showNotice(text("done", { seconds: number((performance.now() - run.since) / 1000) }));
+  const seconds = (performance.now() - run.since) / 1000;
+  showNotice("done", () => ({ seconds: number(seconds) }));
 }
 
 // Nested metrics by their dotted names, down to lists and the tables of fidelity and timing.
@@ -97,6 +98,7 @@ async function cancel() {
 function setStage(stage) {
   run.stage = stage;
   byId("stage").textContent = text(`stage_${stage}`);
+  say(text(`stage_${stage}`));
   if (PICTURES.includes(stage)) byId("progress").value = PICTURES.indexOf(stage) / PICTURES.length;
 }
 
@@ -110,12 +112,14 @@ function countSteps(log) {
 }
 
 function showWaiting(isWaiting) {
+  const hadFocus = [document.body, byId("send"), byId("cancel")].includes(document.activeElement);
   byId("send").disabled = isWaiting;
   byId("cancel").hidden = !isWaiting;
   byId("cancel").disabled = false;
   byId("waiting").hidden = !isWaiting;
   if (!isWaiting) {
-    byId("send").focus({ preventScroll: true });
+    // Whoever waited at the buttons gets back to them; whoever went on elsewhere is left there.
+    if (hadFocus) byId("send").focus({ preventScroll: true });
     return;
   }
   byId("progress").removeAttribute("value");
@@ -129,20 +133,27 @@ function showWaiting(isWaiting) {
   tick();
 }
 
-function showTrouble({ key, values, detail }) {
+// Says again, after a change of the language, how the last prediction ended.
+let sayOutcome = () => {};
+
+function showTrouble(trouble) {
+  const { key, values, detail } = trouble;
+  sayOutcome = () => showTrouble(trouble);
   const parts = [element("strong", { text: text(key, values) })];
   if (detail) parts.push(element("p", { lang: "en", text: detail }));
   byId("error").replaceChildren(...parts);
   byId("error").hidden = false;
 }
 
-function showNotice(words) {
+function showNotice(key, values = () => ({})) {
   hideError();
-  say(words);
-  byId("outcome").textContent = words;
+  sayOutcome = () => showNotice(key, values);
+  byId("outcome").textContent = text(key, values());
+  say(text(key, values()));
 }
 
 function hideError() {
+  sayOutcome = () => {};
   byId("outcome").textContent = "";
   byId("error").hidden = true;
   byId("error").replaceChildren();
@@ -244,6 +255,7 @@ function showMetrics() {
     ["first", seconds(known["timing.first_picture"])],
     ["total", seconds(known["timing.total"])],
     ["worst", known["fidelity.worst_error_pp"] === undefined ? "" : text("pp", { value: number(known["fidelity.worst_error_pp"]) })],
+    ["correction", known["correction.final"] && correctionWords(known["correction.final"])],
     ["memory", memory ? `${number(memory, 0)} MiB` : ""],
     ["notices", (known.notices || []).join(" ")],
   ].filter(([, value]) => value);
@@ -255,6 +267,10 @@ function showMetrics() {
   byId("keep-seed").hidden = !known.seed || !state.random;
   byId("all-metrics").hidden = !run.isOver;
   byId("raw").textContent = JSON.stringify(known, null, 2);
+}
+
+function correctionWords({ corrected, reason }) {
+  return `${text(corrected ? "corrected" : "asDrawn")} (${reason})`;
 }
 
 function keepSeed() {

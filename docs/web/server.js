@@ -10,12 +10,12 @@ class Trouble extends Error {
 }
 
 function serverAddress() {
-  const typed = byId("address").value.trim().replace(/\/+$/, "");
+  const typed = byId("address").value.trim();
   if (!typed) throw new Trouble("noAddress");
   let url = null;
   try { url = new URL(typed); } catch { /* said below */ }
   if (!url || !["http:", "https:"].includes(url.protocol)) throw new Trouble("badAddress", { address: typed });
-  return typed;
+  return url.origin + url.pathname.replace(/\/+$/, "");
 }
 
 async function ask(url, options) {
@@ -46,7 +46,7 @@ async function* predict(address, id, params, signal) {
   if (response.status === 406) response = await call("application/json");
   if (!response.ok) throw await refusal(response);
   if (!(response.headers.get("Content-Type") || "").startsWith("text/event-stream")) {
-    yield { event: "completed", data: await response.json() };
+    yield { event: "completed", data: parsed(await broken(response.text())) };
     return;
   }
   yield* events(response.body);
@@ -80,6 +80,15 @@ async function broken(reading) {
   }
 }
 
+// An answer that is no JSON object comes from something else than a Cog server.
+function parsed(answer) {
+  try {
+    const value = JSON.parse(answer);
+    if (value !== null && typeof value === "object") return value;
+  } catch { /* said below */ }
+  throw new Trouble("unknownServer");
+}
+
 function parsedEvent(block) {
   const lines = block.split(/\r?\n/);
   const event = lines.find((line) => line.startsWith("event:"));
@@ -90,12 +99,14 @@ function parsedEvent(block) {
 async function refusal(response) {
   const text = await response.text();
   let answer = {};
-  try { answer = JSON.parse(text); } catch { /* the text itself is shown */ }
+  try { answer = parsed(text); } catch { /* the text itself is shown */ }
   const { detail, error } = answer;
-  const said = Array.isArray(detail)
+  // A page of HTML says nothing to anybody here.
+  const isPage = (response.headers.get("Content-Type") || "").startsWith("text/html");
+  const said = isPage ? "" : Array.isArray(detail)
     ? detail.map((problem) => `${problem.loc.slice(2).join(".")}: ${problem.msg}`).join("\n")
     : detail || error || text.slice(0, 300);
-  const key = { 409: "busy", 422: "refused", 502: "noCog", 503: "notReady" }[response.status] || "httpError";
+  const key = { 404: "unknownServer", 405: "unknownServer", 501: "unknownServer", 409: "busy", 422: "refused", 502: "noCog", 503: "notReady" }[response.status] || "httpError";
   return new Trouble(key, { status: response.status }, said);
 }
 

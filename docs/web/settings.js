@@ -4,7 +4,8 @@ const ANGLES = [0, 30, 45, 60, 90, 135];
 const SNAP = 15;
 
 function setAngle(angle) {
-  state.angle = Math.round(angle * 100) / 100;
+  // Rounded for the eye, where there is anything to round.
+  state.angle = Math.abs(angle) < 1e6 ? Math.round(angle * 100) / 100 : angle;
   showAngle();
   changed();
 }
@@ -128,6 +129,15 @@ function showMore() {
   byId("guidance").disabled = state.guidance === null;
   byId("guidance").value = guidance;
   byId("guidance-value").textContent = number(guidance, 2);
+  options(byId("color-lock"), LIMITS.locks.map((name) => [name, text(`lock_${name}`)]), state.colorLock);
+  showLockNote();
+}
+
+function showLockNote() {
+  const isRefused = locksWithoutPlan();
+  byId("color-lock").setAttribute("aria-invalid", String(isRefused));
+  byId("color-lock-note").classList.toggle("bad", isRefused);
+  byId("color-lock-note").textContent = text(isRefused ? "lockRefused" : `lockNote_${state.colorLock}`);
 }
 
 function options(select, choices, chosen) {
@@ -138,6 +148,7 @@ function options(select, choices, chosen) {
 function buildMore() {
   byId("layout").addEventListener("change", ({ target }) => { state.layout = target.value; showAngle(); changed(); });
   byId("controlnet").addEventListener("change", ({ target }) => { state.controlnet = target.value; changed(); });
+  byId("color-lock").addEventListener("change", ({ target }) => { state.colorLock = target.value; showLockNote(); changed(); });
   const guide = () => {
     state.guidance = byId("own-guidance").checked ? Number(byId("guidance").value) : null;
     showMore();

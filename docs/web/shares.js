@@ -8,12 +8,21 @@ function rebalanced(colors, index, wanted) {
   const others = colors.map((color, i) => i).filter((i) => i !== index && !colors[i].locked);
   const units = colors.map((color) => color.units);
   if (!others.length) return units;
-  const locked = sum(colors.filter((color, i) => i !== index && color.locked).map((color) => color.units));
-  const most = WHOLE - locked - others.length * LEAST;
-  units[index] = Math.min(Math.max(Math.round(wanted), LEAST), most);
-  const shared = divided(WHOLE - locked - units[index], others.map((i) => colors[i].units));
+  units[index] = Math.min(Math.max(Math.round(wanted), LEAST), mostUnits(colors, index));
+  const left = WHOLE - units[index] - lockedUnits(colors, index);
+  const shared = divided(left, others.map((i) => colors[i].units));
   others.forEach((i, position) => { units[i] = shared[position]; });
   return units;
+}
+
+// The most that one colour can have: the others keep what is locked, and at least LEAST each.
+function mostUnits(colors, index) {
+  const loose = colors.filter((color, i) => i !== index && !color.locked);
+  return WHOLE - lockedUnits(colors, index) - loose.length * LEAST;
+}
+
+function lockedUnits(colors, index) {
+  return sum(colors.filter((color, i) => i !== index && color.locked).map((color) => color.units));
 }
 
 // `total` divided into whole units by weight, at least LEAST each, by largest remainder.

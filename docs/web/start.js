@@ -13,6 +13,7 @@ let target = "cog";
 let form = "json";
 
 function changed() {
+  byId("example").value = "";
   drawMap();
   showCode();
 }
@@ -87,7 +88,7 @@ function speak(chosen) {
   showEverything();
   if (run && run.pictures.length) showResult();
   if (run && !run.isOver) setStage(run.stage);
-  hideError();
+  sayOutcome();
   checkServer();
 }
 
@@ -109,8 +110,10 @@ function start() {
   buildTabs();
   byId("example").addEventListener("change", ({ target: chosen }) => {
     if (!chosen.value) return;
-    loadRequest(EXAMPLES[Number(chosen.value)]);
+    const number = chosen.value;
+    loadRequest(EXAMPLES[Number(number)]);
     showEverything();
+    chosen.value = number;
   });
   byId("add").addEventListener("click", () => openPicker(-1));
   byId("even").addEventListener("click", () => { state.colors = evenly(state.colors); showRows(); changed(); });
