@@ -24,6 +24,10 @@ _BYTE_ORDER_MARK = "\ufeff"
 # Python refuses to convert integers of thousands of digits; as a float they are infinite, and so refused
 # with the name of their field.
 _MAX_INTEGER_DIGITS = 400
+# Python's parser goes as deep as its caller's stack leaves room for; this is less than that, always.
+_MAX_BRACKETS = 100
+# Brackets of a text, and the strings that hide others.
+_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 # An object whose quotes still carry the backslashes of an outer string that is gone.
 _ESCAPED_OBJECT = re.compile(r'\{\s*\\+"')
 
@@ -104,6 +108,8 @@ def _loads(text: str) -> Any:
     text = strip(text)
     if not text:
         raise _error("", "is empty", ALLOWED)
+    if _text_depth(text) > _MAX_BRACKETS:
+        raise _error(text, f"is nested more than {MAX_DEPTH} levels deep", ALLOWED)
     try:
         if _ESCAPED_OBJECT.match(text):
             return json.loads(f'"{text}"', strict=False)
@@ -113,8 +119,15 @@ def _loads(text: str) -> Any:
         near = f", near {shown(error.doc[error.pos : error.pos + 20])}" if error.pos < len(error.doc) else ""
         reason = error.msg[0].lower() + error.msg[1:]
         raise _error(text, f"is not valid JSON: {reason} at {where}{near}", ALLOWED) from None
-    except RecursionError:
-        raise _error(text, f"is nested more than {MAX_DEPTH} levels deep", ALLOWED) from None
+
+
+def _text_depth(text: str) -> int:
+    """The most brackets that are open at once, strings left out."""
+    depth = deepest = 0
+    for token in _BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _read_integer(digits: str) -> int | float:

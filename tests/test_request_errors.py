@@ -190,6 +190,8 @@ BAD_TEXTS = {
     "too many wrappings": ('{"params_json":' * 20 + "{}" + "}" * 20, "is wrapped more than 8 times"),
     "deep lists": ('{"colors": ' + "[" * 20 + "]" * 20 + "}", "is nested more than 8 levels deep"),
     "very deep lists": ("[" * 60_000, "is nested more than 8 levels deep"),
+    # As deep as Python's parser goes or not, by how deep its caller is.
+    "lists without end": ("[" * 990, "is nested more than 8 levels deep"),
     "very deep objects": ('{"a":' * 10_000 + "1" + "}" * 10_000, "is nested more than 8 levels deep"),
     "a long text": ('{"colors": "' + "a" * MAX_PARAMS_BYTES + '"}', "is longer than 65536 bytes"),
     "a long text in two-byte letters": (
