@@ -100,13 +100,10 @@ def test_no_memory_limit_by_default_and_fast_arithmetic(cuda, monkeypatch):
         (torch.backends.cudnn, "allow_tf32"),
         (torch.backends.cuda.matmul, "allow_tf32"),
     )
-    before = [getattr(*switch) for switch in switches]
     for place, name in switches:
-        setattr(place, name, False)
+        monkeypatch.setattr(place, name, False)
     optimize_for_device(GPU)
     assert all(getattr(*switch) for switch in switches)
-    for (place, name), value in zip(switches, before, strict=True):
-        setattr(place, name, value)
 
 
 def test_rocm_calls_itself_cuda_and_says_it_is_untried(cuda, monkeypatch, caplog):
