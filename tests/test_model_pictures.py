@@ -6,14 +6,16 @@ import sys
 import numpy as np
 import pytest
 import torch
-from drawing import FINAL, PREVIEW, draw, images, make_job
+from drawing import FINAL, PREVIEW, SCHEDULER, draw, images, make_job
 from hypothesis import given
 from hypothesis import strategies as st
 from interruptions import failing
 
+from plitka.control import draw_control
 from plitka.denoising import swatch_strength
 from plitka.prompt import Prompt
 from plitka.request import RequestError
+from plitka.schedulers import SCHEDULERS
 
 
 def test_preview_comes_first_and_both_have_their_size(engine):
@@ -79,6 +81,28 @@ def test_the_plan_decides_what_the_controlnet_sees(engine):
     assert images(draw(engine, angle=45, layout="brick", color_guidance=0)) != grid
 
 
+@pytest.mark.parametrize(
+    ("angle", "kind", "mode"), [(45, "softedge", None), (30, "lineart", [3]), (90, "canny", [3])]
+)
+def test_the_controlnet_sees_the_plans_edges_in_the_kind_for_the_angle(engine, angle, kind, mode):
+    seen, modes = {}, []
+
+    def watch(module, given, options):
+        edges = options["controlnet_cond"]
+        edges = edges[0] if isinstance(edges, list) else edges
+        seen[edges.shape[-1]] = (edges[0].permute(1, 2, 0) * 255).round().byte().numpy()
+        modes.append(options.get("control_type_idx"))
+
+    model = engine.pipelines.get(kind, True, SCHEDULER)[1].model
+    hook = model.register_forward_pre_hook(watch, with_kwargs=True)
+    draw(engine, angle=angle)
+    hook.remove()
+    assert set(seen) == {PREVIEW, FINAL}
+    for size, edges in seen.items():
+        assert np.array_equal(edges, draw_control(make_job(angle).plan, kind, size))
+    assert modes == [mode] * len(modes)
+
+
 @pytest.mark.parametrize("color_guidance", [0, 0.5])
 def test_both_pictures_are_conditioned_on_full_size(engine, monkeypatch, color_guidance):
     seen = []
@@ -104,6 +128,16 @@ def test_the_negative_prompt_counts(engine):
     assert images(draw(engine, color_guidance=0)) != images(
         draw(engine, color_guidance=0, negative_prompt="")
     )
+
+
+def test_the_guidance_scale_counts(engine):
+    weak, strong = (images(draw(engine, guidance_scale=scale)) for scale in (2, 12))
+    assert weak != strong
+
+
+def test_each_sampler_draws_a_picture_of_its_own(engine):
+    previews = {draw(engine, scheduler=name, num_inference_steps=4)[0].image.tobytes() for name in SCHEDULERS}
+    assert len(previews) == len(SCHEDULERS)
 
 
 # Colour guidance
