@@ -162,6 +162,16 @@ def pipeline_names():
     return {name for name in METRICS if name.startswith("pipeline.")}
 
 
+def test_seconds_of_the_stages_add_up():
+    metrics = {}
+    for result in generate(request_of(), FakeEngine()):
+        metrics |= result.metrics
+    preview, final = (sum(metrics[f"timing.{name}"].values()) for name in ("preview", "final"))
+    assert metrics["timing.first_picture"] == pytest.approx(preview, abs=0.01)
+    assert metrics["timing.total"] >= metrics["timing.first_picture"] + final - 0.001
+    assert min(metrics["timing.plan"], *metrics["timing.colormap"].values()) > 0
+
+
 def test_an_outsiders_figures_are_told_from_those_against_the_plan():
     _, final, _ = generate(request_of(angle=45), RenderEngine())
     against_plan, outside = (

@@ -3,7 +3,7 @@ import shutil
 import sys
 
 import pytest
-from checkpoints import LORA_FILE, describe_file, edit_manifest
+from checkpoints import LORA_FILE, describe_file
 from drawing import load_small_engine
 
 from plitka.manifest import engine_models
@@ -15,6 +15,13 @@ from verification.page import Check, ScenarioReport, failures, write_page
 from verification.scenarios import SCENARIOS
 
 HUB = "owner/models"
+
+
+@pytest.fixture
+def folder(tmp_path, model_folder, monkeypatch):
+    copy = shutil.copytree(model_folder, tmp_path / "models")
+    monkeypatch.setenv("PLITKA_MODEL_DIR", str(copy))
+    return copy
 
 
 def on_the_hub(folder, hub):
@@ -60,7 +67,9 @@ def test_a_file_that_is_not_the_listed_one_is_refused(folder, tmp_path):
     hub = tmp_path / "hub"
     hub.mkdir()
     on_the_hub(folder, hub)
-    edit_manifest(folder, lambda models: models["vae"]["files"][0].update(sha256="0" * 64))
+    document = json.loads((folder / "manifest.json").read_text())
+    document["models"]["sdxl"]["vae"]["files"][0]["sha256"] = "0" * 64
+    (folder / "manifest.json").write_text(json.dumps(document))
     with pytest.raises(ModelFileError, match="sha256"):
         list(fetch_models(engine_models("sdxl", folder), folder, hub_of(hub)))
 
