@@ -100,10 +100,14 @@ def test_no_memory_limit_by_default_and_fast_arithmetic(cuda, monkeypatch):
         (torch.backends.cudnn, "allow_tf32"),
         (torch.backends.cuda.matmul, "allow_tf32"),
     )
+    before = [getattr(*switch) for switch in switches]
     for place, name in switches:
-        monkeypatch.setattr(place, name, False)
+        setattr(place, name, False)
     optimize_for_device(GPU)
-    assert all(getattr(*switch) for switch in switches)
+    after = [getattr(*switch) for switch in switches]
+    for (place, name), value in zip(switches, before, strict=True):
+        setattr(place, name, value)
+    assert after == [True, True, True]
 
 
 def test_rocm_calls_itself_cuda_and_says_it_is_untried(cuda, monkeypatch, caplog):
