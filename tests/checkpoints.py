@@ -29,6 +29,7 @@ WIDTH_L, WIDTH_G = 32, 48  # CLIP-L and CLIP-G, 768 and 1280 in SDXL
 UNET_CHANNELS = (32, 64)
 TIME_EMBED = 8
 LORA_FILE, EMBEDDINGS_FILE = "tile_lora.safetensors", "tile_embeddings.safetensors"
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 8344\n"
 CORPUS = (
     "ohwx_rubber_tile <s0><s1>, 60% red, photorealistic rubber tile, high quality, detailed texture",
     "object, blurry, worst quality, low quality, deformed, watermark, 3d render, cartoon, abstract, smooth",

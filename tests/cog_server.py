@@ -120,3 +120,10 @@ def said(picture, key):
 def as_json(**changes):
     """`REQUEST` with changes, as the text of `params_json`."""
     return json.dumps(REQUEST | changes)
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        time.sleep(0.02)

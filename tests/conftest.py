@@ -1,6 +1,11 @@
+import os
+import shutil
+from unittest import mock
+
 import pytest
 from cog_server import CogServer
 from hypothesis import settings
+from typer.testing import CliRunner
 
 # A busy machine is slow, not wrong.
 settings.register_profile("plitka", deadline=None)
@@ -13,6 +18,75 @@ def model_folder(tmp_path_factory):
     from checkpoints import write_model_folder
 
     return write_model_folder(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def folder(tmp_path, model_folder):
+    """A copy of the model folder, in use, that a test may spoil."""
+    copy = shutil.copytree(model_folder, tmp_path / "models")
+    with mock.patch.dict(os.environ, {"PLITKA_MODEL_DIR": str(copy)}):
+        for name in ("PLITKA_BASE_MODEL", "PLITKA_ALLOW_BASE", "HF_HUB_OFFLINE"):
+            os.environ.pop(name, None)
+        yield copy
+
+
+@pytest.fixture(scope="module")
+def engine(model_folder):
+    """The diffusion engine, drawing small pictures; a test leaves it as it was."""
+    from drawing import load_small_engine
+
+    return load_small_engine(model_folder)
+
+
+@pytest.fixture
+def fresh_engine(model_folder):
+    """The same for a test that leaves it otherwise."""
+    from drawing import load_small_engine
+
+    return load_small_engine(model_folder)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(engine):
+    """The pictures at 45 degrees as they are when nothing breaks in."""
+    from drawing import draw, images
+
+    return images(draw(engine, angle=45))
+
+
+@pytest.fixture
+def loaded(model_folder):
+    """The pipelines alone."""
+    from drawing import CPU, files_in
+
+    from plitka.pipelines import Pipelines
+
+    return Pipelines(files_in(model_folder), CPU)
+
+
+@pytest.fixture
+def pipeline(model_folder):
+    """The base model as diffusers loads it, for adapters to be put into."""
+    import torch
+    from diffusers import StableDiffusionXLPipeline
+
+    return StableDiffusionXLPipeline.from_pretrained(
+        model_folder / "base", variant="fp16", dtype=torch.float32
+    )
+
+
+@pytest.fixture
+def invoke(tmp_path, monkeypatch):
+    """Run the command line in an empty folder, without an engine in the environment."""
+    from plitka.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PLITKA_ENGINE", raising=False)
+
+    def run(*arguments, stdin=None):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -2,35 +2,43 @@
 
 import json
 import os
-from contextlib import contextmanager
 from unittest import mock
 
 import torch
 
+from plitka.device import DeviceInfo
 from plitka.diffusion import DiffusionEngine
 from plitka.engine import Job
+from plitka.models import find_files
 from plitka.plan import plan_for
-from plitka.profiles import profile_for
+from plitka.profiles import PROFILES, profile_for
 from plitka.prompt import build_prompt
 from plitka.request import parse_request
 
 PREVIEW, FINAL = 64, 128
+CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
+SCHEDULER = "dpmpp_2m_karras"
 torch.set_num_threads(1)
 
 
 def load_small_engine(folder, weights=None, sizes=(PREVIEW, FINAL), **environment):
     """The engine of a model folder, drawing small pictures."""
-    variables = {
-        "PLITKA_MODEL_DIR": str(folder),
-        "PLITKA_BASE_MODEL": "",
-        "PLITKA_ALLOW_BASE": "",
-        **environment,
-    }
-    with mock.patch.dict(os.environ, variables):
+    with _using(folder, environment):
         return DiffusionEngine.load("sdxl", weights, preview_size=sizes[0], final_size=sizes[1])
 
 
-def make_job(angle=0, seed=5, colors=(("red", 60), ("blue", 40)), **overrides):
+def files_in(folder, **environment):
+    """The files of a model folder, as the engine finds them."""
+    with _using(folder, environment):
+        return find_files("sdxl")
+
+
+def _using(folder, environment):
+    own = {"PLITKA_MODEL_DIR": str(folder), "PLITKA_BASE_MODEL": "", "PLITKA_ALLOW_BASE": ""}
+    return mock.patch.dict(os.environ, own | environment)
+
+
+def make_job(angle=0, seed=5, colors=(("red", 60), ("blue", 40)), profiles=PROFILES, **overrides):
     document = {
         "colors": [{"name": name, "proportion": share} for name, share in colors],
         "angle": angle,
@@ -38,7 +46,7 @@ def make_job(angle=0, seed=5, colors=(("red", 60), ("blue", 40)), **overrides):
         "overrides": {"num_inference_steps": 2, **overrides},
     }
     request = parse_request(json.dumps(document))
-    return Job(request, build_prompt(request), profile_for(request), plan_for(request))
+    return Job(request, build_prompt(request), profile_for(request, profiles), plan_for(request))
 
 
 def draw(engine, **request):
@@ -48,24 +56,3 @@ def draw(engine, **request):
 
 def images(drawings):
     return [drawing.image.tobytes() for drawing in drawings]
-
-
-@contextmanager
-def failing(module, error, calls=(1,)):
-    """Within, the module raises `error` on its n-th call for every n in `calls`; yields the calls made."""
-    made = []
-
-    def before(*call):
-        made.append(len(made) + 1)
-        if made[-1] in calls:
-            raise error
-
-    hook = module.register_forward_pre_hook(before)
-    try:
-        yield made
-    finally:
-        hook.remove()
-
-
-def out_of_memory():
-    return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

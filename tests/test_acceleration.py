@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from diffusers.models.attention import BasicTransformerBlock
 from drawing import FINAL, PREVIEW, draw, images, load_small_engine, make_job
 
 from plitka import diffusion, graphs
@@ -70,6 +71,8 @@ def test_a_compiled_engine_is_ready_after_setup_and_draws_the_same(model_folder,
             final_size=FINAL,
         )
         assert phases[-1] == "warm-up"
+        blocks = engine.pipelines.base.unet.modules()
+        assert any(isinstance(block, BasicTransformerBlock) and block._compiled_call_impl for block in blocks)
         assert images(draw(engine, angle=45)) == expected
 
 

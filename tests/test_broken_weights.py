@@ -14,6 +14,7 @@ import pytest
 import torch
 from checkpoints import (
     EMBEDDINGS_FILE,
+    LFS_POINTER,
     LORA_FILE,
     WIDTH_G,
     WIDTH_L,
@@ -44,7 +45,6 @@ PARTS = {
     "lora": LORA_FILE,
     "embeddings": EMBEDDINGS_FILE,
 }
-POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 8344\n"
 PAGE = (
     b"<!DOCTYPE html><html><head><title>404 Not Found</title></head><body>" + b" " * 500 + b"</body></html>"
 )
@@ -52,16 +52,15 @@ ANGLES = {"controlnet": 45, "union controlnet": 90}
 
 
 @pytest.fixture
-def folder(tmp_path, model_folder):
-    """A spoilable copy of the model folder whose adapters carry no hash, so that content has to be judged."""
-    copy = shutil.copytree(model_folder, tmp_path / "models")
+def folder(folder):
+    """A model folder to spoil whose adapters carry no hash, so that content has to be judged."""
     edit_manifest(
-        copy,
+        folder,
         lambda models: [
             models[part].pop(key) for part in ("lora", "embeddings") for key in ("size", "sha256")
         ],
     )
-    return copy
+    return folder
 
 
 def refusal(folder, part):
@@ -85,7 +84,7 @@ def cut(tenth):
 
 UNREADABLE = {
     "empty": lambda path: path.write_bytes(b""),
-    "lfs pointer": lambda path: path.write_bytes(POINTER),
+    "lfs pointer": lambda path: path.write_bytes(LFS_POINTER),
     "html page": lambda path: path.write_bytes(PAGE),
     "renamed pickle": lambda path: path.write_bytes(pickle.dumps({"weight": list(range(500))})),
     "zipped pickle": lambda path: torch.save({"weight": torch.ones(9)}, path),

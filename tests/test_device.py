@@ -104,9 +104,10 @@ def test_no_memory_limit_by_default_and_fast_arithmetic(cuda, monkeypatch):
     for place, name in switches:
         setattr(place, name, False)
     optimize_for_device(GPU)
-    assert all(getattr(*switch) for switch in switches)
+    after = [getattr(*switch) for switch in switches]
     for (place, name), value in zip(switches, before, strict=True):
         setattr(place, name, value)
+    assert after == [True, True, True]
 
 
 def test_rocm_calls_itself_cuda_and_says_it_is_untried(cuda, monkeypatch, caplog):

@@ -28,6 +28,9 @@ TWINS = [README, *(page for page in ENGLISH if page.name not in ENGLISH_ONLY)]
 API, DEPLOYMENT = ROOT / "docs/API.md", ROOT / "docs/Deployment.md"
 SOURCES = [*(ROOT / "plitka").glob("*.py"), ROOT / "predict.py"]
 GENERATED = re.compile(r"<!-- generated: .*?<!-- end -->", re.DOTALL)
+SOURCE_PATH = re.compile(
+    r"(?<![\w/.-])(?:benchmarks|docs|plitka|references|tests|training|verification)/[\w/.-]+\.(?:py|json|html)\b"
+)
 VARIABLE = re.compile(r"\"((?:PLITKA|COG|HF|PYTORCH|OMP|MKL|LOG)_[A-Z_]+|PORT)\"")
 # What `plitka serve` sets for the server is nobody else's to set.
 INTERNAL_VARIABLES = {"COG_PREDICT_TYPE_STUB"}
@@ -149,6 +152,12 @@ def test_reference_shows_every_complaint_about_a_request():
     texts = [*complaints(), *_COMPLAINTS.values()]
     assert len(texts) > 30
     assert [text for text in texts if "{" not in text and text.strip() not in read(API)] == []
+
+
+def test_pages_name_only_files_that_exist():
+    named = {(page_id(page), path) for page in PAGES for path in SOURCE_PATH.findall(read(page))}
+    assert ("docs/Project.md", "plitka/manifest.py") in named
+    assert [(page, path) for page, path in sorted(named) if not (ROOT / path).is_file()] == []
 
 
 def test_pages_name_only_make_targets_that_exist():

@@ -15,7 +15,6 @@ import yaml
 from pages import (
     CODE_BLOCK,
     CODE_SPAN,
-    ENGLISH,
     PAGES,
     README,
     ROOT,
@@ -47,7 +46,27 @@ SAFE_PUSH_KEYS = {"model", "test_model", "test_hardware", "parallel", "predict"}
 TEST_CASE_KEYS = {"inputs", "exact_string", "match_url", "match_prompt", "error_contains"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def inputs_shown(page):
+    """What the page's commands give to `curl -d` and to `cog predict -i`."""
+    given = [shlex.split(line) for line in commands(page)]
+    pairs = [[words[place + 1] for place, word in enumerate(words) if word == "-i"] for words in given]
+    return curl_inputs(page) + [dict(pair.split("=", 1) for pair in inputs) for inputs in pairs if inputs]
+
+
+def plitka_commands(page):
+    """Every `plitka` command of a page, in blocks and within sentences."""
+    spans = [span for span in CODE_SPAN.findall(without_code(read(page))) if span.startswith("plitka ")]
+    return [line for line in commands(page) if line.startswith("plitka ")] + spans
+
+
+def pages_that_show(examples):
+    """The pages with examples of a kind; the README or the first five minutes are among them."""
+    found = [page for page in PAGES if examples(page)]
+    assert {README, QUICK_START} & set(found)
+    return found
+
+
+@pytest.mark.parametrize("page", pages_that_show(lambda page: code(page, "json")), ids=page_id)
 def test_every_request_shown_is_taken_or_gets_the_error_shown_under_it(page):
     blocks = [*CODE_BLOCK.findall(read(page)), ("", "")]
     for (kind, text), following in pairwise(blocks):
@@ -59,23 +78,13 @@ def test_every_request_shown_is_taken_or_gets_the_error_shown_under_it(page):
             assert following == ("text", f"{error}\n")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=page_id)
+@pytest.mark.parametrize("page", pages_that_show(inputs_shown), ids=page_id)
 def test_inputs_of_curl_and_cog_are_taken(page):
-    for inputs in curl_inputs(page):
+    for inputs in inputs_shown(page):
         assert parse_inputs(**{**INPUTS, **inputs}).mix
-    for line in commands(page):
-        words = shlex.split(line)
-        given = [words[place + 1] for place, word in enumerate(words) if word == "-i"]
-        assert parse_inputs(**{**INPUTS, **dict(pair.split("=", 1) for pair in given)}).mix
 
 
-def plitka_commands(page):
-    """Every `plitka` command of a page, in blocks and within sentences."""
-    spans = [span for span in CODE_SPAN.findall(without_code(read(page))) if span.startswith("plitka ")]
-    return [line for line in commands(page) if line.startswith("plitka ")] + spans
-
-
-@pytest.mark.parametrize("page", PAGES, ids=page_id)
+@pytest.mark.parametrize("page", pages_that_show(plitka_commands), ids=page_id)
 def test_commands_and_options_shown_exist(page):
     for line in plitka_commands(page):
         command = typer.main.get_command(app)
@@ -136,7 +145,7 @@ def test_javascript_example_saves_three_pictures(render_server, tmp_path):
     assert "BLACK: 60 % asked for" in done.stdout
 
 
-@pytest.mark.parametrize("page", ENGLISH, ids=page_id)
+@pytest.mark.parametrize("page", pages_that_show(lambda page: code(page, "python")), ids=page_id)
 def test_python_shown_is_python(page):
     for text in code(page, "python"):
         compile(text, page_id(page), "exec")

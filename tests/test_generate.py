@@ -1,9 +1,11 @@
+import io
 import json
 import threading
 import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from plitka.colormap import draw_colormap
 from plitka.engine import Drawing, RenderEngine
@@ -13,7 +15,7 @@ from plitka.metadata import read_provenance
 from plitka.metrics import METRICS, request_metrics
 from plitka.monitor import Peaks
 from plitka.plan import plan_for
-from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES
+from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES, Profile
 from plitka.request import parse_request
 
 REQUEST = {
@@ -45,6 +47,7 @@ class FakeEngine:
             raise RequestError([Problem("colors", "", "is too long", "77 tokens")])
 
     def draw(self, job):
+        self.job = job
         try:
             for name, size in (("preview", PREVIEW_SIZE), ("final", FINAL_SIZE)):
                 if self.error == name:
@@ -157,6 +160,42 @@ def test_metrics_of_all_files_together_are_the_documented_ones():
 
 def pipeline_names():
     return {name for name in METRICS if name.startswith("pipeline.")}
+
+
+def test_seconds_of_the_stages_add_up():
+    metrics = {}
+    for result in generate(request_of(), FakeEngine()):
+        metrics |= result.metrics
+    preview, final = (sum(metrics[f"timing.{name}"].values()) for name in ("preview", "final"))
+    assert metrics["timing.first_picture"] == pytest.approx(preview, abs=0.01)
+    assert metrics["timing.total"] >= metrics["timing.first_picture"] + final - 0.001
+    assert min(metrics["timing.plan"], *metrics["timing.colormap"].values()) > 0
+
+
+def test_an_outsiders_figures_are_told_from_those_against_the_plan():
+    _, final, _ = generate(request_of(angle=45), RenderEngine())
+    against_plan, outside = (
+        final.metrics[f"fidelity.{name}"] for name in ("worst_error_pp", "outsider_error_pp")
+    )
+    # The joints are dark: to an outsider they are black granules.
+    assert against_plan < 0.5 < 1 < outside
+    assert final.metrics["fidelity.final"]["outsider"]["worst_error_pp"] == pytest.approx(outside, abs=0.01)
+
+
+def test_the_file_holds_the_corrected_picture():
+    preview, final, _ = generate(request_of(overrides={"color_lock": "always"}), FakeEngine())
+    for result in (preview, final):
+        assert result.metrics[f"correction.{result.name}"]["corrected"]
+        assert (result.image != 128).any()
+        with Image.open(io.BytesIO(result.data)) as picture:
+            assert np.array_equal(np.asarray(picture), result.image)
+
+
+def test_the_steps_are_those_of_the_engines_own_profile():
+    engine = FakeEngine()
+    engine.profiles = PROFILES | {"high": Profile(4, 8, 1.0)}
+    next(generate(request_of(quality="high"), engine))
+    assert engine.job.profile == Profile(4, 8, 1.0)
 
 
 def test_metric_names_are_those_that_cog_takes():

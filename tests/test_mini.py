@@ -1,23 +1,18 @@
 """The embedded model, as it is shipped: what each of its parts is good for."""
 
 import importlib
-import json
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
+from drawing import make_job
 
 from plitka.diffusion import DiffusionEngine
-from plitka.engine import Job
 from plitka.manifest import SHIPPED_MODEL_DIR
 from plitka.models import verify
 from plitka.palette import PALETTE, delta_e00
-from plitka.plan import plan_for
-from plitka.profiles import profile_for
-from plitka.prompt import build_prompt
-from plitka.request import parse_request
 from plitka.schedulers import SCHEDULERS
 from plitka.serve import ROOT
 
@@ -29,7 +24,6 @@ STEPS = 8
 def mini(module_environment):
     """The shipped engine, drawing small pictures: its granules have the size they have in large ones."""
     module_environment.delenv("PLITKA_MODEL_DIR", raising=False)
-    torch.set_num_threads(1)
     engine = DiffusionEngine.load("mini", preview_size=256, final_size=512)
     yield engine
     engine.close()
@@ -45,15 +39,7 @@ def draw(engine, colors, *, angle=0, seed=3, size=256, **overrides):
     """One picture, from noise alone unless `color_guidance` is given."""
     given = {"color_guidance": 0, "num_inference_steps": STEPS, **overrides}
     given |= {"num_inference_steps_preview": 1} if size == 512 else {}
-    document = {
-        "colors": [{"name": name, "proportion": share} for name, share in colors],
-        "angle": angle,
-        "seed": seed,
-        "overrides": given,
-    }
-    request = parse_request(json.dumps(document))
-    job = Job(request, build_prompt(request), profile_for(request, engine.profiles), plan_for(request))
-    drawings = engine.draw(job)
+    drawings = engine.draw(make_job(angle, seed, colors, engine.profiles, **given))
     pictures = [next(drawings).image for _ in range(1 if size == 256 else 2)]
     drawings.close()
     return pictures[-1]

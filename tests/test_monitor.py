@@ -56,12 +56,10 @@ def test_the_thread_runs_samples_and_leaves_nothing_behind():
 
 
 def test_it_stops_at_once_and_can_start_again():
-    monitor = ResourceMonitor(CPU, interval=60)
+    monitor = ResourceMonitor(CPU, interval=3600)
     for _ in range(3):
         monitor.start_monitoring()
-        start = time.monotonic()
-        monitor.stop()
-        assert time.monotonic() - start < 1
+        monitor.stop()  # whoever waits for the interval waits beyond the limit of any test
     assert monitor_threads() == []
 
 
@@ -121,10 +119,8 @@ def test_an_error_in_the_thread_is_logged_and_ends_it(monkeypatch, caplog):
     monitor.stop()
 
 
-def test_a_sample_takes_less_than_a_thousandth_of_the_interval():
+def test_a_sample_waits_for_nothing(monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waits"))
     monitor = ResourceMonitor(CPU)
     monitor.sample()
-    start = time.process_time()
-    for _ in range(50):
-        monitor.sample()
-    assert (time.process_time() - start) / 50 < monitor.interval / 1000
+    assert monitor.peaks().ram_mib > 10

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,7 +8,8 @@ from mixes import mix_of, mixes
 
 from plitka.colormap import JOINT_RGB, draw_colormap
 from plitka.joints import JOINT_WIDTH
-from plitka.plan import JOINT, JOINT_COLOR_INDEX, make_plan
+from plitka.plan import JOINT, JOINT_COLOR_INDEX, make_plan, plan_for
+from plitka.request import parse_request
 
 LAYOUTS = ("surface", "grid", "brick")
 
@@ -42,6 +45,23 @@ def test_another_seed_is_another_tile():
     mix = mix_of(BLACK=50, WHITE=50)
     first, second = (make_plan(mix, 0, "surface", seed).color_indices(512) for seed in (1, 2))
     assert 0.4 < (first != second).mean() < 0.6
+
+
+@pytest.mark.parametrize(
+    ("changed", "arguments"),
+    [
+        ({}, (30, "brick", 5)),
+        ({"seed": 2**63 - 1}, (30, "brick", 2**63 - 1)),
+        ({"angle": 250}, (70, "brick", 5)),
+        ({"overrides": {"layout": "grid"}}, (30, "grid", 5)),
+    ],
+)
+def test_the_plan_of_a_request_has_its_mix_angle_layout_and_seed(changed, arguments):
+    colors = [{"name": "red", "proportion": 25}, {"name": "blue", "proportion": 75}]
+    plan = plan_for(parse_request(json.dumps({"colors": colors, "angle": 30, "seed": 5} | changed)))
+    expected = make_plan(mix_of(RED=25, BLUE=75), *arguments)
+    assert plan.facets.tobytes() == expected.facets.tobytes()
+    assert plan.granule_color.tobytes() == expected.granule_color.tobytes()
 
 
 def test_preview_and_final_show_the_same_tile():

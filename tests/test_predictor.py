@@ -1,35 +1,25 @@
 """`predict.py` without a server around it: what the server cannot show from outside."""
 
-import importlib.util
 import json
 import logging
 
 import pytest
 from cog import CancelationException
+from door import DEFAULTS, predict
 
 from plitka.engine import RenderEngine
 from plitka.engines import EngineError
 from plitka.request import RequestError
-from plitka.serve import ROOT
 
 PARAMS = json.dumps({"colors": [{"name": "red", "proportion": 1}], "seed": 1})
-DEFAULTS = {"colors": "60% black, 40% white", "angle": 0.0, "quality": "standard", "seed": -1}
-
-
-@pytest.fixture(scope="module")
-def module():
-    spec = importlib.util.spec_from_file_location("predict", ROOT / "predict.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
-def predictor(module, tmp_path, monkeypatch):
+def predictor(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.delenv("PLITKA_ENGINE", raising=False)
-    predictor = module.OptimizedPredictor()
+    predictor = predict.OptimizedPredictor()
     predictor.setup()
     yield predictor
     predictor.monitor.stop()
@@ -106,26 +96,26 @@ def test_health_is_that_of_the_engine(predictor, monkeypatch):
 
 
 @pytest.mark.parametrize("value", ["", "render", " Render "])
-def test_engine_is_chosen_by_the_environment_and_render_without_it(module, tmp_path, monkeypatch, value):
+def test_engine_is_chosen_by_the_environment_and_render_without_it(monkeypatch, value):
     monkeypatch.setenv("PLITKA_ENGINE", value)
-    assert module.engine_name_from_environment() == "render"
+    assert predict.engine_name_from_environment() == "render"
 
 
-def test_unknown_engine_is_refused_with_what_is_allowed(module, monkeypatch):
+def test_unknown_engine_is_refused_with_what_is_allowed(monkeypatch):
     monkeypatch.setenv("PLITKA_ENGINE", "cuda")
     with pytest.raises(EngineError, match=r"PLITKA_ENGINE.*'cuda'.*render, mini, sdxl"):
-        module.OptimizedPredictor().setup()
+        predict.OptimizedPredictor().setup()
 
 
-def test_weights_may_be_left_out_or_a_path(module, tmp_path):
-    with module.fetched(None) as none, module.fetched(str(tmp_path)) as folder:
+def test_weights_may_be_left_out_or_a_path(tmp_path):
+    with predict.fetched(None) as none, predict.fetched(str(tmp_path)) as folder:
         assert none is None
         assert folder == tmp_path
     assert tmp_path.is_dir()
 
 
-def test_weights_behind_a_url_are_there_while_they_are_loaded(module):
-    with module.fetched("data:application/x-tar;base64,dGFy") as download:
+def test_weights_behind_a_url_are_there_while_they_are_loaded():
+    with predict.fetched("data:application/x-tar;base64,dGFy") as download:
         assert download.read_bytes() == b"tar"
     assert not download.exists()
 

@@ -5,12 +5,11 @@ import signal
 import socket
 import sys
 import threading
-import time
 from pathlib import Path
 
 import httpx
 import pytest
-from cog_server import CogServer, as_json, decode, pictures, said
+from cog_server import CogServer, as_json, decode, pictures, said, wait_for
 
 from plitka.metrics import METRICS
 from plitka.schema import SCHEMA_FILE
@@ -187,13 +186,6 @@ def test_server_gets_this_python_and_paths_that_do_not_depend_on_the_folder(tmp_
     assert environment["PLITKA_BASE_MODEL"] == "owner/model"
     assert environment["PLITKA_ENGINE"] == "sdxl"
     assert (environment["PORT"], environment["OMP_NUM_THREADS"]) == ("5001", "2")
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.02)
 
 
 class WebhookReceiver:

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 import torch
-from checkpoints import write_embeddings
+from checkpoints import LFS_POINTER, write_embeddings
 from safetensors.torch import save_file
 
 from plitka import weight_files
@@ -16,8 +16,6 @@ from plitka.weight_files import (
     read_tensor_header,
     unpack_weights,
 )
-
-POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 8344\n"
 
 
 @pytest.fixture
@@ -42,7 +40,7 @@ def test_a_whole_file_passes_and_its_tensors_are_listed(whole):
     ("spoil", "complaint"),
     [
         (lambda path: path.unlink(), "the file is missing"),
-        (lambda path: path.write_bytes(POINTER), "Git LFS pointer"),
+        (lambda path: path.write_bytes(LFS_POINTER), "Git LFS pointer"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "bytes where its header promises"),
         (lambda path: path.write_bytes(path.read_bytes() + b"0"), "bytes where its header promises"),
         (lambda path: path.write_bytes(path.read_bytes()[:20]), "cut short at 20 bytes"),

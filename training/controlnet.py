@@ -79,10 +79,7 @@ def train_controlnet(
 
     def show_average(path: Path) -> None:
         if show is not None:
-            shown = make_controlnet(unet).to(denoising.device)
-            shown.load_state_dict(controlnet.state_dict())
-            average.copy_to(shown)
-            show(shown.eval(), path)
+            show(average.sample_of(controlnet, make_controlnet(unet).to(denoising.device)), path)
 
     run(stage, take_step, show_average)
     return load_controlnet(folder, unet, denoising.device)

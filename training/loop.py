@@ -68,10 +68,12 @@ class Average:
         torch._foreach_lerp_(self.weights, [weight.detach() for weight in module.parameters()], 1 - decay)
 
     @torch.no_grad()
-    def copy_to(self, module: torch.nn.Module) -> None:
-        """Give a module the averaged parameters."""
-        for weight, average in zip(module.parameters(), self.weights, strict=True):
+    def sample_of(self, module: torch.nn.Module, fresh: Any) -> Any:
+        """`fresh`, a new model like the module, with the averaged parameters, to draw samples with."""
+        fresh.load_state_dict(module.state_dict())
+        for weight, average in zip(fresh.parameters(), self.weights, strict=True):
             weight.copy_(average)
+        return fresh.eval()
 
 
 def run(

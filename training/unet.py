@@ -163,10 +163,7 @@ def train_unet(
 
     def show_average(path: Path) -> None:
         if show is not None:
-            shown = make().to(denoising.device)
-            shown.load_state_dict(unet.state_dict())
-            average.copy_to(shown)
-            show(shown.eval(), path)
+            show(average.sample_of(unet, make().to(denoising.device)), path)
 
     run(stage, take_step, show_average)
     return load_unet(folder, denoising.device, make)

@@ -1,10 +1,13 @@
+"""LoRA files of every trainer, at every scale, and those that do not fit."""
+
 import json
 import math
 
 import pytest
 import torch
-from checkpoints import WIDTH_G, WIDTH_L, write_base, write_embeddings
+from checkpoints import write_embeddings
 from diffusers import StableDiffusionXLPipeline
+from interruptions import Cancelled, CancelledHalfway
 from lora_files import (
     RANK,
     make_lora,
@@ -16,7 +19,6 @@ from lora_files import (
 from safetensors.torch import load_file, save_file
 
 from plitka.lora import load_lora
-from plitka.textual_inversion import load_textual_inversion
 from plitka.weight_files import ModelFileError
 
 SCALE = 0.75
@@ -29,18 +31,6 @@ LAYOUTS = {
         path, unet, original_names=True, **options
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("adapters") / "base"
-    write_base(folder)
-    return folder
-
-
-@pytest.fixture
-def pipeline(base):
-    return StableDiffusionXLPipeline.from_pretrained(base, variant="fp16", dtype=torch.float32)
 
 
 @pytest.fixture
@@ -67,9 +57,6 @@ def assert_same(one, other):
     assert different == []
 
 
-# LoRA
-
-
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_gives_the_unet_that_the_definition_gives(pipeline, path, layout):
     before, pairs = weights(pipeline.unet), make_lora(pipeline.unet)
@@ -89,7 +76,8 @@ def test_the_models_keep_their_plain_modules(pipeline, path):
     assert [name for name, _ in pipeline.unet.named_modules()] == names
 
 
-def test_another_scale_and_back_is_exact_to_the_bit_in_half_precision(base, path):
+def test_another_scale_and_back_is_exact_to_the_bit_in_half_precision(model_folder, path):
+    base = model_folder / "base"
     pipeline = StableDiffusionXLPipeline.from_pretrained(base, variant="fp16", dtype=torch.float16)
     before = weights(pipeline.unet)
     write_lora_peft(path, pipeline.unet)
@@ -102,16 +90,6 @@ def test_another_scale_and_back_is_exact_to_the_bit_in_half_precision(base, path
         assert_same(weights(pipeline.unet), default)
     lora.apply(0.0)
     assert_same(weights(pipeline.unet), before)
-
-
-class Cancelled(BaseException):
-    """As Cog's own, no Exception."""
-
-
-class CancelledHalfway(list):
-    def __iter__(self):
-        yield from self[: len(self) // 2]
-        raise Cancelled
 
 
 def test_a_change_of_scale_that_is_broken_off_is_done_again_in_full(pipeline, path, monkeypatch):
@@ -188,6 +166,9 @@ def test_a_lora_for_the_text_encoders_is_taken_too(pipeline, path):
     assert [name.removeprefix("text_model.") for name in changed] == ["encoder.layers.0.mlp.fc1.weight"]
 
 
+# Refused
+
+
 def rename(path, old, new):
     save_file({name.replace(old, new): value for name, value in load_file(path).items()}, path)
 
@@ -242,70 +223,3 @@ def test_a_file_without_lora_weights_is_an_error(pipeline, path):
     write_embeddings(path)
     with pytest.raises(ModelFileError, match="no LoRA weights"):
         load_lora(pipeline, path)
-
-
-# Textual inversion
-
-
-@pytest.mark.parametrize("vectors", [1, 2, 5])
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_each_vector_reaches_its_own_encoder(pipeline, path, vectors, dtype):
-    before = {name: pipeline.components[name].get_input_embeddings().weight.clone() for name in ENCODERS}
-    tensors = write_embeddings(path, vectors, dtype)
-    tokens = load_textual_inversion(pipeline, path)
-    assert tokens == tuple(f"<s{index}>" for index in range(vectors))
-    for name, (tokenizer, vector) in ENCODERS.items():
-        table = pipeline.components[name].get_input_embeddings().weight
-        ids = pipeline.components[tokenizer].convert_tokens_to_ids(list(tokens))
-        assert torch.equal(table[ids], tensors[vector].float())
-        assert torch.equal(table[: len(before[name])], before[name])
-        assert len(table) == len(before[name]) + vectors
-
-
-ENCODERS = {"text_encoder": ("tokenizer", "clip_l"), "text_encoder_2": ("tokenizer_2", "clip_g")}
-
-
-def test_a_token_is_one_token_of_the_prompt(pipeline, path):
-    write_embeddings(path)
-    text = "ohwx_rubber_tile <s0><s1>, 60% red"
-    before = len(pipeline.tokenizer(text)["input_ids"])
-    load_textual_inversion(pipeline, path)
-    assert pipeline.tokenizer.tokenize(text)[5:7] == ["<s0>", "<s1>"]
-    assert len(pipeline.tokenizer(text)["input_ids"]) < before
-
-
-def test_the_manifest_may_name_the_tokens(pipeline, path):
-    write_embeddings(path)
-    with pytest.raises(ModelFileError, match="2 vectors for 1 tokens"):
-        load_textual_inversion(pipeline, path, ("<tile>",))
-    assert load_textual_inversion(pipeline, path, ("<a>", "<b>")) == ("<a>", "<b>")
-    assert pipeline.tokenizer.tokenize("<a><b>") == ["<a>", "<b>"]
-
-
-def test_swapped_vectors_are_named_as_such(pipeline, path):
-    write_embeddings(path, widths=(WIDTH_G, WIDTH_L))
-    with pytest.raises(ModelFileError, match="clip_l and clip_g are swapped"):
-        load_textual_inversion(pipeline, path)
-
-
-@pytest.mark.parametrize(
-    ("tensors", "complaint"),
-    [
-        ({"clip_l": (2, WIDTH_L), "clip_g": (2, 7)}, "the encoders take"),
-        ({"clip_l": (2, WIDTH_L), "clip_g": (3, WIDTH_G)}, "the encoders take"),
-        ({"clip_l": (0, WIDTH_L), "clip_g": (0, WIDTH_G)}, "the encoders take"),
-        ({"clip_l": (WIDTH_L,), "clip_g": (WIDTH_G,)}, "the encoders take"),
-        ({"clip_l": (2, WIDTH_L)}, "instead of clip_l and clip_g"),
-        ({"emb_params": (2, WIDTH_L)}, "instead of clip_l and clip_g"),
-    ],
-)
-def test_embeddings_of_another_shape_are_refused(pipeline, path, tensors, complaint):
-    save_file({name: torch.ones(shape) for name, shape in tensors.items()}, path)
-    with pytest.raises(ModelFileError, match=complaint):
-        load_textual_inversion(pipeline, path)
-
-
-def test_embeddings_that_are_not_finite_are_refused(pipeline, path):
-    save_file({"clip_l": torch.full((1, WIDTH_L), torch.nan), "clip_g": torch.ones(1, WIDTH_G)}, path)
-    with pytest.raises(ModelFileError, match="not all finite"):
-        load_textual_inversion(pipeline, path)

@@ -1,0 +1,29 @@
+"""The command line as a test uses it: one request, the files it gives, and what they say of themselves."""
+
+import json
+import subprocess
+import sys
+
+from plitka.metadata import read_provenance
+
+REQUEST = {
+    "colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}],
+    "angle": 45,
+    "seed": 11,
+}
+PARAMS = json.dumps(REQUEST)
+FILES = ["colormap.png", "final.png", "preview.png"]
+
+
+def written(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def request_in(path):
+    return json.loads(read_provenance(path).request)
+
+
+def run_process(*arguments, code=None, **options):
+    """`plitka` in a process of its own, or `code` in its place."""
+    command = [sys.executable, *(["-c", code] if code else ["-m", "plitka"]), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)

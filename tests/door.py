@@ -1,0 +1,30 @@
+"""`predict.py` as Cog loads it, and its predictor without Cog around it."""
+
+import importlib.util
+
+from cog_server import as_json
+
+from plitka.engine import RenderEngine
+from plitka.serve import ROOT
+from plitka.workspace import Workspace
+
+SPEC = importlib.util.spec_from_file_location("predict", ROOT / "predict.py")
+predict = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(predict)
+
+DEFAULTS = {"colors": "60% black, 40% white", "angle": 0.0, "quality": "standard", "seed": -1}
+
+
+class Door(predict.OptimizedPredictor):
+    """The predictor, set up with the engine that needs no weights."""
+
+    def __init__(self, parent):
+        self.workspace, self.engine, self.monitor = Workspace(parent), RenderEngine(), None
+
+    def record_metric(self, name, value):
+        pass
+
+
+def run(door):
+    """The files of the standard request."""
+    return list(door.run(as_json(), **DEFAULTS))

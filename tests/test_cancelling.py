@@ -1,0 +1,184 @@
+"""Broken off anywhere: the next picture is, to the byte, what it would have been without."""
+
+import threading
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+import psutil
+import pytest
+from cog_server import as_json
+from door import Door, predict, run
+from drawing import draw, images, load_small_engine, make_job
+from interruptions import CALLS, Cancelled, CancelledHalfway, failing, out_of_memory, part_of
+
+from plitka import generate, pipelines
+from plitka.engine import RenderEngine
+from plitka.gpu_errors import GpuMemoryError
+from plitka.request import parse_request
+
+
+@pytest.mark.parametrize(("part", "call"), CALLS)
+@pytest.mark.parametrize("error", [Cancelled(), ValueError("a defect")], ids=["cancelled", "defect"])
+def test_broken_off_at_any_model_call_the_next_picture_is_the_same(engine, undisturbed, part, call, error):
+    with failing(part_of(engine, part), error, (call,)), pytest.raises(type(error)):
+        draw(engine, angle=45, scheduler="euler_a", lora_scale=0.3, seed=77, num_inference_steps=4)
+    assert images(draw(engine, angle=45)) == undisturbed
+
+
+@pytest.mark.parametrize("angle", [0, 90])
+@pytest.mark.parametrize("part", ["text_encoder", "unet", "vae.decoder", "vae.encoder"])
+def test_cancelling_leaves_no_state_behind(engine, angle, part):
+    expected = images(draw(engine, angle=angle))
+    with failing(part_of(engine, part), Cancelled()), pytest.raises(Cancelled):
+        draw(engine, angle=angle, scheduler="euler_a", seed=77)
+    assert images(draw(engine, angle=angle)) == expected
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_broken_off_at_any_denoising_step_the_next_picture_is_the_same(engine, undisturbed, step):
+    with failing(engine.pipelines.base.unet, Cancelled(), (step,)) as made, pytest.raises(Cancelled):
+        draw(engine, angle=45, seed=77, num_inference_steps=4, color_guidance=0)
+    assert len(made) == step
+    assert images(draw(engine, angle=45)) == undisturbed
+
+
+def test_cancelling_between_the_pictures_leaves_the_engine_usable(engine):
+    expected = images(draw(engine))
+    drawings = engine.draw(make_job(seed=8))
+    next(drawings)
+    drawings.close()
+    assert images(draw(engine)) == expected
+
+
+def test_cancelling_while_offloaded_leaves_the_engine_usable(fresh_engine):
+    fresh_engine.pipelines.lower()
+    expected = images(draw(fresh_engine, angle=45))
+    with failing(fresh_engine.pipelines.base.vae.decoder, Cancelled()), pytest.raises(Cancelled):
+        draw(fresh_engine, angle=90)
+    assert images(draw(fresh_engine, angle=45)) == expected
+
+
+# While something is loaded or changed
+
+
+def test_cancelling_while_the_lora_scale_changes_is_mended_by_the_next_request(fresh_engine, monkeypatch):
+    expected = images(draw(fresh_engine))
+    with monkeypatch.context() as patch:
+        patch.setattr(fresh_engine.lora, "_layers", CancelledHalfway(fresh_engine.lora._layers))
+        with pytest.raises(Cancelled):
+            draw(fresh_engine, lora_scale=2.0)
+    assert images(draw(fresh_engine)) == expected
+
+
+@pytest.mark.parametrize("layer", [0, 3, -1])
+def test_broken_off_while_the_lora_changes_its_scale_the_next_picture_is_the_same(engine, undisturbed, layer):
+    weight = engine.lora._layers[layer].module.weight
+
+    class Refusing:
+        """In place of a layer's original: whoever asks for it is broken off."""
+
+        def to(self, *given):
+            raise Cancelled
+
+    layers = list(engine.lora._layers)
+    broken = [*layers]
+    broken[layer] = replace(layers[layer], original=Refusing())
+    engine.lora._layers = broken
+    try:
+        with pytest.raises(Cancelled):
+            draw(engine, angle=45, lora_scale=0.3)
+        assert engine.lora.scale is None
+    finally:
+        engine.lora._layers = layers
+    assert images(draw(engine, angle=45)) == undisturbed
+    assert engine.lora.scale == engine.default_lora_scale
+    assert weight is engine.lora._layers[layer].module.weight
+
+
+@pytest.mark.parametrize("error", [Cancelled(), OSError("input/output error")], ids=["cancelled", "failed"])
+@pytest.mark.parametrize("stage", ["check_fit", "check_complete", "check_finite", "_from_pretrained"])
+def test_a_controlnet_that_stops_half_way_is_not_kept(model_folder, monkeypatch, stage, error, undisturbed):
+    engine = load_small_engine(model_folder)
+
+    def stop(*given, **options):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipelines, stage, stop)
+        with pytest.raises(type(error)):
+            draw(engine, angle=45)
+    assert engine.pipelines.controlnets.loaded == ()
+    assert len(engine.pipelines._variants) <= 2
+    assert images(draw(engine, angle=45)) == undisturbed
+
+
+# Our own stages, with the engine that needs no weights
+
+
+def finals(engine, **changes):
+    return [result.data for result in generate.generate(parse_request(as_json(**changes)), engine)]
+
+
+@pytest.mark.parametrize("stage", ["build_prompt", "plan_for", "hold_colors", "encode", "draw_colormap"])
+def test_cancelled_in_any_stage_of_ours_the_next_files_are_the_same(monkeypatch, stage):
+    engine = RenderEngine()
+    expected = finals(engine, angle=45)
+
+    def cancel(*given):
+        raise Cancelled
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generate, stage, cancel)
+        with pytest.raises(Cancelled):
+            finals(engine, angle=20)
+    assert finals(engine, angle=45) == expected
+
+
+@pytest.mark.parametrize("stage", ["parse_inputs", "request_metrics", "generate"])
+def test_cancelled_before_the_first_picture_the_next_files_are_the_same(tmp_path, monkeypatch, stage):
+    door = Door(tmp_path)
+    expected = [Path(file).read_bytes() for file in run(door)]
+
+    def cancel(*given):
+        raise Cancelled
+
+    with monkeypatch.context() as patch:
+        patch.setattr(predict, stage, cancel)
+        with pytest.raises(Cancelled):
+            run(door)
+    assert [Path(file).read_bytes() for file in run(door)] == expected
+
+
+# What stays
+
+
+def open_files():
+    """The files that this process holds open."""
+    return sorted(file.path for file in psutil.Process().open_files())
+
+
+def test_no_thread_and_no_file_stays_after_broken_off_drawings(model_folder, monkeypatch):
+    engine = load_small_engine(model_folder)
+    draw(engine, angle=45)
+    threads, files = threading.active_count(), open_files()
+    for _ in range(5):
+        with closing(engine.draw(make_job(angle=45))) as drawings:
+            next(drawings)
+    for stage in ("check_fit", "check_complete", "check_finite"):
+        engine.pipelines.controlnets.evict_all()
+        with monkeypatch.context() as patch:
+            patch.setattr(pipelines, stage, mock.Mock(side_effect=Cancelled))
+            with pytest.raises(Cancelled):
+                draw(engine, angle=45)
+    with failing(engine.pipelines.base.unet, out_of_memory(), (1, 2)), pytest.raises(GpuMemoryError):
+        draw(engine, angle=0)
+    assert threading.active_count() == threads
+    assert open_files() == files
+
+
+def test_a_file_left_open_would_be_found(tmp_path):
+    files = open_files()
+    with (tmp_path / "left.open").open("w"):
+        assert str(tmp_path / "left.open") in set(open_files()) - set(files)

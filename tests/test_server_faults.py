@@ -1,0 +1,75 @@
+"""The real server killed, ended and cancelled in the middle of a prediction."""
+
+import signal
+import time
+from contextlib import contextmanager
+
+import httpx
+import psutil
+from cog_server import CogServer, as_json, pictures, wait_for
+
+LONG = {"num_inference_steps_preview": 2, "num_inference_steps_final": 100}
+
+
+@contextmanager
+def started(folder, model_folder, temp=None):
+    folder.mkdir(exist_ok=True)
+    settings = {"TMPDIR": temp} if temp else {}
+    server = CogServer.start(folder, "sdxl", PLITKA_MODEL_DIR=model_folder, **settings)
+    try:
+        assert server.wait_until_started()["status"] == "READY"
+        yield server
+    finally:
+        server.stop()
+
+
+def status_of(server):
+    """What the server says of itself; "gone" where it does not answer any more."""
+    try:
+        return server.health()["status"]
+    except httpx.TransportError:
+        return "gone"
+
+
+def test_a_killed_worker_is_noticed_and_a_restart_is_clean(tmp_path, model_folder):
+    with started(tmp_path, model_folder) as server:
+        server.start_prediction("killed", {"params_json": as_json(overrides=LONG)})
+        wait_for(server.output_files)
+        main = psutil.Process(server.process.pid)
+        workers = main.children(recursive=True)
+        assert workers
+        for worker in workers:
+            worker.kill()
+        wait_for(lambda: status_of(server) != "BUSY")
+        assert status_of(server) != "READY"
+    # The killed worker could not tidy up; the next start does it.
+    with started(tmp_path / "again", model_folder, temp=server.temp) as restarted:
+        abandoned = [path for path in server.output_files() if path not in restarted.output_files()]
+        assert abandoned == []
+        assert len(list(server.temp.glob("plitka-*.lock"))) == 1
+        pictures(restarted.predict(params_json=as_json(overrides={"num_inference_steps": 2})))
+
+
+def test_sigterm_in_the_middle_of_a_prediction_ends_everything(tmp_path, model_folder):
+    with started(tmp_path, model_folder) as server:
+        server.start_prediction("ended", {"params_json": as_json(overrides=LONG)})
+        wait_for(server.output_files)
+        family = [
+            psutil.Process(server.process.pid),
+            *psutil.Process(server.process.pid).children(recursive=True),
+        ]
+        server.process.send_signal(signal.SIGTERM)
+        _, alive = psutil.wait_procs(family, 40)
+    assert alive == []
+
+
+def test_cancelled_on_the_server_the_next_answer_is_the_same(sdxl_server):
+    request = {"params_json": as_json(angle=45, overrides={"num_inference_steps": 2})}
+    expected = [picture.tobytes() for picture in pictures(sdxl_server.predict(**request))]
+    for index, pause in enumerate((0.0, 0.3, 1.5)):
+        name = f"fault-{index}"
+        sdxl_server.start_prediction(name, {"params_json": as_json(angle=20, overrides=LONG)})
+        time.sleep(pause)
+        sdxl_server.cancel(name)
+        wait_for(lambda: sdxl_server.health()["status"] == "READY")
+        assert [picture.tobytes() for picture in pictures(sdxl_server.predict(**request))] == expected
