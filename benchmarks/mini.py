@@ -21,7 +21,7 @@ import torch
 from joint_angle import angle_error, joint_angle
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from texture import distance
+from texture import distance, relative_sharpness
 
 from plitka.diffusion import DiffusionEngine
 from plitka.engine import Job
@@ -114,16 +114,18 @@ def _ablations(
 def figures_of(
     name: str, pictures: Sequence[Image], swatches: Sequence[Image], requests: Sequence[Any], profile: Profile
 ) -> dict[str, Any]:
-    """Errors of shares and texture distances to the swatches of a row of pictures."""
-    errors, distances = [], []
+    """Errors of shares of a row of pictures, and how their texture differs from the swatches'."""
+    errors, distances, sharpness = [], [], []
     for picture, swatch, colors in zip(pictures, swatches, requests, strict=False):
         errors.append(measure(picture, make_job(colors, profile).request.mix).worst_error_pp)
         distances.append(distance(picture, swatch))
+        sharpness.append(relative_sharpness(picture, swatch))
     return {
         "figure": name,
         "worst_error_pp_median": round(statistics.median(errors), 2),
         "worst_error_pp_max": round(max(errors), 2),
         "texture_distance_median": round(statistics.median(distances), 3),
+        "relative_sharpness_median": round(statistics.median(sharpness), 3),
         "pictures": len(pictures),
     }
 

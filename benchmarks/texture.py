@@ -59,6 +59,11 @@ def texture(image: Image) -> NDArray[np.float64]:
     return np.concatenate([np.log(bands / bands.sum()), [np.log(lightness.std())], sharpness, tones])
 
 
+def relative_sharpness(one: Image, other: Image) -> float:
+    """Sharpness of one picture by that of another: the 90th percentile of the gradient of L*."""
+    return float(np.exp((texture(one) - texture(other))[len(BANDS) + 1]))
+
+
 def distance(one: Image, other: Image) -> float:
     return float(np.sqrt(np.mean((texture(one) - texture(other)) ** 2)))
 

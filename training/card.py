@@ -42,9 +42,9 @@ Made by `make mini`; how is said in `training/`. No photographs, and no weights 
 
 Fixed mixes of one to four colours, 512 pixels, seed 7. "Guided" pictures start from the swatch at the
 default colour guidance, before any correction; "text to image" and all below it know the mix from the prompt
-alone. The error is that of the worst colour of a
-mix, in percentage points, median (and largest); the texture distance (`benchmarks/texture.py`) is that to
-the swatch of the same plan.
+alone. The error is that of the worst colour of a mix as an outsider measures it, in percentage points,
+median (and largest). Texture distance and sharpness (`benchmarks/texture.py`) compare with the swatch of the
+same plan.
 
 {table}
 
@@ -62,15 +62,14 @@ the swatch of the same plan.
 
 def write_card(folder: Path, figures: Sequence[dict[str, Any]], work: Path, shortcomings: str) -> None:
     """Write `README.md` beside the weights."""
-    rows = ["| | error, pp | texture distance | pictures |", "|---|---|---|---|"]
+    rows = ["| | error, pp | texture distance | sharpness | pictures |", "|---|---|---|---|---|"]
     others = []
     for figure in figures:
         name = figure["figure"]
         if "worst_error_pp_median" in figure:
             error = f"{figure['worst_error_pp_median']:.1f} ({figure['worst_error_pp_max']:.1f})"
-            rows.append(
-                f"| {name} | {error} | {figure['texture_distance_median']:.2f} | {figure['pictures']} |"
-            )
+            texture = f"{figure['texture_distance_median']:.2f} | {figure['relative_sharpness_median']:.2f}"
+            rows.append(f"| {name} | {error} | {texture} | {figure['pictures']} |")
         elif "within_2_degrees" in figure:
             others.append(
                 f"- {name}: within 2° in {figure['within_2_degrees']} of {figure['pictures']} pictures"
