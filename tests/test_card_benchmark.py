@@ -1,6 +1,10 @@
 """The benchmark of production: its models are SDXL's, and it runs whole on a small one."""
 
+import argparse
+import ast
 import json
+import re
+import sys
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -28,11 +32,51 @@ PUBLISHED_FILES = {
 }
 # A safetensors file is its tensors and a header of about a hundred bytes for each.
 LARGEST_HEADER = 300_000
+# Packages by the names of their modules, where those differ.
+PACKAGES = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "pydantic_core": "pydantic",
+    "pynvml": "nvidia-ml-py",
+}
+# Nobody imports it, but the libraries do where it is installed, and do not offload without it.
+BEHIND = {"torch", "accelerate"}
 
 
 @pytest.fixture(autouse=True)
 def _benchmarks(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+
+
+def imported_by(path, seen):
+    """The modules that a file and those of ours behind it import, by the first part of their names."""
+    if path in seen:
+        return set()
+    seen.add(path)
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            places = [folder / f"{name.replace('.', '/')}.py" for folder in (ROOT, ROOT / "benchmarks")]
+            ours = [place for place in places if place.is_file()]
+            found |= imported_by(ours[0], seen) if ours else {name.partition(".")[0]}
+    return found
+
+
+def test_a_copy_of_the_repository_needs_the_packages_that_the_benchmark_names_and_no_others():
+    script = ROOT / "benchmarks" / "gpu.py"
+    listed = re.search(
+        r"what they need themselves: (.*?)\.", ast.get_docstring(ast.parse(script.read_text())), re.S
+    )
+    imported = imported_by(script, set()) - sys.stdlib_module_names - {"plitka", "card"}
+    assert {"torch", "coloraide"} < imported
+    assert (
+        set(re.split(r",\s+", listed[1])) | BEHIND == {PACKAGES.get(name, name) for name in imported} | BEHIND
+    )
 
 
 def parameters(model):
@@ -118,18 +162,22 @@ def test_weights_are_written_once_and_in_the_real_layouts(bench):
     assert all(name.startswith("text_model.") for name in encoder)
 
 
-def test_the_report_has_the_latest_figure_of_each_name_and_a_chart(bench, tmp_path):
+def test_the_report_has_the_latest_figure_of_each_name_targets_and_a_chart(bench, tmp_path):
     from card.report import write_report
 
     bench.emit("baseline", "baseline", seconds=9.0, runs=[9.0])
     bench.emit("baseline", "baseline", seconds=8.0, runs=[8.0])
     bench.emit("ours", "ours, default", seconds=4.0, runs=[4.0], times_baseline=2.0)
+    bench.emit("vram", "nothing to show")
     page = tmp_path / "performance.md"
     page.write_text("before\n<!-- measured -->\nold\n<!-- end -->\nafter\n")
     write_report(bench.out, tmp_path)
     text = page.read_text()
-    assert "| CPU, small | baseline | 8 s |" in text
-    assert "| CPU, small | ours, default | 4 s; 2.00× the baseline's speed |" in text
+    assert "| baseline | 8 s |" in text
+    assert "| ours, default | 4 s; 2.00× the baseline's speed |" in text
+    assert "| at least 1.25× the baseline's speed | 2.00× the baseline's speed | yes |" in text
+    assert "| at most 10.0% | not yet measured |  |" in text
+    assert "nothing to show" not in text
     assert "9 s" not in text
     assert "old" not in text
     assert text.startswith("before\n")
@@ -137,3 +185,80 @@ def test_the_report_has_the_latest_figure_of_each_name_and_a_chart(bench, tmp_pa
     chart = ElementTree.parse(tmp_path / "performance.svg")
     bars = [float(bar.get("width")) for bar in chart.iter("{http://www.w3.org/2000/svg}rect")][1:]
     assert bars[0] == pytest.approx(2 * bars[1], rel=0.01)
+
+
+def test_a_target_is_judged_by_the_best_figure_or_by_the_worst():
+    from card.targets import TARGETS
+
+    def figure(times, preview, final):
+        alike = {"preview": {"psnr_db": preview}, "final": {"psnr_db": final}}
+        return {"times_baseline": times, "against_baseline": alike}
+
+    known = {
+        "ours, compiled": figure(1.7, 60, 45),
+        "ours, whole UNet compiled": figure(1.9, 50, 39),
+        "a card of 16 GiB: base": {"offload": "none", "retries": []},
+    }
+    judged = {target.what.split(":")[0]: target.judge(known) for target in TARGETS}
+    assert judged["a whole prediction compiled, the best way"] == ("1.90× the baseline's speed", "yes")
+    assert judged["pictures against the baseline's, the worst of every way"] == ("39 dB", "no")
+    assert judged["a card of 16 GiB, base and one ControlNet"] == ("0", "yes")
+    known["a card of 16 GiB: ControlNet"] = {"offload": "none", "retries": ["out of memory"]}
+    judged = {target.what.split(":")[0]: target.judge(known) for target in TARGETS}
+    assert judged["a card of 16 GiB, base and one ControlNet"] == ("1", "no")
+
+
+@pytest.fixture
+def orchestrator(tmp_path, monkeypatch):
+    """The benchmark's command, with parts that are run by `outcome(part)` and in no process."""
+    import gpu
+
+    ran = []
+
+    def run(*sections, outcome=lambda part: "", again=False):
+        ran.clear()
+        arguments = argparse.Namespace(out=tmp_path, small=True, again=again, repeats=1, minutes=1)
+
+        def process(part, arguments):
+            ran.append(part)
+            return outcome(part)
+
+        monkeypatch.setattr(gpu, "run_process", process)
+        return gpu.run_sections(list(sections), arguments), list(ran)
+
+    return run
+
+
+def test_a_part_that_fails_costs_no_other_and_is_run_again(orchestrator):
+    def fail(part):
+        return "exit status 1" if part == "vram-16" else ""
+
+    everything = ["models", "vram", "vram-16", "vram-12", "monitor"]
+    assert orchestrator("vram", "monitor", outcome=fail) == (False, everything)
+    assert orchestrator("vram", "monitor") == (True, ["models", "vram-16"])
+    assert orchestrator("vram", "monitor") == (True, ["models"])
+    assert orchestrator("vram", "monitor", again=True) == (True, everything)
+
+
+def test_without_models_nothing_is_run(orchestrator):
+    assert orchestrator("vram", outcome=lambda part: "exit status 1") == (False, ["models"])
+
+
+def test_a_part_that_hangs_is_ended(tmp_path, monkeypatch):
+    import gpu
+
+    script = tmp_path / "hang.py"
+    script.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(gpu, "__file__", str(script))
+    arguments = argparse.Namespace(out=tmp_path, small=True, repeats=1, minutes=0.01)
+    assert gpu.run_process("ours", arguments) == "ended after 0.01 minutes"
+
+
+def test_what_the_environment_asks_of_plitka_does_not_count(tmp_path, monkeypatch):
+    import gpu
+
+    monkeypatch.setattr(gpu.os, "environ", {"PLITKA_BASE_MODEL": "other", "PYTORCH_CUDA_ALLOC_CONF": "x"})
+    gpu.set_environment("ours", tmp_path)
+    assert gpu.os.environ == {}
+    gpu.set_environment("vram-16", tmp_path)
+    assert gpu.os.environ == {"PYTORCH_ALLOC_CONF": "expandable_segments:False"}
