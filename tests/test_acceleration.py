@@ -74,6 +74,9 @@ def test_a_compiled_engine_is_ready_after_setup_and_draws_the_same(model_folder,
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
+# torch's compiler uses what torch has deprecated.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 @pytest.mark.parametrize("mode", ["blocks", "unet"])
 def test_compiled_pictures_are_those_of_the_plain_engine_up_to_rounding(model_folder, monkeypatch, mode):
     plain = load_small_engine(model_folder)

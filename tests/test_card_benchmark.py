@@ -158,8 +158,9 @@ def test_weights_are_written_once_and_in_the_real_layouts(bench):
     own = json.loads((bench.models / "sdxl-base/vae/config.json").read_text())
     safe = json.loads((bench.models / "sdxl-vae-fp16-fix/config.json").read_text())
     assert (own["force_upcast"], safe["force_upcast"]) == (True, False)
-    encoder = load_file(bench.models / "sdxl-base/text_encoder/model.fp16.safetensors")
-    assert all(name.startswith("text_model.") for name in encoder)
+    for part, beside in (("text_encoder", set()), ("text_encoder_2", {"text_projection.weight"})):
+        encoder = load_file(bench.models / f"sdxl-base/{part}/model.fp16.safetensors")
+        assert {name for name in encoder if not name.startswith("text_model.")} == beside
 
 
 def test_the_report_has_the_latest_figure_of_each_name_targets_and_a_chart(bench, tmp_path):
