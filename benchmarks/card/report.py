@@ -10,7 +10,7 @@ from card.targets import target_table
 PAGE, CHART = "performance.md", "performance.svg"
 BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
 # Pixels of the chart.
-WIDTH, LABELS, ROW, BAR, MARGIN = 760, 300, 26, 16, 12
+WIDTH, LABELS, VALUES, ROW, BAR, MARGIN = 760, 220, 130, 26, 16, 12
 # What is shown of a figure, if it has it, and how.
 COLUMNS = {
     "seconds": "{:.3g} s",
@@ -103,28 +103,35 @@ def psnr_in_words(decibels: float) -> str:
 
 
 def chart(figures: list[Figure]) -> str:
-    """Bars of every whole prediction's seconds, one group a device, as SVG."""
-    rows = [figure for figure in figures if "runs" in figure]
-    height = 2 * MARGIN + ROW * len(rows)
-    longest = {where: max(row["seconds"] for row in group) for where, group in by_device(rows).items()}
-    parts = []
-    for number, figure in enumerate(rows):
-        y = MARGIN + ROW * number
-        seconds = figure["seconds"]
-        length = (WIDTH - LABELS - 130) * seconds / longest[place_of(figure)]
-        color = "#8a8f98" if figure["figure"] == "baseline" else "#2f6f4f"
-        label = f"{figure['figure']} ({place_of(figure)})"
-        value = f"{seconds:.3g} s"
-        if figure.get("times_baseline"):
-            value += f", {figure['times_baseline']:.2f}×"
-        parts += [
-            f'<text x="{LABELS - 8}" y="{y + BAR - 3}" text-anchor="end">{escape(label)}</text>',
-            f'<rect x="{LABELS}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{color}"/>',
-            f'<text x="{LABELS + length + 6:.1f}" y="{y + BAR - 3}">{escape(value)}</text>',
-        ]
+    """Bars of every whole prediction's seconds, under the name of their device and model, as SVG."""
+    parts: list[str] = []
+    y = MARGIN
+    for where, group in by_device([figure for figure in figures if "runs" in figure]).items():
+        heading = f"{where}: seconds of a whole prediction, and times the baseline's speed"
+        parts.append(f'<text x="{MARGIN}" y="{y + BAR - 3}" font-weight="bold">{escape(heading)}</text>')
+        y += ROW
+        longest = max(figure["seconds"] for figure in group)
+        for figure in group:
+            parts += bar(figure, y, longest)
+            y += ROW
+    height = y + MARGIN
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
         f'viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">'
     )
     background = f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>'
     return "\n".join([head, background, *parts, "</svg>", ""])
+
+
+def bar(figure: Figure, y: int, longest: float) -> list[str]:
+    """One prediction: its name, a bar, its seconds. `y` in pixels from the top; `longest` in seconds."""
+    length = (WIDTH - LABELS - VALUES) * figure["seconds"] / longest
+    color = "#8a8f98" if figure["figure"] == "baseline" else "#2f6f4f"
+    value = f"{figure['seconds']:.3g} s"
+    if figure.get("times_baseline"):
+        value += f", {figure['times_baseline']:.2f}×"
+    return [
+        f'<text x="{LABELS - 8}" y="{y + BAR - 3}" text-anchor="end">{escape(figure["figure"])}</text>',
+        f'<rect x="{LABELS}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{color}"/>',
+        f'<text x="{LABELS + length + 6:.1f}" y="{y + BAR - 3}">{escape(value)}</text>',
+    ]
