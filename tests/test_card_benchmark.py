@@ -5,12 +5,14 @@ import ast
 import json
 import re
 import sys
+from contextlib import closing
 from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 from safetensors.torch import load_file
 
+from plitka.acceleration import Acceleration
 from plitka.device import DeviceInfo
 from plitka.manifest import SHIPPED_MODEL_DIR, load_manifest
 from plitka.serve import ROOT
@@ -148,6 +150,26 @@ def test_ours_and_the_baseline_draw_the_same_picture_and_each_figure_is_kept(ben
         assert alike["psnr_db"] >= 40
         assert alike["contrast"] > 20
     assert bench.find("ours, default: guided step at 128")["tflop"] > 0
+
+
+# The baseline's own pipeline does it where a VAE asks for single precision.
+@pytest.mark.filterwarnings("ignore:`upcast_vae` is deprecated:FutureWarning")
+def test_half_precision_fits_together_in_every_pipeline_and_gives_the_baselines_picture(bench):
+    """As on a GPU: a tensor in another format than a weight would end a prediction there."""
+    from card import baseline, predictions
+
+    half = replace(bench, device_info=replace(CPU, name="CPU, half precision", dtype="float16"))
+    baseline.run(half)
+    with closing(half.load_engine(Acceleration(channels_last=True))) as engine:
+        predictions.measure(half, "ours", "ours, default", engine)
+        drawn = [
+            predictions.predict(half, engine, half.request(angle, color_guidance=guidance))
+            for angle in (0, 90, 30)
+            for guidance in (0, 0.5)
+        ]
+    assert len({prediction.metrics["pipeline.name"] for prediction in drawn}) == 6
+    alike = half.find("ours, default")["against_baseline"]
+    assert all(alike[picture]["psnr_db"] >= 40 for picture in ("preview", "final"))
 
 
 def test_weights_are_written_once_and_in_the_real_layouts(bench):
