@@ -42,6 +42,7 @@ SECTIONS = {
     "setup": ("setup",),
     "vram": ("vram", "vram-16", "vram-12"),
     "preview": ("preview",),
+    "measures": ("measures",),
     "monitor": ("monitor",),
     "profile": ("profile",),
 }
@@ -57,7 +58,7 @@ PREFIX = "PLITKA_"
 
 def work_of(part: str) -> "Callable[[Bench], None]":
     """What a part measures."""
-    from card import baseline, memory, predictions, startup, step
+    from card import baseline, measures, memory, predictions, startup, step
 
     works: dict[str, Callable[[Bench], None]] = {
         MODELS: prepare,
@@ -72,6 +73,7 @@ def work_of(part: str) -> "Callable[[Bench], None]":
         "vram-16": partial(memory.run_small_card, gibibytes=16),
         "vram-12": partial(memory.run_small_card, gibibytes=12),
         "preview": predictions.run_preview,
+        "measures": measures.run,
         "monitor": predictions.run_monitor,
         "profile": step.run_profile,
     }

@@ -152,6 +152,30 @@ def test_ours_and_the_baseline_draw_the_same_picture_and_each_figure_is_kept(ben
     assert bench.find("ours, default: guided step at 128")["tflop"] > 0
 
 
+def test_what_is_left_out_of_the_baseline_changes_no_picture(bench):
+    from card import baseline
+
+    pipeline = baseline.load(bench)
+    _, expected = baseline.prediction(bench, pipeline)
+    for left_out in ({"encodes_twice": False}, {"empties_cache": False}):
+        _, images = baseline.prediction(bench, pipeline, baseline.Way(**left_out))
+        assert [image.tobytes() for image in images] == [image.tobytes() for image in expected]
+
+
+def test_every_measure_is_timed_with_and_without_it(bench):
+    from card import measures
+
+    measures.run(bench)
+    lines = (bench.out / "figures.jsonl").read_text().splitlines()
+    named = [json.loads(line)["figure"] for line in lines]
+    assert len(named) == len(set(named)) == 5
+    for name in named:
+        figure = bench.find(name)
+        assert figure["gain"] == pytest.approx(
+            figure["without_seconds"] / figure["seconds"] - 1, rel=0.01, abs=0.01
+        )
+
+
 # The baseline's own pipeline does it where a VAE asks for single precision.
 @pytest.mark.filterwarnings("ignore:`upcast_vae` is deprecated:FutureWarning")
 def test_half_precision_fits_together_in_every_pipeline_and_gives_the_baselines_picture(bench):

@@ -17,6 +17,7 @@ COLUMNS = {
     "gb": "{:.3g} GB",
     "times_baseline": "{:.2f}× the baseline's speed",
     "times_base": "{:.2f}× the base prediction's time",
+    "gain": "{:+.1%} speed of a whole prediction",
     "times_read": "{:.2f}× a plain read",
     "first_picture": "first picture {:.3g} s",
     "warm_up_seconds": "warm-up {:.3g} s",
