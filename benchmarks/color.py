@@ -1,12 +1,12 @@
 """How the colours hold: random mixes through an engine, as drawn and as corrected.
 
-    python benchmarks/color.py --engine render|mini [--mixes N] [--limit-minutes M] [--results FILE]
+    python benchmarks/color.py --engine render|mini|sdxl [--mixes N] [--limit-minutes M] [--results FILE]
     python benchmarks/color.py --report [--results FILE]
 
 Every picture becomes one line of JSON in FILE; the picture as drawn and a pair of cuttings, as drawn and as
 returned, are kept beside it. Nothing is drawn twice, so a run can be broken off and continued; without FILE,
 pictures that were kept are measured and corrected again. `--report` writes the tables, chart and sheet of
-docs/color.md from FILE. `mini` is read from PLITKA_MODEL_DIR.
+docs/color.md from FILE. `mini` and `sdxl` are read from PLITKA_MODEL_DIR.
 """
 
 import argparse
@@ -237,7 +237,7 @@ def report(results: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--engine", choices=("render", "mini"))
+    parser.add_argument("--engine", choices=("render", "mini", "sdxl"))
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--mixes", type=int, default=100)
     parser.add_argument("--limit-minutes", type=float, default=120)

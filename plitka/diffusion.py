@@ -27,10 +27,10 @@ from plitka.denoising import (
 from plitka.device import DeviceInfo, manage_gpu_memory, optimize_for_device, select_best_device
 from plitka.engine import Drawing, Job
 from plitka.gpu_errors import GpuMemoryError, is_fatal, is_out_of_memory
-from plitka.loading import identity_of, opened_weights, timed_phase
+from plitka.loading import LoadedAdapters, identity_of, load_adapters, opened_weights, timed_phase
 from plitka.models import find_adapters, find_files
 from plitka.plan import plan_for
-from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES, Profile
+from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE, Profile
 from plitka.progress import bar_options
 from plitka.prompt import TOKEN_LIMIT, TRIGGER, Prompt, build_prompt, check_token_budget
 from plitka.read_ahead import read_ahead
@@ -62,17 +62,18 @@ class DiffusionEngine:
         name: str,
         pipelines: Pipelines,
         identity: Mapping[str, str],
-        preview_size: int = PREVIEW_SIZE,
-        final_size: int = FINAL_SIZE,
+        adapters: LoadedAdapters,
+        profiles: Mapping[str, Profile],
+        sizes: tuple[int, int],
     ) -> None:
         self.name = name
         self.pipelines = pipelines
-        self.lora: Lora | None = None
-        self.default_lora_scale = 0.0
-        self.tokens: tuple[str, ...] = ()
-        self.profiles: Mapping[str, Profile] = PROFILES
+        self.lora: Lora | None = adapters.lora
+        self.default_lora_scale = adapters.lora_scale
+        self.tokens = adapters.tokens
+        self.profiles = profiles
         self._identity = dict(identity)
-        self._sizes = (preview_size, final_size)
+        self._sizes = sizes
         self._healthy = True
 
     @classmethod
@@ -106,23 +107,15 @@ class DiffusionEngine:
                 read_ahead(files.loaded_at_setup)
                 identity = identity_of(name, device_info, files, adapters)
             with phase("libraries"):
-                from plitka.lora import load_lora
+                # The first two for `load_adapters`, so that their libraries count here.
+                from plitka import lora, textual_inversion  # noqa: F401
                 from plitka.pipelines import Pipelines
-                from plitka.textual_inversion import load_textual_inversion
             with phase("base"):
                 pipelines = Pipelines(files, device_info, acceleration)
-            engine = cls(name, pipelines, identity, preview_size=preview_size, final_size=final_size)
-            engine.profiles = files.models.quality_profiles()
-            if adapters.embeddings and files.models.embeddings:
-                with phase("embeddings"):
-                    tokens = files.models.embeddings.tokens if weights is None else ()
-                    engine.tokens = load_textual_inversion(pipelines.base, adapters.embeddings, tokens)
-            if adapters.lora and files.models.lora:
-                with phase("lora"):
-                    engine.lora = load_lora(pipelines.base, adapters.lora)
-                    engine.default_lora_scale = files.models.lora.scale
-                    engine.lora.apply(engine.default_lora_scale)
-                    log.info("LoRA: %d modules at scale %g", engine.lora.modules, engine.default_lora_scale)
+            learned = load_adapters(pipelines.base, files, adapters, weights is None, phase)
+        engine = cls(
+            name, pipelines, identity, learned, files.models.quality_profiles(), (preview_size, final_size)
+        )
         pipelines.accelerate()
         if acceleration.compile != "off" or acceleration.graphs:
             with phase("warm-up"):

@@ -1,20 +1,45 @@
-"""What goes with loading an engine: each phase timed, an operator's archive opened, the models' identity."""
+"""What goes with loading an engine: phases timed, an operator's archive opened, adapters, identity.
+
+torch and the libraries are imported when a function needs them.
+"""
+
+from __future__ import annotations
 
 import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from plitka.device import DeviceInfo
 from plitka.models import Adapters, EngineFiles
 from plitka.weight_files import hash_file, unpack_weights
 
+if TYPE_CHECKING:
+    from plitka.lora import Lora
+
 VERSIONED_LIBRARIES = ("torch", "diffusers", "transformers", "peft")
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadedAdapters:
+    """What the models were taught beside their own weights.
+
+    Attributes:
+        tokens: What the embeddings are called in a prompt; empty without embeddings.
+        lora: The LoRA in the weights, at `lora_scale`; None without one.
+        lora_scale: Its scale where a request names none.
+    """
+
+    tokens: tuple[str, ...] = ()
+    lora: Lora | None = None
+    lora_scale: float = 0.0
 
 
 @contextmanager
@@ -37,6 +62,35 @@ def opened_weights(weights: Path | None) -> Iterator[Path | None]:
     with tempfile.TemporaryDirectory(prefix="plitka-weights-") as folder:
         unpack_weights(weights, Path(folder))
         yield Path(folder)
+
+
+def load_adapters(
+    base: Any,
+    files: EngineFiles,
+    adapters: Adapters,
+    own_names: bool,
+    phase: Callable[[str], AbstractContextManager[None]],
+) -> LoadedAdapters:
+    """Put embeddings and LoRA into the base pipeline, where its engine has any.
+
+    The embeddings are called as the manifest says if `own_names`, else `<s0>`, `<s1>` and so on. Raises
+    ModelFileError for a file that does not fit.
+    """
+    from plitka.lora import load_lora
+    from plitka.textual_inversion import load_textual_inversion
+
+    tokens: tuple[str, ...] = ()
+    if adapters.embeddings and files.models.embeddings:
+        with phase("embeddings"):
+            names = files.models.embeddings.tokens if own_names else ()
+            tokens = load_textual_inversion(base, adapters.embeddings, names)
+    if not (adapters.lora and files.models.lora):
+        return LoadedAdapters(tokens)
+    with phase("lora"):
+        lora, scale = load_lora(base, adapters.lora), files.models.lora.scale
+        lora.apply(scale)
+        log.info("LoRA: %d modules at scale %g", lora.modules, scale)
+    return LoadedAdapters(tokens, lora, scale)
 
 
 def identity_of(name: str, device_info: DeviceInfo, files: EngineFiles, adapters: Adapters) -> dict[str, str]:

@@ -18,6 +18,7 @@ from peft.tuners.lora import LoraLayer
 from peft.utils.other import get_pattern_key
 from safetensors.torch import load_file
 
+from plitka.gpu_errors import is_out_of_memory
 from plitka.weight_files import ModelFileError, in_one_line, read_tensor_header
 
 ADAPTER_CONFIG_NAME = "adapter_config.json"
@@ -89,7 +90,10 @@ def load_lora(pipeline: Any, path: Path) -> Lora:
         _load_adapter(pipeline, path, raw_peft)
         layers = list(_layers(pipeline, _peft_config(path) if raw_peft else None))
         pipeline.unload_lora_weights()
+    # Of a strange file diffusers and PEFT let through what they come upon: KeyError, RuntimeError, TypeError.
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise ModelFileError(path, f"it does not fit the base model: {in_one_line(error)}", REMEDY) from error
     if len(layers) < pairs:
         raise ModelFileError(

@@ -112,6 +112,7 @@ class ResourceMonitor:
         while not self._stopping.wait(self.interval):
             try:
                 self.sample()
+            # Watching is no part of drawing: no error of the driver or the system may end more than itself.
             except Exception:
                 log.exception("resource monitoring ends after an error")
                 return

@@ -1,12 +1,18 @@
 """The benchmark of production: its models are SDXL's, and it runs whole on a small one."""
 
+import argparse
+import ast
 import json
+import re
+import sys
+from contextlib import closing
 from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 from safetensors.torch import load_file
 
+from plitka.acceleration import Acceleration
 from plitka.device import DeviceInfo
 from plitka.manifest import SHIPPED_MODEL_DIR, load_manifest
 from plitka.serve import ROOT
@@ -28,11 +34,51 @@ PUBLISHED_FILES = {
 }
 # A safetensors file is its tensors and a header of about a hundred bytes for each.
 LARGEST_HEADER = 300_000
+# Packages by the names of their modules, where those differ.
+PACKAGES = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "pydantic_core": "pydantic",
+    "pynvml": "nvidia-ml-py",
+}
+# Nobody imports it, but the libraries do where it is installed, and do not offload without it.
+BEHIND = {"torch", "accelerate"}
 
 
 @pytest.fixture(autouse=True)
 def _benchmarks(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+
+
+def imported_by(path, seen):
+    """The modules that a file and those of ours behind it import, by the first part of their names."""
+    if path in seen:
+        return set()
+    seen.add(path)
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            places = [folder / f"{name.replace('.', '/')}.py" for folder in (ROOT, ROOT / "benchmarks")]
+            ours = [place for place in places if place.is_file()]
+            found |= imported_by(ours[0], seen) if ours else {name.partition(".")[0]}
+    return found
+
+
+def test_a_copy_of_the_repository_needs_the_packages_that_the_benchmark_names_and_no_others():
+    script = ROOT / "benchmarks" / "gpu.py"
+    listed = re.search(
+        r"what they need themselves: (.*?)\.", ast.get_docstring(ast.parse(script.read_text())), re.S
+    )
+    imported = imported_by(script, set()) - sys.stdlib_module_names - {"plitka", "card"}
+    assert {"torch", "coloraide"} < imported
+    assert (
+        set(re.split(r",\s+", listed[1])) | BEHIND == {PACKAGES.get(name, name) for name in imported} | BEHIND
+    )
 
 
 def parameters(model):
@@ -106,6 +152,50 @@ def test_ours_and_the_baseline_draw_the_same_picture_and_each_figure_is_kept(ben
     assert bench.find("ours, default: guided step at 128")["tflop"] > 0
 
 
+def test_what_is_left_out_of_the_baseline_changes_no_picture(bench):
+    from card import baseline
+
+    pipeline = baseline.load(bench)
+    _, expected = baseline.prediction(bench, pipeline)
+    for left_out in ({"encodes_twice": False}, {"empties_cache": False}):
+        _, images = baseline.prediction(bench, pipeline, baseline.Way(**left_out))
+        assert [image.tobytes() for image in images] == [image.tobytes() for image in expected]
+
+
+def test_every_measure_is_timed_with_and_without_it(bench):
+    from card import measures
+
+    measures.run(bench)
+    lines = (bench.out / "figures.jsonl").read_text().splitlines()
+    named = [json.loads(line)["figure"] for line in lines]
+    assert len(named) == len(set(named)) == 5
+    for name in named:
+        figure = bench.find(name)
+        assert figure["gain"] == pytest.approx(
+            figure["without_seconds"] / figure["seconds"] - 1, rel=0.01, abs=0.01
+        )
+
+
+# The baseline's own pipeline does it where a VAE asks for single precision.
+@pytest.mark.filterwarnings("ignore:`upcast_vae` is deprecated:FutureWarning")
+def test_half_precision_fits_together_in_every_pipeline_and_gives_the_baselines_picture(bench):
+    """As on a GPU: a tensor in another format than a weight would end a prediction there."""
+    from card import baseline, predictions
+
+    half = replace(bench, device_info=replace(CPU, name="CPU, half precision", dtype="float16"))
+    baseline.run(half)
+    with closing(half.load_engine(Acceleration(channels_last=True))) as engine:
+        predictions.measure(half, "ours", "ours, default", engine)
+        drawn = [
+            predictions.predict(half, engine, half.request(angle, color_guidance=guidance))
+            for angle in (0, 90, 30)
+            for guidance in (0, 0.5)
+        ]
+    assert len({prediction.metrics["pipeline.name"] for prediction in drawn}) == 6
+    alike = half.find("ours, default")["against_baseline"]
+    assert all(alike[picture]["psnr_db"] >= 40 for picture in ("preview", "final"))
+
+
 def test_weights_are_written_once_and_in_the_real_layouts(bench):
     from card.weights import LORA_FILE, write_models
 
@@ -114,22 +204,27 @@ def test_weights_are_written_once_and_in_the_real_layouts(bench):
     own = json.loads((bench.models / "sdxl-base/vae/config.json").read_text())
     safe = json.loads((bench.models / "sdxl-vae-fp16-fix/config.json").read_text())
     assert (own["force_upcast"], safe["force_upcast"]) == (True, False)
-    encoder = load_file(bench.models / "sdxl-base/text_encoder/model.fp16.safetensors")
-    assert all(name.startswith("text_model.") for name in encoder)
+    for part, beside in (("text_encoder", set()), ("text_encoder_2", {"text_projection.weight"})):
+        encoder = load_file(bench.models / f"sdxl-base/{part}/model.fp16.safetensors")
+        assert {name for name in encoder if not name.startswith("text_model.")} == beside
 
 
-def test_the_report_has_the_latest_figure_of_each_name_and_a_chart(bench, tmp_path):
+def test_the_report_has_the_latest_figure_of_each_name_targets_and_a_chart(bench, tmp_path):
     from card.report import write_report
 
     bench.emit("baseline", "baseline", seconds=9.0, runs=[9.0])
     bench.emit("baseline", "baseline", seconds=8.0, runs=[8.0])
     bench.emit("ours", "ours, default", seconds=4.0, runs=[4.0], times_baseline=2.0)
+    bench.emit("vram", "nothing to show")
     page = tmp_path / "performance.md"
     page.write_text("before\n<!-- measured -->\nold\n<!-- end -->\nafter\n")
     write_report(bench.out, tmp_path)
     text = page.read_text()
-    assert "| CPU, small | baseline | 8 s |" in text
-    assert "| CPU, small | ours, default | 4 s; 2.00× the baseline's speed |" in text
+    assert "| baseline | 8 s |" in text
+    assert "| ours, default | 4 s; 2.00× the baseline's speed |" in text
+    assert "| at least 1.25× the baseline's speed | 2.00× the baseline's speed | yes |" in text
+    assert "| at most 10.0% | not yet measured |  |" in text
+    assert "nothing to show" not in text
     assert "9 s" not in text
     assert "old" not in text
     assert text.startswith("before\n")
@@ -137,3 +232,80 @@ def test_the_report_has_the_latest_figure_of_each_name_and_a_chart(bench, tmp_pa
     chart = ElementTree.parse(tmp_path / "performance.svg")
     bars = [float(bar.get("width")) for bar in chart.iter("{http://www.w3.org/2000/svg}rect")][1:]
     assert bars[0] == pytest.approx(2 * bars[1], rel=0.01)
+
+
+def test_a_target_is_judged_by_the_best_figure_or_by_the_worst():
+    from card.targets import TARGETS
+
+    def figure(times, preview, final):
+        alike = {"preview": {"psnr_db": preview}, "final": {"psnr_db": final}}
+        return {"times_baseline": times, "against_baseline": alike}
+
+    known = {
+        "ours, compiled": figure(1.7, 60, 45),
+        "ours, whole UNet compiled": figure(1.9, 50, 39),
+        "a card of 16 GiB: base": {"offload": "none", "retries": []},
+    }
+    judged = {target.what.split(":")[0]: target.judge(known) for target in TARGETS}
+    assert judged["a whole prediction compiled, the best way"] == ("1.90× the baseline's speed", "yes")
+    assert judged["pictures against the baseline's, the worst of every way"] == ("39 dB", "no")
+    assert judged["a card of 16 GiB, base and one ControlNet"] == ("0", "yes")
+    known["a card of 16 GiB: ControlNet"] = {"offload": "none", "retries": ["out of memory"]}
+    judged = {target.what.split(":")[0]: target.judge(known) for target in TARGETS}
+    assert judged["a card of 16 GiB, base and one ControlNet"] == ("1", "no")
+
+
+@pytest.fixture
+def orchestrator(tmp_path, monkeypatch):
+    """The benchmark's command, with parts that are run by `outcome(part)` and in no process."""
+    import gpu
+
+    ran = []
+
+    def run(*sections, outcome=lambda part: "", again=False):
+        ran.clear()
+        arguments = argparse.Namespace(out=tmp_path, small=True, again=again, repeats=1, minutes=1)
+
+        def process(part, arguments):
+            ran.append(part)
+            return outcome(part)
+
+        monkeypatch.setattr(gpu, "run_process", process)
+        return gpu.run_sections(list(sections), arguments), list(ran)
+
+    return run
+
+
+def test_a_part_that_fails_costs_no_other_and_is_run_again(orchestrator):
+    def fail(part):
+        return "exit status 1" if part == "vram-16" else ""
+
+    everything = ["models", "vram", "vram-16", "vram-12", "monitor"]
+    assert orchestrator("vram", "monitor", outcome=fail) == (False, everything)
+    assert orchestrator("vram", "monitor") == (True, ["models", "vram-16"])
+    assert orchestrator("vram", "monitor") == (True, ["models"])
+    assert orchestrator("vram", "monitor", again=True) == (True, everything)
+
+
+def test_without_models_nothing_is_run(orchestrator):
+    assert orchestrator("vram", outcome=lambda part: "exit status 1") == (False, ["models"])
+
+
+def test_a_part_that_hangs_is_ended(tmp_path, monkeypatch):
+    import gpu
+
+    script = tmp_path / "hang.py"
+    script.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(gpu, "__file__", str(script))
+    arguments = argparse.Namespace(out=tmp_path, small=True, repeats=1, minutes=0.01)
+    assert gpu.run_process("ours", arguments) == "ended after 0.01 minutes"
+
+
+def test_what_the_environment_asks_of_plitka_does_not_count(tmp_path, monkeypatch):
+    import gpu
+
+    monkeypatch.setattr(gpu.os, "environ", {"PLITKA_BASE_MODEL": "other", "PYTORCH_CUDA_ALLOC_CONF": "x"})
+    gpu.set_environment("ours", tmp_path)
+    assert gpu.os.environ == {}
+    gpu.set_environment("vram-16", tmp_path)
+    assert gpu.os.environ == {"PYTORCH_ALLOC_CONF": "expandable_segments:False"}

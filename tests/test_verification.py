@@ -1,5 +1,6 @@
 import json
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -10,18 +11,12 @@ from plitka.manifest import engine_models
 from plitka.models import verify
 from plitka.weight_files import ModelFileError
 from verification import sdxl
-from verification.fetch import complete_manifest, fetch_models, sources_of
+from verification.fetch import FetchError, complete_manifest, fetch_models, sources_of
 from verification.page import Check, ScenarioReport, failures, write_page
 from verification.scenarios import SCENARIOS
 
 HUB = "owner/models"
-
-
-@pytest.fixture
-def folder(tmp_path, model_folder, monkeypatch):
-    copy = shutil.copytree(model_folder, tmp_path / "models")
-    monkeypatch.setenv("PLITKA_MODEL_DIR", str(copy))
-    return copy
+ENDED = subprocess.CompletedProcess([], 0, "", "")
 
 
 def on_the_hub(folder, hub):
@@ -38,6 +33,15 @@ def on_the_hub(folder, hub):
     path.write_text(json.dumps(document))
 
 
+@pytest.fixture
+def hub(folder, tmp_path):
+    """The make-believe hub, where everything is but the adapters."""
+    path = tmp_path / "hub"
+    path.mkdir()
+    on_the_hub(folder, path)
+    return path
+
+
 def hub_of(hub):
     def download(repo, revision, path, folder):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -46,10 +50,7 @@ def hub_of(hub):
     return download
 
 
-def test_weights_are_fetched_and_written_into_the_manifest_once(folder, tmp_path):
-    hub = tmp_path / "hub"
-    hub.mkdir()
-    on_the_hub(folder, hub)
+def test_weights_are_fetched_and_written_into_the_manifest_once(folder, hub):
     models = engine_models("sdxl", folder)
     fetched = list(fetch_models(models, folder, hub_of(hub)))
     assert len(fetched) == sum(len(source.files) for source in sources_of(models))
@@ -63,21 +64,22 @@ def test_weights_are_fetched_and_written_into_the_manifest_once(folder, tmp_path
     assert complete_manifest("sdxl", folder) == []
 
 
-def test_a_file_that_is_not_the_listed_one_is_refused(folder, tmp_path):
-    hub = tmp_path / "hub"
-    hub.mkdir()
-    on_the_hub(folder, hub)
+def test_a_file_that_is_not_the_listed_one_is_refused(folder, hub):
     document = json.loads((folder / "manifest.json").read_text())
     document["models"]["sdxl"]["vae"]["files"][0]["sha256"] = "0" * 64
     (folder / "manifest.json").write_text(json.dumps(document))
     with pytest.raises(ModelFileError, match="sha256"):
         list(fetch_models(engine_models("sdxl", folder), folder, hub_of(hub)))
+    # Otherwise the next run would take it for fetched.
+    vae = document["models"]["sdxl"]["vae"]
+    assert not (folder / vae["folder"] / vae["files"][0]["path"]).exists()
 
 
 def test_the_check_draws_every_scenario_and_writes_a_page_with_its_figures(folder, tmp_path, monkeypatch):
     out = tmp_path / "out"
     monkeypatch.setattr(sdxl, "load_engine", lambda name: load_small_engine(folder))
-    failed = sdxl.run("sdxl", out, steps=1, download=None, color_benchmark=tmp_path / "missing.py")
+    missing = tmp_path / "missing.py"
+    failed = sdxl.run("sdxl", out, steps=1, download=None, color_benchmark=missing, on_cpu=True)
     assert failed == []
     page = (out / sdxl.PAGE).read_text()
     for scenario in SCENARIOS:
@@ -89,21 +91,72 @@ def test_the_check_draws_every_scenario_and_writes_a_page_with_its_figures(folde
         assert (out / link.partition("'")[0]).is_file()
 
 
-def test_a_lora_that_is_missing_is_on_the_page_and_nothing_is_drawn(folder, tmp_path):
+def refuse(repo, revision, path, folder):
+    raise AssertionError(f"{path} was fetched")
+
+
+def page_of(out):
+    return (out / sdxl.PAGE).read_text()
+
+
+def test_without_a_gpu_nothing_is_fetched_or_drawn(folder, hub, tmp_path, capsys):
+    assert sdxl.run("sdxl", tmp_path / "out", download=refuse) == ["device"]
+    assert "torch sees no GPU here" in page_of(tmp_path / "out")
+    assert "torch sees no GPU here" in capsys.readouterr().err
+
+
+def test_a_lora_that_is_missing_is_on_the_page_and_nothing_is_fetched_or_drawn(folder, hub, tmp_path):
     (folder / LORA_FILE).unlink()
-    assert sdxl.run("sdxl", tmp_path / "out", steps=1, download=None) == ["files"]
-    page = (tmp_path / "out" / sdxl.PAGE).read_text()
-    assert LORA_FILE in page
-    assert "<img" not in page
+    assert sdxl.run("sdxl", tmp_path / "out", steps=1, download=refuse, on_cpu=True) == ["files"]
+    assert LORA_FILE in page_of(tmp_path / "out")
+    assert "<img" not in page_of(tmp_path / "out")
+
+
+def test_a_hub_that_does_not_answer_is_on_the_page(folder, hub, tmp_path):
+
+    def unreachable(repo, revision, path, folder):
+        raise OSError("no route to the hub")
+
+    assert sdxl.run("sdxl", tmp_path / "out", download=unreachable, on_cpu=True) == ["files"]
+    assert "it does not come: no route to the hub" in page_of(tmp_path / "out")
+
+
+def test_a_disk_that_is_too_small_is_said_before_anything_is_fetched(folder, hub):
+    document = json.loads((folder / "manifest.json").read_text())
+    document["models"]["sdxl"]["vae"]["files"][0]["size"] = 10**18
+    (folder / "manifest.json").write_text(json.dumps(document))
+    with pytest.raises(FetchError, match=r"1000000000\.0 GB are to be fetched"):
+        list(fetch_models(engine_models("sdxl", folder), folder, refuse))
+
+
+def test_with_another_base_the_manifests_own_is_not_fetched(folder, hub, monkeypatch):
+    monkeypatch.setenv("PLITKA_BASE_MODEL", "owner/another")
+    checks = list(sdxl._check_files("sdxl", hub_of(hub)))
+    assert all(check.good for check in checks)
+    base = engine_models("sdxl", folder).base.folder
+    assert not (folder / base).exists()
+    assert f"{folder}/vae/" in checks[0].said
 
 
 def test_a_colour_benchmark_that_fails_is_on_the_page(tmp_path):
     script = tmp_path / "color.py"
     script.write_text("import sys; print('the worst colour is off'); sys.exit(3)")
-    check = sdxl._run_color_benchmark("sdxl", script)
+    check = sdxl._run_color_benchmark("sdxl", script, tmp_path)
     assert (check.good, check.said) == (False, "the worst colour is off")
-    script.write_text("import sys; print(sys.argv[1:])")
-    assert sdxl._run_color_benchmark("sdxl", script).said == "['--engine', 'sdxl']"
+
+
+def test_the_colour_benchmark_knows_the_command_it_is_given(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(sdxl.COLOR_BENCHMARK.parent))
+    asked = []
+    monkeypatch.setattr(sdxl.subprocess, "run", lambda command, **options: asked.append(command) or ENDED)
+    sdxl._run_color_benchmark("sdxl", sdxl.COLOR_BENCHMARK, tmp_path)
+    import color
+
+    drawn = []
+    monkeypatch.setattr(color, "run", lambda *given: drawn.append(given))
+    monkeypatch.setattr(sys, "argv", asked[0][1:])
+    color.main()
+    assert [(name, results) for name, _, _, results in drawn] == [("sdxl", tmp_path / "color.jsonl")]
 
 
 def test_what_failed_is_said_first_and_named(tmp_path):
@@ -120,7 +173,8 @@ def test_the_command_says_where_the_page_is_and_fails_when_the_check_does(
     folder, tmp_path, monkeypatch, capsys
 ):
     (folder / LORA_FILE).unlink()
-    monkeypatch.setattr(sys, "argv", ["verify", "--out", str(tmp_path / "out"), "--no-fetch"])
+    arguments = ["--out", str(tmp_path / "out"), "--no-fetch", "--on-cpu"]
+    monkeypatch.setattr(sys, "argv", ["verify", *arguments])
     with pytest.raises(SystemExit) as ended:
         sdxl.main()
     assert ended.value.code == 1

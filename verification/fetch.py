@@ -5,13 +5,15 @@ files are here; from then on every start holds them to it.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from plitka.manifest import MANIFEST_NAME, SHIPPED_MODEL_DIR, EngineModels, ModelSource
-from plitka.weight_files import check_weight_file, hash_file
+from plitka.weight_files import ModelFileError, check_weight_file, hash_file
 
+GB = 1e9
 # Repository, revision, path in it, folder to put it into.
 Download = Callable[[str, str | None, str, Path], None]
 
@@ -23,21 +25,39 @@ def download_from_hub(repo: str, revision: str | None, path: str, folder: Path) 
     hf_hub_download(repo, path, revision=revision, local_dir=folder)
 
 
+class FetchError(RuntimeError):
+    """The weights cannot be fetched: the hub does not answer, or the disk is too small."""
+
+
 def fetch_models(
     models: EngineModels, folder: Path, download: Download = download_from_hub
 ) -> Iterator[Path]:
     """Fetch every listed file that is not in the model folder yet; yield each as it is there.
 
-    Raises ModelFileError for a file of another size or hash than the manifest's.
+    Raises FetchError if the disk has less room than what is missing or a file does not come, ModelFileError
+    for a file of another size or hash than the manifest's, which is removed again.
     """
-    for source in sources_of(models):
+    missing = [
+        (source, spec)
+        for source in sources_of(models)
+        for spec in (source.files if source.repo else ())
+        if not (folder / source.folder / spec.path).is_file()
+    ]
+    needed, free = sum(spec.size or 0 for _, spec in missing), shutil.disk_usage(folder).free
+    if needed > free:
+        raise FetchError(f"{needed / GB:.1f} GB are to be fetched, and {folder} has {free / GB:.1f} GB left")
+    for source, spec in missing:
         local = folder / source.folder
-        for spec in source.files if source.repo else ():
-            path = local / spec.path
-            if not path.is_file():
-                download(str(source.repo), source.revision, spec.path, local)
-                check_weight_file(path, "Fetch it again.", spec.size, spec.sha256)
-                yield path
+        try:
+            download(str(source.repo), source.revision, spec.path, local)
+        except Exception as error:
+            raise FetchError(f"{source.repo}, {spec.path}: it does not come: {error}") from error
+        try:
+            check_weight_file(local / spec.path, "Fetch it again.", spec.size, spec.sha256)
+        except ModelFileError:
+            (local / spec.path).unlink(missing_ok=True)
+            raise
+        yield local / spec.path
 
 
 def sources_of(models: EngineModels) -> list[ModelSource]:

@@ -3,26 +3,31 @@
     python -m verification.sdxl --out out/verify-sdxl [--no-fetch]
 
 Needs a GPU, the customer's LoRA and embeddings in the model folder (`PLITKA_MODEL_DIR`), and the hub for
-whatever else is not there yet; `--no-fetch` keeps away from it. Sizes and hashes that the manifest does not
-know yet are written into it. Exit status 1 if anything on the page failed.
+whatever else is not there yet (10 GB, less with `PLITKA_BASE_MODEL`); `--no-fetch` fetches nothing. GPU and
+adapters are looked for first. Sizes and hashes that the manifest does not know yet are written into it. The
+colour benchmark draws some 230 pictures; broken off, it goes on from `color.jsonl` in the folder of the page.
+Exit status 1 if anything on the page failed.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from plitka.device import DeviceError
 from plitka.engine import Engine
 from plitka.engines import ENGINE_NAMES, device_of, load_engine, log_to_stderr
 from plitka.generate import generate
 from plitka.manifest import engine_models, model_dir
-from plitka.models import verify
+from plitka.models import BASE_MODEL_VARIABLE, FileStatus, verify
 from plitka.monitor import ResourceMonitor
 from plitka.request import parse_request
-from verification.fetch import Download, complete_manifest, download_from_hub, fetch_models
+from plitka.weight_files import ModelFileError
+from verification.fetch import Download, FetchError, complete_manifest, download_from_hub, fetch_models
 from verification.page import Check, ScenarioReport, failures, write_page
 from verification.scenarios import SCENARIOS, params_of
 
@@ -30,6 +35,8 @@ PAGE = "index.html"
 COLOR_BENCHMARK = Path(__file__).resolve().parent.parent / "benchmarks" / "color.py"
 # Lines of the colour benchmark's output that the page shows.
 BENCHMARK_LINES = 60
+# What no hub has.
+ADAPTERS = ("lora", "embeddings")
 
 
 def run(
@@ -38,46 +45,85 @@ def run(
     steps: int | None = None,
     download: Download | None = download_from_hub,
     color_benchmark: Path = COLOR_BENCHMARK,
+    on_cpu: bool = False,
 ) -> list[str]:
-    """Fetch, check, draw and write the page; returns the names of what failed.
+    """Look for what is needed, fetch, check, draw and write the page; returns the names of what failed.
 
-    `steps` replaces the denoising steps of the profile; without `download` nothing is fetched.
+    `steps` replaces the denoising steps of the profile; without `download` nothing is fetched; `on_cpu` draws
+    without a GPU too.
     """
     out.mkdir(parents=True, exist_ok=True)
     identity: dict[str, str] = {}
     scenarios: list[ScenarioReport] = []
-    checks = list(_check_files(engine_name, download))
+    # Each only if everything before it held: what takes seconds first, the gigabytes after it.
+    checks: list[Check] = []
+    for step in (_check_device(engine_name, on_cpu), _check_files(engine_name, download)):
+        if all(check.good for check in checks):
+            checks += step
     if all(check.good for check in checks):
         try:
             with closing(load_engine(engine_name)) as engine:
                 identity = engine.identity()
                 checks.append(Check("adapters", True, _adapters(engine)))
                 with ResourceMonitor(device_of(engine_name)) as monitor:
-                    scenarios = [draw_scenario(name, engine, monitor, out, steps) for name in SCENARIOS]
+                    for name in SCENARIOS:
+                        print(f"scenario {name}", flush=True)
+                        scenarios.append(draw_scenario(name, engine, monitor, out, steps))
+        # Whatever ends the loading is what the page is for.
         except Exception as error:
-            checks.append(Check("loading", False, str(error)))
+            checks.append(Check("loading", False, f"{type(error).__name__}: {error}"))
     if scenarios:
-        checks.append(_run_color_benchmark(engine_name, color_benchmark))
+        checks.append(_run_color_benchmark(engine_name, color_benchmark, out))
     write_page(out / PAGE, identity, checks, scenarios)
+    for name, said in [
+        *((check.name, check.said) for check in checks if not check.good),
+        *((scenario.name, scenario.error) for scenario in scenarios if scenario.error),
+    ]:
+        print(f"{name}: {said}", file=sys.stderr)
     return failures(checks, scenarios)
 
 
+def _check_device(engine_name: str, on_cpu: bool) -> Iterator[Check]:
+    """Hold out for a GPU, since a CPU takes hours for what a GPU draws in seconds."""
+    try:
+        device = device_of(engine_name)
+    except DeviceError as error:
+        yield Check("device", False, str(error))
+        return
+    said = f"{device.name}, {device.total_memory / 1e9:.1f} GB"
+    if not device.is_gpu and not on_cpu:
+        yield Check("device", False, f"{said}: torch sees no GPU here. Give one, or say --on-cpu.")
+    else:
+        yield Check("device", True, said)
+
+
 def _check_files(engine_name: str, download: Download | None) -> Iterator[Check]:
-    """Fetch what is missing, complete the manifest, hold every file to it."""
+    """Look for the adapters, fetch what is missing, complete the manifest, hold every file to it."""
     folder = model_dir()
     try:
         models = engine_models(engine_name, folder)
+        adapters = [file for file in verify(engine_name, folder, hashes=False) if file.part in ADAPTERS]
+        if any(file.state != "ok" for file in adapters):
+            yield Check("files", False, _listed(adapters))
+            return
+        if os.environ.get(BASE_MODEL_VARIABLE):
+            # That one is drawn with, and not the manifest's.
+            models = models.model_copy(update={"base": models.base.model_copy(update={"files": []})})
         if download is not None:
+            print(f"fetching what is not in {folder} yet", flush=True)
             fetched = [str(path) for path in fetch_models(models, folder, download)]
             yield Check("fetched", True, "\n".join(fetched) or "everything was here")
         completed = complete_manifest(engine_name, folder)
         yield Check("written into the manifest", True, "\n".join(completed) or "it was complete")
         files = list(verify(engine_name, folder))
-    except Exception as error:
+    except (FetchError, ModelFileError, OSError) as error:
         yield Check("files", False, str(error))
         return
-    lines = [f"{file.state:8} {file.part}: {file.path} ({file.detail})" for file in files]
-    yield Check("files", all(file.state in ("ok", "hub") for file in files), "\n".join(lines))
+    yield Check("files", all(file.state in ("ok", "hub") for file in files), _listed(files))
+
+
+def _listed(files: Iterable[FileStatus]) -> str:
+    return "\n".join(f"{file.state:8} {file.part}: {file.path} ({file.detail})" for file in files)
 
 
 def _adapters(engine: Engine) -> str:
@@ -107,12 +153,14 @@ def draw_scenario(
     return report
 
 
-def _run_color_benchmark(engine_name: str, script: Path) -> Check:
+def _run_color_benchmark(engine_name: str, script: Path, out: Path) -> Check:
     """Run the colour benchmark on this engine, where the repository has one."""
     title = "colour benchmark"
     if not script.is_file():
         return Check(title, True, f"there is no {script.name}; the shares below are those of the scenarios")
-    command = [sys.executable, str(script), "--engine", engine_name]
+    results = out / "color.jsonl"
+    print(f"{title}: one line a picture in {results}", flush=True)
+    command = [sys.executable, str(script), "--engine", engine_name, "--results", str(results)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = (ended.stdout if ended.returncode == 0 else ended.stdout + ended.stderr).splitlines()
     return Check(title, ended.returncode == 0, "\n".join(lines[-BENCHMARK_LINES:]))
@@ -127,10 +175,11 @@ def main() -> None:
     parser.add_argument("--engine", choices=ENGINE_NAMES, default="sdxl")
     parser.add_argument("--steps", type=int, help="denoising steps, in place of the standard profile's")
     parser.add_argument("--no-fetch", action="store_true", help="take nothing from the hub")
+    parser.add_argument("--on-cpu", action="store_true", help="draw without a GPU, for hours")
     arguments = parser.parse_args()
     log_to_stderr()
     download = None if arguments.no_fetch else download_from_hub
-    failed = run(arguments.engine, arguments.out, arguments.steps, download)
+    failed = run(arguments.engine, arguments.out, arguments.steps, download, on_cpu=arguments.on_cpu)
     print(f"{arguments.out / PAGE}: {'failed: ' + '; '.join(failed) if failed else 'nothing failed'}")
     sys.exit(1 if failed else 0)
 

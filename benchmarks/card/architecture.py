@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 Part = Literal["unet", "text_encoder", "text_encoder_2", "vae", "controlnet", "union"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Architecture:
     """Configurations of every model, and the pictures that the benchmark draws with them.
 

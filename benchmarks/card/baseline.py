@@ -8,6 +8,7 @@ import gc
 import io
 import statistics
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,6 +23,24 @@ from plitka.metadata import PNG_COMPRESS_LEVEL
 from plitka.prompt import build_prompt
 
 LORA_SCALE = 0.75
+LORA_ADAPTER = "tile"
+EMBEDDINGS = (
+    "prompt_embeds",
+    "negative_prompt_embeds",
+    "pooled_prompt_embeds",
+    "negative_pooled_prompt_embeds",
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """What the predecessor does, each of which can be left out to see what it costs."""
+
+    encodes_twice: bool = True
+    empties_cache: bool = True
+
+
+PREDECESSORS = Way()
 
 
 def run(bench: Bench) -> None:
@@ -44,8 +63,8 @@ def run(bench: Bench) -> None:
     )
 
 
-def load(bench: Bench) -> Any:
-    """The pipeline with embeddings and a fused LoRA."""
+def load(bench: Bench, fused: bool = True) -> Any:
+    """The pipeline with embeddings and a LoRA, fused or beside the weights."""
     dtype = getattr(torch, bench.device_info.dtype)
     pipeline = StableDiffusionXLPipeline.from_pretrained(
         bench.models / "sdxl-base", variant="fp16", dtype=dtype, add_watermarker=False, local_files_only=True
@@ -60,10 +79,14 @@ def load(bench: Bench) -> Any:
         )
     lora = load_file(bench.models / LORA_FILE)
     pipeline.load_lora_weights(
-        {name.replace("base_model.model.", "unet."): tensor for name, tensor in lora.items()}
+        {name.replace("base_model.model.", "unet."): tensor for name, tensor in lora.items()},
+        adapter_name=LORA_ADAPTER,
     )
-    pipeline.fuse_lora(lora_scale=LORA_SCALE)
-    pipeline.unload_lora_weights()
+    if fused:
+        pipeline.fuse_lora(lora_scale=LORA_SCALE)
+        pipeline.unload_lora_weights()
+    else:
+        pipeline.set_adapters([LORA_ADAPTER], [LORA_SCALE])
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(
         pipeline.scheduler.config, algorithm_type="dpmsolver++", use_karras_sigmas=True
     )
@@ -71,18 +94,18 @@ def load(bench: Bench) -> Any:
     return pipeline
 
 
-def prediction(bench: Bench, pipeline: Any) -> tuple[list[float], list[Image.Image]]:
+def prediction(bench: Bench, pipeline: Any, way: Way = PREDECESSORS) -> tuple[list[float], list[Image.Image]]:
     """Both pictures as PNG. Returns the seconds until each was finished, and the pictures."""
-    prompt = build_prompt(bench.request())
     bench.synchronize()
     start, seconds, images = time.perf_counter(), [], []
+    words = _words(bench, pipeline, way)
     for size, steps in zip(bench.architecture.sizes, bench.architecture.steps, strict=True):
-        gc.collect()
-        if bench.device_info.is_gpu:
-            torch.cuda.empty_cache()
+        if way.empties_cache:
+            gc.collect()
+            if bench.device_info.is_gpu:
+                torch.cuda.empty_cache()
         image = pipeline(
-            prompt.positive,
-            negative_prompt=prompt.negative,
+            **words,
             height=size,
             width=size,
             num_inference_steps=steps,
@@ -96,3 +119,15 @@ def prediction(bench: Bench, pipeline: Any) -> tuple[list[float], list[Image.Ima
         images.append(image)
         seconds.append(time.perf_counter() - start)
     return seconds, images
+
+
+@torch.no_grad()
+def _words(bench: Bench, pipeline: Any, way: Way) -> dict[str, Any]:
+    """The prompt, or what the text encoders make of it."""
+    prompt = build_prompt(bench.request())
+    if way.encodes_twice:
+        return {"prompt": prompt.positive, "negative_prompt": prompt.negative}
+    encoded = pipeline.encode_prompt(
+        prompt.positive, negative_prompt=prompt.negative, device=torch.device(bench.device)
+    )
+    return dict(zip(EMBEDDINGS, encoded, strict=True))

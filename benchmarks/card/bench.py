@@ -6,18 +6,20 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from card.architecture import Architecture
+from card.figures import add_figure, read_figures
 from plitka.acceleration import CHANNELS_LAST_BACKENDS, Acceleration
 from plitka.device import DeviceInfo
 from plitka.diffusion import DiffusionEngine
+from plitka.loading import VERSIONED_LIBRARIES
 from plitka.request import TileRequest, parse_request
 
-FIGURES = "figures.jsonl"
 GUIDANCE = 6.5
 SEED = 7
 COLORS = [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}]
@@ -51,16 +53,20 @@ class Bench:
             "device": self.device_info.name,
             "architecture": self.architecture.name,
         }
-        text = json.dumps(line)
-        print(text, flush=True)
-        with (self.out / FIGURES).open("a", encoding="utf-8") as figures:
-            figures.write(text + "\n")
+        add_figure(self.out, line)
+
+    def emit_versions(self) -> None:
+        """Note what the figures were measured with."""
+        libraries = {name: version(name) for name in VERSIONED_LIBRARIES}
+        gpu = {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}  # type: ignore[no-untyped-call]
+        versions = {**libraries, **(gpu if self.device_info.is_gpu else {})}
+        self.emit("models", "device", versions=versions, memory_gb=self.device_info.total_memory / 1e9)
 
     def find(self, figure: str) -> dict[str, Any] | None:
         """The latest figure of this name from this device, in this run or an earlier one; None without."""
         found = [
             line
-            for line in read_figures(self.out / FIGURES)
+            for line in read_figures(self.out)
             if (line["figure"], line["device"], line["architecture"])
             == (figure, self.device_info.name, self.architecture.name)
         ]
@@ -127,13 +133,6 @@ class Bench:
             "peak_allocated_gb": torch.cuda.max_memory_allocated() / 1e9,
             "peak_reserved_gb": torch.cuda.max_memory_reserved() / 1e9,
         }
-
-
-def read_figures(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file of figures; none if there is no file."""
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
 
 
 def _rounded(value: Any) -> Any:

@@ -20,7 +20,8 @@ def run_vram(bench: Bench) -> None:
     bench.reset_peak()
     with closing(bench.load_engine(bench.default_acceleration())) as engine:
         weights = weight_bytes(engine) / 1e9
-        bench.emit("vram", "weights of the base", gb=weights)
+        expandable = {"expandable_segments": _has_expandable_segments()} if bench.device_info.is_gpu else {}
+        bench.emit("vram", "weights of the base", gb=weights, **expandable)
         # The first prediction is also when the libraries try out their kernels, which takes memory.
         for figure in ("first base prediction", "base prediction"):
             bench.reset_peak()
@@ -47,7 +48,8 @@ def run_small_card(bench: Bench, gibibytes: int) -> None:
     """
     if bench.device_info.is_gpu:
         limit = (gibibytes - CARD_RESERVE) * 1024**3
-        torch.cuda.set_per_process_memory_fraction(limit / torch.cuda.get_device_properties(0).total_memory)
+        whole = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, limit / whole))
     with closing(bench.load_engine(bench.default_acceleration())) as engine:
         if not bench.device_info.is_gpu:
             engine.pipelines.lower()
@@ -73,6 +75,12 @@ def weight_bytes(engine: DiffusionEngine) -> int:
     parts = engine.pipelines.base.components.values()
     models = [part for part in parts if isinstance(part, torch.nn.Module)]
     return sum(weight.nbytes for model in models for weight in model.parameters())
+
+
+def _has_expandable_segments() -> bool:
+    """Whether the allocator heeds the setting of `plitka.device`."""
+    segments = torch.cuda.memory_snapshot()  # type: ignore[no-untyped-call]
+    return any(segment.get("is_expandable") for segment in segments)
 
 
 def _beside(peak: dict[str, float], weights: float) -> dict[str, float]:

@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from card.bench import Bench
-
-# For pictures that are the same to the bit, where the formula gives infinity.
-SAME = 999.0
+from card.figures import SAME
 
 
 def keep_picture(bench: Bench, section: str, name: str, image: Image.Image) -> None:

@@ -1,5 +1,6 @@
 """One guided denoising step of the UNet: its floating-point work, its time, and where the time goes."""
 
+import functools
 import statistics
 import time
 from collections import defaultdict
@@ -31,6 +32,7 @@ KINDS = {
 OTHER = "elementwise and the rest"
 
 
+@functools.cache
 def count_step_flops(architecture: Architecture, size: int) -> int:
     """Floating-point operations of one guided step at `size` pixels, by torch's own counter.
 
@@ -78,7 +80,7 @@ def step_seconds(bench: Bench, unet: Any, size: int) -> float:
 
 
 def measure_matrix_rate(bench: Bench) -> None:
-    """The rate of a large product of random half-precision matrices, unless this run knows it already."""
+    """The rate of a large product of random matrices in the number format of the models."""
     side = MATRIX["gpu" if bench.device_info.is_gpu else "cpu"]
     dtype = getattr(torch, bench.device_info.dtype)
     a, b = (torch.randn(side, side, device=bench.device, dtype=dtype) for _ in range(2))
@@ -141,7 +143,9 @@ def _profile(bench: Bench, name: str, unet: Any, size: int, steps: int = 3) -> N
 def _own_seconds(event: Any, on_gpu: bool) -> float:
     """Seconds of a kernel, or of an operator without those that it calls."""
     if on_gpu:
-        return event.self_device_time_total / 1e6 if event.device_type.name == "CUDA" else 0.0
+        # Named regions, such as the compiler's, cover the kernels in them and are no work of their own.
+        is_kernel = event.device_type.name == "CUDA" and not event.is_user_annotation
+        return event.self_device_time_total / 1e6 if is_kernel else 0.0
     return event.self_cpu_time_total / 1e6
 
 

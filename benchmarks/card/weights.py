@@ -22,7 +22,7 @@ LORA_FILE, EMBEDDINGS_FILE = "tile_lora.safetensors", "tile_embeddings.safetenso
 LORA_TARGETS = re.compile(r"\.(to_q|to_k|to_v|to_out\.0|conv2)$")
 TOKENS = ("<s0>", "<s1>")
 WRITTEN = "written"
-CLIP_PREFIX = "text_model."
+CLIP_PREFIX, CLIP_PROJECTION = "text_model.", "text_projection.weight"
 # Standard deviations that trained models give: of the predicted noise, and of a picture from -1 to 1.
 NOISE_STD, PICTURE_STD = 1.0, 0.4
 
@@ -50,9 +50,7 @@ def write_models(folder: Path, architecture: Architecture, device: str) -> bool:
     for seed, part in enumerate(encoders, start=3):
         model = architecture.empty(part)
         state = random_state(model, device, seed)
-        # As the hub's files name them, whatever the library does.
-        state = {f"{CLIP_PREFIX}{name.removeprefix(CLIP_PREFIX)}": state[name] for name in state}
-        _write_model(model, base / part, state, stem="model")
+        _write_model(model, base / part, {_hub_name(name): state[name] for name in state}, stem="model")
     for name, part in (("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")):
         write_tokenizer(base / name, getattr(architecture, part)["vocab_size"])
     _write_index(base)
@@ -113,6 +111,15 @@ def unet_conditions(
         "encoder_hidden_states": torch.randn(batch, 77, width, **options),
         "added_cond_kwargs": {"text_embeds": torch.randn(batch, pooled, **options), "time_ids": sizes},
     }
+
+
+def _hub_name(name: str) -> str:
+    """A text encoder's tensor as the hub's files name it, whatever the library does.
+
+    The projection stands beside the text model: a library that does not find it there invents one.
+    """
+    plain = name.removeprefix(CLIP_PREFIX)
+    return plain if plain == CLIP_PROJECTION else f"{CLIP_PREFIX}{plain}"
 
 
 def _write_model(
