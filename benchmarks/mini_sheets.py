@@ -12,9 +12,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-ROWS = 5
+ROWS = (
+    "the swatch",
+    "started from the swatch, the default",
+    "from text alone",
+    "from text, without the LoRA",
+    "from text, without the textual inversion",
+)
+CAPTION, LETTERS = 26, 17
 PICTURE = 512
 THUMBNAIL = 224
 PIECE = 256
@@ -22,9 +29,17 @@ QUALITY = 85
 
 
 def small_sheet(sheet: Image.Image) -> Image.Image:
-    """The whole sheet, every picture `THUMBNAIL` pixels wide."""
+    """The whole sheet, every picture `THUMBNAIL` pixels wide, a caption above every row."""
     columns = sheet.width // PICTURE
-    return sheet.resize((columns * THUMBNAIL, ROWS * THUMBNAIL), Image.Resampling.LANCZOS)
+    captioned = Image.new("RGB", (columns * THUMBNAIL, len(ROWS) * (CAPTION + THUMBNAIL)), "white")
+    pen = ImageDraw.Draw(captioned)
+    for row, caption in enumerate(ROWS):
+        top = row * (CAPTION + THUMBNAIL)
+        pen.text((6, top + CAPTION // 2), caption, "black", ImageFont.load_default(LETTERS), "lm")
+        pictures = sheet.crop((0, row * PICTURE, columns * PICTURE, (row + 1) * PICTURE))
+        small = pictures.resize((columns * THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+        captioned.paste(small, (0, top + CAPTION))
+    return captioned
 
 
 def shuffled(sheet: NDArray[np.uint8], seed: int = 0) -> tuple[NDArray[np.uint8], list[int]]:
