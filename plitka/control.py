@@ -18,13 +18,14 @@ _FAINT = 0.4
 def draw_control(plan: TilePlan, kind: ControlKind, size: int) -> NDArray[np.uint8]:
     """(size, size, 3) uint8, three equal channels: the edges of granules and joints.
 
-    `canny`: lines one pixel wide, 0 or 255, as cv2.Canny draws them. `softedge`: wide, graded edges like
-    those of HED, brightest at joints and colour edges. `lineart`: thin antialiased strokes. Raises ValueError
-    for another kind.
+    `canny`: lines one pixel wide, 0 or 255, as cv2.Canny draws them, but joints filled. `softedge`: wide,
+    graded edges like those of HED, brightest at joints and colour edges. `lineart`: thin antialiased strokes.
+    Raises ValueError for another kind.
     """
     labels = plan.labels(size)
     if kind == "canny":
-        edges = _edges(labels)
+        # Two lines side by side are lost among thousands of granules: a model drew no joints from them.
+        edges = cv2.max(_edges(labels), _joints(labels))
     elif kind == "softedge":
         edges = _softedge(plan, labels, size)
     elif kind == "lineart":
@@ -42,10 +43,14 @@ def _edges(labels: NDArray[np.integer]) -> NDArray[np.uint8]:
     return edges.view(np.uint8) * np.uint8(255)
 
 
+def _joints(labels: NDArray[np.integer]) -> NDArray[np.uint8]:
+    return (labels == JOINT).view(np.uint8) * np.uint8(255)
+
+
 def _graded_edges(plan: TilePlan, labels: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
     """Edges where colour edges and joints are white and edges within one colour are fainter."""
     faint = cv2.addWeighted(_edges(labels), _FAINT, _edges(plan.color_indices(size)), 1 - _FAINT, 0)
-    return cv2.max(faint, np.where(labels == JOINT, np.uint8(255), np.uint8(0)))
+    return cv2.max(faint, _joints(labels))
 
 
 def _softedge(plan: TilePlan, labels: NDArray[np.int32], size: int) -> NDArray[np.uint8]:

@@ -224,12 +224,17 @@ def section(name, count, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sections", nargs="*", choices=SECTIONS)
+    # argparse would hold an empty list against choices.
+    parser.add_argument(
+        "sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)}; all of them"
+    )
     parser.add_argument(
         "--count", type=int, help="predictions, switches or requests; default 300, 100 and 50"
     )
     parser.add_argument("--state", type=Path, help="a file that keeps the figures of finished sections")
     arguments = parser.parse_args()
+    if unknown := set(arguments.sections) - set(SECTIONS):
+        parser.error(f"there is no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     figures = json.loads(arguments.state.read_text()) if arguments.state and arguments.state.exists() else {}
     for name in arguments.sections or SECTIONS:
         if name in figures:
