@@ -28,7 +28,8 @@ from plitka.engine import Engine, RenderEngine
 from plitka.overrides import DEFAULT_COLOR_GUIDANCE
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE, CHART, SHEET = (ROOT / "docs" / name for name in ("color.md", "color_guidance.png", "color_sheet.jpg"))
+PAGE = ROOT / "docs/color.md"
+CHART, SHEET = (ROOT / "docs/images" / name for name in ("color_guidance.png", "color_sheet.jpg"))
 # What was published of the predecessor: the worst colour's error, median of 56 pictures.
 PREDECESSOR_PP = 26.9
 CUTTING = 256
@@ -124,21 +125,22 @@ def spread(rows: Iterable[Row], part: str, figure: str) -> str:
 
 
 def texture_table(rows: Sequence[Row]) -> str:
-    """Markdown: what the correction does to the light."""
-    lines = ["| engine | corrected | relief after : before, median | lowest | highest | joints turned by |",
-             "|---|---|---|---|---|---|"]  # fmt: skip
-    for engine in sorted({row["engine"] for row in rows}):
-        own = [row for row in rows if row["engine"] == engine and row["corrected"]]
-        if own:
-            ratios = [row["held"]["relief"] / row["drawn"]["relief"] for row in own]
-            moved = [
-                abs(r["held"]["joints_off"] - r["drawn"]["joints_off"])
-                for r in own
-                if "joints_off" in r["held"]
-            ]
-            figures = (statistics.median(ratios), min(ratios), max(ratios))
-            cells = [engine, str(len(own)), *(f"{figure:.3f}" for figure in figures)]
-            lines.append("| " + " | ".join([*cells, f"{max(moved, default=0.0):.1f}°"]) + " |")
+    """Markdown: what the correction does to the light, by engine and guidance."""
+    head = ("engine", "guidance", "corrected", "relief after : before, median", "lowest", "highest",
+            "joints turned by")  # fmt: skip
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    corrected = [row for row in rows if row["corrected"]]
+    for engine, guidance in sorted({(row["engine"], row["guidance"]) for row in corrected}):
+        own = [row for row in corrected if (row["engine"], row["guidance"]) == (engine, guidance)]
+        ratios = [row["held"]["relief"] / row["drawn"]["relief"] for row in own]
+        moved = [
+            abs(row["held"]["joints_off"] - row["drawn"]["joints_off"])
+            for row in own
+            if "joints_off" in row["held"]
+        ]
+        figures = (f"{figure:.3f}" for figure in (statistics.median(ratios), min(ratios), max(ratios)))
+        turned = f"{max(moved):.1f}°" if moved else "-"
+        lines.append("| " + " | ".join([engine, f"{guidance:g}", str(len(own)), *figures, turned]) + " |")
     return "\n".join(lines)
 
 
@@ -228,10 +230,11 @@ def report(results: Path) -> None:
         write_block(PAGE, name, text)
     pictures = []
     if draw_chart(rows, CHART):
-        pictures.append(f"![Colour error, texture distance and novelty over color_guidance]({CHART.name})")
+        words = "Colour error, texture distance and novelty over color_guidance"
+        pictures.append(f"![{words}](images/{CHART.name})")
     draw_sheet(rows, results, SHEET)
     if SHEET.exists():
-        pictures.append(f"![Pictures as drawn, left, and as returned, right]({SHEET.name})")
+        pictures.append(f"![Pictures as drawn, left, and as returned, right](images/{SHEET.name})")
     write_block(PAGE, "pictures", "\n\n".join(pictures) or "Not yet drawn.")
 
 
