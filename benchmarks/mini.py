@@ -37,7 +37,7 @@ Image = NDArray[np.uint8]
 # Colours more alike than this cannot be told apart by measuring.
 LEAST_DELTA_E = 15.0
 # Mixes that the adapters are left out for.
-ABLATIONS = 6
+ABLATIONS = 24
 
 
 def fixed_mixes(count: int) -> list[list[dict[str, Any]]]:
