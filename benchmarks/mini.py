@@ -37,7 +37,7 @@ Image = NDArray[np.uint8]
 # Colours more alike than this cannot be told apart by measuring.
 LEAST_DELTA_E = 15.0
 # Mixes that the adapters are left out for.
-ABLATIONS = 24
+ABLATIONS = 12
 
 
 def fixed_mixes(count: int) -> list[list[dict[str, Any]]]:
@@ -100,7 +100,7 @@ def _ablations(
     """What is lost without each adapter, from text alone: the swatch would show what crumb looks like."""
     requests = requests[:ABLATIONS]
     swatches = rows["swatch"][:ABLATIONS]
-    yield figures_of("the same mixes", rows["text to image"][:ABLATIONS], swatches, requests, profile)
+    yield figures_of("text to image, the mixes below", rows["text to image"][:ABLATIONS], swatches, requests, profile)
     jobs = [make_job(colors, profile, color_guidance=0.0) for colors in requests]
     bare = [make_job(colors, profile, color_guidance=0.0, lora_scale=0.0) for colors in requests]
     rows["no LoRA"] = [preview_of(engine, job) for job in bare]
