@@ -100,7 +100,8 @@ def _ablations(
     """What is lost without each adapter, from text alone: the swatch would show what crumb looks like."""
     requests = requests[:ABLATIONS]
     swatches = rows["swatch"][:ABLATIONS]
-    yield figures_of("text to image, the mixes below", rows["text to image"][:ABLATIONS], swatches, requests, profile)
+    whole = rows["text to image"][:ABLATIONS]
+    yield figures_of("text to image, the mixes below", whole, swatches, requests, profile)
     jobs = [make_job(colors, profile, color_guidance=0.0) for colors in requests]
     bare = [make_job(colors, profile, color_guidance=0.0, lora_scale=0.0) for colors in requests]
     rows["no LoRA"] = [preview_of(engine, job) for job in bare]
