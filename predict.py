@@ -15,6 +15,7 @@ from cog import BaseRunner, CancelationException, Input, Path, URLPath, streamin
 
 from plitka.engines import device_of, engine_name_from_environment, load_engine, log_to_stderr
 from plitka.generate import Result, generate
+from plitka.heap import release_free_memory
 from plitka.metrics import request_metrics
 from plitka.monitor import ResourceMonitor
 from plitka.request import parse_inputs
@@ -84,6 +85,8 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
         except (CancelationException, GeneratorExit):
             self.workspace.sweep()
             raise
+        finally:
+            release_free_memory()
 
     def record(self, metrics: Mapping[str, Any]) -> None:
         """Report to the caller, by the names of `plitka.metrics.METRICS`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +27,7 @@ from plitka.denoising import (
 from plitka.device import DeviceInfo, manage_gpu_memory, optimize_for_device, select_best_device
 from plitka.engine import Drawing, Job
 from plitka.gpu_errors import GpuMemoryError, is_fatal, is_out_of_memory
+from plitka.helper import Helper
 from plitka.loading import LoadedAdapters, identity_of, load_adapters, opened_weights, timed_phase
 from plitka.models import find_adapters, find_files
 from plitka.plan import plan_for
@@ -163,13 +164,10 @@ class DiffusionEngine:
 
     def _draw(self, job: Job) -> Generator[Drawing]:
         # Swatches and edges are drawn in a thread while the device encodes the prompt and denoises.
-        helper = ThreadPoolExecutor(1, "plitka-inputs")
-        try:
+        with Helper("plitka-inputs") as helper:
             yield from self._pictures(job, helper)
-        finally:
-            helper.shutdown(cancel_futures=True)
 
-    def _pictures(self, job: Job, helper: ThreadPoolExecutor) -> Generator[Drawing]:
+    def _pictures(self, job: Job, helper: Helper) -> Generator[Drawing]:
         chosen = route(job.request)
         preview_size, final_size = self._sizes
         stages = (

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from plitka.color_lock import HeldPicture, hold_colors
 from plitka.colormap import draw_colormap
 from plitka.engine import Engine, Job
+from plitka.helper import Helper
 from plitka.metadata import encode, provenance_of
 from plitka.metrics import memory_metrics, picture_metrics
 from plitka.monitor import ResourceMonitor
@@ -93,15 +93,12 @@ def _draw(
     watch.resume()
     planning: dict[str, Any] = {}
     # Plan and colour map are made in a thread: a picture that starts from noise waits for neither.
-    helper = ThreadPoolExecutor(1, "plitka-files")
-    try:
+    with Helper("plitka-files") as helper:
         profile = profile_for(request, engine.profiles)
         job = Job(request, prompt, profile, helper.submit(_plan, request, planning))
         colormap = helper.submit(_colormap, job, engine)
         yield from _pictures(job, engine, watch, planning)
         result = colormap.result()
-    finally:
-        helper.shutdown(cancel_futures=True)
     watch.lap()
     known = {**result.metrics, "timing.total": watch.total}
     if monitor is not None:

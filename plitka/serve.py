@@ -24,6 +24,9 @@ LOOPBACK = "127.0.0.1"
 STOP_SECONDS = 15.0
 # Variables that may hold a path, relative to where the caller stands, not to where the server runs.
 PATH_VARIABLES = ("PLITKA_MODEL_DIR", "PLITKA_BASE_MODEL", "COG_WEIGHTS")
+# The container has the same. Any of the server's threads may serve a prediction, and glibc gives each a heap
+# of its own, of which `plitka.heap` can release all but the end.
+ALLOCATOR = {"MALLOC_ARENA_MAX": "1"}
 
 
 class ServeError(RuntimeError):
@@ -40,7 +43,7 @@ def server_environment(port: int, engine: str | None, threads: int | None) -> di
 
     `threads` bounds the threads of every numeric library in the worker; None leaves them their own choice.
     """
-    environment = dict(os.environ)
+    environment = ALLOCATOR | dict(os.environ)
     for name in PATH_VARIABLES:
         if name in environment and Path(environment[name]).exists():
             environment[name] = str(Path(environment[name]).resolve())

@@ -41,46 +41,40 @@ def request(number, **overrides):
     return {"params_json": json.dumps(document)}
 
 
-def workers(server):
-    """The server's processes but itself: those that run the predictor."""
-    return psutil.Process(server.process.pid).children(recursive=True)
+def processes(server):
+    """Plitka's own process with the page, Cog's server below it, and below that the worker that draws."""
+    page = psutil.Process(server.process.pid)
+    (cog,) = page.children()
+    (worker,) = cog.children()
+    return {"page": page, "server": cog, "worker": worker}
 
 
 def predictions(server, count, **overrides):
     """So many predictions one after the other, and what they did to memory, files and time."""
-    seconds, resident, files = [], [], []
+    seconds, files, running = [], [], processes(server)
+    resident = {name: [] for name in running}
     for number in range(count):
         start = time.perf_counter()
         shown = pictures(server.predict(**request(number, **overrides)))
         seconds.append(time.perf_counter() - start)
         assert said(shown[1], "seed") == str(number)
         files.append(len(server.output_files()))
-        resident.append(
-            {process.pid: process.memory_info().rss for process in [server_process(server), *workers(server)]}
-        )
+        for name, process in running.items():
+            resident[name].append(process.memory_info().rss)
     return {
         "predictions": count,
-        **growth(resident, server.process.pid),
+        **growth(resident),
         **drift(seconds),
         "files_after_a_prediction": max(files),
-        "open_files_of_the_worker": [process.num_fds() for process in workers(server)],
-        "threads_of_the_worker": [process.num_threads() for process in workers(server)],
+        "open_files": {name: process.num_fds() for name, process in running.items()},
+        "threads": {name: process.num_threads() for name, process in running.items()},
     }
 
 
-def server_process(server):
-    """The process that answers HTTP."""
-    return psutil.Process(server.process.pid)
-
-
-def growth(resident, main):
+def growth(resident):
     """How much memory the last fifth of a run holds beyond the fifth after the warm-up, by medians."""
-    totals = {
-        "worker": [sum(rss for pid, rss in sample.items() if pid != main) for sample in resident],
-        "server": [sample[main] for sample in resident],
-    }
     figures = {}
-    for name, series in totals.items():
+    for name, series in resident.items():
         early, late = first_and_last(series)
         figures |= {
             f"{name}_rss_mib": round(late / 2**20, 1),

@@ -190,9 +190,15 @@ def test_forgetting_gives_the_model_its_own_forward_back():
 
 
 class InTurn:
-    """An executor that does everything at once, in the caller's thread."""
+    """A helper that does everything at once, in the caller's thread."""
 
-    def __init__(self, *settings):
+    def __init__(self, name):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
         pass
 
     def submit(self, work, *given):
@@ -203,16 +209,13 @@ class InTurn:
         value = work(*given)
         return Done()
 
-    def shutdown(self, **options):
-        pass
-
 
 @pytest.mark.parametrize("angle", [0, 45])
 def test_swatches_and_edges_from_a_thread_give_the_same_pictures(model_folder, monkeypatch, angle):
     engine = load_small_engine(model_folder)
     beside = images(draw(engine, angle=angle))
     with monkeypatch.context() as patch:
-        patch.setattr(diffusion, "ThreadPoolExecutor", InTurn)
+        patch.setattr(diffusion, "Helper", InTurn)
         assert images(draw(engine, angle=angle)) == beside
 
 

@@ -12,11 +12,16 @@ from docker.utils.build import exclude_paths
 
 from plitka.engines import ENGINE_NAMES, ENGINE_VARIABLE
 from plitka.schema import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE
-from plitka.serve import ROOT
+from plitka.serve import ALLOCATOR, ROOT
 
 MAX_CONTEXT_BYTES = 45_000_000
 
 TEXT, TEXTS = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
+# What Cog keeps for itself: a build stops at it.
+REFUSED = (
+    "(PATH|LD_LIBRARY_PATH|PYTHONPATH|VIRTUAL_ENV|PYTHONUNBUFFERED|LIBRARY_PATH|HF_ENDPOINT"
+    "|HF_HUB_ENABLE_HF_TRANSFER)=|R8_|REPLICATE_|CUDA_|NVIDIA_|NV_|PGET_|KUBERNETES_"
+)
 # Cog validates cog.yaml with `additionalProperties: false`; `python_packages` is deprecated and left out.
 COG_YAML_SCHEMA = {
     "type": "object",
@@ -44,7 +49,10 @@ COG_YAML_SCHEMA = {
         "run": TEXT,
         "train": TEXT,
         "concurrency": {"type": "object"},
-        "environment": {"type": "array", "items": {"type": "string", "pattern": r"^(?!CUDA_)[A-Z_]+=.+$"}},
+        "environment": {
+            "type": "array",
+            "items": {"type": "string", "pattern": rf"^(?!{REFUSED})[A-Z_]+=.+$"},
+        },
         "weights": {"type": "array"},
     },
 }
@@ -68,6 +76,10 @@ def config():
     return yaml.safe_load((ROOT / "cog.yaml").read_text())
 
 
+def environment_of(config):
+    return dict(entry.split("=", 1) for entry in config["environment"])
+
+
 def build_context(root):
     """The files under `root` that Docker would get, as Docker reads our `.dockerignore`."""
     lines = (ROOT / ".dockerignore").read_text().splitlines()
@@ -88,9 +100,13 @@ def test_cog_yaml_is_what_the_current_cog_takes(config):
 
 def test_container_runs_the_predictor_with_the_production_engine(config):
     assert config["run"] == f"{PREDICTOR_FILE}:{PREDICTOR_CLASS}"
-    environment = dict(entry.split("=", 1) for entry in config["environment"])
+    environment = environment_of(config)
     assert environment[ENGINE_VARIABLE] == "sdxl"
     assert environment[ENGINE_VARIABLE] in ENGINE_NAMES
+
+
+def test_container_keeps_memory_as_the_server_does_that_the_tests_run_with(config):
+    assert ALLOCATOR.items() <= environment_of(config).items()
 
 
 def test_container_has_the_versions_that_the_tests_run_with(config):

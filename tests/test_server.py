@@ -188,6 +188,14 @@ def test_server_gets_this_python_and_paths_that_do_not_depend_on_the_folder(tmp_
     assert (environment["PORT"], environment["OMP_NUM_THREADS"]) == ("5001", "2")
 
 
+@pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("4", "4")])
+def test_server_has_one_heap_unless_the_operator_wants_more(monkeypatch, given, expected):
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    if given:
+        monkeypatch.setenv("MALLOC_ARENA_MAX", given)
+    assert server_environment(5001, None, None)["MALLOC_ARENA_MAX"] == expected
+
+
 class WebhookReceiver:
     """A server that keeps the JSON of every POST: `with WebhookReceiver() as (url, events)`."""
 

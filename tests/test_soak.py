@@ -8,9 +8,10 @@ def test_predictions_in_a_row_leave_only_the_latest_files_and_no_threads(render_
     soak.predictions(render_server, 1)
     figures, again = soak.predictions(render_server, 1), soak.predictions(render_server, 4)
     assert again["files_after_a_prediction"] == 3
-    for kept in ("open_files_of_the_worker", "threads_of_the_worker"):
-        # Less than one a prediction: a thread pool may still grow to its size.
-        assert sum(again[kept]) - sum(figures[kept]) < 4
+    for kept in ("open_files", "threads"):
+        for process, count in again[kept].items():
+            # Less than one a prediction: a thread pool may still grow to its size.
+            assert count - figures[kept][process] < 4
 
 
 def test_every_request_of_a_burst_gets_its_own_picture_or_is_told_to_come_again(render_server):

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 from unittest import mock
 
 from card import baseline
@@ -60,10 +60,16 @@ def _emit(bench: Bench, figure: str, without: float, seconds: float) -> None:
 
 
 class InTurn:
-    """An executor that does everything at once, in the caller's thread."""
+    """A helper that does everything at once, in the caller's thread."""
 
-    def __init__(self, *settings: object) -> None:
+    def __init__(self, name: str) -> None:
         pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is left to do."""
 
     def submit(self, work: Callable[..., Any], *given: object) -> Future[Any]:
         """Do it now."""
@@ -71,14 +77,11 @@ class InTurn:
         done.set_result(work(*given))
         return done
 
-    def shutdown(self, **options: object) -> None:
-        """Nothing is left to do."""
-
 
 @contextmanager
 def _in_turn() -> Iterator[None]:
     with (
-        mock.patch.object(diffusion, "ThreadPoolExecutor", InTurn),
-        mock.patch.object(generate, "ThreadPoolExecutor", InTurn),
+        mock.patch.object(diffusion, "Helper", InTurn),
+        mock.patch.object(generate, "Helper", InTurn),
     ):
         yield
