@@ -29,6 +29,7 @@ from plitka.control import ControlKind
 from plitka.controlnets import CLASSES, ControlNetCache, LoadedControlNet, check_fit, usable_bytes
 from plitka.device import DeviceInfo, manage_gpu_memory
 from plitka.engine import DrawingError
+from plitka.gpu_errors import is_out_of_memory
 from plitka.graphs import forget_recordings, record_forward
 from plitka.loaded_weights import check_complete, check_finite
 from plitka.manifest import ControlNetSource
@@ -243,6 +244,8 @@ def _from_pretrained(model_class: Any, location: Location, dtype: torch.dtype, *
             **options,
         )
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise ModelFileError(
             location.name, f"it does not load: {in_one_line(error)}", HOW_TO_GET_WEIGHTS
         ) from error
@@ -259,6 +262,8 @@ def _from_single_file(files: EngineFiles, config: Location, options: dict[str, A
             **options,
         )
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise ModelFileError(
             files.base.path, f"it does not load: {in_one_line(error)}", HOW_TO_GET_WEIGHTS
         ) from error

@@ -3,10 +3,10 @@
 import weakref
 
 import pytest
+from diffusers import ControlNetModel
 from drawing import draw, images, load_small_engine
 from interruptions import CALLS, failing, out_of_memory, part_of
 
-from plitka import pipelines
 from plitka.gpu_errors import GpuMemoryError, is_out_of_memory
 
 
@@ -39,7 +39,7 @@ def test_out_of_memory_while_a_controlnet_loads_gives_the_same_picture(
     model_folder, monkeypatch, undisturbed
 ):
     engine = load_small_engine(model_folder)
-    load, tries = pipelines._from_pretrained, []
+    load, tries = ControlNetModel.from_pretrained, []
 
     def once(*given, **options):
         tries.append(1)
@@ -47,8 +47,9 @@ def test_out_of_memory_while_a_controlnet_loads_gives_the_same_picture(
             raise out_of_memory()
         return load(*given, **options)
 
-    monkeypatch.setattr(pipelines, "_from_pretrained", once)
+    monkeypatch.setattr(ControlNetModel, "from_pretrained", once)
     assert images(draw(engine, angle=45)) == undisturbed
+    assert len(tries) == 2
 
 
 def test_a_second_lack_of_memory_fails_with_numbers_and_the_next_request_goes_on(fresh_engine):
