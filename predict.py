@@ -13,6 +13,7 @@ from typing import Any
 
 from cog import BaseRunner, CancelationException, Input, Path, URLPath, streaming
 
+from plitka.cog_folders import CogFolders
 from plitka.engines import device_of, engine_name_from_environment, load_engine, log_to_stderr
 from plitka.generate import Result, generate
 from plitka.heap import release_free_memory
@@ -30,6 +31,7 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
         log_to_stderr()
         name = engine_name_from_environment()
         self.workspace = Workspace()
+        self.cog_folders = CogFolders()
         with fetched(weights) as local_weights:
             self.engine = load_engine(name, weights=local_weights)
         self.monitor = ResourceMonitor(device_of(name))
@@ -86,6 +88,7 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
             self.workspace.sweep()
             raise
         finally:
+            self.cog_folders.sweep()
             release_free_memory()
 
     def record(self, metrics: Mapping[str, Any]) -> None:

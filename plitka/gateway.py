@@ -19,10 +19,13 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from plitka.errors import shown
+
 log = logging.getLogger(__name__)
 
 PAGE_PATH = "/"
-# An id goes into the request line that is passed on, so it is kept to what an id needs.
+# An id goes into the request line that is passed on, and Cog makes a folder of that name: `..` and `/` would
+# choose where, and after a name that no folder can have the server would never be free again.
 _ID = r"[A-Za-z0-9_-]{1,64}"
 ROUTES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("GET", re.compile(r"/health-check")),
@@ -79,11 +82,11 @@ class Gateway(ThreadingHTTPServer):
 
 
 class _RefusedError(Exception):
-    """An answer of the gateway's own, in words."""
+    """An answer of the gateway's own: words, or the problems of a body as Cog's schema has them."""
 
-    def __init__(self, status: HTTPStatus, words: str) -> None:
-        self.status, self.words = status, words
-        super().__init__(words)
+    def __init__(self, status: HTTPStatus, detail: str | list[dict[str, Any]]) -> None:
+        self.status, self.detail = status, detail
+        super().__init__(detail)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -116,11 +119,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(HTTPStatus.OK, PAGE_HEADERS, self.server.page)
             else:
                 self._check_route()
-                self._pass_on(self._body())
+                body = self._body()
+                _check_id(body)
+                self._pass_on(body)
         except _RefusedError as refusal:
             # What is left of the request is not read, so the connection cannot be used again.
             self.close_connection = True
-            answer = {"detail": refusal.words}
+            answer = {"detail": refusal.detail}
             if self.path == "/health-check" and refusal.status == HTTPStatus.BAD_GATEWAY:
                 answer["status"] = "STARTING"
             headers = {"Content-Type": "application/json", "Connection": "close"}
@@ -220,6 +225,30 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _check_id(body: bytes) -> None:
+    """Refuse an id that could not stand in a path, and a body that hides one: Cog's server takes lists too.
+
+    What is no JSON is left to Cog's server to refuse.
+    """
+    try:
+        # No number is of interest, and Python refuses to convert long ones that others take.
+        document = json.loads(body, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(document, dict):
+        raise _unprocessable(["body"], "The body is no JSON object. Allowed: an object with input in it.")
+    given = document.get("id")
+    if isinstance(given, str) and not re.fullmatch(_ID, given):
+        words = f"{shown(given)} is no prediction id. Allowed: 1 to 64 Latin letters, digits, - and _."
+        raise _unprocessable(["body", "id"], words)
+
+
+def _unprocessable(place: list[str], words: str) -> _RefusedError:
+    return _RefusedError(
+        HTTPStatus.UNPROCESSABLE_ENTITY, [{"loc": place, "msg": words, "type": "value_error"}]
+    )
 
 
 def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:

@@ -36,8 +36,8 @@ def load_textual_inversion(pipeline: Any, path: Path, tokens: tuple[str, ...] = 
         raise ModelFileError(path, f"it holds {count} vectors for {len(tokens)} tokens", REMEDY)
     for name, (tokenizer_name, encoder_name) in ENCODERS.items():
         tokenizer, encoder = getattr(pipeline, tokenizer_name), getattr(pipeline, encoder_name)
-        # diffusers would have the new rows drawn from the distribution of the old ones, which takes seconds of
-        # covariance, and overwrite them.
+        # diffusers would have the new rows drawn from the distribution of the old ones, which takes seconds,
+        # and then overwrite them.
         encoder.resize_token_embeddings(len(tokenizer) + count, mean_resizing=False)
         pipeline.load_textual_inversion(
             vectors[name], token=list(tokens), tokenizer=tokenizer, text_encoder=encoder

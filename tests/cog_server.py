@@ -73,8 +73,8 @@ class CogServer:
     def health(self):
         return httpx.get(f"{self.url}/health-check", timeout=10).json()
 
-    def post(self, inputs):
-        return httpx.post(f"{self.url}/predictions", json={"input": inputs}, timeout=ANSWER_SECONDS)
+    def post(self, inputs, **more):
+        return httpx.post(f"{self.url}/predictions", json={"input": inputs, **more}, timeout=ANSWER_SECONDS)
 
     def predict(self, **inputs):
         """The answer to a prediction that the server took on."""

@@ -4,6 +4,7 @@ import importlib.util
 
 from cog_server import as_json
 
+from plitka.cog_folders import CogFolders
 from plitka.engine import RenderEngine
 from plitka.serve import ROOT
 from plitka.workspace import Workspace
@@ -20,6 +21,7 @@ class Door(predict.OptimizedPredictor):
 
     def __init__(self, parent):
         self.workspace, self.engine, self.monitor = Workspace(parent), RenderEngine(), None
+        self.cog_folders = CogFolders(parent / "coglet")
 
     def record_metric(self, name, value):
         pass

@@ -30,7 +30,7 @@ class Behind(http.server.BaseHTTPRequestHandler):
                 self.gone.set()
         else:
             said = {"method": self.command, "path": self.path, "headers": dict(self.headers)}
-            answer = json.dumps(said | {"body": body.decode()}).encode()
+            answer = json.dumps(said | {"body": body.decode(errors="replace")}).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer)))
@@ -150,6 +150,66 @@ def test_body_of_unknown_length_is_refused(front, header):
     with socket.create_connection(("127.0.0.1", front.server_port), timeout=30) as raw:
         raw.sendall(f"POST /predictions HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode())
         assert raw.recv(65536).startswith(b"HTTP/1.1 411 ")
+
+
+BAD_IDS = [
+    "",
+    ".",
+    "..",
+    "a/b",
+    "/etc/a",
+    "../../a",
+    "a b",
+    "a\n",
+    "a\0",
+    "é",
+    "%2e",
+    "a" * 65,
+    "a" * 9999,
+]
+
+
+@pytest.mark.parametrize("given", BAD_IDS)
+@pytest.mark.parametrize(("method", "path"), [("POST", "/predictions"), ("PUT", "/predictions/abc")])
+def test_id_that_could_lead_anywhere_is_refused_by_name(client, method, path, given):
+    answer = client.request(method, path, json={"id": given, "input": {}})
+    assert answer.status_code == 422
+    (problem,) = answer.json()["detail"]
+    assert problem["loc"] == ["body", "id"]
+    assert "Allowed: 1 to 64 Latin letters, digits, - and _" in problem["msg"]
+    assert problem["msg"].isprintable()
+    assert len(problem["msg"]) < 200
+
+
+PASSED_ON = [
+    b'{"id": "abc-1_Z", "input": {}}',
+    b'{"id": null}',
+    b'{"input": {"id": "../a"}}',
+    # What the server behind refuses in its own words.
+    b'{"id": 7}',
+    b'{"id": "../a"',
+    b"[" * 100_000,
+    b"\xff",
+    b"",
+]
+
+
+@pytest.mark.parametrize("body", PASSED_ON)
+def test_any_other_body_is_the_business_of_the_server_behind(client, body):
+    assert client.post("/predictions", content=body).status_code == 200
+
+
+@pytest.mark.parametrize("body", [b'["../a", {}]', b"[]", b'"../a"', b"7", b"null"])
+def test_body_that_is_no_object_is_refused(client, body):
+    """Cog's server would take the first item of a list for the id."""
+    answer = client.post("/predictions", content=body)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["body"]
+
+
+def test_a_number_too_long_for_python_hides_no_id(client):
+    body = b'{"input": {"seed": %s}, "id": "../a"}' % (b"7" * 5000)
+    assert client.post("/predictions", content=body).status_code == 422
 
 
 HOSTS = {"localhost:5000": 200, "127.0.0.1": 200, "[::1]:5000": 200, "evil.example": 403, "10.0.0.1": 403}

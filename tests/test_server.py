@@ -196,6 +196,13 @@ def test_server_has_one_heap_unless_the_operator_wants_more(monkeypatch, given, 
     assert server_environment(5001, None, None)["MALLOC_ARENA_MAX"] == expected
 
 
+@pytest.mark.parametrize("given", ["a\0", "a" * 300, "../../../tmp/plitka-was-here", "/tmp/plitka-was-here"])
+def test_an_id_never_blocks_the_server_and_makes_no_folder_elsewhere(render_server, given):
+    assert render_server.post({"colors": "black"}, id=given).status_code == 422
+    assert render_server.health()["status"] == "READY"
+    assert not Path("/tmp/plitka-was-here").exists()
+
+
 class WebhookReceiver:
     """A server that keeps the JSON of every POST: `with WebhookReceiver() as (url, events)`."""
 
