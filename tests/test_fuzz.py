@@ -71,6 +71,23 @@ BODIES = {
 }
 
 
+BESIDE_THE_INPUT = [
+    {"webhook": "not an address"},
+    {"webhook": "file:///etc/passwd"},
+    {"webhook": "http://127.0.0.1:1/\0", "webhook_events_filter": []},
+    {"context": {"key": "\0"}},
+    {"output_file_prefix": "/tmp/plitka-was-here"},
+    {"unknown": "../.."},
+]
+
+
+@pytest.mark.parametrize("envelope", BESIDE_THE_INPUT, ids=json.dumps)
+def test_what_stands_beside_the_input_disturbs_neither_the_picture_nor_the_server(render_server, envelope):
+    assert render_server.post({"colors": "black"}, **envelope).json()["status"] == "succeeded"
+    assert render_server.health()["status"] == "READY"
+    assert not Path("/tmp/plitka-was-here").exists()
+
+
 @pytest.mark.parametrize("body", BODIES)
 def test_a_body_that_is_no_request_is_refused_and_the_server_stays_ready(render_server, body):
     headers = {"Content-Type": "application/json"}
