@@ -3,16 +3,20 @@
 import importlib.metadata
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 
+import httpx
 import jsonschema
+import psutil
 import pytest
 import yaml
+from cog_server import CogServer
 from docker.utils.build import exclude_paths
 
 from plitka.engines import ENGINE_NAMES, ENGINE_VARIABLE
 from plitka.schema import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE
-from plitka.serve import ALLOCATOR, ROOT
+from plitka.serve import ALLOCATOR, PAGE, ROOT
 
 MAX_CONTEXT_BYTES = 45_000_000
 
@@ -164,7 +168,7 @@ def test_every_dependency_of_the_package_is_pinned():
 
 def test_image_holds_what_a_prediction_needs(context):
     needed = {PREDICTOR_FILE, "cog.yaml", "requirements.lock", str(SCHEMA_FILE), "model_files/manifest.json"}
-    assert needed <= context
+    assert needed | {str(PAGE)} <= context
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "plitka").rglob("*.py")}
     data = {str(path.relative_to(ROOT)) for path in (ROOT / "plitka/data").iterdir() if path.is_file()}
     assert sources | data <= context
@@ -172,11 +176,28 @@ def test_image_holds_what_a_prediction_needs(context):
 
 def test_image_holds_nothing_else_and_stays_thin(context):
     tops = {Path(name).parts[0] for name in context}
-    allowed = {"plitka", "model_files", ".cog", PREDICTOR_FILE, "cog.yaml", "LICENSE"}
+    allowed = {"plitka", "model_files", ".cog", "docs", PREDICTOR_FILE, "cog.yaml", "LICENSE"}
     assert tops <= allowed | {"requirements.txt", "requirements.lock"}
+    assert [name for name in context if name.startswith("docs/")] == [str(PAGE)]
     strange = [name for name in context if name.endswith((".safetensors", ".pyc", ".png", ".bin"))]
     assert all(name.startswith("model_files/mini/") for name in strange)
     assert sum((ROOT / name).stat().st_size for name in context) < MAX_CONTEXT_BYTES
+
+
+def test_what_is_in_the_image_serves_the_page_and_refuses_ids_that_lead_elsewhere(context, tmp_path):
+    for name in context:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    server = CogServer.start(tmp_path, "render")
+    try:
+        assert server.wait_until_started()["status"] == "READY"
+        assert psutil.Process(server.process.pid).children()[0].cwd() == str(tmp_path)
+        assert httpx.get(server.url).text == (ROOT / PAGE).read_text()
+        assert server.predict(colors="black")["status"] == "succeeded"
+        assert server.post({"colors": "black"}, id="../../x").status_code == 422
+        assert httpx.post(f"{server.url}/shutdown").status_code == 404
+    finally:
+        server.stop()
 
 
 SECRETS = [
