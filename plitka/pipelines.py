@@ -6,7 +6,9 @@ uses, and as a last resort the VAE works in tiles.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -233,7 +235,7 @@ def _check_parts(check: Callable[..., None], base: Any, files: EngineFiles) -> N
 
 def _from_pretrained(model_class: Any, location: Location, dtype: torch.dtype, **options: Any) -> Any:
     """Load from a folder or the hub; safetensors only, since a pickle runs code."""
-    try:
+    with _errors_of(location.name):
         return model_class.from_pretrained(
             location.path,
             revision=location.revision,
@@ -243,17 +245,11 @@ def _from_pretrained(model_class: Any, location: Location, dtype: torch.dtype, *
             dtype=dtype,
             **options,
         )
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        raise ModelFileError(
-            location.name, f"it does not load: {in_one_line(error)}", HOW_TO_GET_WEIGHTS
-        ) from error
 
 
 def _from_single_file(files: EngineFiles, config: Location, options: dict[str, Any]) -> Any:
     """Load one `.safetensors` file; what it does not say, the base model's configuration files do."""
-    try:
+    with _errors_of(files.base.path):
         return StableDiffusionXLPipeline.from_single_file(
             files.base.path,
             config=config.path,
@@ -261,12 +257,17 @@ def _from_single_file(files: EngineFiles, config: Location, options: dict[str, A
             local_files_only=config.is_local,
             **options,
         )
+
+
+@contextmanager
+def _errors_of(name: str | Path) -> Iterator[None]:
+    """Whatever the libraries raise at a model's files, with its name; a lack of memory is none of theirs."""
+    try:
+        yield
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        raise ModelFileError(
-            files.base.path, f"it does not load: {in_one_line(error)}", HOW_TO_GET_WEIGHTS
-        ) from error
+        raise ModelFileError(name, f"it does not load: {in_one_line(error)}", HOW_TO_GET_WEIGHTS) from error
 
 
 def _denormalized(latents: torch.Tensor, config: Any) -> torch.Tensor:
