@@ -147,6 +147,9 @@ METRICS: Mapping[str, str] = {
         "Наибольший расход видеопамяти этим процессом через torch, МиБ."
     ),
     "Most memory of this process, MiB.": "Наибольший расход памяти этим процессом, МиБ.",
+    "Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.": (
+        "Цвет швов на карте цветов, #RRGGBB: такого нет ни у одного цвета в смеси."
+    ),
     "The same for the final picture.": "То же для итоговой картинки.",
     "Largest error of a colour's share in the final picture, percentage points.": (
         "Наибольшая ошибка доли цвета в итоговой картинке, процентные пункты."

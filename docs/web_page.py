@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from request_blocks import DIFFUSION_ENGINES
 
-from plitka.colormap import JOINT_RGB
+from plitka.colormap import JOINTS
 from plitka.granules import GRANULES_ACROSS
 from plitka.joints import BRICK_TILE, GRID_TILE, JOINT_WIDTH
 from plitka.manifest import engine_models
@@ -59,7 +59,8 @@ def page_data() -> dict[str, Any]:
         "brickTile": list(BRICK_TILE),
         "gridTile": list(GRID_TILE),
         "jointWidth": JOINT_WIDTH,
-        "jointColor": "#" + bytes(JOINT_RGB).hex().upper(),
+        # Colours of joints with the distance that each keeps from the colours of the mix, best first.
+        "joints": [[f"#{bytes(rgb).hex().upper()}", distance] for rgb, distance in JOINTS],
     }
     return {"PALETTE": palette, "LIMITS": limits}
 

@@ -19,8 +19,9 @@ from rich.console import Console
 import plitka
 from plitka.engines import DEFAULT_ENGINE, ENGINE_VARIABLE, RENDER, EngineName
 from plitka.report import (
+    PrintableErrors,
     colors_table,
-    correction_line,
+    correction_lines,
     demo_table,
     files_table,
     picture_line,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 FAILURE, BAD_REQUEST = 1, 2
 
 app = typer.Typer(
+    cls=PrintableErrors,
     help="Pictures of pressed rubber tiles with exactly the colour mix that was asked for.",
     epilog="Exit status: 0 success, 1 failure, 2 a request or an option that cannot be served.",
     no_args_is_help=True,
@@ -108,7 +110,7 @@ def generate(
             raise typer.BadParameter("--from takes everything from the picture; leave the other options out")
         else:
             held, _ = draw_again(from_picture, weights, out)
-        say(results, correction_line(held))
+        say(results, *correction_lines(held))
         results.print(colors_table(held))
 
 
@@ -188,7 +190,7 @@ def schema(
     from plitka.serve import ROOT
 
     if check and not is_current(ROOT):
-        fail(f"{ROOT / SCHEMA_FILE} does not fit predict.py; run: plitka schema", FAILURE)
+        fail(f"{ROOT / SCHEMA_FILE} does not fit predict.py; run: plitka schema", status=FAILURE)
     changed = not check and install_schema(ROOT)
     say(results, f"{ROOT / SCHEMA_FILE}: {'written' if changed else 'up to date'}")
 
@@ -225,14 +227,20 @@ def show_models(engine: str | None, *, hashes: bool) -> bool:
 
 def draw_again(picture: Path, weights: Path | None, folder: Path) -> tuple[HeldPicture, float]:
     """Draw the request of a picture with its engine; warns where this installation is another."""
-    from plitka.metadata import differences, read_provenance
+    from plitka.engines import check_engine_name
+    from plitka.errors import RequestError
+    from plitka.metadata import MetadataError, differences, read_provenance
     from plitka.request import parse_request
 
     provenance = read_provenance(picture)
-    engine = load(provenance.engine, weights)
+    try:
+        request = parse_request(provenance.request)
+    except RequestError as error:
+        raise MetadataError(picture, f"its request cannot be drawn: {error.problems[0]}") from error
+    engine = load(check_engine_name(provenance.engine, f"{picture}: engine"), weights)
     for difference in differences(provenance, engine.identity()):
-        say(messages, f"the bytes may differ: {difference}", "yellow")
-    return draw(parse_request(provenance.request), engine, folder)
+        say(messages, f"the bytes may differ: {difference}", style="yellow")
+    return draw(request, engine, folder)
 
 
 def load(engine: str | None, weights: Path | None) -> Engine:
@@ -265,7 +273,7 @@ def draw(request: TileRequest, engine: Engine, folder: Path) -> tuple[HeldPictur
 def say_notices(request: TileRequest) -> None:
     """Say what was normalised or merged, and the seed, which may have been drawn here."""
     for notice in request.notices:
-        say(messages, f"note: {notice}", "yellow")
+        say(messages, f"note: {notice}", style="yellow")
     say(messages, f"seed {request.seed}")
 
 
@@ -282,13 +290,15 @@ def exit_status() -> Iterator[None]:
 
     try:
         yield
-    except (RequestError, MetadataError) as error:
-        fail(str(error), BAD_REQUEST)
+    except RequestError as error:
+        fail(*str(error).split("\n"), status=BAD_REQUEST)
+    except MetadataError as error:
+        fail(str(error), status=BAD_REQUEST)
     except (EngineError, ServeError, ModelFileError, DeviceError, DrawingError, OSError) as error:
-        fail(str(error), FAILURE)
+        fail(str(error), status=FAILURE)
 
 
-def fail(message: str, status: int) -> NoReturn:
+def fail(*lines: str, status: int) -> NoReturn:
     """Say what is wrong and leave."""
-    say(messages, message, "red")
+    say(messages, *lines, style="red")
     raise typer.Exit(status)

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from plitka.errors import printable, shown
+
 if TYPE_CHECKING:
     from plitka.device import DeviceInfo
     from plitka.engine import Engine
@@ -30,7 +32,7 @@ def engine_name_from_environment() -> str:
 def check_engine_name(name: str, source: str = "engine") -> str:
     """`name` in lower case. Raises EngineError, naming `source` and what is allowed, unless it is one."""
     if name.strip().lower() not in ENGINE_NAMES:
-        raise EngineError(f"{source}: there is no engine '{name}'; allowed: {', '.join(ENGINE_NAMES)}")
+        raise EngineError(f"{source}: there is no engine {shown(name)}; allowed: {', '.join(ENGINE_NAMES)}")
     return name.strip().lower()
 
 
@@ -69,5 +71,14 @@ def device_of(name: str) -> DeviceInfo:
 
 def log_to_stderr() -> None:
     """Let this package's own messages through to standard error: the phases of setup, and what went amiss."""
-    logging.basicConfig(format="%(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_PrintableFormatter("%(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("plitka").setLevel(logging.INFO)
+
+
+class _PrintableFormatter(logging.Formatter):
+    """Keeps control characters of paths, files and the environment from terminal and log."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's own name
+        return printable(super().formatMessage(record))

@@ -63,6 +63,11 @@ def shown(value: object) -> str:
         text = f'{json.dumps(value[:_SHOWN_CHARACTERS], ensure_ascii=False)[:-1]}…"'
     else:
         text = _json(value)
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Text of any origin in one line of a terminal or log: escapes for whatever is no visible character."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 

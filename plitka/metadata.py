@@ -2,25 +2,36 @@
 
 PNG files carry one text chunk per field of `Provenance`; WebP and JPEG carry the same fields as one JSON
 object in the EXIF field ImageDescription. There are no times among them: the same request, engine
-and versions give the same bytes.
+and versions give the same bytes. Every file declares that its colours are sRGB.
 """
 
 import functools
 import importlib.metadata
 import io
 import json
+import stat
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
+from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import plitka
+from plitka.colormap import joint_hex
+from plitka.containers import (
+    EXIF_IMAGE_DESCRIPTION,
+    PNG_SIGNATURE,
+    ContainerError,
+    read_description,
+    read_png_texts,
+)
+from plitka.errors import printable, shown
 from plitka.prompt import Prompt
 from plitka.request import TileRequest
 
@@ -33,14 +44,22 @@ JPEG_FULL_COLOR_RESOLUTION = 0
 
 PNG_KEY_PREFIX = "plitka:"
 SOFTWARE = "Plitka Pro"
-EXIF_IMAGE_DESCRIPTION = 0x010E
 EXIF_SOFTWARE = 0x0131
+# Rendering intent 0, perceptual: what the PNG specification names for photographs.
+PNG_SRGB_CHUNK = b"sRGB", b"\0"
+# JPEG and WebP have no such chunk. A profile of our own: one that a library makes carries the time of day.
+SRGB_PROFILE = "data/srgb.icc"
+# The largest picture, noise in PNG, has 3 MiB.
+MAX_FILE_BYTES = 64 * 2**20
 # Packages of every installation that can change a byte of a picture; an engine names its own in its identity.
 DRAWING_PACKAGES = ("numpy", "opencv-python-headless", "pillow")
 
 
 class MetadataError(ValueError):
-    """The file is not a picture, or not one that Plitka made."""
+    """The file is not a picture, or not one that Plitka made; says which and what is wrong with it."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{printable(str(path))}: {problem}")
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,7 @@ class Provenance:
         identity: What made the picture (model ids, revisions, hashes), a JSON object.
         versions: Versions of Plitka and of the packages that draw and write, a JSON object.
         measured: Shares and colours, guidance and correction, a JSON object; empty for the colour map.
+        joint_color: Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.
     """
 
     picture: str
@@ -68,6 +88,7 @@ class Provenance:
     identity: str
     versions: str
     measured: str
+    joint_color: str | None = None
 
 
 def provenance_of(
@@ -92,6 +113,7 @@ def provenance_of(
         identity=json.dumps(dict(identity), sort_keys=True),
         versions=json.dumps(dict(library_versions()), sort_keys=True),
         measured=json.dumps(dict(measured), sort_keys=True),
+        joint_color=joint_hex(request.mix),
     )
 
 
@@ -118,7 +140,14 @@ def encode(image: NDArray[np.uint8], output_format: str, provenance: Provenance)
     if output_format == "png":
         picture.save(file, "PNG", compress_level=PNG_COMPRESS_LEVEL, pnginfo=_png_chunks(provenance))
     elif output_format == "webp":
-        picture.save(file, "WEBP", lossless=True, method=WEBP_FASTEST_METHOD, exif=_exif(provenance))
+        picture.save(
+            file,
+            "WEBP",
+            lossless=True,
+            method=WEBP_FASTEST_METHOD,
+            exif=_exif(provenance),
+            icc_profile=srgb_profile(),
+        )
     else:
         picture.save(
             file,
@@ -126,14 +155,22 @@ def encode(image: NDArray[np.uint8], output_format: str, provenance: Provenance)
             quality=JPEG_QUALITY,
             subsampling=JPEG_FULL_COLOR_RESOLUTION,
             exif=_exif(provenance),
+            icc_profile=srgb_profile(),
         )
     return file.getvalue()
 
 
+@functools.cache
+def srgb_profile() -> bytes:
+    """The ICC profile of sRGB that JPEG and WebP files carry; `references/srgb_profile.py` makes it."""
+    return resources.files("plitka").joinpath(SRGB_PROFILE).read_bytes()
+
+
 def _png_chunks(provenance: Provenance) -> PngInfo:
     chunks = PngInfo()
+    chunks.add(*PNG_SRGB_CHUNK)
     chunks.add_text("Software", SOFTWARE)
-    for key, value in asdict(provenance).items():
+    for key, value in _texts(provenance).items():
         chunks.add_text(PNG_KEY_PREFIX + key, value)
     return chunks
 
@@ -141,48 +178,79 @@ def _png_chunks(provenance: Provenance) -> PngInfo:
 def _exif(provenance: Provenance) -> Image.Exif:
     exif = Image.Exif()
     exif[EXIF_SOFTWARE] = SOFTWARE
-    exif[EXIF_IMAGE_DESCRIPTION] = json.dumps(asdict(provenance))
+    exif[EXIF_IMAGE_DESCRIPTION] = json.dumps(_texts(provenance))
     return exif
 
 
+def _texts(provenance: Provenance) -> dict[str, str]:
+    return {key: value for key, value in asdict(provenance).items() if value is not None}
+
+
 def read_provenance(path: Path) -> Provenance:
-    """Read what the picture at `path` says of itself.
+    """Read what the picture at `path` says of itself, whatever else the file holds, at a bounded cost.
 
     Raises:
-        MetadataError: The file is missing, is no picture, or was not made by Plitka or lost its metadata.
+        MetadataError: The file cannot be read, is no picture, or was not made by Plitka or lost its metadata.
     """
     try:
-        texts = _read_texts(path)
-        said = Provenance(**{field.name: texts[field.name] for field in fields(Provenance)})
-        if isinstance(json.loads(said.identity), dict) and isinstance(json.loads(said.versions), dict):
-            return said
-    except FileNotFoundError as error:
-        raise MetadataError(f"{path}: there is no such file") from error
-    except (UnidentifiedImageError, IsADirectoryError) as error:
-        raise MetadataError(f"{path}: this is not a picture") from error
-    except (KeyError, TypeError, json.JSONDecodeError):
-        pass
+        said = _read_texts(path)
+    except OSError as error:
+        raise MetadataError(path, f"cannot be read: {error.strerror}") from error
+    except ContainerError as error:
+        raise MetadataError(path, str(error)) from error
+    names = [field.name for field in fields(Provenance) if field.name in said or field.default is MISSING]
+    if all(isinstance(said.get(name), str) for name in names):
+        provenance = Provenance(**{name: said[name] for name in names})
+        if all(_is_object_of_texts(text) for text in (provenance.identity, provenance.versions)):
+            return provenance
     raise MetadataError(
-        f"{path}: this picture does not say how it was made; "
-        "only pictures from Plitka that no other program has rewritten do"
+        path,
+        "this picture does not say how it was made; "
+        "only pictures from Plitka that no other program has rewritten do",
     )
 
 
-def _read_texts(path: Path) -> dict[str, str]:
-    with Image.open(path) as picture:
-        if picture.format == "PNG":
-            return {str(key).removeprefix(PNG_KEY_PREFIX): value for key, value in picture.info.items()}
-        texts: dict[str, str] = json.loads(picture.getexif().get(EXIF_IMAGE_DESCRIPTION, "{}"))
-        return texts
+def _read_texts(path: Path) -> dict[str, Any]:
+    """Every text under our own keys. Raises OSError and ContainerError."""
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise ContainerError("this is not a file with a picture")
+    if about.st_size > MAX_FILE_BYTES:
+        raise ContainerError(f"{about.st_size:,} bytes are too many for a picture of Plitka's")
+    with path.open("rb") as file:
+        is_png = file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE
+        file.seek(0)
+        if is_png:
+            texts = read_png_texts(file)
+            keys = (key for key in texts if key.startswith(PNG_KEY_PREFIX))
+            return {key.removeprefix(PNG_KEY_PREFIX): texts[key] for key in keys}
+        return _json_object(read_description(file))
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    """The JSON object in `text`; an empty one if there is none."""
+    try:
+        value = json.loads(text)
+    # Besides what is no JSON: digits beyond Python's limit, brackets beyond its stack.
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _is_object_of_texts(text: str) -> bool:
+    texts = _json_object(text)
+    return bool(texts) and all(isinstance(value, str) for value in texts.values())
 
 
 def differences(provenance: Provenance, identity: Mapping[str, str]) -> list[str]:
     """In what this installation and this engine differ from those that made the picture, in words."""
-    made_with, made_by = json.loads(provenance.versions), json.loads(provenance.identity)
+    then = {**json.loads(provenance.versions), **json.loads(provenance.identity)}
     here = {**library_versions(), **identity}
-    then = {**made_with, **made_by}
-    return [
-        f"made with {name} {then.get(name, 'of an unknown version')}, here is {value}"
+    found = [
+        f"made with {name} {shown(then[name]) if name in then else 'of an unknown version'}, here is {value}"
         for name, value in here.items()
         if then.get(name) != value
     ]
+    if provenance.joint_color is None:
+        found.append("made by a Plitka whose files did not declare their colours as sRGB")
+    return found

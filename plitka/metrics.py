@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plitka.color_lock import HeldPicture
+from plitka.colormap import joint_hex
 from plitka.engine import Drawing
 from plitka.monitor import Peaks
 from plitka.request import TileRequest
@@ -18,6 +19,7 @@ METRICS: Mapping[str, str] = {
     "seed": "The seed that was used, as text: many JSON readers round whole numbers above 2^53.",
     "engine": "The engine: render, mini or sdxl.",
     "notices": "What was normalised or merged in the request, in words; an empty list if nothing was.",
+    "colormap.joint_color": "Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.",
     "pipeline.name": "The pipeline that drew the pictures.",
     "pipeline.controlnet": "The ControlNet that held the edges, or none.",
     "pipeline.reason": "Why that ControlNet, or why none.",
@@ -52,6 +54,7 @@ def request_metrics(request: TileRequest, engine_name: str) -> dict[str, Any]:
         "seed": str(request.seed),
         "engine": engine_name,
         "notices": list(request.notices),
+        "colormap.joint_color": joint_hex(request.mix),
     }
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
+from typer.core import TyperGroup
+
+from plitka.errors import printable
 
 if TYPE_CHECKING:
     from plitka.color_lock import HeldPicture
@@ -22,9 +26,26 @@ PATCH = "\u2588\u2588"
 STATE_STYLES: Mapping[str, str] = {"ok": "green", "hub": "cyan", "missing": "yellow", "broken": "red"}
 
 
-def say(console: Console, text: str, style: str | None = None) -> None:
-    """Print text as it is: brackets are no markup, and a pipe gets long lines whole."""
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+def say(console: Console, *lines: str, style: str | None = None) -> None:
+    """Print lines as they are: brackets are no markup, and a pipe gets long lines whole.
+
+    What comes from a file, a path or the environment may stand in them: control characters, line ends too,
+    reach the terminal as escapes.
+    """
+    for line in lines:
+        console.print(printable(line), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+class PrintableErrors(TyperGroup):
+    """Commands whose options' values, paths among them, are complained of as `say` would."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = printable(error.message)
+            raise
 
 
 def picture_line(result: Result, path: Path) -> str:
@@ -55,13 +76,13 @@ def colors_table(held: HeldPicture) -> Table:
     return table
 
 
-def correction_line(held: HeldPicture) -> str:
+def correction_lines(held: HeldPicture) -> tuple[str, ...]:
     """What was done about the colours of a picture, and how far it was and is from its mix."""
     settings = f"colour guidance {held.guidance:g}, colour lock {held.lock}"
     if held.before is None:
-        return f"{settings}: not corrected, {held.reason}"
+        return (f"{settings}: not corrected, {held.reason}",)
     before, after = _misses(held.before.fidelity), _misses(held.measured.fidelity)
-    return f"{settings}: corrected, {held.reason}\n{before} -> {after}"
+    return f"{settings}: corrected, {held.reason}", f"{before} -> {after}"
 
 
 def _misses(fidelity: Fidelity) -> str:
@@ -102,8 +123,8 @@ def files_table(engine: str, statuses: Iterable[FileStatus]) -> Table:
     folding = (Column(title, overflow="fold") for title in ("file", "detail"))
     table = Table("part", "state", *folding, title=engine, title_justify="left")
     for status in statuses:
-        state = f"[{STATE_STYLES[status.state]}]{status.state}[/]"
-        table.add_row(status.part, state, status.path, status.detail)
+        state = Text(status.state, STATE_STYLES[status.state])
+        table.add_row(status.part, state, *(Text(printable(text)) for text in (status.path, status.detail)))
     return table
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import time
 from dataclasses import fields
@@ -98,6 +99,17 @@ def test_versions_name_plitka_and_what_draws():
     assert set(versions) == {"plitka", *metadata.DRAWING_PACKAGES}
 
 
+def test_a_file_from_before_the_joints_had_a_name_is_read(tmp_path):
+    older = dataclasses.replace(provenance(), joint_color=None)
+    for output_format in FORMATS:
+        path = tmp_path / f"picture.{output_format}"
+        path.write_bytes(encode(granules(), output_format, older))
+        assert read_provenance(path) == older
+    assert differences(provenance(), {"engine": "render"}) == []
+    (said,) = differences(older, {"engine": "render"})
+    assert "sRGB" in said
+
+
 def test_picture_of_another_program_is_refused(tmp_path):
     for output_format in ("png", "jpg"):
         path = tmp_path / f"photo.{output_format}"
@@ -147,6 +159,6 @@ def test_differences_name_what_is_another_version_here():
     older = json.dumps(json.loads(said.versions) | {"numpy": "1.0"})
     changed = Provenance(**{**vars(said), "versions": older})
     assert differences(changed, {"engine": "render"}) == [
-        f"made with numpy 1.0, here is {metadata.library_versions()['numpy']}"
+        f'made with numpy "1.0", here is {metadata.library_versions()["numpy"]}'
     ]
     assert "base" in differences(said, {"engine": "render", "base": "sdxl@1"})[0]

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mixes import mix_of, mixes
 
-from plitka.colormap import JOINT_RGB, draw_colormap
 from plitka.joints import JOINT_WIDTH
 from plitka.plan import JOINT, JOINT_COLOR_INDEX, make_plan, plan_for
 from plitka.request import parse_request
@@ -160,22 +159,6 @@ def test_granules_stop_at_the_joint():
     above, below = labels[rows[0] - 4], labels[rows[rows < rows[0] + 20][-1] + 4]
     common = np.intersect1d(above, below)
     assert set(common.tolist()) <= {JOINT}
-
-
-def rgb_of(color):
-    return tuple(bytes.fromhex(color.hex[1:]))
-
-
-def test_the_colormap_has_the_mix_and_nothing_else():
-    mix = mix_of(RED=30, BLUE=70)
-    plan = make_plan(mix, 45, "brick", 9)
-    colormap = draw_colormap(plan, 1024)
-    found, counts = np.unique(colormap.reshape(-1, 3), axis=0, return_counts=True)
-    shares = {tuple(rgb): count for rgb, count in zip(found.tolist(), counts, strict=True)}
-    joints = shares.pop(JOINT_RGB)
-    assert set(shares) == {rgb_of(color) for color in mix}
-    granules = 1024**2 - joints
-    assert [shares[rgb_of(color)] / granules for color in mix] == pytest.approx([0.3, 0.7], abs=1e-3)
 
 
 def test_color_indices_mark_joints():

@@ -103,7 +103,7 @@ def test_engine_is_chosen_by_the_environment_and_render_without_it(monkeypatch, 
 
 def test_unknown_engine_is_refused_with_what_is_allowed(monkeypatch):
     monkeypatch.setenv("PLITKA_ENGINE", "cuda")
-    with pytest.raises(EngineError, match=r"PLITKA_ENGINE.*'cuda'.*render, mini, sdxl"):
+    with pytest.raises(EngineError, match=r'PLITKA_ENGINE.*"cuda".*render, mini, sdxl'):
         predict.OptimizedPredictor().setup()
 
 

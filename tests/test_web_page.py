@@ -13,6 +13,8 @@ import pytest
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from plitka.colormap import JOINTS, joint_hex
+from plitka.mix import hex_mix_color
 from plitka.overrides import DEFAULT_COLOR_LOCK, ColorLock
 from plitka.palette import PALETTE
 from plitka.request import parse_inputs, parse_request
@@ -95,6 +97,21 @@ def test_colours_of_the_browsers_map_have_the_requested_shares(served):
     for code, share in (("DKGREEN", 0.5), ("LTGREEN", 0.3), ("YELLOW", 0.2)):
         rgb = ",".join(str(value) for value in bytes.fromhex(PALETTE[code].hex[1:]))
         assert shares[rgb] == pytest.approx(share, abs=0.002)
+
+
+def test_joints_of_the_browsers_map_have_the_colour_of_the_servers_joints(served):
+    chance = random.Random(3)
+    joints = [color for color, _ in JOINTS]
+    mixes = [
+        [
+            "#" + bytes(min(max(value + chance.randint(-60, 60), 0), 255) for value in color).hex().upper()
+            for color in chance.sample(joints, chance.randint(1, 8))
+        ]
+        for _ in range(200)
+    ]
+    found = served.script("return arguments[0].map(jointColor)", mixes)
+    assert found == [joint_hex(tuple(map(hex_mix_color, mix))) for mix in mixes]
+    assert len(set(found)) > 2
 
 
 def test_shares_sum_to_100_whatever_is_moved_locked_added_or_removed(served):

@@ -173,7 +173,7 @@ function granuleColors(tile, shares) {
 
 function paintTile(canvas, tile, shares, hexes) {
   const pixels = hexes.map(packed);
-  const joint = packed(LIMITS.jointColor);
+  const joint = packed(jointColor(hexes));
   const image = new ImageData(tile.size, tile.size);
   const words = new Uint32Array(image.data.buffer);
   const colors = granuleColors(tile, shares);
@@ -181,8 +181,18 @@ function paintTile(canvas, tile, shares, hexes) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
+// The colour of the joints: the first that is far enough from every colour of the mix.
+function jointColor(hexes) {
+  const squared = (one, other) => sum([0, 1, 2].map((i) => (channels(one)[i] - channels(other)[i]) ** 2));
+  return LIMITS.joints.find(([joint, distance]) => hexes.every((hex) => squared(joint, hex) >= distance ** 2))[0];
+}
+
+function channels(hex) {
+  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+}
+
 // An opaque pixel in the byte order of ImageData on little-endian machines.
 function packed(hex) {
-  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+  const [red, green, blue] = channels(hex);
   return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
