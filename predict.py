@@ -17,6 +17,7 @@ from plitka.cog_folders import CogFolders
 from plitka.engines import device_of, engine_name_from_environment, load_engine, log_to_stderr
 from plitka.generate import Result, generate
 from plitka.heap import release_free_memory
+from plitka.http_inputs import refuse_null
 from plitka.metrics import request_metrics
 from plitka.monitor import ResourceMonitor
 from plitka.request import parse_inputs
@@ -67,7 +68,10 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
         ),
     ) -> Iterator[Path]:
         """Draw one tile. A bad request is refused here, before the first picture is begun."""
+        refuse_null(params_json=params_json, colors=colors, angle=angle, quality=quality, seed=seed)
         request = parse_inputs(params_json, colors, angle, quality, seed)
+        for notice in request.notices:
+            print(f"note: {notice}", flush=True)
         self.record(request_metrics(request, self.engine.name))
         return self.write(generate(request, self.engine, self.monitor))
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import error_blocks
 import hardware_blocks
+import number_blocks
 import request_blocks
 import scenario_blocks
 import typer.main
@@ -174,6 +175,7 @@ BLOCKS: Mapping[str, Callable[[Say], str]] = {
     "readme-refusal": error_blocks.readme_refusal,
     "complaints": error_blocks.complaints,
     "color-texts": request_blocks.color_texts,
+    "numbers": number_blocks.numbers,
     "refused-inputs": error_blocks.refused_inputs,
     "request-limits": request_blocks.request_limits,
     "profiles": request_blocks.profiles,

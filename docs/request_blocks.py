@@ -53,10 +53,12 @@ REQUEST_MEANINGS: Mapping[str, tuple[str, str]] = {
     "overrides": ("none", "Settings that win over profile and defaults; see Overrides."),
 }
 COLOR_MEANINGS: Mapping[str, str] = {
-    "name": "The colour, by any of its [names](palette.md), in any case.",
+    "name": "The colour, by any of its [names](palette.md), in any case. The key may also be `color` or "
+    "`colour`.",
     "hex": "A colour outside the palette. The prompt says the nearest palette colour; plan and measurement "
     "use the hex itself.",
-    "proportion": "How much of it. Numeric strings are read too, with or without a percent sign.",
+    "proportion": "How much of it. Numeric strings are read too, with or without a percent sign. The key may "
+    "also be `share`, or `percent` or `percentage`: under these two every amount is a percentage.",
 }
 OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
     "use_controlnet": ("by `angle` and `layout`", "Whether a ControlNet holds the edges; see Routing."),
@@ -92,10 +94,12 @@ ACCEPTED = (
     BLACK_WHITE,
     '{"colors": [{"name": "BLACK", "proportion": 0.6}, {"name": "белый", "proportion": 0.4}]}',
     '{"colors": [{"name": "темно-зеленый", "proportion": "60 %"}, {"hex": "#A63437", "proportion": "40"}]}',
+    '{"colors": [{"color": "black", "percent": 60}, {"color": "white", "percent": 40}]}',
     '{"colors": [{"name": "red", "proportion": 2}, {"name": "blue", "proportion": 1}]}',
     '{"colors": [{"name": "gray", "proportion": 50}, {"name": "grey", "proportion": 50}], "angle": "405"}',
     json.dumps({"params_json": BLACK_WHITE}),
     json.dumps(BLACK_WHITE),
+    json.dumps(json.dumps({"colors": [{"name": "black", "proportion": 100}]}, indent=2))[1:-1],
 )
 COLOR_TEXTS = (
     "60% black, 40% white",
@@ -104,6 +108,7 @@ COLOR_TEXTS = (
     "0.5 red, 0.3 sand, 0.2 #A63437",
     "terracotta",
     "80 blue + 30 pearl",
+    "чёрный-60%, белый—40%",
 )
 
 
@@ -139,7 +144,7 @@ def accepted_requests(say: Say) -> str:
 
 def color_texts(say: Say) -> str:
     """Texts of the simple form and what is read."""
-    rows = [(code(text), _mix(parse_simple(colors=text))) for text in COLOR_TEXTS]
+    rows = [(code(text), mix_of(parse_simple(colors=text))) for text in COLOR_TEXTS]
     return table((code("colors"), say("read as")), rows)
 
 
@@ -210,11 +215,12 @@ def parse_simple(**inputs: Any) -> TileRequest:
     return parse_inputs(**{**defaults, "seed": DEFAULT_SEED, **inputs})
 
 
-def _mix(request: TileRequest) -> str:
+def mix_of(request: TileRequest) -> str:
+    """The colours of a request with their whole percentages."""
     shares = zip(percentages(request.mix), request.mix, strict=True)
     return ", ".join(f"{percent} % {color.id}" for percent, color in shares)
 
 
 def _reading(request: TileRequest) -> str:
     notices = "".join(f" {notice}" for notice in request.notices)
-    return f"{_mix(request)}, {request.angle:g}°.{notices}"
+    return f"{mix_of(request)}, {request.angle:g}°.{notices}"

@@ -36,6 +36,8 @@ TABLES: Mapping[str, str] = {
     "required": "обязателен",
     "none": "нет",
     "read as": "понято как",
+    "written": "написано",
+    "refused": "отказ",
     "what": "что",
     "at most": "не больше",
     "requested": "заказано",
@@ -80,8 +82,10 @@ METRICS: Mapping[str, str] = {
         "Использованный seed, текстом: многие программы округляют в JSON целые числа больше 2^53."
     ),
     "The engine: render, mini or sdxl.": "Движок: render, mini или sdxl.",
-    "What was normalised or merged in the request, in words; an empty list if nothing was.": (
-        "Что в запросе приведено к норме или объединено, словами; пустой список, если ничего."
+    "What was normalised, merged or left at its default in the request, in words; an empty list if "
+    "nothing was.": (
+        "Что в запросе приведено к норме, объединено или оставлено по умолчанию, словами; пустой список, "
+        "если ничего."
     ),
     "The pipeline that drew the pictures.": "Конвейер, который нарисовал картинки.",
     "The ControlNet that held the edges, or none.": "ControlNet, который держал контуры, или none.",
@@ -255,8 +259,9 @@ REQUEST: Mapping[str, str] = {
     ColorEntry.model_fields["name"].description or "": (
         f"код палитры, слово промпта или русское название одного из цветов: {_NAMES}"
     ),
-    "The colour, by any of its [names](palette.md), in any case.": (
-        "Цвет, по любому из его [названий](palette.md), регистр не важен."
+    "The colour, by any of its [names](palette.md), in any case. The key may also be `color` or `colour`.": (
+        "Цвет, по любому из его [названий](palette.md), регистр не важен. Ключ может быть и `color` "
+        "или `colour`."
     ),
     "# and six hexadecimal digits, instead of a name": "# и шесть шестнадцатеричных цифр, вместо name",
     "A colour outside the palette. The prompt says the nearest palette colour; plan and measurement "
@@ -268,8 +273,10 @@ REQUEST: Mapping[str, str] = {
         f"проценты, а если сумма равна 1 — доли: число от 0 до {MAX_PROPORTION:.0f}; "
         "единственному цвету доля не нужна"
     ),
-    "How much of it. Numeric strings are read too, with or without a percent sign.": (
-        "Сколько этого цвета. Можно и строкой, со знаком процента или без."
+    "How much of it. Numeric strings are read too, with or without a percent sign. The key may also be "
+    "`share`, or `percent` or `percentage`: under these two every amount is a percentage.": (
+        "Сколько этого цвета. Можно и строкой, со знаком процента или без. Ключ может быть и `share`, а "
+        "также `percent` или `percentage`: под этими двумя любое число — проценты."
     ),
 }
 

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Any
 
+from plitka.characters import plain
 from plitka.errors import shown
 from plitka.numerals import complaint
 
 MAX_COLORS_CHARACTERS = 4096
 
 # In order: what divides entries, what may stand between a name and its amount, and the two themselves.
-# A comma between digits is a decimal mark.
+# A comma between digits is a part of the number; a hyphen right behind a name is none, for a share of less
+# than nothing is always a mistake.
 _TOKEN = re.compile(
     r"""
       (?P<hex>\#\w*)
-    | (?P<amount>[+-]?(?:\d+(?:[.,]\d+)?|\.\d+)(?:[ \t]*%)?)
+    | (?P<amount>(?:\+|(?<!\w)-)?(?:\d+(?:[.,]\d+)?|\.\d+)(?:e[+-]?\d+(?!\w))?(?:[ \t]*%)?)
     | (?P<divider>[,;&+\n\r]|(?<![^\W_])(?:and|и)(?![^\W_]))
     | (?P<name>[^\W\d_]+(?:[ \t_-]+(?!(?:and|и)(?![^\W_]))[^\W\d_]+)*)
-    | (?P<filler>[\s:=()–—-])
+    | (?P<filler>[\s:=()‒–—-])
     | (?P<unknown>.)
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 
 
-def read_color_text(text: str) -> list[dict[str, Any]]:
+def read_color_text(text: object) -> list[dict[str, Any]]:
     """Read the simple form into the entries of ``colors``, unchecked names and amounts.
 
     Entries are divided by commas, semicolons, lines, ``and`` or ``и``; each is a name or a hex colour
@@ -35,14 +36,18 @@ def read_color_text(text: str) -> list[dict[str, Any]]:
     Raises:
         PydanticCustomError: The text cannot be read.
     """
+    if not isinstance(text, str):
+        raise complaint("is not text")
     if len(text) > MAX_COLORS_CHARACTERS:
         raise complaint(f"is longer than {MAX_COLORS_CHARACTERS} characters")
     group: list[tuple[str, str]] = []
     entries: list[dict[str, Any]] = []
-    for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text)):
+    for match in _TOKEN.finditer(plain(text)):
         kind, token = match.lastgroup or "", match[0]
-        if kind == "unknown":
-            raise complaint(f"cannot be read at {shown(token)}")
+        # Raised and circled digits count as letters to the pattern of a name.
+        strange = next(filter(str.isnumeric, token), "") if kind == "name" else ""
+        if kind == "unknown" or strange:
+            raise complaint(f"cannot be read at {shown(strange or token)}")
         if kind == "divider":
             entries.extend(_read_group(group))
             group = []

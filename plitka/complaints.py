@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from plitka.document import join_path
 from plitka.errors import Problem, shown
-from plitka.fields import MISSING, ColorEntry, RequestFields
+from plitka.fields import MISSING, SYNONYMS, ColorEntry, RequestFields
 from plitka.overrides import Overrides
 
 _COMPLAINTS = {
@@ -18,8 +18,6 @@ _COMPLAINTS = {
     "list_type": "is not a list",
     "model_type": "is not an object",
     "literal_error": "is not one of the choices",
-    "greater_than_equal": "is too small",
-    "less_than_equal": "is too large",
     "too_short": "is empty",
     "too_long": "has too many entries",
 }
@@ -50,8 +48,9 @@ def problems_of(
         elif kind == "no_color":
             yield _problem(location[:-1], text, fields, document, detail["input"])
         elif kind == "proportions":
-            for index, amount in detail["ctx"]["amounts"].items():
-                yield _problem((*location, index, "proportion"), text, fields, document, amount)
+            for index, (amount, reason) in detail["ctx"]["amounts"].items():
+                key = _given_key((*location, index), "proportion", document)
+                yield _problem((*location, index, key), reason, fields, document, amount)
         else:
             yield _problem(location, _COMPLAINTS.get(kind, text), fields, document, detail["input"])
 
@@ -65,18 +64,44 @@ def _problem(
     return Problem(_path(location), value, text, _allowed(location, fields))
 
 
+def _given_key(entry: _Location, field: str, document: dict[str, Any]) -> str:
+    """The key under which an entry gives a field, which may be a synonym of it."""
+    found = _look_up(entry, document)
+    given = found if isinstance(found, dict) else {}
+    return next((key for key in (field, *SYNONYMS[field]) if given.get(key) is not None), field)
+
+
+def _field_of(key: str) -> str:
+    """The field that a key of a colour is read as."""
+    return next((field for field, synonyms in SYNONYMS.items() if key in synonyms), key)
+
+
 def _unknown_key(location: _Location, fields: type[RequestFields], document: dict[str, Any]) -> Problem:
     *parents, last = location
+    if parents and parents[0] == "colors" and _field_of(str(last)) in SYNONYMS:
+        return _second_key(location, document)
     key = str(last).casefold()[:64]
     known = list(_model(parents, fields).model_fields)
     elsewhere = [] if parents else [f"overrides.{name}" for name in Overrides.model_fields]
     candidates = {name.rpartition(".")[2]: name for name in elsewhere + known}
+    if parents and parents[0] == "colors":
+        candidates |= {key: field for field, synonyms in SYNONYMS.items() for key in synonyms}
     # A whole word of a longer name, such as "steps", is nearer than any spelling.
     alike = [name for name in candidates if len(key) >= 4 and key in name]
     alike = alike or difflib.get_close_matches(key, candidates, n=1, cutoff=0.5)
     hint = f"; did you mean {shown(candidates[alike[0]])}?" if alike else ""
     text = f"is given for an unknown key{hint}"
     return Problem(_path(location), shown(_look_up(location, document)), text, "the keys " + ", ".join(known))
+
+
+def _second_key(location: _Location, document: dict[str, Any]) -> Problem:
+    """The problem of a key that stands beside another one of the same meaning."""
+    *entry, last = location
+    field = _field_of(str(last))
+    first = _given_key(tuple(entry), field, document)
+    text = f"stands beside {shown(first)}, which means the same"
+    allowed = f"one of the keys {', '.join((field, *SYNONYMS[field]))}"
+    return Problem(_path(location), shown(_look_up(location, document)), text, allowed)
 
 
 def _model(parents: Sequence[int | str], fields: type[RequestFields]) -> type[BaseModel]:
@@ -87,7 +112,8 @@ def _allowed(location: _Location, fields: type[RequestFields]) -> str:
     *parents, last = location
     if isinstance(last, int):
         return _ENTRY
-    return _model(parents, fields).model_fields[last].description or ""
+    model = _model(parents, fields)
+    return model.model_fields[_field_of(last) if model is ColorEntry else last].description or ""
 
 
 def _look_up(location: _Location, document: Any) -> Any:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from plitka.characters import plain_json
 from plitka.errors import Problem, RequestError, shown
 
 MAX_PARAMS_BYTES = 65536
@@ -20,16 +21,22 @@ ALLOWED = (
     '{"name": "white", "proportion": 40}], "angle": 0}'
 )
 
-_BYTE_ORDER_MARK = "\ufeff"
+# What may stand around a request in any order: every kind of whitespace, and byte order marks.
+_AROUND = "\ufeff" + "".join(filter(str.isspace, map(chr, range(0x3001))))
 # Python refuses to convert integers of thousands of digits; as a float they are infinite, and so refused
 # with the name of their field.
 _MAX_INTEGER_DIGITS = 400
 # Python's parser goes as deep as its caller's stack leaves room for; this is less than that, always.
 _MAX_BRACKETS = 100
+_STRING = r'"(?:[^"\\]++|\\.)*+"?'
 # Brackets of a text, and the strings that hide others.
-_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
-# An object whose quotes still carry the backslashes of an outer string that is gone.
-_ESCAPED_OBJECT = re.compile(r'\{\s*\\+"')
+_BRACKETS = re.compile(rf"{_STRING}|[\[{{]|[\]}}]", re.DOTALL)
+# A string, or what stands before the next one.
+_INSIDE_OR_OUTSIDE = re.compile(rf'{_STRING}|[^"]+', re.DOTALL)
+# The beginning of an object, or of a string, whose quotes still carry the backslashes of an outer string that
+# is gone; its line breaks may be escaped as well.
+_SPACES = r"(?:\s|\\+(?:[nrt]|u[0-9a-fA-F]{4}))*+"
+_ESCAPED = re.compile(rf'{_SPACES}(?:\{{{_SPACES})?\\+"')
 
 
 class JsonObject(dict[str, Any]):
@@ -51,14 +58,15 @@ class JsonObject(dict[str, Any]):
 
 def strip(text: str) -> str:
     """Take whitespace and byte order marks off both ends."""
-    return text.strip().strip(_BYTE_ORDER_MARK).strip()
+    return text.strip(_AROUND)
 
 
 def read_document(params_json: str) -> JsonObject:
     """Read the request's object out of its text.
 
-    Tolerated: whitespace and a byte order mark around it, JSON encoded more than once, quotes left
-    escaped, and the object inside a ``params_json`` of its own, as object or as string.
+    Tolerated: whitespace and a byte order mark around it, JSON encoded more than once, quotes and line
+    breaks left escaped, full-width characters and minus signs outside its strings, and the object inside a
+    ``params_json`` of its own, as object or as string.
 
     Raises:
         RequestError: Too long, too deep, not JSON, or not one object.
@@ -108,17 +116,26 @@ def _loads(text: str) -> Any:
     text = strip(text)
     if not text:
         raise _error("", "is empty", ALLOWED)
-    if _text_depth(text) > _MAX_BRACKETS:
+    is_escaped = _ESCAPED.match(text)
+    written = f'"{text}"' if is_escaped else _plain(text)
+    if _text_depth(written) > _MAX_BRACKETS:
         raise _error(text, f"is nested more than {MAX_DEPTH} levels deep", ALLOWED)
     try:
-        if _ESCAPED_OBJECT.match(text):
-            return json.loads(f'"{text}"', strict=False)
-        return json.loads(text, object_pairs_hook=JsonObject, parse_int=_read_integer)
+        if is_escaped:
+            return json.loads(written, strict=False)
+        return json.loads(written, object_pairs_hook=JsonObject, parse_int=_read_integer)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         near = f", near {shown(error.doc[error.pos : error.pos + 20])}" if error.pos < len(error.doc) else ""
         reason = error.msg[0].lower() + error.msg[1:]
         raise _error(text, f"is not valid JSON: {reason} at {where}{near}", ALLOWED) from None
+
+
+def _plain(text: str) -> str:
+    """The text with what stands outside its strings in the characters of JSON."""
+    return _INSIDE_OR_OUTSIDE.sub(
+        lambda match: match[0] if match[0].startswith('"') else plain_json(match[0]), text
+    )
 
 
 def _text_depth(text: str) -> int:

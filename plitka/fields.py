@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -14,9 +17,11 @@ from pydantic import (
     PlainValidator,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from plitka.characters import plain
 from plitka.color_text import read_color_text
 from plitka.errors import shown
 from plitka.mix import MixColor, hex_mix_color, palette_mix_color
@@ -24,9 +29,10 @@ from plitka.numerals import (
     MAX_PROPORTION,
     Proportion,
     complaint,
+    integer_between,
     read_degrees,
-    read_integer,
     read_proportion,
+    two_readings,
 )
 from plitka.overrides import Overrides, read_choice
 from plitka.palette import PALETTE, UnknownColorError, resolve
@@ -40,6 +46,12 @@ PERCENT_TOLERANCE = 0.01
 MISSING = "is missing"
 UNCLEAR = "stands beside amounts with a percent sign and could be a fraction or a percentage"
 
+# Keys of a colour that are read as another one.
+SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"name": ("color", "colour"), "proportion": ("percentage", "percent", "share")}
+)
+_PERCENT_KEYS = ("percentage", "percent")
+
 Quality = Literal["preview", "standard", "high"]
 
 _NAMES = ", ".join(color.prompt_word for color in PALETTE.values())
@@ -49,7 +61,7 @@ def _read_name(value: object) -> MixColor:
     if not isinstance(value, str):
         raise complaint("is not text")
     if value.strip().startswith("#"):
-        raise complaint('is a hex colour; give it as "hex" instead of "name"')
+        raise complaint('is a hex colour; give it as "hex" instead')
     try:
         return palette_mix_color(resolve(value))
     except UnknownColorError as error:
@@ -62,9 +74,21 @@ def _read_hex(value: object) -> MixColor:
     if not isinstance(value, str):
         raise complaint("is not text")
     try:
-        return hex_mix_color(value)
+        return hex_mix_color(plain(value))
     except ValueError:
         raise complaint("is not a hex colour") from None
+
+
+class _Percent(NamedTuple):
+    """An amount under a key that says by itself that it is a percentage."""
+
+    value: object
+
+
+def _read_proportion(value: object) -> Proportion:
+    if isinstance(value, _Percent):
+        return read_proportion(value.value)._replace(is_percent=True, thousands=None)
+    return read_proportion(value)
 
 
 class ColorEntry(BaseModel):
@@ -74,18 +98,30 @@ class ColorEntry(BaseModel):
 
     name: Annotated[MixColor, PlainValidator(_read_name)] | None = Field(
         default=None,
+        validation_alias=AliasChoices("name", *SYNONYMS["name"]),
         description=f"a palette code, prompt word or Russian name of one of these colours: {_NAMES}",
     )
     hex: Annotated[MixColor, PlainValidator(_read_hex)] | None = Field(
         default=None, description="# and six hexadecimal digits, instead of a name", validate_default=True
     )
-    proportion: Annotated[Proportion, PlainValidator(read_proportion)] | None = Field(
+    proportion: Annotated[Proportion, PlainValidator(_read_proportion)] | None = Field(
         default=None,
+        validation_alias=AliasChoices("proportion", *SYNONYMS["proportion"]),
         description=(
             f"percent, or a fraction when all of them sum to 1: a number from 0 to {MAX_PROPORTION:.0f}; "
             "a single colour may go without"
         ),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_synonyms(cls, entry: Any) -> Any:
+        # Null stands for a key that is not given, so it must not hide the one that is.
+        if not isinstance(entry, dict):
+            return entry
+        hiding = {name for key, others in SYNONYMS.items() for name in (key, *others)}
+        given = {key: value for key, value in entry.items() if value is not None or key not in hiding}
+        return {key: _Percent(value) if key in _PERCENT_KEYS else value for key, value in given.items()}
 
     @field_validator("hex")
     @classmethod
@@ -107,22 +143,29 @@ class ColorEntry(BaseModel):
 
 
 def _check_proportions(entries: list[ColorEntry]) -> list[ColorEntry]:
-    missing = [index for index, entry in enumerate(entries) if entry.proportion is None]
-    if len(entries) > 1 and missing:
-        raise PydanticCustomError("proportions", MISSING, {"amounts": dict.fromkeys(missing)})
     given = [entry.proportion for entry in entries if entry.proportion is not None]
     total = math.fsum(proportion.amount for proportion in given)
+    is_whole = len(given) == len(entries) and abs(total - 100) <= PERCENT_TOLERANCE
+    problems: dict[int, tuple[object, str]] = {}
+    for index, proportion in enumerate(entry.proportion for entry in entries):
+        if proportion is None:
+            if len(entries) > 1:
+                problems[index] = (None, MISSING)
+        elif proportion.thousands is not None and not is_whole:
+            problems[index] = (proportion.written, two_readings(proportion.amount, proportion.thousands))
+    if problems:
+        raise PydanticCustomError("proportions", "{amounts}", {"amounts": problems})
     if given and total == 0:
         raise complaint("has proportions that sum to 0")
-    if any(proportion.is_percent for proportion in given) and abs(total - 100) > PERCENT_TOLERANCE:
+    if any(proportion.is_percent for proportion in given) and not is_whole:
         # 0.5 beside "50 %" may mean a half or half a percent; only a sum of 100 tells.
         unclear = {
-            index: proportion.amount
+            index: (proportion.amount, UNCLEAR)
             for index, proportion in enumerate(given)
             if not proportion.is_percent and 0 < proportion.amount <= 1
         }
         if unclear:
-            raise PydanticCustomError("proportions", UNCLEAR, {"amounts": unclear})
+            raise PydanticCustomError("proportions", "{amounts}", {"amounts": unclear})
     return entries
 
 
@@ -142,7 +185,7 @@ _Colors = Annotated[
     list[ColorEntry], Field(min_length=1, max_length=MAX_COLORS), AfterValidator(_check_proportions)
 ]
 _Angle = Annotated[float, BeforeValidator(read_degrees)]
-_Seed = Annotated[int, BeforeValidator(read_integer), Field(ge=-1, le=MAX_SEED)]
+_Seed = Annotated[int, BeforeValidator(integer_between(-1, MAX_SEED))]
 
 
 class RequestFields(BaseModel):

@@ -18,7 +18,8 @@ METRICS: Mapping[str, str] = {
     "request": "The request as it was understood, as JSON text that draws the same tile again.",
     "seed": "The seed that was used, as text: many JSON readers round whole numbers above 2^53.",
     "engine": "The engine: render, mini or sdxl.",
-    "notices": "What was normalised or merged in the request, in words; an empty list if nothing was.",
+    "notices": "What was normalised, merged or left at its default in the request, in words; an empty list "
+    "if nothing was.",
     "colormap.joint_color": "Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.",
     "pipeline.name": "The pipeline that drew the pictures.",
     "pipeline.controlnet": "The ControlNet that held the edges, or none.",

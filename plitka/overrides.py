@@ -15,7 +15,7 @@ from pydantic import (
     field_validator,
 )
 
-from plitka.numerals import complaint, read_integer, read_number
+from plitka.numerals import complaint, integer_between, number_between
 
 MAX_NEGATIVE_PROMPT = 1000
 DEFAULT_COLOR_GUIDANCE = 0.5
@@ -46,11 +46,10 @@ def _read_text(value: object) -> str:
     return text
 
 
-_Number = Annotated[float, BeforeValidator(read_number)]
-_Guidance = Annotated[_Number, Field(ge=1, le=20)]
-_Scale = Annotated[_Number, Field(ge=0, le=2)]
-_Weight = Annotated[_Number, Field(ge=0, le=1)]
-_Steps = Annotated[int, BeforeValidator(read_integer), Field(ge=1, le=100)]
+_Guidance = Annotated[float, BeforeValidator(number_between(1, 20))]
+_Scale = Annotated[float, BeforeValidator(number_between(0, 2))]
+_Weight = Annotated[float, BeforeValidator(number_between(0, 1))]
+_Steps = Annotated[int, BeforeValidator(integer_between(1, 100))]
 _Text = Annotated[str, BeforeValidator(_read_text)]
 
 _STEPS = "a whole number from 1 to 100"

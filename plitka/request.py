@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from plitka.complaints import problems_of
-from plitka.document import FIELD, MAX_PARAMS_BYTES, find_clashes, read_document, strip
+from plitka.document import ALLOWED, FIELD, MAX_PARAMS_BYTES, find_clashes, read_document, strip
 from plitka.errors import Problem, RequestError, shown
 from plitka.fields import MAX_COLORS, MAX_SEED, RequestFields, SimpleFields, proportions_of
 from plitka.mix import Mix, blend
+from plitka.numerals import read_degrees, read_integer
 from plitka.overrides import (
     DEFAULT_COLOR_GUIDANCE,
     DEFAULT_COLOR_LOCK,
@@ -28,6 +30,7 @@ __all__ = [
     "DEFAULT_ANGLE",
     "DEFAULT_COLORS",
     "DEFAULT_COLOR_GUIDANCE",
+    "DEFAULT_NOTICE",
     "DEFAULT_QUALITY",
     "DEFAULT_SEED",
     "MAX_COLORS",
@@ -48,6 +51,7 @@ DEFAULT_SEED = -1
 DEFAULTS: Mapping[str, float | str] = MappingProxyType(
     {"colors": DEFAULT_COLORS, "angle": DEFAULT_ANGLE, "quality": DEFAULT_QUALITY, "seed": DEFAULT_SEED}
 )
+DEFAULT_NOTICE = f"No colours but the default ones were asked for: {DEFAULT_COLORS}."
 DRAW_SEED = -1
 # As many as a JSON reader that keeps numbers as doubles can give back exactly.
 SEED_BITS = 53
@@ -63,7 +67,8 @@ class TileRequest:
         quality: ``preview``, ``standard`` or ``high``.
         seed: 0 to 2**63 - 1, drawn already where the request left it open.
         overrides: Settings that win over profile and defaults.
-        notices: What was merged, scaled or brought into range, in sentences; no part of equality.
+        notices: What was merged, scaled, brought into range or left at its default, in sentences; no part of
+            equality.
     """
 
     mix: Mix
@@ -132,35 +137,52 @@ def parse_request(params_json: str) -> TileRequest:
 
 
 def parse_inputs(
-    params_json: str, colors: str, angle: float | str, quality: str, seed: int | str
+    params_json: str | None,
+    colors: str | None,
+    angle: float | str | None,
+    quality: str | None,
+    seed: int | str | None,
 ) -> TileRequest:
     """Read a request from the inputs of the web form: all of it from ``params_json`` when that is filled in.
+
+    None stands for an input that is not given. A notice says so where no colours but the default ones were
+    asked for.
 
     Raises:
         RequestError: With every problem that was found, also when ``params_json`` is filled in and a simple
             input is changed from its default.
     """
-    simple: dict[str, Any] = {"colors": colors, "angle": angle, "quality": quality, "seed": seed}
-    if not strip(params_json):
-        return _request(SimpleFields, simple)
+    given: dict[str, Any] = {"colors": colors, "angle": angle, "quality": quality, "seed": seed}
+    simple = {name: DEFAULTS[name] if value is None else value for name, value in given.items()}
+    if not isinstance(params_json, str | None):
+        raise RequestError([Problem(FIELD, shown(params_json), "is not text", ALLOWED)])
+    if params_json is None or not strip(params_json):
+        request = _request(SimpleFields, simple)
+        if not _is_default("colors", simple["colors"]):
+            return request
+        return replace(request, notices=(DEFAULT_NOTICE, *request.notices))
     changed = [
         Problem(name, shown(value), f"is given together with {FIELD}", f"either {FIELD} or the simple inputs")
         for name, value in simple.items()
-        if not _is_default(value, DEFAULTS[name])
+        if not _is_empty(value) and not _is_default(name, value)
     ]
     if changed:
         raise RequestError(changed)
     return parse_request(params_json)
 
 
-def _is_default(value: float | str, default: float | str) -> bool:
-    if isinstance(value, str) and not value.strip():
-        return True
+def _is_empty(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+def _is_default(name: str, value: object) -> bool:
+    """Whether an input says what it says where it is left out, in any spelling."""
+    default = DEFAULTS[name]
     if isinstance(default, str):
         return isinstance(value, str) and value.strip().lower() == default.lower()
     try:
-        return float(value) == default
-    except (ValueError, OverflowError):
+        return default == (read_integer(value, -1, MAX_SEED) if name == "seed" else read_degrees(value))
+    except PydanticCustomError:
         return False
 
 

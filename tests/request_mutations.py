@@ -2,8 +2,9 @@
 
 import copy
 import string
-from dataclasses import dataclass, field
 
+from request_case import Case
+from spelled_cases import spelled_amount, spelled_mix, spelled_number
 from strange_values import (
     BAD_COLOR_TEXTS,
     BAD_VALUES,
@@ -24,20 +25,6 @@ from plitka.document import join_path
 from plitka.palette import PALETTE
 from plitka.request import DEFAULT_COLORS, MAX_PARAMS_BYTES, MAX_SEED
 
-
-@dataclass(frozen=True)
-class Case:
-    """The inputs of one prediction; those left out keep their defaults.
-
-    `spoiled` is the field that the error has to name, empty where nobody knows whether the case is valid;
-    `alone` says that it has to name no other.
-    """
-
-    inputs: dict = field(default_factory=dict)
-    spoiled: str = ""
-    alone: bool = True
-
-
 # One thing spoiled
 
 
@@ -57,6 +44,9 @@ def unknown_key(random, document):
     """A key that nothing answers to."""
     container, path = _somewhere(random, document)
     key = random.choice(STRANGE_KEYS)
+    while path.startswith("colors") and key == "colour":
+        # There it is another word for a name.
+        key = random.choice(STRANGE_KEYS)
     container[key] = copy.deepcopy(random.choice([5, "x", None, *CONTAINERS[:5], *STRANGE_TEXTS]))
     return join_path(path, key.encode("utf-8", "backslashreplace").decode()), True
 
@@ -251,6 +241,10 @@ def damaged_colors(random):
 MAKERS = [spoiled_document] * 5 + [
     whole_document,
     unusual_number,
+    spelled_number,
+    spelled_number,
+    spelled_amount,
+    spelled_mix,
     damaged_text,
     damaged_text,
     enormous_text,

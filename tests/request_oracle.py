@@ -5,10 +5,13 @@ import functools
 import json
 import math
 import sys
+from fractions import Fraction
 
 import httpx
 import jsonschema
+import pytest
 from cog_server import ANSWER_SECONDS, pictures, said
+from number_spellings import readings_in
 
 from plitka.mix import percentages
 from plitka.prompt import build_prompt
@@ -87,7 +90,22 @@ def check_parser(case):
         return "refused"
     assert not case.spoiled, f"accepted, although {case.spoiled} is spoiled: {request}"
     check_request(request)
+    if case.means:
+        check_meaning(request, *case.means)
     return "valid"
+
+
+def check_meaning(request, path, meaning):
+    """A field holds what was written into it; a seed of -1 is drawn."""
+    if path == "mix":
+        assert [color.share for color in request.mix] == pytest.approx(meaning, abs=1e-4)
+        return
+    parent, _, key = path.rpartition(".")
+    value = getattr(request.overrides if parent else request, key)
+    if path == "angle":
+        meaning = float(meaning) % 360 % 360
+    if (path, meaning) != ("seed", -1):
+        assert value == (meaning if isinstance(value, int) else float(meaning)), f"{path} is read as {value}"
 
 
 def check_request(request):
@@ -117,6 +135,9 @@ def check_error(error, case):
     fields = [problem.field for problem in error.problems]
     if case.spoiled:
         assert case.spoiled in fields, f"{case.spoiled} is spoiled, the error names {fields}"
+        named = next(p.complaint for p in error.problems if p.field == case.spoiled)
+        if case.readings:
+            assert [Fraction(text) for text in readings_in(named)] == list(case.readings), named
         strangers = [name for name in fields if not name.startswith(case.spoiled)]
         assert not (case.alone and strangers), f"only {case.spoiled} is spoiled, not {strangers}"
 

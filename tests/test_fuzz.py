@@ -18,7 +18,7 @@ def test_every_spoiled_request_is_refused_by_the_name_of_its_field():
 
 
 def test_the_server_answers_any_input_in_the_parsers_words_and_stays_ready(render_server):
-    record = run_batch(0, 40, seed=3, check=lambda case: check_answer(render_server, case))
+    record = run_batch(0, 40, seed=5, check=lambda case: check_answer(render_server, case))
     assert record["failures"] == []
     assert record["refused"] > 15
     assert record["valid"] > 2
@@ -31,6 +31,10 @@ def test_an_unclear_error_would_be_found(monkeypatch):
         check_parser(Case(spoiled.inputs, "quality"))
     with pytest.raises(AssertionError, match="accepted, although seed"):
         check_parser(Case({"seed": 5}, "seed"))
+    with pytest.raises(AssertionError, match="angle is read as 45"):
+        check_parser(Case({"angle": "45"}, means=("angle", 46)))
+    with pytest.raises(AssertionError, match=r"could be 1\.08 or 1080"):
+        check_parser(Case({"angle": "1,080"}, "angle", readings=(1, 1080)))
     monkeypatch.setattr("request_oracle.parse_inputs", lambda **inputs: Path("/etc/passwd").read_text())
     with pytest.raises(AssertionError, match="/etc/passwd"):
         check_parser(spoiled)

@@ -1,0 +1,177 @@
+"""What happens where nothing is asked for: the default tile is drawn, and whoever asked is told."""
+
+import json
+import shutil
+import subprocess
+import time
+
+import httpx
+import pytest
+from door import DEFAULTS, Door
+
+from plitka.command_input import read_request
+from plitka.http_inputs import INPUT_TYPES, refuse_null
+from plitka.request import DEFAULT_COLORS, DEFAULT_NOTICE, RequestError, parse_inputs, parse_request
+from plitka.schema import SCHEMA_FILE
+from plitka.serve import ROOT, free_port, server_command, server_environment
+
+SECONDS = 90
+
+
+class BareServer:
+    """Cog's server as the container starts it: nothing in front, and no schema unless it is given one."""
+
+    def __init__(self, folder, schema):
+        shutil.copy(ROOT / "predict.py", folder)
+        if schema:
+            (folder / SCHEMA_FILE).parent.mkdir()
+            shutil.copy(ROOT / SCHEMA_FILE, folder / SCHEMA_FILE)
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        environment = server_environment(port, "render", 1)
+        self.process = subprocess.Popen(
+            server_command(),
+            cwd=folder,
+            env=environment | {"PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def wait_until_ready(self):
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/health-check", timeout=10).json()["status"] == "READY":
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError("the server did not start")
+
+    def send(self, body):
+        headers = {"Content-Type": "application/json"}
+        return httpx.post(f"{self.url}/predictions", content=body, headers=headers, timeout=SECONDS)
+
+
+@pytest.fixture(scope="module", params=["with a schema", "without a schema"])
+def bare_server(request, tmp_path_factory):
+    server = BareServer(tmp_path_factory.mktemp("bare"), request.param == "with a schema")
+    server.has_schema = request.param == "with a schema"
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.process.terminate()
+        server.process.wait(30)
+
+
+NO_INPUT = [
+    "{}",
+    '{"colors": "100% red"}',
+    '{"input": {}}',
+    '{"inputs": {"colors": "red"}}',
+    '{"input": null}',
+    '{"data": {"input": {"colors": "red"}}}',
+    '{"input": {"seed": 7, "angle": 45}}',
+]
+
+
+@pytest.mark.parametrize("body", NO_INPUT)
+def test_a_body_without_colours_draws_the_default_tile_and_says_so(bare_server, body):
+    prediction = bare_server.send(body).json()
+    assert prediction["status"] == "succeeded"
+    assert DEFAULT_NOTICE in prediction["metrics"]["notices"]
+    assert f"note: {DEFAULT_NOTICE}" in prediction["logs"].splitlines()
+
+
+def test_a_body_with_an_unknown_input_is_no_silent_default(bare_server):
+    prediction = bare_server.send('{"input": {"colour": "100% red"}}').json()
+    if bare_server.has_schema:
+        assert f"note: {DEFAULT_NOTICE}" in prediction["logs"].splitlines()
+    else:
+        assert "colour" in prediction["error"]
+
+
+def test_a_request_with_colours_has_no_such_line_and_every_other_notice_is_in_the_log(bare_server):
+    prediction = bare_server.send('{"input": {"colors": "3% red", "angle": 405}}').json()
+    notices = prediction["metrics"]["notices"]
+    assert len(notices) == 2
+    assert DEFAULT_NOTICE not in notices
+    assert [line for line in prediction["logs"].splitlines() if line.startswith("note: ")] == [
+        f"note: {notice}" for notice in notices
+    ]
+
+
+@pytest.mark.parametrize("name", INPUT_TYPES)
+def test_null_is_refused_in_the_same_words_with_and_without_a_schema(bare_server, name):
+    answer = bare_server.send(json.dumps({"input": {name: None}}))
+    said = f'null is not of type "{INPUT_TYPES[name]}"'
+    if bare_server.has_schema:
+        assert answer.status_code == 422
+        assert (["body", "input", name], said) in [
+            (detail["loc"], detail["msg"]) for detail in answer.json()["detail"]
+        ]
+    else:
+        assert answer.json()["status"] == "failed"
+        assert f"{name}: {said}. Allowed: " in answer.json()["error"]
+
+
+def test_the_types_are_those_of_the_schema():
+    schemas = json.loads((ROOT / SCHEMA_FILE).read_text())["components"]["schemas"]
+    inputs = schemas["Input"]["properties"]
+    assert {name: schemas.get(name, field)["type"] for name, field in inputs.items()} == INPUT_TYPES
+
+
+def test_every_null_is_named_at_once():
+    with pytest.raises(RequestError) as caught:
+        refuse_null(params_json=None, colors="red", angle=None, quality=None, seed=None)
+    assert [problem.field for problem in caught.value.problems] == ["params_json", "angle", "quality", "seed"]
+    assert all(problem.allowed for problem in caught.value.problems)
+
+
+def test_the_predictor_refuses_null_before_anything_is_drawn(tmp_path):
+    with pytest.raises(RequestError, match='angle: null is not of type "number"'):
+        Door(tmp_path).run("", **{**DEFAULTS, "angle": None})
+
+
+def test_none_stands_for_an_input_that_is_not_given():
+    request = parse_inputs(None, None, None, None, 1)
+    assert request == parse_inputs("", DEFAULT_COLORS, 0.0, "standard", 1)
+    params = json.dumps({"colors": [{"name": "red"}], "seed": 1})
+    assert parse_inputs(params, None, None, None, None) == parse_request(params)
+    assert parse_inputs(None, "red", None, None, 1) == parse_request(params)
+
+
+@pytest.mark.parametrize("value", [5, True, {}, [], {"colors": [{"name": "red"}]}])
+@pytest.mark.parametrize("name", ["params_json", "colors"])
+def test_what_is_no_text_is_refused_by_the_name_of_its_input(name, value):
+    with pytest.raises(RequestError) as caught:
+        parse_inputs(**{"params_json": "", **DEFAULTS, name: value})
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.complaint) == (name, "is not text")
+
+
+@pytest.mark.parametrize(
+    ("options", "is_said"),
+    [
+        ((None, None, None, None, None), True),
+        ((None, None, "45", "high", "7"), True),
+        ((None, f" {DEFAULT_COLORS.upper()}", None, None, None), True),
+        ((None, "black", None, None, None), False),
+        ((json.dumps({"colors": [{"name": "red"}]}), None, None, None, None), False),
+    ],
+)
+def test_the_command_line_says_so_too(options, is_said):
+    assert (DEFAULT_NOTICE in read_request(*options).notices) == is_said
+
+
+def test_generate_without_options_says_what_it_draws(invoke):
+    result = invoke("plan", "--size", "512")
+    assert result.exit_code == 0
+    assert f"note: {DEFAULT_NOTICE}" in result.stderr
+
+
+def test_the_notice_is_true_whether_or_not_the_colours_were_given():
+    given, left_out = (parse_inputs("", colors, 0, "standard", 1) for colors in (DEFAULT_COLORS, None))
+    assert given.notices == left_out.notices == (DEFAULT_NOTICE,)
+    assert "given" not in DEFAULT_NOTICE
