@@ -206,7 +206,10 @@ COMMANDS: Mapping[str, str] = {
     "What draws: render needs no model.": "Чем рисовать: для render модель не нужна.",
     "How many; default: all.": "Сколько; по умолчанию все.",
     "Address to listen on; 0.0.0.0 for every one.": "Адрес сервера; 0.0.0.0 — все адреса.",
-    "Port to listen on.": "Порт сервера.",
+    "Port to listen on; PORT, if it is set.": "Порт сервера; PORT, если она задана.",
+    "Refuse requests whose answer is to be sent elsewhere.": (
+        "Отклонять запросы, ответ на которые надо отправить по другому адресу."
+    ),
     "Threads for numeric libraries; default: theirs.": (
         "Число потоков для вычислительных библиотек; по умолчанию решают они сами."
     ),

@@ -163,11 +163,19 @@ def demo(
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
+    port: Annotated[
+        int,
+        typer.Option(
+            min=1, max=65535, envvar="PORT", show_envvar=False, help="Port to listen on; PORT, if it is set."
+        ),
+    ] = 5000,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads for numeric libraries; default: theirs.")
     ] = None,
     engine: Engines = None,
+    no_webhooks: Annotated[
+        bool, typer.Option("--no-webhooks", help="Refuse requests whose answer is to be sent elsewhere.")
+    ] = False,
 ) -> None:
     """Start the Cog HTTP server, the same that runs in the container, without Docker, and its web page."""
     from plitka.serve import serve as run_server
@@ -175,8 +183,10 @@ def serve(
     def say_address(url: str) -> None:
         say(messages, f"web page: {url}")
 
+    if not host.strip():
+        raise typer.BadParameter("--host is empty; 127.0.0.1 is this machine alone, 0.0.0.0 every address")
     with exit_status():
-        raise typer.Exit(run_server(host, port, engine, threads, say_address))
+        raise typer.Exit(run_server(host, port, engine, threads, say_address, allow_webhooks=not no_webhooks))
 
 
 @app.command()
@@ -283,9 +293,8 @@ def exit_status() -> Iterator[None]:
     from plitka.device import DeviceError
     from plitka.engine import DrawingError
     from plitka.engines import EngineError
-    from plitka.errors import RequestError
+    from plitka.errors import RequestError, ServeError
     from plitka.metadata import MetadataError
-    from plitka.serve import ServeError
     from plitka.weight_files import ModelFileError
 
     try:

@@ -52,6 +52,10 @@ class RequestError(ValueError):
         return "\n".join([f"The request has {len(self.problems)} problems:", *listed])
 
 
+class ServeError(RuntimeError):
+    """The server cannot be started from this installation, or not where it was asked to listen."""
+
+
 def shown(value: object) -> str:
     """Write a value of any size as short JSON-like text that is safe to print.
 

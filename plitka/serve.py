@@ -4,38 +4,36 @@ The Cog server listens on a port of this machine alone; the gateway listens wher
 passes requests on.
 """
 
+import json
+import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+from plitka.cog_process import LOOPBACK, CogProcess
 from plitka.engines import ENGINE_VARIABLE
+from plitka.errors import ServeError
 from plitka.gateway import Gateway
-from plitka.schema import PREDICTOR_CLASS, PREDICTOR_FILE, install_schema
+from plitka.gateway_relay import Upstream
+from plitka.schema import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE, install_schema
+from plitka.stuck import StuckWatch
+
+log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = Path("docs/web_examples.html")
-LOOPBACK = "127.0.0.1"
-# How long the server has to end a prediction and its worker before it is killed.
-STOP_SECONDS = 15.0
+# How often the server is looked at, and how often it may be started again within an hour.
+LOOK_SECONDS = 1.0
+RESTARTS_AN_HOUR = 5
 # Variables that may hold a path, relative to where the caller stands, not to where the server runs.
 PATH_VARIABLES = ("PLITKA_MODEL_DIR", "PLITKA_BASE_MODEL", "COG_WEIGHTS")
 # The container has the same. Any of the server's threads may serve a prediction, and glibc gives each a heap
 # of its own, of which `plitka.heap` can release all but the end.
 ALLOCATOR = {"MALLOC_ARENA_MAX": "1"}
-
-
-class ServeError(RuntimeError):
-    """The server cannot be started from this installation."""
-
-
-def server_command() -> list[str]:
-    """The command line of the server."""
-    return [sys.executable, "-m", "cog.server.http", "--host", LOOPBACK]
 
 
 def server_environment(port: int, engine: str | None, threads: int | None) -> dict[str, str]:
@@ -68,11 +66,13 @@ def serve(
     engine: str | None = None,
     threads: int | None = None,
     on_listening: Callable[[str], None] = lambda url: None,
+    *,
+    allow_webhooks: bool = True,
 ) -> int:
     """Run the server and the page until one of them ends or a signal asks for it.
 
-    `on_listening` is told the address of the page. Returns the exit status: 0 after SIGINT or SIGTERM, else
-    that of the server.
+    `on_listening` is told the address of the page. Returns the exit status: 0 after SIGINT, SIGTERM or
+    SIGHUP, 1 if the page could not be served any more, else that of the server.
 
     Raises:
         ServeError: `predict.py` or the page is not beside the package (Plitka was installed without its
@@ -85,29 +85,29 @@ def serve(
                 "so install Plitka from one with pip install --editable"
             )
     install_schema(ROOT)
-    cog_port = free_port()
-    with listening(host, port, cog_port) as gateway:
-        server = subprocess.Popen(
-            server_command(),
-            cwd=ROOT,
-            env=server_environment(cog_port, engine, threads),
-            # A Ctrl-C of the terminal reaches this process alone, which then ends the server once.
-            process_group=0,
-        )
+    upstream = Upstream(free_port())
+    gateway = listening(host, port, upstream, allow_webhooks=allow_webhooks)
+    with gateway, CogProcess(ROOT, server_environment(upstream.port, engine, threads)) as server:
         signals = _ended_by_signals(server)
-        threading.Thread(target=gateway.serve_forever, daemon=True).start()
         on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
-        status = server.wait()
-        gateway.shutdown()
-    return 0 if signals else abs(status)
+        status = _watch(server, gateway, upstream)
+        has_failed = not gateway.is_running()
+    return 1 if has_failed else 0 if signals else abs(status)
 
 
-def listening(host: str, port: int, cog_port: int) -> Gateway:
+def listening(host: str, port: int, upstream: Upstream, *, allow_webhooks: bool = True) -> Gateway:
     """The gateway, its page read. Raises ServeError where the address is taken or none of this machine."""
+    page = (ROOT / PAGE).read_bytes()
     try:
-        return Gateway(host, port, cog_port, (ROOT / PAGE).read_bytes())
+        return Gateway(host, port, upstream, page, input_names(), allow_webhooks=allow_webhooks)
     except OSError as error:
-        raise ServeError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+        raise ServeError(f"cannot listen on {host or 'no host'} port {port}: {error.strerror}") from error
+
+
+def input_names() -> tuple[str, ...]:
+    """The inputs of the predictor, from the schema that Cog's server goes by."""
+    schema = json.loads((ROOT / SCHEMA_FILE).read_text(encoding="utf-8"))
+    return tuple(schema["components"]["schemas"]["Input"]["properties"])
 
 
 def free_port() -> int:
@@ -118,18 +118,34 @@ def free_port() -> int:
         return port
 
 
-def _ended_by_signals(server: subprocess.Popen[bytes]) -> list[int]:
-    """Pass SIGINT and SIGTERM on to the server; the list holds those that have come."""
+def _watch(server: CogProcess, gateway: Gateway, upstream: Upstream) -> int:
+    """Wait for the server's end and return its status; start it again where it is stuck."""
+    watch, restarts = StuckWatch(upstream.port, upstream.predictions), list[float]()
+    while (status := server.wait(LOOK_SECONDS)) is None:
+        if not gateway.is_running():
+            server.end()
+        elif not server.is_ending and watch.is_stuck():
+            hour_ago = time.monotonic() - 3600
+            restarts = [when for when in restarts if when > hour_ago]
+            if len(restarts) < RESTARTS_AN_HOUR:
+                restarts.append(time.monotonic())
+                log.error("the Cog server is busy without a prediction: it is started again")
+                upstream.is_restarting = True
+                server.restart()
+            watch.forget()
+    return status
+
+
+def _ended_by_signals(server: CogProcess) -> list[int]:
+    """End the server at SIGINT, SIGTERM and SIGHUP; the list holds those that have come."""
     received: list[int] = []
 
     def end(number: int, _frame: object) -> None:
-        if not received:
-            killer = threading.Timer(STOP_SECONDS, server.kill)
-            killer.daemon = True
-            killer.start()
-            server.terminate()
         received.append(number)
+        server.end()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # nohup and its like have SIGHUP ignored, and so it stays.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, end)
     return received

@@ -29,8 +29,11 @@ class CogServer:
     temp: Path
 
     @classmethod
-    def start(cls, folder, engine, **environment):
-        """Start a server from an unrelated folder, with a PATH that does not lead to this Python."""
+    def start(cls, folder, engine, wrapper=(), stdin=None, **environment):
+        """Start a server from an unrelated folder, with a PATH that does not lead to this Python.
+
+        `wrapper` is a command that runs the server's in its own place, such as `nohup`.
+        """
         temp, log = folder / "tmp", folder / "server.log"
         temp.mkdir()
         with socket.socket() as probe:
@@ -39,11 +42,12 @@ class CogServer:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PLITKA_")}
         with log.open("wb") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", "plitka", "serve", "--port", str(port), "--threads", "1"],
+                [*wrapper, sys.executable, "-m", "plitka", "serve", "--port", str(port), "--threads", "1"],
                 cwd=folder,
                 env=inherited
                 | {"PATH": os.defpath, "TMPDIR": str(temp), "PLITKA_ENGINE": engine}
                 | {name: str(value) for name, value in environment.items()},
+                stdin=stdin,
                 stdout=sink,
                 stderr=sink,
             )

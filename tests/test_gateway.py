@@ -1,106 +1,71 @@
 """What `plitka serve` answers itself, and what it lets through to the server behind it."""
 
 import http.client
-import http.server
 import json
+import logging
 import socket
-import threading
 
 import httpx
 import pytest
 from cog_server import as_json
+from front import PAGE as SHOWN
+from front import Behind, connection, everything, gateway, put, server_behind
 
-from plitka import gateway
-from plitka.serve import PAGE, ROOT, free_port
+from plitka.gateway_relay import Upstream
+from plitka.serve import PAGE, ROOT, ServeError, free_port, listening
 
-
-class Behind(http.server.BaseHTTPRequestHandler):
-    """A server in place of Cog's that says what reached it."""
-
-    protocol_version = "HTTP/1.1"
-    release = threading.Event()
-    gone = threading.Event()
-
-    def do_GET(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.path == "/predictions/stream":
-            self.stream()
-        elif self.path == "/predictions/slow":
-            if not self.connection.recv(1):
-                self.gone.set()
-        else:
-            said = {"method": self.command, "path": self.path, "headers": dict(self.headers)}
-            answer = json.dumps(said | {"body": body.decode(errors="replace")}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-    do_POST = do_PUT = do_GET  # noqa: N815  # as http.server looks them up
-
-    def stream(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.end_headers()
-        self.wfile.write(b"event: start\ndata: {}\n\n")
-        self.release.wait(30)
-        self.wfile.write(b"event: completed\ndata: {}\n\n")
-        self.close_connection = True
-
-    def log_message(self, *args):
-        pass
+BODY = b'{"input": {}}'
 
 
 @pytest.fixture(scope="module")
 def behind():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Behind) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
-
-
-def running(cog_port):
-    server = gateway.Gateway("127.0.0.1", 0, cog_port, b"<!doctype html>the page")
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
+    with server_behind() as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
 def front(behind):
-    with running(behind) as server:
-        yield server
-        server.shutdown()
+    with gateway(behind) as running:
+        yield running
 
 
 @pytest.fixture
 def client(front):
-    with httpx.Client(base_url=f"http://127.0.0.1:{front.server_port}", timeout=30) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{front.port}", timeout=30) as client:
         yield client
 
 
-def test_page_is_served_at_the_root_and_no_other_site_may_frame_it(client):
-    answer = client.get("/")
-    assert answer.text == "<!doctype html>the page"
+@pytest.mark.parametrize("path", ["/", "/?lang=ru"])
+def test_page_is_served_at_the_root_and_no_other_site_may_frame_it(client, path):
+    answer = client.get(path)
+    assert answer.content == SHOWN
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["x-frame-options"] == "DENY"
+    assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/health-check"])
+def test_head_is_answered_as_get_without_the_body(client, path):
+    head, get = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "body"),
     [
-        ("GET", "/health-check"),
-        ("GET", "/openapi.json"),
-        ("POST", "/predictions"),
-        ("PUT", "/predictions/abc-1_Z"),
-        ("POST", "/predictions/abc-1_Z/cancel"),
+        ("GET", "/health-check", b""),
+        ("GET", "/openapi.json", b""),
+        ("POST", "/predictions/abc-1_Z/cancel", b""),
+        ("POST", "/predictions", b'{"id": "abc", "input": {}}'),
+        ("PUT", "/predictions/abc", b'{"id": "abc", "input": {}}'),
     ],
 )
-def test_paths_of_a_prediction_are_passed_on_with_their_body(client, method, path):
-    said = client.request(method, path, content=b'{"input": {}}', headers={"Prefer": "respond-async"}).json()
-    assert (said["method"], said["path"], said["body"]) == (method, path, '{"input": {}}')
-    assert said["headers"]["Prefer"] == "respond-async"
+def test_paths_of_a_prediction_are_passed_on_with_their_body(client, method, path, body):
+    said = client.request(method, f"{path}?x=1", content=body, headers={"Prefer": "respond-async"}).json()
+    assert (said["method"], said["path"]) == (method, path)
+    assert said["body"] == "" if not body else json.loads(said["body"]) == json.loads(body)
+    assert said["headers"]["prefer"] == "respond-async"
 
 
 @pytest.mark.parametrize(
@@ -112,104 +77,58 @@ def test_paths_of_a_prediction_are_passed_on_with_their_body(client, method, pat
         ("GET", "/../README.md", 404),
         ("GET", "http://example.com/", 403),
         ("PUT", "/predictions/a/b", 404),
+        ("PUT", "/predictions/..%2fshutdown", 404),
         ("PUT", f"/predictions/{'a' * 65}", 404),
         ("PUT", "/predictions/a%0d%0aX", 404),
-        ("POST", "/predictions?x=1", 404),
+        ("POST", "/predictions/", 404),
         ("GET", "/predictions", 405),
-        ("POST", "/", 404),
+        ("POST", "/", 405),
         ("DELETE", "/predictions/abc", 405),
         ("OPTIONS", "/predictions", 405),
+        ("HEAD", "/predictions", 405),
+        ("ZZZ", "/predictions", 405),
     ],
 )
 def test_nothing_else_is_passed_on(front, method, path, status):
-    connection = http.client.HTTPConnection("127.0.0.1", front.server_port, timeout=30)
-    connection.request(method, path)
-    assert connection.getresponse().status == status
-    connection.close()
+    before = Behind.reached
+    caller = http.client.HTTPConnection("127.0.0.1", front.port, timeout=30)
+    caller.request(method, path)
+    answer = caller.getresponse()
+    assert answer.status == status
+    if method != "HEAD":
+        assert json.loads(answer.read())["detail"]
+    caller.close()
+    assert Behind.reached == before
 
 
 def test_headers_that_are_nobodys_business_stay_behind(client):
-    secrets = {"Cookie": "a=b", "Authorization": "Bearer x"}
+    secrets = {"cookie": "a=b", "authorization": "Bearer x"}
     passed_on = client.get("/health-check", headers=secrets).json()["headers"]
-    assert not set(secrets) & set(passed_on)
+    assert not set(secrets) & {name.lower() for name in passed_on}
 
 
-def test_body_beyond_the_limit_is_refused_before_it_is_read(front):
-    with socket.create_connection(("127.0.0.1", front.server_port), timeout=30) as raw:
-        raw.sendall(
-            b"POST /predictions HTTP/1.1\r\nHost: localhost\r\n"
-            b"Content-Length: %d\r\n\r\n" % (gateway.MAX_BODY_BYTES + 1)
-        )
-        answer = b"".join(iter(lambda: raw.recv(65536), b""))
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert str(gateway.MAX_BODY_BYTES).encode() in answer
+HEAD = b"POST /predictions HTTP/1.1\r\nHost: localhost\r\n"
+NOT_HTTP = {
+    "two lengths": HEAD + b"Content-Length: 13\r\nContent-Length: 14\r\n\r\n" + BODY,
+    "length and chunks": HEAD + b"Content-Length: 13\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a negative length": HEAD + b"Content-Length: -1\r\n\r\n",
+    "a length in words": HEAD + b"Content-Length: x\r\n\r\n",
+    "unknown coding": HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+    "a header without an end": b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 70_000,
+    "another protocol": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+}
 
 
-@pytest.mark.parametrize("header", ["Transfer-Encoding: chunked", "Content-Length: -1", "Content-Length: x"])
-def test_body_of_unknown_length_is_refused(front, header):
-    with socket.create_connection(("127.0.0.1", front.server_port), timeout=30) as raw:
-        raw.sendall(f"POST /predictions HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode())
-        assert raw.recv(65536).startswith(b"HTTP/1.1 411 ")
-
-
-BAD_IDS = [
-    "",
-    ".",
-    "..",
-    "a/b",
-    "/etc/a",
-    "../../a",
-    "a b",
-    "a\n",
-    "a\0",
-    "é",
-    "%2e",
-    "a" * 65,
-    "a" * 9999,
-]
-
-
-@pytest.mark.parametrize("given", BAD_IDS)
-@pytest.mark.parametrize(("method", "path"), [("POST", "/predictions"), ("PUT", "/predictions/abc")])
-def test_id_that_could_lead_anywhere_is_refused_by_name(client, method, path, given):
-    answer = client.request(method, path, json={"id": given, "input": {}})
-    assert answer.status_code == 422
-    (problem,) = answer.json()["detail"]
-    assert problem["loc"] == ["body", "id"]
-    assert "Allowed: 1 to 64 Latin letters, digits, - and _" in problem["msg"]
-    assert problem["msg"].isprintable()
-    assert len(problem["msg"]) < 200
-
-
-PASSED_ON = [
-    b'{"id": "abc-1_Z", "input": {}}',
-    b'{"id": null}',
-    b'{"input": {"id": "../a"}}',
-    # What the server behind refuses in its own words.
-    b'{"id": 7}',
-    b'{"id": "../a"',
-    b"[" * 100_000,
-    b"\xff",
-    b"",
-]
-
-
-@pytest.mark.parametrize("body", PASSED_ON)
-def test_any_other_body_is_the_business_of_the_server_behind(client, body):
-    assert client.post("/predictions", content=body).status_code == 200
-
-
-@pytest.mark.parametrize("body", [b'["../a", {}]', b"[]", b'"../a"', b"7", b"null"])
-def test_body_that_is_no_object_is_refused(client, body):
-    """Cog's server would take the first item of a list for the id."""
-    answer = client.post("/predictions", content=body)
-    assert answer.status_code == 422
-    assert answer.json()["detail"][0]["loc"] == ["body"]
-
-
-def test_a_number_too_long_for_python_hides_no_id(client):
-    body = b'{"input": {"seed": %s}, "id": "../a"}' % (b"7" * 5000)
-    assert client.post("/predictions", content=body).status_code == 422
+@pytest.mark.parametrize("case", NOT_HTTP)
+def test_what_is_no_clear_http_is_refused_in_words(front, case):
+    before = Behind.reached
+    with connection(front, NOT_HTTP[case]) as raw:
+        answer = everything(raw)
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 501 "))
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
+    assert Behind.reached == before
 
 
 HOSTS = {"localhost:5000": 200, "127.0.0.1": 200, "[::1]:5000": 200, "evil.example": 403, "10.0.0.1": 403}
@@ -220,21 +139,71 @@ def test_server_of_this_machine_alone_answers_only_under_its_own_name(client, ho
     assert client.get("/", headers={"Host": host}).status_code == status
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    {"localhost": 403, "127.1": 403, "::1": 403, "0.0.0.0": 200, "::": 200}.items(),
+)
+def test_what_a_server_listens_on_decides_whether_a_name_is_its_own(behind, host, status):
+    try:
+        running = gateway(behind, host)
+    except OSError as error:
+        pytest.skip(f"this machine has no {host}: {error}")
+    address = "[::1]" if ":" in host else "127.0.0.1"
+    with running:
+        answer = httpx.get(f"http://{address}:{running.port}/", headers={"Host": "evil.example"})
+    assert answer.status_code == status
+
+
+def test_a_name_of_this_machine_is_a_name_of_the_server(behind, monkeypatch):
+    """A name from /etc/hosts, which only the system can resolve."""
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest, **more: resolve("127.0.0.1", *rest, **more)
+    )
+    with gateway(behind, "my-machine") as running:
+        monkeypatch.undo()
+        url = f"http://127.0.0.1:{running.port}/"
+        assert httpx.get(url, headers={"Host": "my-machine"}).status_code == 200
+        assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 403
+
+
+def test_an_empty_host_listens_nowhere(invoke):
+    with pytest.raises(ServeError, match="empty"):
+        listening("", 0, Upstream(free_port()))
+    result = invoke("serve", "--host", "")
+    assert result.exit_code == 2
+    assert "0.0.0.0" in result.output
+
+
+def test_port_of_the_environment_is_the_default_of_the_option(invoke, monkeypatch):
+    calls = []
+    monkeypatch.setattr("plitka.serve.serve", lambda host, port, *rest, **more: calls.append(port) or 0)
+    monkeypatch.setenv("PORT", "8123")
+    assert invoke("serve").exit_code == 0
+    assert invoke("serve", "--port", "8124").exit_code == 0
+    assert calls == [8123, 8124]
+    monkeypatch.setenv("PORT", "http")
+    assert invoke("serve").exit_code == 2
+
+
 POSTS = [
     ({}, 200),
     ({"Origin": "http://localhost:5000"}, 200),
     ({"Origin": "http://evil.example"}, 403),
     ({"Origin": "null"}, 403),
     ({"Origin": "http://evil.example", "Content-Type": "text/plain"}, 403),
+    ({"Content-Type": "text/plain"}, 415),
+    ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
     # A tunnel's page: another address, but JSON, which a browser lets no stranger's page send.
     ({"Origin": "https://tunnel.example", "Content-Type": "application/json"}, 200),
+    ({"Origin": "https://tunnel.example", "Content-Type": "Application/JSON; charset=utf-8"}, 200),
 ]
 
 
 @pytest.mark.parametrize(("headers", "status"), POSTS)
 def test_forms_on_other_web_sites_draw_nothing_on_this_machine(client, headers, status):
     given = {"Host": "localhost:5000"} | headers
-    answer = client.post("/predictions", headers=given, content=b'{"input": {}}')
+    answer = client.post("/predictions", headers=given, content=BODY)
     assert answer.status_code == status
 
 
@@ -243,19 +212,33 @@ def test_browser_may_not_ask_to_send_json_from_elsewhere(client):
 
 
 def test_server_behind_that_is_not_there_is_said_in_words():
-    with running(free_port()) as server:
-        url = f"http://127.0.0.1:{server.server_port}"
-        for answer in (httpx.get(f"{url}/health-check"), httpx.post(f"{url}/predictions", json={})):
+    with gateway(free_port()) as running:
+        url = f"http://127.0.0.1:{running.port}"
+        post = httpx.post(f"{url}/predictions", json={"input": {}})
+        for answer in (httpx.get(f"{url}/health-check"), post):
             assert answer.status_code == 502
             assert "does not answer yet" in answer.json()["detail"]
         assert httpx.get(f"{url}/health-check").json()["status"] == "STARTING"
         assert httpx.get(f"{url}/").status_code == 200
-        server.shutdown()
+
+
+def test_server_behind_that_breaks_off_is_said_in_words(client, caplog):
+    with caplog.at_level(logging.WARNING, "plitka"):
+        answer = client.put("/predictions/broken", content=BODY)
+    assert answer.status_code == 502
+    assert "broke off" in answer.json()["detail"]
+    assert "no answer from the Cog server" in caplog.text
+
+
+def test_answer_that_breaks_off_does_not_look_whole(client):
+    with pytest.raises(httpx.RemoteProtocolError):
+        client.put("/predictions/cut", content=BODY)
+    assert client.get("/health-check").status_code == 200
 
 
 def test_events_reach_the_browser_while_the_server_is_still_at_work(client):
     Behind.release.clear()
-    with client.stream("PUT", "/predictions/stream") as answer:
+    with client.stream("PUT", "/predictions/stream", content=BODY) as answer:
         pieces = answer.iter_text()
         assert next(pieces).startswith("event: start")
         Behind.release.set()
@@ -264,10 +247,34 @@ def test_events_reach_the_browser_while_the_server_is_still_at_work(client):
 
 def test_browser_that_goes_away_ends_its_prediction(front):
     Behind.gone.clear()
-    with socket.create_connection(("127.0.0.1", front.server_port), timeout=30) as raw:
-        raw.sendall(b"PUT /predictions/slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+    with connection(front, put("slow")):
         assert not Behind.gone.wait(0.2)
     assert Behind.gone.wait(30)
+
+
+def test_browser_that_leaves_a_stream_ends_it(front, client):
+    Behind.release.clear()
+    with client.stream("PUT", "/predictions/stream", content=BODY) as answer:
+        next(answer.iter_text())
+    Behind.release.set()
+    assert client.get("/health-check").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["abc", "later", "stream"])
+def test_caller_that_half_closes_after_its_request_gets_its_answer(front, name):
+    Behind.release.clear()
+    Behind.waiting.clear()
+    with connection(front, put(name)) as raw:
+        raw.shutdown(socket.SHUT_WR)
+        if name == "later":
+            assert Behind.waiting.wait(30)
+            assert not Behind.release.wait(0.5)
+        Behind.release.set()
+        answer = everything(raw)
+    while answer.startswith(b"HTTP/1.1 100 "):
+        answer = answer.partition(b"\r\n\r\n")[2]
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith((b"}", b"0\r\n\r\n"))
 
 
 def test_served_page_is_the_one_in_the_repository(render_server):

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from cog_server import CogServer, as_json, decode, pictures, said, wait_for
 
+from plitka.gateway_relay import Upstream
 from plitka.metrics import METRICS
 from plitka.schema import SCHEMA_FILE
 from plitka.serve import ROOT, ServeError, free_port, listening, server_environment
@@ -172,7 +173,7 @@ def test_address_that_is_taken_is_named():
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ServeError, match=rf"cannot listen on 127.0.0.1 port {port}: .*in use"):
-            listening("127.0.0.1", port, free_port())
+            listening("127.0.0.1", port, Upstream(free_port()))
 
 
 def test_server_gets_this_python_and_paths_that_do_not_depend_on_the_folder(tmp_path, monkeypatch):

@@ -1,11 +1,14 @@
 """The real server killed, ended and cancelled in the middle of a prediction."""
 
+import json
 import signal
+import socket
 import time
 from contextlib import contextmanager
 
 import httpx
 import psutil
+import pytest
 from cog_server import CogServer, as_json, pictures, wait_for
 
 LONG = {"num_inference_steps_preview": 2, "num_inference_steps_final": 100}
@@ -73,3 +76,15 @@ def test_cancelled_on_the_server_the_next_answer_is_the_same(sdxl_server):
         sdxl_server.cancel(name)
         wait_for(lambda: sdxl_server.health()["status"] == "READY")
         assert [picture.tobytes() for picture in pictures(sdxl_server.predict(**request))] == expected
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_caller_that_hangs_up_ends_its_prediction_and_leaves_nothing(sdxl_server, accept):
+    body = json.dumps({"input": {"params_json": as_json(overrides=LONG)}})
+    head = f"PUT /predictions/hung-up HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n"
+    host, port = sdxl_server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as caller:
+        caller.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        wait_for(lambda: [path.name for path in sdxl_server.output_files()] == ["preview.png"])
+    wait_for(lambda: sdxl_server.health()["status"] == "READY")
+    assert sdxl_server.output_files() == []

@@ -1,0 +1,200 @@
+"""Callers that take their time, or all the connections: the server goes on answering and lets them go."""
+
+import json
+import resource
+import socket
+import time
+from contextlib import ExitStack
+
+import httpx
+import psutil
+import pytest
+from cog_server import CogServer, wait_for
+from front import Behind, connection, everything, gateway, put, server_behind
+
+from plitka.gateway import Gateway
+from plitka.gateway_limits import Limits, affordable_connections
+from plitka.gateway_relay import Upstream
+
+HEAD = b"POST /predictions HTTP/1.1\r\nHost: localhost\r\n"
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+QUICK = Limits(connections=8, header_seconds=0.5, body_seconds=0.5, linger_seconds=0.5, answer_seconds=1.0)
+PATIENT = Limits(connections=8, header_seconds=600, body_seconds=600, linger_seconds=600, answer_seconds=600)
+
+
+@pytest.fixture(scope="module")
+def behind():
+    with server_behind() as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def quick(behind):
+    with gateway(behind, limits=QUICK) as running:
+        yield running
+
+
+@pytest.fixture
+def patient(behind):
+    with gateway(behind, limits=PATIENT) as running:
+        yield running
+
+
+def answers(front):
+    return httpx.get(f"http://127.0.0.1:{front.port}/", timeout=30).status_code
+
+
+def drip(raw, text):
+    """Send a byte at a time until the other side has had enough; whether it had."""
+    try:
+        for byte in text:
+            raw.sendall(bytes([byte]))
+            time.sleep(0.1)
+    except ConnectionError:
+        return True
+    return False
+
+
+STARTS = {
+    "nothing": b"",
+    "half a header": b"GET / HTTP/1.1\r\nHo",
+    "a header without its end": b"GET / HTTP/1.1\r\nHost: localhost\r\n",
+    "half a body": HEAD + b"Content-Length: 1000\r\n\r\n{",
+    "half a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",
+    "a body nobody reads": b"POST /none HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{",
+    "a request and nothing more": GET,
+    "a request and half of another": GET + b"GET / HT",
+    "two requests at once": GET + GET,
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_connection_on_which_nothing_more_comes_is_closed(quick, start):
+    with connection(quick, STARTS[start]) as raw:
+        everything(raw)
+    assert answers(quick) == 200
+
+
+@pytest.mark.parametrize("start", [*STARTS])
+def test_a_byte_now_and_then_keeps_no_connection(quick, start):
+    with connection(quick, STARTS[start]) as raw:
+        assert drip(raw, b"x" * 100)
+
+
+def test_body_that_does_not_arrive_in_time_is_answered_in_words(quick):
+    with connection(quick, STARTS["half a body"]) as raw:
+        answer = everything(raw)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert "in time" in json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
+
+
+def test_caller_that_never_takes_its_answer_is_let_go(behind):
+    page = b"x" * 30_000_000
+    limits = Limits(answer_seconds=0.5)
+    with Gateway("127.0.0.1", 0, Upstream(behind), page, (), limits=limits) as front:
+        with connection(front, GET) as raw:
+            raw.recv(1)
+            time.sleep(2.0)
+            assert len(everything(raw)) < len(page)
+        assert httpx.get(f"http://127.0.0.1:{front.port}/", timeout=30).content == page
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_connections_that_ask_for_nothing_make_room(patient, start):
+    with ExitStack() as held:
+        silent = [held.enter_context(connection(patient, STARTS[start])) for _ in range(50)]
+        assert answers(patient) == 200
+        closed = 0
+        for raw in silent:
+            raw.settimeout(0.05)
+            try:
+                everything(raw)
+                closed += 1
+            except TimeoutError:
+                pass
+        assert closed >= 50 - PATIENT.connections
+
+
+def test_connections_at_work_are_kept_and_the_next_is_told_to_come_again(patient):
+    Behind.release.clear()
+    with ExitStack() as held:
+        working = [held.enter_context(connection(patient, put("later"))) for _ in range(PATIENT.connections)]
+        wait_for(lambda: answers_or_none(patient) == 503)
+        with connection(patient, GET) as raw:
+            refused = everything(raw)
+        assert b"Retry-After: " in refused
+        assert json.loads(refused.partition(b"\r\n\r\n")[2])["detail"]
+        Behind.release.set()
+        for raw in working:
+            assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
+    wait_for(lambda: answers_or_none(patient) == 200)
+
+
+def answers_or_none(front):
+    try:
+        return answers(front)
+    except httpx.TransportError:
+        return None
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+def test_body_beyond_the_limit_is_refused_and_the_answer_arrives(quick, framing):
+    size = QUICK.body_bytes + 1
+    with connection(quick) as raw:
+        if framing == "length":
+            raw.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % size)
+        else:
+            raw.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % size + b" " * size + b"\r\n")
+        answer = everything(raw)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert str(QUICK.body_bytes).encode() in answer
+
+
+@pytest.mark.parametrize("size", [QUICK.body_bytes + 1, 20 * QUICK.body_bytes])
+def test_client_that_sends_it_all_reads_why_it_was_refused(quick, size):
+    answer = httpx.post(f"http://127.0.0.1:{quick.port}/predictions", content=b" " * size, timeout=30)
+    assert answer.status_code == 413
+
+
+def test_body_in_chunks_is_taken(quick):
+    answer = httpx.post(
+        f"http://127.0.0.1:{quick.port}/predictions", content=iter([b'{"input"', b": {}}"]), timeout=30
+    )
+    assert json.loads(answer.json()["body"])["input"] == {}
+
+
+def test_client_that_waits_to_be_asked_for_its_body_is_asked(quick):
+    with connection(quick, HEAD + b"Expect: 100-continue\r\nContent-Length: 13\r\n\r\n") as raw:
+        assert raw.recv(65536).startswith(b"HTTP/1.1 100 ")
+        raw.sendall(b'{"input": {}}')
+        assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("files", "connections"), [(64, 8), (128, 32), (1024, 256), (resource.RLIM_INFINITY, 256)]
+)
+def test_there_are_never_more_connections_than_files_for_them(monkeypatch, files, connections):
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (files, files))
+    assert affordable_connections() == connections
+
+
+def test_two_hundred_silent_connections_take_neither_all_files_nor_a_core(tmp_path):
+    """The real server, allowed 128 open files."""
+    server = CogServer.start(tmp_path, "render", wrapper=["sh", "-c", 'ulimit -n 128; exec "$@"', "sh"])
+    try:
+        assert server.wait_until_started()["status"] == "READY"
+        host, port = server.url.removeprefix("http://").split(":")
+        process = psutil.Process(server.process.pid)
+        with ExitStack() as held:
+            for _ in range(200):
+                held.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            for _ in range(5):
+                assert server.health()["status"] == "READY"
+            before = sum(process.cpu_times()[:2])
+            time.sleep(2.0)
+            assert sum(process.cpu_times()[:2]) - before < 1.0
+            assert process.num_fds() < 128
+            assert server.predict(colors="black")["status"] == "succeeded"
+        assert "out of system resource" not in server.log.read_text()
+    finally:
+        server.stop()

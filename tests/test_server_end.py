@@ -1,0 +1,102 @@
+"""However `plitka serve` ends, Cog's server and its worker end with it and the port is free again."""
+
+import os
+import pty
+import shutil
+import signal
+import socket
+import time
+from contextlib import contextmanager
+
+import psutil
+import pytest
+from cog_server import CogServer, as_json, wait_for
+
+LONG = {
+    "params_json": as_json(overrides={"num_inference_steps_preview": 2, "num_inference_steps_final": 100})
+}
+
+
+def family(server):
+    """`plitka serve`, Cog's server and the worker."""
+    main = psutil.Process(server.process.pid)
+    return [main, *main.children(recursive=True)]
+
+
+def assert_all_gone(server, members):
+    assert len(members) == 3
+    _, alive = psutil.wait_procs(members, 60)
+    try:
+        assert alive == []
+    finally:
+        for process in alive:
+            process.kill()
+    address = server.url.removeprefix("http://").split(":")
+    with socket.create_server((address[0], int(address[1]))):
+        pass
+
+
+@contextmanager
+def started(folder, engine="render", **options):
+    server = CogServer.start(folder, engine, **options)
+    try:
+        assert server.wait_until_started()["status"] == "READY"
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL, signal.SIGABRT])
+def test_signal_ends_the_whole_server(tmp_path, number):
+    with started(tmp_path) as server:
+        members = family(server)
+        server.process.send_signal(number)
+        assert server.process.wait(60) == (0 if number == signal.SIGHUP else -number)
+        assert_all_gone(server, members)
+
+
+def test_kill_in_the_middle_of_a_prediction_ends_the_whole_server(tmp_path, model_folder):
+    with started(tmp_path, "sdxl", PLITKA_MODEL_DIR=model_folder) as server:
+        server.start_prediction("ended", LONG)
+        wait_for(server.output_files)
+        members = family(server)
+        server.process.kill()
+        server.process.wait(60)
+        assert_all_gone(server, members)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 1.5, 2.5])
+def test_kill_while_it_starts_ends_the_whole_server(tmp_path, seconds):
+    server = CogServer.start(tmp_path, "render")
+    time.sleep(seconds)
+    members = family(server)
+    server.process.kill()
+    server.process.wait()
+    _, alive = psutil.wait_procs(members, 60)
+    assert alive == []
+
+
+def test_cogs_server_killed_alone_takes_its_worker_and_plitka_serve_along(tmp_path, model_folder):
+    with started(tmp_path, "sdxl", PLITKA_MODEL_DIR=model_folder) as server:
+        server.start_prediction("ended", LONG)
+        wait_for(server.output_files)
+        members = family(server)
+        members[1].kill()
+        assert server.process.wait(60) == signal.SIGKILL
+        assert_all_gone(server, members)
+
+
+@pytest.mark.skipif(not shutil.which("setsid"), reason="setsid of util-linux gives a terminal to a process")
+def test_closing_the_terminal_ends_the_whole_server(tmp_path):
+    terminal, inside = pty.openpty()
+    with started(tmp_path, wrapper=["setsid", "--ctty"], stdin=inside) as server:
+        os.close(inside)
+        members = family(server)
+        os.close(terminal)
+        assert_all_gone(server, members)
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing(tmp_path):
+    with started(tmp_path, wrapper=["nohup"]) as server:
+        server.process.send_signal(signal.SIGHUP)
+        assert server.predict(colors="black")["status"] == "succeeded"

@@ -1,0 +1,105 @@
+"""A Cog server that loses its only slot: started again, on a file system that is really full."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from cog_server import CogServer, as_json, pictures, wait_for
+from front import server_behind
+
+from plitka.gateway_relay import Predictions
+from plitka.stuck import StuckWatch
+
+# Its own /tmp/coglet, a few inodes large, which no other process sees.
+MOUNT = 'mount -t tmpfs -o size=64k,nr_inodes=10 plitka /tmp/coglet && exec "$@"'
+ALONE = ["unshare", "--mount", "sh", "-c", MOUNT, "sh"]
+FOLDER = "tmp/coglet"
+
+
+def may_mount():
+    Path("/tmp/coglet").mkdir(exist_ok=True)
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+def server(tmp_path):
+    if not may_mount():
+        pytest.skip("only root may mount a file system of its own, with unshare of util-linux")
+    server = CogServer.start(tmp_path, "render", wrapper=ALONE)
+    try:
+        assert server.wait_until_started()["status"] == "READY"
+        yield server
+    finally:
+        server.stop()
+
+
+def fill(folder):
+    """Take every inode that is left."""
+    taken = []
+    with pytest.raises(OSError, match="No space left"):
+        while True:
+            file = folder / f"filler-{len(taken)}"
+            file.touch()
+            taken.append(file)
+    return taken
+
+
+@pytest.mark.parametrize("prefer", ["wait", "respond-async"])
+def test_server_whose_folder_was_full_draws_again_without_an_operator(server, prefer):
+    folder = Path(f"/proc/{server.process.pid}/root/{FOLDER}")
+    taken = fill(folder)
+    answer = httpx.post(
+        f"{server.url}/predictions", json={"input": {}}, headers={"Prefer": prefer}, timeout=60
+    )
+    assert answer.status_code in (200, 202)
+    assert server.health()["status"] == "BUSY"
+    assert server.post({"colors": "black"}).status_code == 409
+    for file in taken:
+        file.unlink()
+    seen = []
+
+    def draws():
+        answer = server.post({"params_json": as_json()})
+        seen.append((answer.status_code, answer.headers.get("retry-after")))
+        return answer.status_code == 200 and pictures(answer.json())
+
+    wait_for(draws)
+    assert "busy without a prediction" in server.log.read_text()
+    assert {status for status, _ in seen} <= {200, 409, 503}
+    assert (503, "5") in seen
+
+
+def test_server_that_draws_is_left_alone_however_long_it_takes(server):
+    """With no patience at all: what Cog's server knows, it is at work on, waited for or not."""
+    predictions = Predictions()
+    port = cog_port(server)
+    watch = StuckWatch(port, predictions, seconds=0.0)
+    url = f"http://127.0.0.1:{port}/predictions/long"
+    call = {"json": {"input": {"params_json": as_json(angle=45)}}, "timeout": 60}
+    predictions.begin("long")
+    assert httpx.put(url, headers={"Prefer": "respond-async"}, **call).status_code == 202
+    predictions.end("long", 202)
+    looks = []
+    wait_for(lambda: looks.append(watch.is_stuck()) or not predictions.left)
+    # At the very end a look may fall between the prediction's end and the server's READY.
+    assert not any(looks[:-1])
+    wait_for(lambda: not watch.is_stuck())
+
+
+def cog_port(server):
+    (cog,) = psutil.Process(server.process.pid).children()
+    (listening,) = [item for item in cog.net_connections() if item.status == psutil.CONN_LISTEN]
+    return listening.laddr.port
+
+
+def test_server_without_an_answer_is_no_stuck_one():
+    predictions = Predictions()
+    predictions.begin("a")
+    with server_behind() as port:
+        assert not StuckWatch(port, predictions, seconds=0.0).is_stuck()
+    assert not StuckWatch(port, predictions, seconds=0.0).is_stuck()
