@@ -43,8 +43,7 @@ def write_single_file(path, base, variant="fp16"):
         return load_file(base / part / f"{name}.{variant}.safetensors")
 
     tensors = {
-        f"model.diffusion_model.{_unet_name(k)}": v
-        for k, v in load("unet", "diffusion_pytorch_model").items()
+        f"model.diffusion_model.{unet_name(k)}": v for k, v in load("unet", "diffusion_pytorch_model").items()
     }
     tensors |= {
         f"first_stage_model.{_vae_name(k)}": v for k, v in load("vae", "diffusion_pytorch_model").items()
@@ -59,7 +58,7 @@ def _text_model(name):
     return name if name.startswith(("text_model.", "text_projection")) else f"text_model.{name}"
 
 
-def _unet_name(name, layers_per_block=1):
+def unet_name(name, layers_per_block=1):
     for ours, theirs in UNET_ENDS.items():
         if name.startswith(ours + "."):
             return theirs + name.removeprefix(ours)

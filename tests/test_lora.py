@@ -182,22 +182,11 @@ def test_a_lora_that_touches_no_module_is_an_error(pipeline, path):
         load_lora(pipeline, path)
 
 
-def test_a_gpu_that_is_full_is_not_taken_for_a_lora_that_does_not_fit(pipeline, path, monkeypatch):
-    write_lora_peft(path, pipeline.unet)
-
-    def fill(*given, **options):
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(pipeline, "load_lora_weights", fill)
-    with pytest.raises(torch.OutOfMemoryError):
-        load_lora(pipeline, path)
-
-
 @pytest.mark.parametrize("layout", ["peft", "diffusers", "kohya"])
 def test_a_lora_with_pairs_left_over_is_an_error(pipeline, path, layout):
     LAYOUTS[layout](path, pipeline.unet)
     rename(path, "mid_block", "mid_blocks")
-    with pytest.raises(ModelFileError, match=r"only \d+ of its 40 pairs have a module"):
+    with pytest.raises(ModelFileError, match=r"no module for '\S*mid_blocks\S*' and \d+ more"):
         load_lora(pipeline, path)
 
 
