@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RELEASE := .venv-release/bin
+# Every version that is installed here, pip's and the build backend's too, stands in constraints.txt.
+INSTALL := -m pip install -qq --disable-pip-version-check --constraint constraints.txt
+PIP    := $(BIN)/python $(INSTALL) --build-constraint constraints.txt
 
 .PHONY: demo test lint bench schema references docs mini verify-sdxl lock audit clean
 
@@ -38,21 +40,22 @@ docs: $(VENV)/.render
 	@$(BIN)/python docs/generate.py
 
 # The light install: everything but torch and diffusers.
-$(VENV)/.render: pyproject.toml requirements.txt
+$(VENV)/.render: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing Plitka into $(VENV) ..."
-	@$(PIP) --constraint requirements.txt --editable .
+	@$(BIN)/python $(INSTALL) pip setuptools
+	@$(PIP) --editable .
 	@touch $@
 
 # What a model needs: torch and diffusers, some gigabytes.
 $(VENV)/.diffusion: $(VENV)/.render
 	@echo "Installing the diffusion part into $(VENV) ..."
-	@$(PIP) --constraint requirements.txt --editable ".[diffusion]"
+	@$(PIP) --editable ".[diffusion]"
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.diffusion requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.diffusion
 	@echo "Installing the test tools into $(VENV) ..."
-	@$(PIP) --constraint requirements.txt --constraint requirements-dev.txt --editable ".[diffusion,dev]"
+	@$(PIP) --editable ".[diffusion,dev]"
 	@touch $@
 
 # The embedded model again from nothing: three hours on two cores; PROFILE=gpu is for one large card.
@@ -64,10 +67,15 @@ mini: $(VENV)/.dev
 verify-sdxl: $(VENV)/.dev
 	@$(BIN)/python -m verification.sdxl --out out/verify-sdxl
 
-# Every package of the container with its hashes, from the pins in requirements.txt, and the table of licences.
-lock: .venv-release/.tools $(VENV)/.dev
-	@$(RELEASE)/uv pip compile requirements.txt --output-file requirements.lock --quiet --generate-hashes \
-		--python-version 3.11 --python-platform x86_64-manylinux_2_28 --custom-compile-command "make lock"
+# The newest of everything that requirements.txt and requirements-dev.txt leave open, for every system and every
+# Python from 3.11 on (constraints.txt); of these the container's packages with their hashes, and their licences.
+COMPILE := $(RELEASE)/uv pip compile --quiet --upgrade --python-version 3.11 --custom-compile-command "make lock"
+UNIVERSAL := --universal --fork-strategy fewest --no-annotate
+lock: .venv-release/.tools
+	@$(COMPILE) requirements.txt requirements-dev.txt $(UNIVERSAL) --output-file constraints.txt
+	@$(COMPILE) requirements.txt --constraint constraints.txt --generate-hashes \
+		--python-platform x86_64-manylinux_2_28 --output-file requirements.lock
+	@$(MAKE) --no-print-directory $(VENV)/.dev
 	@$(BIN)/python docs/components.py
 
 # Known vulnerabilities of the container's packages, and a software bill of materials in out/.
@@ -76,9 +84,10 @@ audit: .venv-release/.tools
 	@$(RELEASE)/cyclonedx-py requirements requirements.lock --output-reproducible --output-file out/sbom.cdx.json
 	@$(RELEASE)/pip-audit --requirement requirements.lock --no-deps --disable-pip --strict
 
-.venv-release/.tools: requirements-release.txt
+.venv-release/.tools: constraints.txt
 	@test -x $(RELEASE)/python || $(PYTHON) -m venv .venv-release
-	@$(RELEASE)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-release.txt
+	@$(RELEASE)/python $(INSTALL) pip setuptools
+	@$(RELEASE)/python $(INSTALL) cyclonedx-bom pip-audit uv
 	@touch $@
 
 clean:

@@ -53,7 +53,7 @@ def load_engine(name: str, *, weights: Path | None = None) -> Engine:
     except ModuleNotFoundError as missing:
         raise EngineError(
             f"the engine '{name}' needs the diffusion part, and its module '{missing.name}' is missing; "
-            "install it with: pip install --constraint requirements.txt --editable '.[diffusion]'"
+            "install it with: pip install --constraint constraints.txt --editable '.[diffusion]'"
         ) from missing
     return DiffusionEngine.load(name, weights=weights)
 

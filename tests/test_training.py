@@ -1,10 +1,12 @@
 import json
+import math
 import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from drawing import make_job
 from PIL import Image
 from safetensors.torch import load_file
@@ -19,9 +21,10 @@ from training.data import PLANES, STYLES, TILE, TileStore, crop_shares, draw_sty
 from training.decoder import train_decoder
 from training.export import ADAPTER_FILES, export_adapters, export_base, export_controlnet, write_manifest
 from training.latents import LatentStore, draw_batch
-from training.loop import Budget, is_finished
+from training.loop import CHECKPOINT, Budget, is_finished
 from training.pictures import CaptionError, check_captions, mix_of_caption, read_pictures
 from training.pieces import write_pieces
+from training.precision import VARIABLE
 from training.text import train_text
 from training.unet import Denoising, make_unet, train_unet
 from training.vae import make_vae, train_vae
@@ -39,7 +42,7 @@ def small_unet():
 
 
 def budget(steps):
-    return Budget(steps, 10, 2, 1e-3)
+    return Budget(steps, math.inf, 2, 1e-3)
 
 
 def trained_steps(folder):
@@ -221,6 +224,31 @@ def test_adapters_are_written_in_the_customers_formats(trained_adapters):
         "clip_g": (2, 128),
     }
     assert {value.dtype for value in embeddings.values()} == {torch.bfloat16}
+
+
+@pytest.fixture
+def new_accelerator():
+    """accelerate keeps the number format of a process, which trains once outside of tests."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.mark.usefixtures("new_accelerator")
+@pytest.mark.parametrize("precision", ["no", "bf16"])
+def test_adapters_and_stages_are_trained_in_the_precision_that_is_asked_for(
+    shop, store, tmp_path, monkeypatch, precision
+):
+    adapters.main(adapter_words(shop, output=tmp_path, precision=precision, resolution=32, steps=1))
+    monkeypatch.setenv(VARIABLE, precision)
+    train_unet(shop.latents[1:], shop.denoising, tmp_path / "unet", budget(1), 0, small_unet)
+    for folder in ("training", "unet"):
+        (line,) = (tmp_path / folder / "log.jsonl").read_text().splitlines()
+        assert json.loads(line)["precision"] == precision
+        state = torch.load(tmp_path / folder / CHECKPOINT, weights_only=True)
+        for module in state["modules"].values():
+            assert all(weight.dtype == torch.float32 for weight in module.values())
+            assert all(weight.isfinite().all() for weight in module.values())
 
 
 def test_adapter_training_resumes(shop, trained_adapters, tmp_path):

@@ -35,6 +35,7 @@ from plitka.progress import bar_options
 from training.learned_tokens import LearnedTokens
 from training.loop import Budget, Stage, plain_attention, run, worker
 from training.pictures import TOLERANCE, CaptionError, Picture, check_captions, read_pictures
+from training.precision import AUTO, precision_for
 from training.sheets import to_tensor
 
 LORA_NAME, EMBEDDINGS_NAME = "tile_lora.safetensors", "tile_embeddings.safetensors"
@@ -58,7 +59,9 @@ class AdapterTrainer:
         self.pictures = read_pictures(arguments.pictures)
         self.prior = read_pictures(arguments.prior) if arguments.prior else []
         check_data(self.pictures, arguments.tolerance, arguments.trust_captions)
-        self.accelerator = Accelerator(mixed_precision=arguments.precision, cpu=not torch.cuda.is_available())
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.precision = precision_for(device) if arguments.precision == AUTO else arguments.precision
+        self.accelerator = Accelerator(mixed_precision=self.precision, cpu=device == "cpu")
         torch.manual_seed(arguments.seed)
         self.pipeline = StableDiffusionXLPipeline.from_pretrained(
             arguments.model, variant=arguments.variant, dtype=torch.float32, add_watermarker=False
@@ -84,7 +87,8 @@ class AdapterTrainer:
         optimizer = torch.optim.AdamW(groups, budget.rate, weight_decay=0.0)
         unet, optimizer = self.accelerator.prepare(self.unet, optimizer)
         trained = {"lora": nn.ParameterList(pairs), "words": self.tokens.vectors}
-        stage = Stage("adapters", arguments.output / "training", budget, trained, {"adapters": optimizer})
+        folder, optimizers = arguments.output / "training", {"adapters": optimizer}
+        stage = Stage("adapters", folder, budget, trained, optimizers, precision=self.precision)
 
         def take_step(stage: Stage) -> Mapping[str, float]:
             rng = np.random.default_rng([arguments.seed, stage.step, worker()])
@@ -201,7 +205,12 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         help="part of the examples from the lower half of the noise schedule: pictures started from a swatch",
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--precision", choices=("no", "bf16", "fp16"), default="bf16")
+    parser.add_argument(
+        "--precision",
+        choices=(AUTO, "no", "bf16", "fp16"),
+        default=AUTO,
+        help="number format: auto is bf16 where the device is built for it, else no, which is float32",
+    )
     parser.add_argument("--gradient-checkpointing", action="store_true")
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="percentage points")
     parser.add_argument("--trust-captions", action="store_true", help="train even if captions disagree")

@@ -15,6 +15,7 @@ from diffusers import ControlNetModel
 from plitka.control import CONTROL_KINDS
 from training.latents import LatentStore, draw_batch
 from training.loop import Average, Budget, Stage, load_weights, optimize, run, worker
+from training.precision import precision_for
 from training.unet import SIDE, Denoising
 
 # Widths of the layers that bring the edges to the latents' size: one fewer than halvings plus one.
@@ -65,7 +66,13 @@ def train_controlnet(
     optimizer = torch.optim.AdamW(controlnet.parameters(), budget.rate, (0.9, 0.99), weight_decay=0.01)
     average = Average(controlnet)
     stage = Stage(
-        "controlnet", folder, budget, {"controlnet": controlnet}, {"controlnet": optimizer}, average
+        "controlnet",
+        folder,
+        budget,
+        {"controlnet": controlnet},
+        {"controlnet": optimizer},
+        average,
+        precision_for(denoising.device),
     )
 
     def take_step(stage: Stage) -> Mapping[str, float]:

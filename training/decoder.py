@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from training.data import TileStore
-from training.loop import Average, Budget, Stage, autocast, load_weights, optimize, run, worker
+from training.loop import Average, Budget, Stage, load_weights, optimize, run, worker
+from training.precision import autocast, precision_for
 from training.sheets import to_pictures, to_tensor, write_sheet
 from training.vae import CROP, random_crops, reconstruction_loss
 
@@ -40,7 +41,15 @@ def train_decoder(vae: Any, store: TileStore, folder: Path, budget: Budget, seed
     torch.manual_seed(seed)
     decoder = decoder_of(vae).requires_grad_(True)
     optimizer = torch.optim.AdamW(decoder.parameters(), budget.rate, (0.9, 0.99), weight_decay=1e-4)
-    stage = Stage("decoder", folder, budget, {"decoder": decoder}, {"decoder": optimizer}, Average(decoder))
+    stage = Stage(
+        "decoder",
+        folder,
+        budget,
+        {"decoder": decoder},
+        {"decoder": optimizer},
+        Average(decoder),
+        precision_for(device),
+    )
     shown = random_crops(store, np.random.default_rng(0), 6, 3 * CROP, STYLE_PARTS)
 
     def take_step(stage: Stage) -> Mapping[str, float]:

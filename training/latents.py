@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from training.captions import EMPTY, caption, mix_words
 from training.data import TILE, VIEWS, Style, TileStore, crop_shares
-from training.loop import autocast
+from training.precision import autocast
 from training.sheets import to_tensor
 
 # Part of the examples whose prompt says nothing, so that guidance has something to guide away from.

@@ -35,7 +35,10 @@ class Budget:
 
 @dataclass
 class Stage:
-    """What a stage trains and where it keeps it. `modules` are saved and restored with the optimisers."""
+    """What a stage trains and where it keeps it. `modules` are saved and restored with the optimisers.
+
+    `precision` is what it calculates in, as in `training/precision.py`, for the log.
+    """
 
     name: str
     folder: Path
@@ -43,6 +46,7 @@ class Stage:
     modules: Mapping[str, torch.nn.Module]
     optimizers: Mapping[str, torch.optim.Optimizer]
     averaged: Average | None = None
+    precision: str = "no"
     checkpoint_minutes: float = 3.0
     step: int = 0
     seconds: float = 0.0
@@ -185,11 +189,6 @@ def load_weights(folder: Path, modules: Mapping[str, torch.nn.Module]) -> None:
                 weight.copy_(average)
 
 
-def autocast(device: str) -> torch.autocast:
-    """bf16 arithmetic: twice as fast as float32 on recent CPUs, and on GPUs faster still."""
-    return torch.autocast(device, torch.bfloat16)
-
-
 def plain_attention(device: str) -> AbstractContextManager[None]:
     """Attention as plain matrix products on a CPU, whose fused kernel is slow backwards."""
     if device == "cpu":
@@ -207,7 +206,8 @@ def _set_rate(stage: Stage) -> None:
 
 
 def _log(stage: Stage, figures: Mapping[str, float]) -> None:
-    line = {"step": stage.step, "minutes": round(stage.seconds / 60, 2)}
+    line: dict[str, Any] = {"step": stage.step, "minutes": round(stage.seconds / 60, 2)}
+    line |= {"precision": stage.precision}
     line |= {name: round(value, 5) for name, value in figures.items()}
     with (stage.folder / "log.jsonl").open("a", encoding="utf-8") as log:
         log.write(json.dumps(line) + "\n")

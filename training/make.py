@@ -41,6 +41,7 @@ from training.export import (
 from training.latents import LatentStore
 from training.loop import Budget, is_finished, worker
 from training.pieces import write_pieces
+from training.precision import VARIABLE, Precision, precision_for
 from training.profiles import PROFILES, TrainingProfile
 from training.samples import sample_writer
 from training.text import BASE_STYLES, load_text, train_text, write_tokenizer
@@ -121,7 +122,7 @@ def make_unet(shop: Workshop) -> None:
         shop.work / "unet",
         shop.profile.unet,
         shop.seed,
-        show=sample_writer(vae, tokenizer, encoders, device),
+        show=sample_writer(vae, tokenizer, encoders, device, shop.profile.sample_side),
     )
 
 
@@ -198,8 +199,11 @@ def make_manifest(shop: Workshop) -> None:
     write_manifest(shop.output, LORA_SCALE, shop.output.parent / "manifest.json")
 
 
-def _worker(rank: int, shop: Workshop, train: Callable[[Workshop], None], address: str) -> None:
+def _worker(
+    rank: int, shop: Workshop, train: Callable[[Workshop], None], address: str, precision: Precision
+) -> None:
     torch.set_num_threads(1)
+    os.environ[VARIABLE] = precision
     count = str(shop.profile.workers)  # as accelerate's launcher would tell a process about itself
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -215,12 +219,14 @@ def together(shop: Workshop, train: Callable[[Workshop], None]) -> None:
         return
     meeting = (shop.work / "meeting").resolve()
     meeting.unlink(missing_ok=True)
-    spawn(_worker, (shop, train, f"file://{meeting}"), shop.profile.workers)  # type: ignore[no-untyped-call]
+    shared = (shop, train, f"file://{meeting}", precision_for(shop.profile.device))
+    spawn(_worker, shared, shop.profile.workers)  # type: ignore[no-untyped-call]
 
 
 def make_mini(shop: Workshop) -> None:
     """Run every stage that is not finished."""
     profile, work = shop.profile, shop.work
+    print(f"precision: {precision_for(profile.device)}", flush=True)
     stages: list[tuple[str, Budget | None, Callable[[], object]]] = [
         ("tiles", None, lambda: make_tiles(shop)),
         (

@@ -9,7 +9,7 @@ from training.loop import Budget
 
 @dataclass(frozen=True)
 class TrainingProfile:
-    """Sizes of the data and budgets of the stages.
+    """Sizes of the data and budgets of the stages; `sample_side` is the size of a sample picture in pixels.
 
     `workers` processes train the UNet and the ControlNet together, with the mean of their gradients; on a
     CPU two single-threaded ones get more done than one with two threads, and suffer less from other work.
@@ -21,6 +21,7 @@ class TrainingProfile:
     latents: int
     pieces: int
     prior: int
+    sample_side: int
     vae: Budget
     text: Budget
     decoder: Budget
@@ -40,6 +41,7 @@ PROFILES: Mapping[str, TrainingProfile] = MappingProxyType(
             latents=320,
             pieces=1600,
             prior=600,
+            sample_side=192,
             vae=Budget(NO_LIMIT, 22, 8, 1.5e-3),
             text=Budget(NO_LIMIT, 12, 32, 2e-3),
             decoder=Budget(NO_LIMIT, 6, 8, 1e-3),
@@ -54,6 +56,7 @@ PROFILES: Mapping[str, TrainingProfile] = MappingProxyType(
             latents=1200,
             pieces=4000,
             prior=1500,
+            sample_side=192,
             vae=Budget(NO_LIMIT, 4, 64, 1.5e-3),
             text=Budget(NO_LIMIT, 1, 256, 2e-3),
             decoder=Budget(NO_LIMIT, 1, 64, 1e-3),

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionXLPipeline
 
-from training.loop import autocast
+from training.precision import autocast
 from training.sheets import to_pictures, write_sheet
 from training.text import TextEncoders
 from training.unet import make_scheduler
@@ -23,9 +23,9 @@ PROMPTS = (
 
 
 def sample_writer(
-    vae: Any, tokenizer: Any, encoders: TextEncoders, device: str
+    vae: Any, tokenizer: Any, encoders: TextEncoders, device: str, side: int
 ) -> Callable[[Any, Path], None]:
-    """A function that draws PROMPTS with a UNet and writes them as a sheet."""
+    """A function that draws PROMPTS with a UNet, `side` pixels square, and writes them as a sheet."""
 
     def show(unet: Any, path: Path) -> None:
         pipeline = StableDiffusionXLPipeline(
@@ -37,8 +37,8 @@ def sample_writer(
         with autocast(device):
             pixels = pipeline(
                 list(PROMPTS),
-                height=192,
-                width=192,
+                height=side,
+                width=side,
                 original_size=(1024, 1024),
                 target_size=(1024, 1024),
                 num_inference_steps=16,

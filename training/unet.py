@@ -20,13 +20,13 @@ from training.loop import (
     Average,
     Budget,
     Stage,
-    autocast,
     load_weights,
     optimize,
     plain_attention,
     run,
     worker,
 )
+from training.precision import autocast, precision_for
 from training.text import PROJECTION, WIDTH_G, WIDTH_L, TextEncoders
 from training.vae import LATENT_CHANNELS
 
@@ -144,7 +144,9 @@ def train_unet(
     unet = make().to(denoising.device)
     optimizer = torch.optim.AdamW(unet.parameters(), budget.rate, (0.9, 0.99), weight_decay=0.01)
     average = Average(unet)
-    stage = Stage("unet", folder, budget, {"unet": unet}, {"unet": optimizer}, average)
+    stage = Stage(
+        "unet", folder, budget, {"unet": unet}, {"unet": optimizer}, average, precision_for(denoising.device)
+    )
 
     def predict(
         noisy: torch.Tensor,

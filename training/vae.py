@@ -19,7 +19,8 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from training.data import STYLES, TILE, TileStore
-from training.loop import Average, Budget, Stage, autocast, load_weights, optimize, run, worker
+from training.loop import Average, Budget, Stage, load_weights, optimize, run, worker
+from training.precision import autocast, precision_for
 from training.sheets import to_pictures, to_tensor, write_sheet
 
 CROP = 64
@@ -79,6 +80,7 @@ def train_vae(
             "critic": torch.optim.AdamW(critic.parameters(), budget.rate, (0.5, 0.99)),
         },
         Average(vae),
+        precision_for(device),
     )
     shown = random_crops(store, np.random.default_rng(0), 6, 2 * CROP)
 
