@@ -5,7 +5,6 @@ is a literal.
 """
 
 import shutil
-import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path as LocalPath
@@ -20,7 +19,9 @@ from plitka.heap import release_free_memory
 from plitka.http_inputs import refuse_null
 from plitka.metrics import request_metrics
 from plitka.monitor import ResourceMonitor
+from plitka.own_folders import named_when_full, own_folder
 from plitka.request import parse_inputs
+from plitka.whole_files import write_whole
 from plitka.workspace import Workspace
 
 
@@ -33,14 +34,15 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
         name = engine_name_from_environment()
         self.workspace = Workspace()
         self.cog_folders = CogFolders()
+        self.cog_folders.check()
         with fetched(weights) as local_weights:
             self.engine = load_engine(name, weights=local_weights)
         self.monitor = ResourceMonitor(device_of(name))
         self.monitor.start_monitoring()
 
     def healthcheck(self) -> bool:
-        """False after an error that only a new process can mend."""
-        return self.engine.is_healthy()
+        """False after an error that only a new process can mend, or if Cog could not take a prediction on."""
+        return self.engine.is_healthy() and self.cog_folders.is_usable()
 
     @streaming  # type: ignore[untyped-decorator]
     def run(
@@ -101,15 +103,6 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
             self.record_metric(name, value)
 
 
-def write_whole(file: LocalPath, data: bytes) -> None:
-    """Write a file, or leave none: half a picture on a full disk only keeps it full."""
-    try:
-        file.write_bytes(data)
-    except BaseException:
-        file.unlink(missing_ok=True)
-        raise
-
-
 @contextmanager
 def fetched(weights: Path | None) -> Iterator[LocalPath | None]:
     """The local path of `COG_WEIGHTS`; if it is a URL, a download that lives as long as the `with`."""
@@ -118,8 +111,8 @@ def fetched(weights: Path | None) -> Iterator[LocalPath | None]:
         yield None if path is None else LocalPath(path)
         return
     # A folder of our own: a download that breaks off leaves nothing that a later start could find.
-    with tempfile.TemporaryDirectory(prefix="plitka-download-") as folder:
-        archive = LocalPath(folder) / "weights"
-        with archive.open("wb") as file:
+    with own_folder("plitka-download-") as folder:
+        archive = folder / "weights"
+        with named_when_full(folder), archive.open("wb") as file:
             shutil.copyfileobj(path.fileobj, file)
         yield archive

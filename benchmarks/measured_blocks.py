@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from plitka.whole_files import write_whole
+
 
 def write_block(page: Path, name: str, text: str) -> None:
     """Replace the block `name` of a page. Raises ValueError if the page has none."""
@@ -12,4 +14,4 @@ def write_block(page: Path, name: str, text: str) -> None:
     if not count:
         raise ValueError(f"{page} has no block {name}")
     if new != old:
-        page.write_text(new, encoding="utf-8")
+        write_whole(page, new.encode())

@@ -9,6 +9,8 @@ import importlib.metadata
 import re
 from pathlib import Path
 
+from plitka.whole_files import write_whole
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/components.md"
 PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s\\]+)", re.MULTILINE)
@@ -55,7 +57,7 @@ def main() -> None:
     """Write the page."""
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     rows = [f"| {name} | {version} | {licence_of(name)} |" for name, version in PIN.findall(lock)]
-    PAGE.write_text(HEADER + "\n".join(rows) + "\n", encoding="utf-8")
+    write_whole(PAGE, (HEADER + "\n".join(rows) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from plitka.metadata import Provenance
 from plitka.metrics import METRICS
 from plitka.palette import PALETTE, PaletteColor, delta_e00, resolve
 from plitka.schema import SCHEMA_FILE
+from plitka.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
@@ -206,7 +207,7 @@ def _write(name: str, fresh: str) -> None:
     path = ROOT / name
     is_stale = not path.is_file() or path.read_text(encoding="utf-8") != fresh
     if is_stale:
-        path.write_text(fresh, encoding="utf-8")
+        write_whole(path, fresh.encode())
     print(f"{name}: {'written' if is_stale else 'up to date'}")
 
 

@@ -1,5 +1,18 @@
-"""`python -m plitka`: the command line, by the interpreter that is already chosen."""
+"""The command's first lines, for `plitka` and for `python -m plitka`."""
 
-from plitka.cli import app
+import signal
+import sys
 
-app()
+
+def main() -> int:
+    """Run the command line; returns the exit status."""
+    # Until the rest is loaded there is nothing to tidy up, so Ctrl-C may end the process on the spot.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from plitka.process import run
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

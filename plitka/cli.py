@@ -7,17 +7,17 @@ option that cannot be served. Results go to standard output, errors and progress
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
 import plitka
 from plitka.engines import DEFAULT_ENGINE, ENGINE_VARIABLE, RENDER, EngineName
+from plitka.failures import FAILURE, exit_status, fail, messages
+from plitka.memory_errors import check_room_for_libraries
 from plitka.report import (
     PrintableErrors,
     colors_table,
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from plitka.engine import Engine
     from plitka.request import TileRequest
 
-FAILURE, BAD_REQUEST = 1, 2
-
 app = typer.Typer(
     cls=PrintableErrors,
     help="Pictures of pressed rubber tiles with exactly the colour mix that was asked for.",
@@ -48,7 +46,6 @@ models = typer.Typer(help="The weights of an engine.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
 results = Console()
-messages = Console(stderr=True)
 
 
 Params = Annotated[
@@ -81,6 +78,7 @@ def main(
     if version:
         say(results, f"plitka {plitka.__version__}")
         raise typer.Exit
+    check_room_for_libraries()
 
 
 @app.command()
@@ -128,6 +126,7 @@ def plan(
     from plitka.command_input import read_request
     from plitka.plan import plan_for
     from plitka.views import draw_views
+    from plitka.whole_files import write_whole
 
     with exit_status():
         request = read_request(params, colors, angle, quality, seed)
@@ -135,7 +134,7 @@ def plan(
         tile = plan_for(request)
         out.mkdir(parents=True, exist_ok=True)
         for filename, data in draw_views(request, tile, int(size)):
-            (out / filename).write_bytes(data)
+            write_whole(out / filename, data)
             say(results, str(out / filename))
         results.print(plan_table(request.mix, tile.shares(int(size))))
 
@@ -199,10 +198,11 @@ def schema(
     from plitka.schema import SCHEMA_FILE, install_schema, is_current
     from plitka.serve import ROOT
 
-    if check and not is_current(ROOT):
-        fail(f"{ROOT / SCHEMA_FILE} does not fit predict.py; run: plitka schema", status=FAILURE)
-    changed = not check and install_schema(ROOT)
-    say(results, f"{ROOT / SCHEMA_FILE}: {'written' if changed else 'up to date'}")
+    with exit_status():
+        if check and not is_current(ROOT):
+            fail(f"{ROOT / SCHEMA_FILE} does not fit predict.py; run: plitka schema", status=FAILURE)
+        changed = not check and install_schema(ROOT)
+        say(results, f"{ROOT / SCHEMA_FILE}: {'written' if changed else 'up to date'}")
 
 
 @models.command("list")
@@ -267,13 +267,14 @@ def draw(request: TileRequest, engine: Engine, folder: Path) -> tuple[HeldPictur
     Returns the final picture with what was measured in it, and the seconds that all files took.
     """
     from plitka.generate import generate as draw_files
+    from plitka.whole_files import write_whole
 
     held, seconds = [], 0.0
     files = draw_files(request, engine)
     folder.mkdir(parents=True, exist_ok=True)
     for result in files:
         path = folder / result.filename
-        path.write_bytes(result.data)
+        write_whole(path, result.data)
         say(results, picture_line(result, path))
         held += [result.colors] if result.colors else []
         seconds = result.metrics.get("timing.total", seconds)
@@ -285,29 +286,3 @@ def say_notices(request: TileRequest) -> None:
     for notice in request.notices:
         say(messages, f"note: {notice}", style="yellow")
     say(messages, f"seed {request.seed}")
-
-
-@contextmanager
-def exit_status() -> Iterator[None]:
-    """Turn the errors that people can mend into one message and the exit status for them."""
-    from plitka.device import DeviceError
-    from plitka.engine import DrawingError
-    from plitka.engines import EngineError
-    from plitka.errors import RequestError, ServeError
-    from plitka.metadata import MetadataError
-    from plitka.weight_files import ModelFileError
-
-    try:
-        yield
-    except RequestError as error:
-        fail(*str(error).split("\n"), status=BAD_REQUEST)
-    except MetadataError as error:
-        fail(str(error), status=BAD_REQUEST)
-    except (EngineError, ServeError, ModelFileError, DeviceError, DrawingError, OSError) as error:
-        fail(str(error), status=FAILURE)
-
-
-def fail(*lines: str, status: int) -> NoReturn:
-    """Say what is wrong and leave."""
-    say(messages, *lines, style="red")
-    raise typer.Exit(status)

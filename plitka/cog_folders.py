@@ -1,8 +1,20 @@
-"""The folders that Cog's server makes for every prediction and leaves behind, empty."""
+"""The folders that Cog's server makes for every prediction and leaves behind, empty.
 
+Where it cannot make one, it stays busy for good, so that has to be known before it tries.
+"""
+
+import logging
+import os
+import shutil
+import stat
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+
+from plitka.own_folders import FolderError, reason
+
+log = logging.getLogger(__name__)
 
 # Fixed in the server, whatever TMPDIR says.
 FOLDER = Path("/tmp/coglet/predictions")
@@ -18,6 +30,39 @@ class CogFolders:
     def __init__(self, folder: Path = FOLDER) -> None:
         self._folder = folder
         self._next_sweep = 0.0
+
+    def check(self) -> None:
+        """Make and remove what the server makes for a prediction.
+
+        Raises:
+            FolderError: It cannot be made, or not by this user alone: the folder is a link, no folder, or
+                another user's.
+        """
+        try:
+            for folder in (self._folder.parent, self._folder):
+                _refuse_strange(folder)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            trial = Path(tempfile.mkdtemp(prefix="plitka-trial-", dir=self._folder))
+            try:
+                for part in PARTS:
+                    (trial / part).mkdir()
+            finally:
+                shutil.rmtree(trial, ignore_errors=True)
+        except OSError as error:
+            raise FolderError(
+                f"{self._folder}: Cog's server cannot make its folder for a prediction in there: "
+                f"{reason(error, _nearest(self._folder))}. Free space there or make it writable; if it is a "
+                f"leftover, remove {self._folder.parent}, which is made anew when it is needed"
+            ) from error
+
+    def is_usable(self) -> bool:
+        """Whether the server could make the folders of a prediction now; if not, the log says why."""
+        try:
+            self.check()
+        except FolderError as error:
+            log.error("%s", error)
+            return False
+        return True
 
     def sweep(self) -> None:
         """Remove what is old; looks at most every ten minutes, since there may be thousands."""
@@ -40,3 +85,22 @@ def _remove_empty(prediction: Path) -> None:
         with suppress(FileNotFoundError):
             (prediction / part).rmdir()
     prediction.rmdir()
+
+
+def _refuse_strange(folder: Path) -> None:
+    """Raise OSError for what lies there if it is not a folder of ours: others could lead the server away."""
+    try:
+        status = folder.lstat()
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError(0, f"{folder} is a link to another place")
+    if not stat.S_ISDIR(status.st_mode):
+        raise OSError(0, f"{folder} is no folder")
+    if status.st_uid not in (os.geteuid(), 0):
+        raise OSError(0, f"{folder} belongs to another user, number {status.st_uid}")
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder or the first one above it that is there."""
+    return folder if folder.exists() or folder == folder.parent else _nearest(folder.parent)

@@ -6,7 +6,6 @@ torch and the libraries are imported when a function needs them.
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from plitka.device import DeviceInfo
 from plitka.models import Adapters, EngineFiles
+from plitka.own_folders import named_when_full, own_folder
 from plitka.weight_files import hash_file, unpack_weights
 
 if TYPE_CHECKING:
@@ -59,9 +59,10 @@ def opened_weights(weights: Path | None) -> Iterator[Path | None]:
     if weights is None or weights.is_dir():
         yield weights
         return
-    with tempfile.TemporaryDirectory(prefix="plitka-weights-") as folder:
-        unpack_weights(weights, Path(folder))
-        yield Path(folder)
+    with own_folder("plitka-weights-") as folder:
+        with named_when_full(folder):
+            unpack_weights(weights, folder)
+        yield folder
 
 
 def load_adapters(

@@ -12,12 +12,15 @@ import json
 import textwrap
 import typing
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import cog
 from cog.input import FieldInfo
+
+from plitka.whole_files import write_whole
 
 SCHEMA_FILE = Path(".cog/openapi_schema.json")
 PREDICTOR_FILE, PREDICTOR_CLASS = "predict.py", "OptimizedPredictor"
@@ -46,20 +49,48 @@ def schema_text(root: Path) -> str:
     return json.dumps(openapi_schema(run), indent=2, ensure_ascii=False) + "\n"
 
 
+class SchemaError(RuntimeError):
+    """The schema's file does not fit the predictor and cannot be written anew."""
+
+
 def is_current(root: Path) -> bool:
-    """Whether the schema in `root` fits the predictor there."""
-    path = root / SCHEMA_FILE
-    return path.is_file() and path.read_text(encoding="utf-8") == schema_text(root)
+    """Whether the schema in `root` says of the predictor there what is so, in whatever layout."""
+    try:
+        found = _meaning((root / SCHEMA_FILE).read_bytes())
+    # A file that cannot be read as JSON, for any reason, fits nothing.
+    except (OSError, ValueError, ArithmeticError, RecursionError):
+        return False
+    return found == _meaning(schema_text(root).encode())
 
 
 def install_schema(root: Path) -> bool:
-    """Write the schema where a server that runs in `root` looks for it. True if the file had to change."""
+    """Write the schema where a server that runs in `root` looks for it. True if the file had to change.
+
+    Raises:
+        SchemaError: It had to, and cannot be written.
+    """
     if is_current(root):
         return False
     path = root / SCHEMA_FILE
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(schema_text(root), encoding="utf-8")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, schema_text(root).encode())
+    except OSError as error:
+        raise SchemaError(
+            f"{path}: the file does not fit {PREDICTOR_FILE} and cannot be written: {error.strerror}. "
+            "Run `plitka schema` where it can"
+        ) from error
     return True
+
+
+def _meaning(text: bytes) -> Any:
+    """A JSON document without its layout: `1` is `1.0`, and neither is `true`."""
+    return json.loads(text, parse_int=_number, parse_float=_number)
+
+
+def _number(text: str) -> tuple[Decimal]:
+    # Wrapped, since Python takes True and 1 for equal.
+    return (Decimal(text),)
 
 
 def _load_predictor(root: Path) -> ModuleType:

@@ -7,9 +7,10 @@ disk without a write is seen by `plitka models verify`, which always reads every
 
 import json
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+from plitka.whole_files import write_whole
 
 RECORD_NAME = ".verified.json"
 
@@ -34,13 +35,7 @@ class VerifiedFiles:
         """Remember that the file has this hash; the record is replaced whole or not at all."""
         self._stamps[self._key(path)] = _stamp(path, sha256)
         with suppress(OSError):
-            file, name = tempfile.mkstemp(prefix=RECORD_NAME, dir=self._folder)
-            try:
-                with os.fdopen(file, "w") as record:
-                    json.dump(self._stamps, record, indent=1)
-                Path(name).replace(self._folder / RECORD_NAME)
-            finally:
-                Path(name).unlink(missing_ok=True)
+            write_whole(self._folder / RECORD_NAME, json.dumps(self._stamps, indent=1).encode())
 
     def _key(self, path: Path) -> str:
         return os.path.relpath(path, self._folder)

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
+from plitka.own_folders import FULL
+
 GIT_LFS_SIGNATURE = b"version https://git-lfs"
 # The format's own limit on its header.
 MAX_HEADER_BYTES = 100_000_000
@@ -120,6 +122,8 @@ def unpack_weights(archive: Path, target: Path) -> None:
         raise
     # Of a damaged, encrypted or exotic archive the libraries let through what their decompressors raise.
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         raise ModelFileError(archive, f"the archive cannot be read ({in_one_line(error)})", remedy) from error
 
 

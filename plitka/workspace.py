@@ -1,63 +1,64 @@
 """Folders for output files, one per prediction, that nobody has to remember to delete.
 
 The Cog server reads the files of a prediction and never removes them, so they are swept when the next
-prediction starts. Several servers may share one temporary folder: each holds a lock on its own root, and a
-root whose lock is free belonged to a process that is gone.
+prediction starts. Several servers may share one temporary folder: each has a folder of its own there.
 """
 
-import fcntl
 import shutil
 import tempfile
-import weakref
-from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
-ROOT_PREFIX = "plitka-"
-LOCK_SUFFIX = ".lock"
+from plitka.own_folders import OwnFolder, unusable
+from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE
+
+# No file is larger than its pixels: preview, final picture and colour map, and what is said in each.
+BLOCK_BYTES = 2**20
+ROOM_BYTES = 3 * (PREVIEW_SIZE**2 + 2 * FINAL_SIZE**2) + BLOCK_BYTES
 
 
 class Workspace:
-    """The output folders of one process, under the system's temporary folder (`TMPDIR`)."""
+    """The output folders of one process, under the system's temporary folder (`TMPDIR`).
+
+    Raises:
+        FolderError: Here and from `new_folder`, if the files of a prediction would not fit in there.
+    """
 
     def __init__(self, parent: Path | None = None) -> None:
-        parent = parent or Path(tempfile.gettempdir())
-        _sweep_abandoned(parent)
-        # Held before its root exists: no other process can take a new root for an abandoned one.
-        self._lock = tempfile.NamedTemporaryFile(  # noqa: SIM115
-            prefix=ROOT_PREFIX, suffix=LOCK_SUFFIX, dir=parent, delete=False
-        )
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self.root = Path(self._lock.name).with_suffix("")
-        self.root.mkdir(mode=0o700)
-        self._remove = weakref.finalize(self, _remove, self.root, self._lock)
+        self._parent = parent
+        self._own = OwnFolder(parent=parent)
+        _check_room(self.root)
+
+    @property
+    def root(self) -> Path:
+        """The folder of this process, in which the others are made."""
+        return self._own.path
 
     def new_folder(self) -> Path:
         """Sweep the folders of earlier predictions and make an empty one."""
-        # Somebody may have cleaned the temporary folder under a server that lives for weeks.
-        self.root.mkdir(mode=0o700, exist_ok=True)
-        self.sweep()
+        if self._own.is_there():
+            self.sweep()
+        else:
+            self._own.close()
+            self._own = OwnFolder(parent=self._parent)
+        _check_room(self.root)
         return Path(tempfile.mkdtemp(dir=self.root))
 
     def sweep(self) -> None:
         """Remove every folder handed out so far."""
-        for folder in self.root.iterdir():
-            shutil.rmtree(folder, ignore_errors=True)
+        for entry in self.root.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
 
     def close(self) -> None:
         """Remove everything; happens by itself when the process ends in order."""
-        self._remove()
+        self._own.close()
 
 
-def _sweep_abandoned(parent: Path) -> None:
-    for lock_path in parent.glob(f"{ROOT_PREFIX}*{LOCK_SUFFIX}"):
-        # An OSError: the lock is held by a living process, or the file is another user's.
-        with suppress(OSError), lock_path.open("r+b") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(lock_path.with_suffix(""), lock)
-
-
-def _remove(root: Path, lock: IO[bytes]) -> None:
-    shutil.rmtree(root, ignore_errors=True)
-    root.with_name(root.name + LOCK_SUFFIX).unlink(missing_ok=True)
-    lock.close()
+def _check_room(root: Path) -> None:
+    """Raise FolderError unless the largest files would fit: better before they are drawn than after."""
+    try:
+        with tempfile.TemporaryFile(dir=root, buffering=0) as trial:
+            for _ in range(0, ROOM_BYTES, BLOCK_BYTES):
+                trial.write(bytes(BLOCK_BYTES))
+    except OSError as error:
+        raise unusable(root, error) from error

@@ -8,6 +8,7 @@ same bytes. JPEG at full colour resolution, because colour is what they are look
 
 import argparse
 import functools
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -26,6 +27,7 @@ from plitka.plan import TilePlan, make_plan, plan_for
 from plitka.profiles import FINAL_SIZE
 from plitka.request import TileRequest, parse_request
 from plitka.swatch import draw_swatch
+from plitka.whole_files import write_whole
 
 FOLDER = Path(__file__).resolve().parent
 MIXING_TABLE = "mixing_table.jpg"
@@ -62,7 +64,9 @@ def main() -> None:
     for name, picture in reference_pictures():
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path, "JPEG", **jpeg_options(name))
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", **jpeg_options(name))
+        write_whole(path, buffer.getvalue())
         print(f"{path.stat().st_size / 1024:7.0f} KiB  {path}")
 
 

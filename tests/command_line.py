@@ -12,6 +12,8 @@ REQUEST = {
     "seed": 11,
 }
 PARAMS = json.dumps(REQUEST)
+COMMAND = [sys.executable, "-m", "plitka"]
+DRAWING = ("generate", "--colors", "60% black, 40% white", "--seed", "1")
 FILES = ["colormap.png", "final.png", "preview.png"]
 
 
@@ -23,7 +25,7 @@ def request_in(path):
     return json.loads(read_provenance(path).request)
 
 
-def run_process(*arguments, code=None, **options):
-    """`plitka` in a process of its own, or `code` in its place."""
-    command = [sys.executable, *(["-c", code] if code else ["-m", "plitka"]), *arguments]
+def run_process(*arguments, code=None, line=None, **options):
+    """`plitka` in a process of its own, or in its place `code` or a whole command line."""
+    command = line or [sys.executable, *(["-c", code] if code else ["-m", "plitka"]), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)

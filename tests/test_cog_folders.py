@@ -1,4 +1,4 @@
-"""Folders that Cog's server leaves for every prediction: they do not fill the disk in the end."""
+"""Folders that Cog's server makes for every prediction: it can, and they do not fill the disk in the end."""
 
 import os
 import time
@@ -6,10 +6,12 @@ import uuid
 from pathlib import Path
 
 import pytest
+from disks import Disk, small_disk
 from door import Door, run
 
 from plitka import cog_folders
 from plitka.cog_folders import FOLDER, LEFT_SECONDS, PARTS, SWEEP_SECONDS, CogFolders
+from plitka.own_folders import FolderError
 
 
 def leave(folder, name, age_seconds):
@@ -84,3 +86,50 @@ def test_the_server_makes_its_folders_where_they_are_swept(render_server):
     assert render_server.post({"colors": "black"}, id=name).json()["id"] == name
     left = sorted(path.relative_to(FOLDER / name) for path in (FOLDER / name).rglob("*"))
     assert left == [Path(part) for part in PARTS]
+
+
+# Whether the server could make them
+
+
+def test_a_check_makes_what_is_missing_and_leaves_nothing_in_it(tmp_path):
+    folders = CogFolders(tmp_path / "coglet" / "predictions")
+    folders.check()
+    assert list((tmp_path / "coglet" / "predictions").iterdir()) == []
+    assert folders.is_usable()
+
+
+@pytest.mark.parametrize("name", ["coglet", "coglet/predictions"])
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "file", "other user's"])
+def test_what_is_no_folder_of_ours_is_named(tmp_path, name, kind, caplog):
+    place = tmp_path / name
+    place.parent.mkdir(exist_ok=True)
+    (tmp_path / "elsewhere").mkdir()
+    if kind == "file":
+        place.touch()
+    elif kind == "other user's":
+        if os.geteuid() != 0:
+            pytest.skip("only root can give a folder away")
+        place.mkdir()
+        os.chown(place, 12345, 12345)
+    else:
+        place.symlink_to(tmp_path / ("elsewhere" if kind == "link" else "nothing"))
+    folders = CogFolders(tmp_path / "coglet" / "predictions")
+    with pytest.raises(
+        FolderError, match=rf"coglet/predictions: .*: {place} (is|belongs).* remove {tmp_path}"
+    ):
+        folders.check()
+    assert not folders.is_usable()
+    assert str(place) in caplog.text
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(Disk.fill_inodes, "No inodes left on device"), (Disk.make_read_only, "Read-only file system")],
+)
+def test_a_disk_that_takes_no_folder_is_named(tmp_path, spoil, reason):
+    with small_disk(tmp_path / "disk") as disk:
+        folders = CogFolders(disk.path / "coglet" / "predictions")
+        spoil(disk)
+        with pytest.raises(FolderError, match=rf"coglet/predictions: .*: {reason}.*Free"):
+            folders.check()

@@ -1,69 +1,227 @@
-"""A disk that is full, read-only or swept under the server, a broken download, a clock that jumps."""
+"""Disks that are really full, without inodes or read-only; a broken download, a clock that jumps."""
 
-import errno
 import itertools
+import json
 import os
+import re
 import time
 from pathlib import Path
 
 import pytest
 from cog_server import as_json
-from door import Door, predict, run
+from command_line import run_process
+from disks import Disk, small_disk
+from door import DEFAULTS, Door, predict, run
 
-from plitka import generate
+from plitka import generate, schema
 from plitka.engine import RenderEngine
+from plitka.loading import opened_weights
+from plitka.own_folders import FolderError
 from plitka.request import parse_request
+from plitka.serve import ROOT
+from plitka.verified import RECORD_NAME, VerifiedFiles
+from plitka.workspace import ROOM_BYTES, Workspace
+
+FULL, READ_ONLY = "No space left on device", "Read-only file system"
+COMMANDS = {
+    "generate": ("generate", "--colors", "60% black, 40% white"),
+    "plan": ("plan", "--colors", "60% black, 40% white"),
+    "demo": ("demo", "--tiles", "1"),
+}
 
 
-def test_a_full_disk_is_named_and_keeps_no_half_file(tmp_path, monkeypatch):
-    door, write = Door(tmp_path), Path.write_bytes
+@pytest.fixture
+def disk(tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        yield disk
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# The command line
+
+
+def draw(name, folder, *options):
+    return run_process(*COMMANDS[name], "-o", str(folder), *options)
+
+
+def assert_one_sentence(done, *texts):
+    """Exit status 1 and, at the end of the messages, one line with these texts."""
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert all(text in last for text in texts), done.stderr
+    assert "Errno" not in done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_full_disk_leaves_whole_files_and_says_which_it_could_not_write(name, disk, tmp_path):
+    """Whatever room there is: each file is the new one or the older one, never a part of one."""
+    seed = () if name == "demo" else ("--seed", "1")
+    assert draw(name, tmp_path / "new", *seed).returncode == 0
+    new = contents(tmp_path / "new")
+    old = dict.fromkeys(new, b"older " * 1000)
+    sizes = list(itertools.accumulate(len(data) for data in new.values()))
+    frees = (0, sizes[0], sizes[-1] // 2, sizes[-1]) if name == "generate" else (sizes[-1] // 2 - 1,)
+    for free in frees:
+        for path, data in old.items():
+            (disk.path / path).parent.mkdir(parents=True, exist_ok=True)
+            (disk.path / path).write_bytes(data)
+        disk.fill(free + 4096)
+        done = draw(name, disk.path, *seed)
+        disk.empty()
+        found = contents(disk.path)
+        assert found.keys() == new.keys()
+        assert all(found[path] in (old[path], new[path]) for path in new)
+        if free < sizes[-1] // 2:
+            assert_one_sentence(done, FULL, str(disk.path))
+            (named,) = re.findall(re.escape(str(disk.path)) + r"/(\S+):", done.stderr)
+            assert found[named] == old[named]
+
+
+def test_the_preview_stays_when_the_final_picture_finds_no_room(disk):
+    assert draw("generate", disk.path, "--seed", "1").returncode == 0
+    before = contents(disk.path)
+    disk.fill(len(before["preview.png"]) * 2)
+    done = draw("generate", disk.path, "--seed", "2")
+    assert_one_sentence(done, FULL, "final.png")
+    disk.empty()
+    after = contents(disk.path)
+    assert after["preview.png"] != before["preview.png"]
+    assert {**after, "preview.png": b""} == {**before, "preview.png": b""}
+    assert "preview" in done.stdout
+    assert "final" not in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("reason", [FULL, READ_ONLY])
+def test_a_folder_that_cannot_be_made_is_named(name, reason, disk):
+    if reason == FULL:
+        disk.fill_inodes()
+    else:
+        disk.make_read_only()
+    assert_one_sentence(draw(name, disk.path / "out"), reason, str(disk.path / "out"))
+    assert not (disk.path / "out").exists()
+
+
+# The predictor
+
+
+def test_a_full_disk_fails_the_prediction_before_anything_is_drawn(disk):
+    door = Door(disk.path)
     expected = [Path(file).read_bytes() for file in run(door)]
-
-    def full(self, data):
-        write(self, data[:100])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
-        with pytest.raises(OSError, match=r"No space left on device: .*preview\.png"):
-            run(door)
-    assert [path for path in door.workspace.root.rglob("*") if path.is_file()] == []
+    disk.fill(ROOM_BYTES // 2)
+    drawn = []
+    door.engine.draw = lambda job: iter(drawn.append(job) or ())
+    with pytest.raises(FolderError, match=rf"{re.escape(str(disk.path))}.*: {FULL}. Free"):
+        run(door)
+    assert drawn == []
+    assert [path for path in door.workspace.root.rglob("*/*") if path.is_file()] == []
+    disk.empty()
+    del door.engine.draw
     assert [Path(file).read_bytes() for file in run(door)] == expected
 
 
-def test_a_temp_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
-    door = Door(tmp_path)
-
-    def refuse(*given, **options):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(door.workspace.root))
-
-    with monkeypatch.context() as patch:
-        patch.setattr("tempfile.mkdtemp", refuse)
-        with pytest.raises(OSError, match=r"Read-only file system: .*plitka-"):
-            run(door)
+def test_a_disk_that_gets_full_meanwhile_keeps_no_half_file(disk):
+    door = Door(disk.path)
+    files = door.run(as_json(), **DEFAULTS)
+    preview = Path(next(files))
+    disk.fill()
+    with pytest.raises(OSError, match=rf"{FULL}: .*final\.png"):
+        next(files)
+    assert [path.name for path in preview.parent.iterdir()] == ["preview.png"]
+    disk.empty()
     assert len(run(door)) == 3
+
+
+def test_a_disk_without_inodes_fails_the_prediction_and_the_next_one_is_drawn(disk):
+    door = Door(disk.path)
+    disk.fill_inodes()
+    with pytest.raises(FolderError, match="No inodes left on device"):
+        run(door)
+    disk.empty()
+    assert len(run(door)) == 3
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (Disk.fill, FULL),
+        (Disk.fill_inodes, "No inodes left on device"),
+        (Disk.make_read_only, READ_ONLY),
+        (lambda disk: disk.path.joinpath("none").rmdir(), "No such file or directory"),
+    ],
+)
+def test_a_temp_folder_of_no_use_stops_the_start_by_name(disk, spoil, reason, monkeypatch):
+    """Never another folder in its place, as the standard library would take."""
+    (disk.path / "none").mkdir()
+    folder = disk.path / "none" if "such" in reason else disk.path
+    monkeypatch.setenv("TMPDIR", str(folder))
+    spoil(disk)
+    with pytest.raises(FolderError, match=rf"^{folder}: .*{reason}.*TMPDIR"):
+        Workspace()
 
 
 def test_a_temp_folder_cleaned_under_the_server_is_made_again(tmp_path):
     door = Door(tmp_path)
-    door.workspace.root.rmdir()
-    assert len(run(door)) == 3
+    for clean in (lambda root: os.system(f"rm -r {root}"), lambda root: next(root.glob(".*")).unlink()):
+        clean(door.workspace.root)
+        assert len(run(door)) == 3
 
 
-def test_a_download_that_breaks_off_leaves_nothing_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+# The other files
+
+
+def test_the_record_of_checked_files_and_the_schema_stay_whole(disk):
+    model = disk.path / "model.safetensors"
+    model.write_bytes(b"weights")
+    VerifiedFiles(disk.path).add(model, "a" * 64)
+    (disk.path / schema.PREDICTOR_FILE).write_bytes((ROOT / schema.PREDICTOR_FILE).read_bytes())
+    schema.install_schema(disk.path)
+    (disk.path / schema.SCHEMA_FILE).write_text("{}")
+    before = contents(disk.path)
+    disk.fill()
+    VerifiedFiles(disk.path).add(model, "b" * 64)
+    with pytest.raises(schema.SchemaError, match=rf"openapi_schema\.json: .*: {FULL}\. Run"):
+        schema.install_schema(disk.path)
+    disk.empty()
+    assert contents(disk.path) == before
+    assert json.loads(before[RECORD_NAME])
+
+
+def test_weights_that_do_not_fit_when_unpacked_name_the_folder(disk, tmp_path, monkeypatch):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "w.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("lora.safetensors", bytes(2**20))
+    monkeypatch.setenv("TMPDIR", str(disk.path))
+    disk.fill(2**19)
+    with pytest.raises(FolderError, match=f"{FULL}.*TMPDIR"), opened_weights(tmp_path / "w.zip"):
+        pass
+    disk.empty()
+    assert list(disk.path.iterdir()) == []
+
+
+def test_a_download_that_does_not_fit_or_breaks_off_leaves_nothing_behind(disk, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(disk.path))
+    disk.fill(4 * 4096)
+    with pytest.raises(FolderError, match=f"{FULL}.*TMPDIR"), predict.fetched(DOWNLOAD):
+        pass
 
     def stop(source, target):
         target.write(b"half")
         raise OSError("connection reset")
 
+    disk.empty()
     monkeypatch.setattr(predict.shutil, "copyfileobj", stop)
-    with (
-        pytest.raises(OSError, match="connection reset"),
-        predict.fetched("data:application/x-tar;base64,dGFy"),
-    ):
+    with pytest.raises(OSError, match="connection reset"), predict.fetched(DOWNLOAD):
         pass
-    assert list(tmp_path.iterdir()) == []
+    assert list(disk.path.iterdir()) == []
+
+
+DOWNLOAD = "data:application/x-tar;base64," + "dGFy" * 10_000
 
 
 @pytest.mark.parametrize("hours", [-1, 1, 24 * 365])

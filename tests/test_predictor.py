@@ -31,7 +31,7 @@ def run(predictor, **inputs):
 
 
 def files_left(predictor):
-    return [path for path in predictor.workspace.root.rglob("*") if path.is_file()]
+    return [path for path in predictor.workspace.root.rglob("*/*") if path.is_file()]
 
 
 def test_files_are_named_after_what_they_show(predictor):

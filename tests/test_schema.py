@@ -6,6 +6,8 @@ import jsonschema
 import pytest
 from cog._inspector import create_predictor
 from cog.input import FieldInfo
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plitka import request as requests
 from plitka import schema
@@ -18,6 +20,15 @@ SOURCE = (ROOT / schema.PREDICTOR_FILE).read_text(encoding="utf-8")
 @pytest.fixture(scope="module")
 def committed():
     return json.loads((ROOT / schema.SCHEMA_FILE).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder with the predictor and its schema."""
+    folder = tmp_path_factory.mktemp("installed")
+    (folder / schema.PREDICTOR_FILE).write_text(SOURCE, encoding="utf-8")
+    schema.install_schema(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +48,59 @@ def test_schema_is_written_once_and_then_left_alone(tmp_path):
     assert not schema.install_schema(tmp_path)
     committed = (ROOT / schema.SCHEMA_FILE).read_bytes()
     assert (tmp_path / schema.SCHEMA_FILE).read_bytes() == committed
+
+
+@given(
+    indent=st.sampled_from([None, 0, 1, 4, "\t"]),
+    sort_keys=st.booleans(),
+    ensure_ascii=st.booleans(),
+    ends=st.sampled_from(["", "\n", "\r\n\r\n", " "]),
+    zero=st.sampled_from(["0.0", "0", "0e5", "-0", "0.00"]),
+)
+def test_another_layout_is_left_alone(installed, indent, sort_keys, ensure_ascii, ends, zero):
+    path = installed / schema.SCHEMA_FILE
+    document = json.loads((ROOT / schema.SCHEMA_FILE).read_bytes())
+    text = json.dumps(document, indent=indent, sort_keys=sort_keys, ensure_ascii=ensure_ascii)
+    assert '"default": 0.0' in text
+    path.write_text(ends + text.replace('"default": 0.0', f'"default": {zero}') + ends, encoding="utf-8")
+    before = path.stat(), path.read_bytes()
+    assert not schema.install_schema(installed)
+    assert (path.stat().st_mtime_ns, path.read_bytes()) == (before[0].st_mtime_ns, before[1])
+
+
+def leaves(value, path=()):
+    """The place of every value in a document that holds no others."""
+    if isinstance(value, dict | list) and value:
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path
+
+
+OTHERS = [None, True, False, 0, 1, 0.5, "", "x", [], {}, [0]]
+
+
+@given(st.data())
+def test_another_value_anywhere_is_seen(installed, data):
+    document = json.loads((ROOT / schema.SCHEMA_FILE).read_bytes())
+    *above, last = data.draw(st.sampled_from(sorted(leaves(document), key=str)))
+    place = document
+    for key in above:
+        place = place[key]
+    before = place[last]
+    different = [other for other in OTHERS if (other, type(other) is bool) != (before, type(before) is bool)]
+    place[last] = data.draw(st.sampled_from(different))
+    path = installed / schema.SCHEMA_FILE
+    path.write_text(json.dumps(document), encoding="utf-8")
+    assert schema.install_schema(installed)
+    assert schema.is_current(installed)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000, b"NaN", b"[1e99999999999999999999]"])
+def test_what_is_no_schema_is_written_anew(installed, content):
+    (installed / schema.SCHEMA_FILE).write_bytes(content)
+    assert schema.install_schema(installed)
+    assert schema.is_current(installed)
 
 
 def test_changed_predictor_makes_the_schema_stale(tmp_path):

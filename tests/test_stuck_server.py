@@ -1,36 +1,27 @@
 """A Cog server that loses its only slot: started again, on a file system that is really full."""
 
-import shutil
-import subprocess
-from pathlib import Path
-
 import httpx
 import psutil
 import pytest
 from cog_server import CogServer, as_json, pictures, wait_for
+from disks import small_disk
 from front import server_behind
 
+from plitka.cog_folders import FOLDER
 from plitka.gateway_relay import Predictions
 from plitka.stuck import StuckWatch
 
-# Its own /tmp/coglet, a few inodes large, which no other process sees.
-MOUNT = 'mount -t tmpfs -o size=64k,nr_inodes=10 plitka /tmp/coglet && exec "$@"'
-ALONE = ["unshare", "--mount", "sh", "-c", MOUNT, "sh"]
-FOLDER = "tmp/coglet"
 
-
-def may_mount():
-    Path("/tmp/coglet").mkdir(exist_ok=True)
-    if shutil.which("unshare") is None:
-        return False
-    return subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode == 0
+@pytest.fixture
+def disk():
+    """Cog's folder on a disk of a few inodes that this test alone sees."""
+    with small_disk(FOLDER.parent, inodes=10) as disk:
+        yield disk
 
 
 @pytest.fixture
-def server(tmp_path):
-    if not may_mount():
-        pytest.skip("only root may mount a file system of its own, with unshare of util-linux")
-    server = CogServer.start(tmp_path, "render", wrapper=ALONE)
+def server(disk, tmp_path):
+    server = CogServer.start(tmp_path, "render", wrapper=disk.space.inside())
     try:
         assert server.wait_until_started()["status"] == "READY"
         yield server
@@ -38,29 +29,16 @@ def server(tmp_path):
         server.stop()
 
 
-def fill(folder):
-    """Take every inode that is left."""
-    taken = []
-    with pytest.raises(OSError, match="No space left"):
-        while True:
-            file = folder / f"filler-{len(taken)}"
-            file.touch()
-            taken.append(file)
-    return taken
-
-
 @pytest.mark.parametrize("prefer", ["wait", "respond-async"])
-def test_server_whose_folder_was_full_draws_again_without_an_operator(server, prefer):
-    folder = Path(f"/proc/{server.process.pid}/root/{FOLDER}")
-    taken = fill(folder)
+def test_server_whose_folder_was_full_draws_again_without_an_operator(server, disk, prefer):
+    disk.fill_inodes()
     answer = httpx.post(
         f"{server.url}/predictions", json={"input": {}}, headers={"Prefer": prefer}, timeout=60
     )
     assert answer.status_code in (200, 202)
     assert server.health()["status"] == "BUSY"
     assert server.post({"colors": "black"}).status_code == 409
-    for file in taken:
-        file.unlink()
+    disk.empty()
     seen = []
 
     def draws():

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from plitka.whole_files import write_whole
 from training.export import PROFILES
 from training.loop import CHECKPOINT
 
@@ -86,7 +87,7 @@ def write_card(folder: Path, figures: Sequence[dict[str, Any]], work: Path, shor
         training="\n".join(_training(work)),
         shortcomings=shortcomings,
     )
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    write_whole(folder / "README.md", text.encode())
 
 
 def _training(work: Path) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionXLPipeline
 
+from plitka.whole_files import write_whole
 from training.text import TextEncoders
 from training.unet import make_scheduler
 
@@ -99,7 +100,7 @@ def write_manifest(folder: Path, lora_scale: float, path: Path) -> None:
     """Put the entry `mini` into a manifest file, made if need be."""
     manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"models": {}}
     manifest["models"]["mini"] = manifest_entry(folder, lora_scale)
-    path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    write_whole(path, f"{json.dumps(manifest, indent=2)}\n".encode())
 
 
 def _files(folder: Path) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from plitka.manifest import MANIFEST_NAME, SHIPPED_MODEL_DIR, EngineModels, ModelSource
 from plitka.weight_files import ModelFileError, check_weight_file, hash_file
+from plitka.whole_files import write_whole
 
 GB = 1e9
 # Repository, revision, path in it, folder to put it into.
@@ -80,7 +81,7 @@ def complete_manifest(engine: str, folder: Path) -> list[str]:
             entry["sha256"] = hash_file(file) if entry.get("sha256") is None else entry["sha256"]
             completed.append(str(file))
     if completed:
-        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        write_whole(path, f"{json.dumps(document, indent=2)}\n".encode())
     return completed
 
 

@@ -6,6 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from plitka.whole_files import write_whole
+
 TITLE = "Plitka Pro on a real model"
 STYLE = """
 body { font: 15px/1.45 sans-serif; margin: 2em auto; max-width: 1000px; color: #222; }
@@ -51,7 +53,7 @@ def write_page(
         *(_scenario(path.parent, scenario) for scenario in scenarios),
         "</body></html>\n",
     ]
-    path.write_text("\n".join(parts), encoding="utf-8")
+    write_whole(path, "\n".join(parts).encode())
 
 
 def failures(checks: Sequence[Check], scenarios: Sequence[ScenarioReport]) -> list[str]:

@@ -27,6 +27,7 @@ from plitka.models import BASE_MODEL_VARIABLE, FileStatus, verify
 from plitka.monitor import ResourceMonitor
 from plitka.request import parse_request
 from plitka.weight_files import ModelFileError
+from plitka.whole_files import write_whole
 from verification.fetch import Download, FetchError, complete_manifest, download_from_hub, fetch_models
 from verification.page import Check, ScenarioReport, failures, write_page
 from verification.scenarios import SCENARIOS, params_of
@@ -145,7 +146,7 @@ def draw_scenario(
         request = parse_request(json.dumps(params_of(name, **overrides)))
         for result in generate(request, engine, monitor):
             path = folder / result.filename
-            path.write_bytes(result.data)
+            write_whole(path, result.data)
             report.pictures.append(path)
             report.metrics |= result.metrics
     except Exception as error:

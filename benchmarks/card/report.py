@@ -6,6 +6,7 @@ from xml.sax.saxutils import escape
 
 from card.figures import SAME, Figure, read_figures
 from card.targets import target_table
+from plitka.whole_files import write_whole
 
 PAGE, CHART = "performance.md", "performance.svg"
 BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -51,7 +52,7 @@ def write_report(out: Path, folder: Path) -> None:
             table(measured),
         ]
     block = "".join([*parts, "\n"])
-    page.write_text(BLOCK.sub(lambda found: found[1] + block + found[2], text), encoding="utf-8")
+    write_whole(page, BLOCK.sub(lambda found: found[1] + block + found[2], text).encode())
     (folder / CHART).write_text(chart(figures), encoding="utf-8")
 
 

@@ -1,0 +1,219 @@
+"""The command's streams: output in any encoding, what takes no output, and what comes in."""
+
+import json
+import os
+import re
+import subprocess
+from functools import cache
+
+import pytest
+from command_line import COMMAND, DRAWING, FILES, run_process, written
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plitka.terminal import SPELLING
+
+# Every command but `serve`, of which all that is said is tested with its server, and what may go wrong.
+COMMANDS = {
+    "help": ("--help",),
+    "help of a command": ("generate", "--help"),
+    "version": ("--version",),
+    "generate": DRAWING,
+    "again": ("generate", "--from", "FOLDER/final.png"),
+    "plan": ("plan", "--colors", "60% чёрный, 40% белый", "--seed", "1", "--size", "512"),
+    "demo": ("demo", "--tiles", "1"),
+    "models": ("models", "list"),
+    "verify": ("models", "verify", "--engine", "mini"),
+    "schema": ("schema", "--check"),
+    "bad request": ("generate", "--colors", "60% blakc"),
+    "bad option": ("generate", "--engine", "cuda"),
+    "bad command": ("генерировать",),
+}
+UTF8 = {"PYTHONIOENCODING": "utf-8"}
+ENCODINGS = {
+    name: {"PYTHONIOENCODING": name}
+    for name in (
+        "ascii",
+        "latin-1",
+        "cp1251",
+        "cp1252",
+        "cp866",
+        "cp437",
+        "koi8-r",
+        "shift_jis",
+        "gb2312",
+        "utf-16",
+    )
+} | {"C locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}}
+ALL = [(command, encoding) for command in COMMANDS for encoding in ENCODINGS]
+# Every command meets every fourth encoding or so, and every encoding every fourth command.
+FEW = ALL[::4]
+
+
+def start(command, folder, more):
+    arguments = [argument.replace("FOLDER", str(folder)) for argument in COMMANDS[command]]
+    if command in ("generate", "again", "plan", "demo"):
+        arguments += ["-o", str(folder / command)]
+    inherited = {
+        name: os.environ[name] for name in os.environ if not name.startswith(("PYTHON", "PLITKA", "LC_"))
+    }
+    environment = inherited | {"COLUMNS": "100"} | more
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, env=environment, timeout=120, check=False
+    )
+
+
+def words(text):
+    """What a text says, apart from lines and boxes, times and what was spelled otherwise."""
+    text = re.sub(r"\d+\.\d\d(?= s|\W*$)", "0.00", text, flags=re.M)
+    text = re.sub(r"[^\x00-\x7f]", " ", text.replace("ΔE00", "dE00").replace("██", "##"))
+    return re.findall(r"[A-Za-z0-9][\w.%/#:-]*", text)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("out")
+    assert run_process(*DRAWING, "-o", str(folder)).returncode == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def in_utf8(folder):
+    """What every command says where everything can be said."""
+    return cache(lambda command: start(command, folder, UTF8))
+
+
+@pytest.mark.parametrize(
+    ("command", "encoding"),
+    [pytest.param(*case, marks=() if case in FEW else pytest.mark.slow) for case in ALL],
+)
+def test_every_encoding_is_told_the_same(in_utf8, folder, command, encoding):
+    done, known = start(command, folder, ENCODINGS[encoding]), in_utf8(command)
+    codec = ENCODINGS[encoding].get("PYTHONIOENCODING", "ascii")
+    assert done.returncode == known.returncode
+    for ours, reference in ((done.stdout, known.stdout), (done.stderr, known.stderr)):
+        text = ours.decode(codec)
+        assert "Traceback" not in text
+        if command != "bad command":
+            # Nothing of our own comes as an escape.
+            assert not re.search(r"\\[xu][0-9a-f]", text)
+            assert words(text) == words(reference.decode())
+
+
+def test_what_is_said_in_utf8_stays_as_it_was_told(in_utf8):
+    assert all(sign in in_utf8("generate").stdout.decode() for sign in ("ΔE00", "██ #", "┏━"))
+
+
+@given(st.text(), st.sampled_from(["ascii", "cp1251", "cp866", "latin-1", "shift_jis", "utf-8"]))
+def test_any_text_can_be_said_in_any_encoding(text, encoding):
+    encoded = text.encode(encoding, SPELLING)
+    assert bool(encoded.decode(encoding)) == bool(text)
+    if all(ord(char) < 128 for char in text):
+        assert encoded.decode(encoding) == text
+
+
+# Streams
+
+
+def shell(script, folder, **more):
+    """What a shell script gives, in which "$@" is the command."""
+    line = ["bash", "-c", script, "bash", *COMMAND]
+    return subprocess.run(line, capture_output=True, text=True, cwd=folder, timeout=120, check=False, **more)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), ("schema", "--check"), DRAWING], ids=" ".join
+)
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (">/dev/full", "No space left on device"),
+        (">&-", "is closed"),
+        ("| true; exit ${PIPESTATUS[0]}", "Broken pipe"),
+        ("1</dev/null", "Bad file descriptor"),
+    ],
+)
+def test_output_that_nobody_takes_is_one_sentence(tmp_path, arguments, end, reason):
+    quoted = " ".join(f"'{argument}'" for argument in arguments)
+    # The reader is gone before anything is said.
+    wait = 'exec "$0" "$@"'
+    done = shell(f"(sleep 0.5; {wait.replace('$0', '$1').replace('$@', '${@:2}')} {quoted}) {end}", tmp_path)
+    assert done.returncode == 1, done.stderr
+    said = [line for line in done.stderr.splitlines() if not line.startswith("seed ")]
+    assert len(said) == 1, done.stderr
+    assert said[0].startswith("standard output")
+    assert reason in said[0]
+
+
+def test_a_reader_that_takes_the_first_line_alone_gets_it(tmp_path):
+    done = shell('"$@" ' + " ".join(f"'{word}'" for word in DRAWING) + " | head -1", tmp_path)
+    assert done.stdout.startswith("preview")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("end", ["2>/dev/full", "2>&-", "2>&1 >/dev/null | true; exit ${PIPESTATUS[0]}"])
+def test_messages_that_nobody_takes_do_not_stop_the_drawing(tmp_path, end):
+    done = shell('"$@" ' + " ".join(f"'{word}'" for word in DRAWING) + f" {end}", tmp_path)
+    assert done.returncode == 0
+    assert written(tmp_path / "out") == FILES
+
+
+def test_with_every_stream_closed_the_pictures_do_not_get_what_is_said(tmp_path):
+    """A file that is opened takes the lowest free number, also that of standard output."""
+    done = shell('"$@" plan --size 512 <&- 2>&- >/dev/null', tmp_path)
+    assert done.returncode == 0
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in (tmp_path / "out").iterdir())
+
+
+# Standard input
+
+
+REQUEST = json.dumps({"colors": [{"name": "чёрный", "proportion": 1}], "seed": 1}, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251", "cp866", "koi8-r"])
+@pytest.mark.parametrize("source", ["-", "@request.json"])
+def test_a_request_is_read_in_utf8_or_in_the_encoding_that_was_told(tmp_path, encoding, source):
+    data = REQUEST.encode(encoding)
+    (tmp_path / "request.json").write_bytes(data)
+    told = {} if encoding.startswith("utf") else {"PYTHONIOENCODING": encoding}
+    line = [*COMMAND, "plan", "--size", "512", "-p", source]
+    done = subprocess.run(
+        line, input=data, capture_output=True, env=os.environ | told, cwd=tmp_path, timeout=120, check=False
+    )
+    if told and source != "-":
+        assert done.returncode == 2
+        assert b"is not in UTF-8" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert b"BLACK" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "data", [b"\xff{}", b"{}\xc3", b"\xed\xa0\x80", REQUEST.encode("cp1251"), b"\x80" * 2**21]
+)
+def test_what_is_not_in_utf8_is_one_clear_error(invoke, tmp_path, data):
+    (tmp_path / "request.json").write_bytes(data)
+    for source, name in (("-", "standard input"), ("@request.json", "request.json")):
+        result = invoke("plan", "-p", source, stdin=data)
+        assert result.exit_code == 2
+        message = " ".join(re.sub("[│╭╮╰╯─]", " ", result.stderr).split())
+        assert f"{name} is not in UTF-8" in message or "longer than 65536 bytes" in message
+        assert "Traceback" not in message
+    assert written(tmp_path) == ["request.json"]
+
+
+def test_input_without_an_end_is_refused(tmp_path):
+    for source in ("-p - </dev/zero", "-p @/dev/zero", "-p - <&-", "-p @."):
+        done = shell(f'ulimit -t 20; "$@" plan {source}', tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_colours_are_read_in_utf8_whatever_the_locale(tmp_path):
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
+    locale = ENCODINGS["C locale"]
+    line = [*COMMAND, "plan", "--colors", "60% чёрный, 40% белый", "--size", "512", "-o", "плитка"]
+    done = subprocess.run(line, capture_output=True, env=env | locale, cwd=tmp_path, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "плитка" / "swatch.png").is_file()
