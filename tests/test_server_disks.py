@@ -131,7 +131,7 @@ def test_a_read_only_tree_serves_whatever_the_layout_of_its_schema(tree, tmp_pat
     )
     path.write_text(f"\r\n{written}\r\n")
     before = path.read_bytes()
-    with read_only(tree) as within, started(tmp_path, within, PYTHONPATH=tree) as (server, health):
+    with read_only(tree) as within, started(tmp_path, wrapper, PYTHONPATH=tree) as (server, health):
         assert health["status"] == "READY"
         assert len(pictures(server.predict(**REQUEST))) == 3
     assert path.read_bytes() == before
@@ -143,9 +143,9 @@ def test_a_read_only_tree_with_a_wrong_schema_is_refused_in_a_sentence(tree, tmp
     path.unlink()
     if content:
         path.write_text(content)
-    with read_only(tree) as within:
+    with read_only(tree) as wrapper:
         for command in (["serve", "--port", "1"], ["schema"]):
-            line = within([sys.executable, "-m", "plitka", *command])
+            line = [*wrapper, sys.executable, "-m", "plitka", *command]
             done = run_process(line=line, cwd=tmp_path)
             assert done.returncode == 1
             (said,) = done.stderr.splitlines()
