@@ -4,15 +4,15 @@ Cog makes the OpenAPI schema by parsing this file, not by running it, so whateve
 is a literal.
 """
 
-import shutil
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path as LocalPath
 from typing import Any
 
-from cog import BaseRunner, CancelationException, Input, Path, URLPath, streaming
+from cog import BaseRunner, CancelationException, Input, Path, streaming
 
 from plitka.cog_folders import CogFolders
+from plitka.download import download, is_address, local_path
 from plitka.engines import device_of, engine_name_from_environment, load_engine, log_to_stderr
 from plitka.generate import Result, generate
 from plitka.heap import release_free_memory
@@ -106,13 +106,13 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
 @contextmanager
 def fetched(weights: Path | None) -> Iterator[LocalPath | None]:
     """The local path of `COG_WEIGHTS`; if it is a URL, a download that lives as long as the `with`."""
-    path = None if weights is None else Path.validate(str(weights))
-    if not isinstance(path, URLPath):
-        yield None if path is None else LocalPath(path)
+    given = "" if weights is None else str(weights)
+    if not is_address(given):
+        yield local_path(given)
         return
     # A folder of our own: a download that breaks off leaves nothing that a later start could find.
     with own_folder("plitka-download-") as folder:
         archive = folder / "weights"
         with named_when_full(folder), archive.open("wb") as file:
-            shutil.copyfileobj(path.fileobj, file)
+            download(given, file)
         yield archive

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from diffusers import ControlNetModel, ControlNetUnionModel
-
 from plitka.control import ControlKind
 from plitka.device import DeviceInfo, manage_gpu_memory
 from plitka.manifest import ControlNetSource
@@ -17,10 +15,6 @@ from plitka.weight_files import ModelFileError
 KEPT = 2
 # A half-precision SDXL ControlNet, where the size of its files is not known.
 TYPICAL_BYTES = 2_512_030_408
-CLASSES: dict[str, Any] = {
-    "ControlNetModel": ControlNetModel,
-    "ControlNetUnionModel": ControlNetUnionModel,
-}
 
 
 @dataclass(frozen=True)
@@ -101,28 +95,6 @@ def usable_bytes(device_info: DeviceInfo) -> int:
     """Bytes that this process can still fill: free on the device, or cached by torch and not in use."""
     status = manage_gpu_memory(device_info, "check")
     return status.free + status.reserved - status.allocated
-
-
-def check_fit(model: Any, unet: Any, vae_scale_factor: int, name: str) -> None:
-    """Raise ModelFileError unless the ControlNet was made for this kind of base model.
-
-    One for Stable Diffusion 1.5 loads into SDXL without complaint and fails in the middle of a picture.
-    """
-    remedy = "Choose a ControlNet for SDXL in the manifest."
-    for setting in ("cross_attention_dim", "block_out_channels"):
-        theirs, ours = model.config[setting], unet.config[setting]
-        if _plain(theirs) != _plain(ours):
-            raise ModelFileError(name, f"its {setting} is {theirs}, the base model's {ours}", remedy)
-    shrink = 2 ** (len(model.config.conditioning_embedding_out_channels) - 1)
-    if shrink != vae_scale_factor:
-        problem = (
-            f"it shrinks the control image {shrink} times, the base model's VAE {vae_scale_factor} times"
-        )
-        raise ModelFileError(name, problem, remedy)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, list | tuple) else value
 
 
 def _weight_bytes(source: ControlNetSource, location: Location) -> int:

@@ -1,8 +1,11 @@
-"""Weights after loading: every one came from the file, and every one is a number.
+"""Weights after loading: every one came from the file, none of the file's was left out, all are numbers.
 
-The libraries fill a weight that a file lacks with random numbers and go on, and load NaN as any other value.
+The libraries fill a weight that a file lacks with random numbers and go on, pass over those that the model
+has no place for, and load NaN as any other value.
 """
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +23,44 @@ OLD_ATTENTION_NAMES = {
     ".value.": ".to_v.",
     ".proj_attn.": ".to_out.0.",
 }
+# Stored beside a text encoder and no part of it: positions, and the rest of the CLIP that it was taken from.
+BESIDE_CLIP = re.compile(
+    r"(.*\.)?position_ids|logit_scale|text_projection(\.weight)?|(vision_model|visual_projection)\..*"
+)
 
 
 def check_complete(model: Any, location: Location, remedy: str, part: str = "") -> None:
-    """Raise ModelFileError if a weight came from no file. For a model that has not left the CPU yet.
+    """Raise ModelFileError if a weight came from no file, or one in the file went nowhere.
 
-    `part` is the model's folder inside `location`. Of a model from the hub only what was left without memory
-    is noticed.
+    For a model that has not left the CPU yet. `part` is the model's folder inside `location`. Of a model from
+    the hub only what was left without memory is noticed.
     """
     where, files = _place(location, part)
     if files:
-        stored = {_present_name(name) for file in files for name in read_tensor_header(file, remedy)}
+        stored = {_present_name(name): name for file in files for name in read_tensor_header(file, remedy)}
         wanted = [name for name, _ in model.named_parameters()]
         if missing := [name for name in wanted if name.removeprefix(CLIP_PREFIX) not in stored]:
             problem = f"it lacks {len(missing)} of the model's {len(wanted)} tensors, '{missing[0]}' first"
             raise ModelFileError(where, problem, remedy)
+        _check_left_over(model, stored, where, remedy)
     for name, weight in model.named_parameters():
         if weight.is_meta:
             raise ModelFileError(where, f"it lacks the model's tensor '{name}'", remedy)
+
+
+def _check_left_over(model: Any, stored: Mapping[str, str], where: str, remedy: str) -> None:
+    """`stored` is present name to name in the file."""
+    places = {name.removeprefix(CLIP_PREFIX) for name in model.state_dict()}
+    beside = BESIDE_CLIP if hasattr(model.config, "num_hidden_layers") else None
+    left_over = [
+        name
+        for present, name in stored.items()
+        if present not in places and not (beside and beside.fullmatch(present))
+    ]
+    if left_over:
+        kind = type(model).__name__
+        problem = f"{len(left_over)} of its tensors have no place in a {kind}, '{left_over[0]}' first"
+        raise ModelFileError(where, problem, remedy)
 
 
 def check_finite(model: Any, location: Location, remedy: str, part: str = "") -> None:

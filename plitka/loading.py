@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from plitka.device import DeviceInfo
 from plitka.models import Adapters, EngineFiles
 from plitka.own_folders import named_when_full, own_folder
+from plitka.prompt_room import check_prompt_room
 from plitka.weight_files import hash_file, unpack_weights
 
 if TYPE_CHECKING:
@@ -85,6 +86,12 @@ def load_adapters(
         with phase("embeddings"):
             names = files.models.embeddings.tokens if own_names else ()
             tokens = load_textual_inversion(base, adapters.embeddings, names)
+            counters = (base.tokenizer, base.tokenizer_2)
+            check_prompt_room(
+                str(adapters.embeddings),
+                len(tokens),
+                lambda text: max(len(counter(text)["input_ids"]) for counter in counters),
+            )
     if not (adapters.lora and files.models.lora):
         return LoadedAdapters(tokens)
     with phase("lora"):

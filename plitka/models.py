@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from plitka.adapter_files import adapters_in
 from plitka.manifest import (
     EmbeddingsSpec,
     EngineModels,
@@ -31,7 +32,7 @@ from plitka.manifest import (
     model_dir,
 )
 from plitka.verified import VerifiedFiles
-from plitka.weight_files import ModelFileError, adapter_kind, check_weight_file, read_tensor_header
+from plitka.weight_files import ModelFileError, check_weight_file
 
 BASE_MODEL_VARIABLE = "PLITKA_BASE_MODEL"
 ALLOW_BASE_VARIABLE = "PLITKA_ALLOW_BASE"
@@ -174,7 +175,7 @@ def find_adapters(models: EngineModels, folder: Path, weights: Path | None = Non
 
     Raises ModelFileError for a file that is missing (unless `PLITKA_ALLOW_BASE=1`) or broken.
     """
-    given = None if weights is None else _adapters_in(weights)
+    given = None if weights is None else adapters_in(weights)
     return Adapters(
         _find_adapter("LoRA", models.lora, folder, given),
         _find_adapter("embeddings", models.embeddings, folder, given),
@@ -264,20 +265,6 @@ def _local_problems(
 def _variant_in(folder: Path, variant: str | None) -> str | None:
     """The variant if the folder's weights carry it in their names; copies are often saved without."""
     return variant if variant and any(folder.rglob(f"*.{variant}.safetensors")) else None
-
-
-def _adapters_in(folder: Path) -> dict[str, Path]:
-    """LoRA and embeddings of an operator's own folder, told apart by what is in them."""
-    remedy = "Give a folder, .tar or .zip with one LoRA and one embeddings file, both .safetensors."
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*.safetensors")):
-        kind = adapter_kind(read_tensor_header(path, remedy))
-        if kind is None:
-            raise ModelFileError(path, "this holds neither a LoRA nor clip_l/clip_g embeddings", remedy)
-        if kind in found:
-            raise ModelFileError(path, f"there is a second {kind} beside {found[kind].name}", remedy)
-        found[kind] = path
-    return found
 
 
 def _adapter_remedy(folder: Path) -> str:

@@ -6,15 +6,11 @@ uses, and as a last resort the VAE works in tiles.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import (
-    AutoencoderKL,
     StableDiffusionXLControlNetImg2ImgPipeline,
     StableDiffusionXLControlNetPipeline,
     StableDiffusionXLControlNetUnionImg2ImgPipeline,
@@ -27,18 +23,19 @@ from numpy.typing import NDArray
 from transformers.utils import logging as transformers_logging
 
 from plitka.acceleration import UNACCELERATED, Acceleration, compile_model, put_channels_last
+from plitka.base_kind import read_config
 from plitka.control import ControlKind
-from plitka.controlnets import CLASSES, ControlNetCache, LoadedControlNet, check_fit, usable_bytes
+from plitka.controlnet_fit import CLASSES, check_controlnets, check_fit, check_loaded
+from plitka.controlnets import ControlNetCache, LoadedControlNet, usable_bytes
 from plitka.device import DeviceInfo, manage_gpu_memory
 from plitka.engine import DrawingError
-from plitka.gpu_errors import is_out_of_memory
 from plitka.graphs import forget_recordings, record_forward
 from plitka.loaded_weights import check_complete, check_finite
 from plitka.manifest import ControlNetSource
 from plitka.models import EngineFiles, Location
+from plitka.pretrained import HOW_TO_GET_WEIGHTS, check_parts, errors_of, from_pretrained, read_base
 from plitka.read_ahead import read_ahead
 from plitka.schedulers import make_scheduler
-from plitka.weight_files import ModelFileError, in_one_line
 
 # By ControlNet class and by whether the picture starts from an image.
 VARIANTS: dict[tuple[str | None, bool], Any] = {
@@ -54,7 +51,6 @@ OFFLOAD_LEVELS = ("none", "models", "models and VAE tiles")
 WORKING_BYTES = 4_500_000_000
 # Pixels on a side of one VAE tile.
 VAE_TILE = 512
-HOW_TO_GET_WEIGHTS = "See model_files/README.md."
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +72,7 @@ class Pipelines:
         self.acceleration = acceleration
         self.dtype = getattr(torch, device_info.dtype)
         self.base = read_base(files, self.dtype)
+        check_controlnets(files, self.base.unet, self.base.vae_scale_factor)
         self.offload = 0
         self._scheduler_config = self.base.scheduler.config
         self.controlnets = ControlNetCache(files, device_info, self._load_controlnet, self._forget)
@@ -85,7 +82,7 @@ class Pipelines:
         else:
             self.base.to(device_info.device)
         # Here and not before, because a GPU looks through the weights in no time.
-        _check_parts(check_finite, self.base, files)
+        check_parts(check_finite, self.base, files)
         if acceleration.channels_last:
             put_channels_last(self.base.unet)
             put_channels_last(self.base.vae)
@@ -166,9 +163,14 @@ class Pipelines:
 
     def _load_controlnet(self, source: ControlNetSource, location: Location) -> Any:
         read_ahead(location.weight_files)
-        model = _from_pretrained(CLASSES[source.type], location, self.dtype)
-        check_fit(model, self.base.unet, self.base.vae_scale_factor, location.name)
+        model_class = CLASSES[source.type]
+        with errors_of(location.name):
+            config = read_config(model_class, location)
+        key = next(key for key, one in self._files.models.controlnets.items() if one is source)
+        check_fit(config, self._files.models, key, self.base.unet, self.base.vae_scale_factor, location.name)
+        model, info = from_pretrained(model_class, location, self.dtype, output_loading_info=True)
         check_complete(model, location, HOW_TO_GET_WEIGHTS)
+        check_loaded(info, location.name)
         if self.offload == 0:
             model.to(self.device_info.device)
         check_finite(model, location, HOW_TO_GET_WEIGHTS)
@@ -202,72 +204,6 @@ class Pipelines:
     def _base_bytes(self) -> int:
         models = (part for part in self.base.components.values() if isinstance(part, torch.nn.Module))
         return sum(weight.nbytes for model in models for weight in model.parameters())
-
-
-def read_base(files: EngineFiles, dtype: torch.dtype) -> Any:
-    """The base pipeline with the manifest's VAE in place of its own, complete, on the CPU.
-
-    Raises ModelFileError if it does not load, or for half precision with a VAE that overflows in it. Whether
-    every weight is a number is not looked at here.
-    """
-    options: dict[str, Any] = {"dtype": dtype, "add_watermarker": False}
-    if files.vae is not None:
-        options["vae"] = _from_pretrained(AutoencoderKL, files.vae, dtype)
-    if files.base_config is not None:
-        base = _from_single_file(files, files.base_config, options)
-    else:
-        base = _from_pretrained(StableDiffusionXLPipeline, files.base, **options)
-    _check_parts(check_complete, base, files)
-    if dtype == torch.float16 and base.vae.config.force_upcast:
-        name = files.vae.name if files.vae else files.base.name
-        problem = "its VAE overflows in half precision (force_upcast is set) and would give black pictures"
-        raise ModelFileError(name, problem, "Name a half-precision safe VAE in the manifest.")
-    return base
-
-
-def _check_parts(check: Callable[..., None], base: Any, files: EngineFiles) -> None:
-    """Put every model of the base pipeline to one of the checks of `plitka.loaded_weights`."""
-    if files.vae is not None:
-        check(base.vae, files.vae, HOW_TO_GET_WEIGHTS)
-    for part in ["unet", "text_encoder", "text_encoder_2", *(["vae"] if files.vae is None else [])]:
-        check(getattr(base, part), files.base, HOW_TO_GET_WEIGHTS, part)
-
-
-def _from_pretrained(model_class: Any, location: Location, dtype: torch.dtype, **options: Any) -> Any:
-    """Load from a folder or the hub; safetensors only, since a pickle runs code."""
-    with _errors_of(location.name):
-        return model_class.from_pretrained(
-            location.path,
-            revision=location.revision,
-            variant=location.variant,
-            local_files_only=location.is_local,
-            use_safetensors=True,
-            dtype=dtype,
-            **options,
-        )
-
-
-def _from_single_file(files: EngineFiles, config: Location, options: dict[str, Any]) -> Any:
-    """Load one `.safetensors` file; what it does not say, the base model's configuration files do."""
-    with _errors_of(files.base.path):
-        return StableDiffusionXLPipeline.from_single_file(
-            files.base.path,
-            config=config.path,
-            revision=config.revision,
-            local_files_only=config.is_local,
-            **options,
-        )
-
-
-@contextmanager
-def _errors_of(name: str | Path) -> Iterator[None]:
-    """Whatever the libraries raise at a model's files, with its name; a lack of memory is none of theirs."""
-    try:
-        yield
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        raise ModelFileError(name, f"it does not load: {in_one_line(error)}", HOW_TO_GET_WEIGHTS) from error
 
 
 def _denormalized(latents: torch.Tensor, config: Any) -> torch.Tensor:

@@ -43,7 +43,7 @@ def server_environment(port: int, engine: str | None, threads: int | None) -> di
     """
     environment = ALLOCATOR | dict(os.environ)
     for name in PATH_VARIABLES:
-        if name in environment and Path(environment[name]).exists():
+        if environment.get(name) and Path(environment[name]).exists():
             environment[name] = str(Path(environment[name]).resolve())
     environment |= {
         "COG_PREDICT_TYPE_STUB": f"{PREDICTOR_FILE}:{PREDICTOR_CLASS}",

@@ -1,11 +1,10 @@
 """Weight files on disk: is this one whole, is it the one we expect, and what is in an archive of them.
 
-Nothing here needs torch: a `.safetensors` file says in its first bytes what it holds and how long it must be
-(eight bytes of header length, a JSON header, then the tensors: https://github.com/huggingface/safetensors).
+Nothing here needs torch: a `.safetensors` file says in its first bytes what it holds and how long it must be.
 """
 
 import hashlib
-import json
+import logging
 import tarfile
 import textwrap
 import zipfile
@@ -14,16 +13,21 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
 from plitka.own_folders import FULL
+from plitka.tensor_header import MAX_HEADER_BYTES, HeaderError, TensorHeader, parse_header
 
 GIT_LFS_SIGNATURE = b"version https://git-lfs"
-# The format's own limit on its header.
-MAX_HEADER_BYTES = 100_000_000
 # A production LoRA is about 100 MB, its embeddings 8 kB.
 MAX_ARCHIVE_BYTES = 4 * 1024**3
 # What weights are stored in; whole numbers are taken only as single values and positions.
 FLOATS = ("F64", "F32", "F16", "BF16")
 POSITIONS = "position_ids"
-WEIGHT_SUFFIXES = (".safetensors", ".json")
+WEIGHT_SUFFIXES = (".safetensors", ".pti", ".json")
+# The names of `clip_l` and `clip_g` in the files of Replicate's trainer.
+REPLICATE_NAMES = {"text_encoders_0": "clip_l", "text_encoders_1": "clip_g"}
+# How a pickle begins: by itself, and in the zip that PyTorch puts around it.
+PICKLE_SIGNATURES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+
+log = logging.getLogger(__name__)
 
 
 class ModelFileError(RuntimeError):
@@ -46,7 +50,7 @@ def check_weight_file(path: Path, remedy: str, size: int | None = None, sha256: 
         raise ModelFileError(path, "the file is missing", remedy)
     actual = path.stat().st_size
     refuse_lfs_pointer(path, remedy)
-    if path.suffix == ".safetensors":
+    if path.suffix in (".safetensors", ".pti"):
         refuse_other_formats(path, read_tensor_header(path, remedy), remedy)
     if size is not None and actual != size:
         raise ModelFileError(path, f"the file has {actual:,} bytes where {size:,} are expected", remedy)
@@ -57,7 +61,13 @@ def check_weight_file(path: Path, remedy: str, size: int | None = None, sha256: 
 def refuse_other_formats(path: Path, tensors: Mapping[str, Any], remedy: str) -> None:
     """Raise ModelFileError for weights that are whole numbers or quantised: they would load as nonsense."""
     for name, entry in tensors.items():
-        if entry["dtype"] not in FLOATS and entry["shape"] and not name.endswith(POSITIONS):
+        # A tensor without numbers only marks something.
+        if (
+            entry["dtype"] not in FLOATS
+            and entry["shape"]
+            and 0 not in entry["shape"]
+            and not name.endswith(POSITIONS)
+        ):
             problem = f"its tensor '{name}' is {entry['dtype']}, where weights are {', '.join(FLOATS)}"
             raise ModelFileError(path, problem, remedy)
 
@@ -73,23 +83,34 @@ def refuse_lfs_pointer(path: Path, remedy: str) -> None:
 
 def read_tensor_header(path: Path, remedy: str) -> dict[str, Any]:
     """The tensors of a `.safetensors` file, name to dtype, shape and place. ModelFileError if cut short."""
+    return dict(read_header(path, remedy).tensors)
+
+
+def read_header(path: Path, remedy: str) -> TensorHeader:
+    """The tensors of a `.safetensors` file and its metadata, whatever the file is called.
+
+    Raises ModelFileError, and nothing else, for a file that is cut short or of another format.
+    """
     refuse_lfs_pointer(path, remedy)
     actual = path.stat().st_size
     with path.open("rb") as file:
-        header_bytes = int.from_bytes(file.read(8), "little")
+        start = file.read(8)
+        header_bytes = int.from_bytes(start, "little")
         if not 2 <= header_bytes <= min(MAX_HEADER_BYTES, max(actual - 8, 0)):
+            # Only here: a sound header may be as long as these bytes say.
+            if start.startswith(PICKLE_SIGNATURES):
+                problem = "this is a pickle, which can run code, and not a safetensors file"
+                raise ModelFileError(path, problem, f"Save it as .safetensors. {remedy}")
             raise ModelFileError(path, f"not a safetensors file, or cut short at {actual:,} bytes", remedy)
         try:
-            header = json.loads(file.read(header_bytes))
-            tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
-            if any(not {"dtype", "shape"} <= entry.keys() for entry in tensors.values()):
-                raise ValueError("a tensor without a type or a shape")
-            end = 8 + header_bytes + max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelFileError(path, f"not a safetensors file ({error})", remedy) from error
+            header = parse_header(file.read(header_bytes))
+        except HeaderError as error:
+            problem = f"not a safetensors file ({in_one_line(error)})"
+            raise ModelFileError(path, problem, remedy) from error
+    end = 8 + header_bytes + header.data_bytes
     if actual != end:
         raise ModelFileError(path, f"the file has {actual:,} bytes where its header promises {end:,}", remedy)
-    return tensors
+    return header
 
 
 def hash_file(path: Path) -> str:
@@ -99,7 +120,7 @@ def hash_file(path: Path) -> str:
 
 
 def unpack_weights(archive: Path, target: Path) -> None:
-    """Copy the `.safetensors` and `.json` files of a `.tar` or `.zip` into `target`, without their folders.
+    """Copy the weights and `.json` files of a `.tar` or `.zip` into `target`, without their folders.
 
     Raises ModelFileError for anything that is no such archive, for entries with absolute paths, `..` or
     links, for two files of one name, and for more than MAX_ARCHIVE_BYTES in all.
@@ -112,6 +133,7 @@ def unpack_weights(archive: Path, target: Path) -> None:
             if path.is_absolute() or ".." in path.parts or ":" in name:
                 raise ModelFileError(archive, f"the entry '{name}' points outside the archive", remedy)
             if path.suffix.lower() not in WEIGHT_SUFFIXES or path.name.startswith("."):
+                log.info("%s: '%.80s' is no weight file that is read here", archive.name, path.name)
                 continue
             if (target / path.name).exists():
                 raise ModelFileError(archive, f"there are two files named '{path.name}'", remedy)
@@ -172,7 +194,7 @@ def _copy(source: IO[bytes], target: Path, room: int) -> int:
 
 
 def adapter_kind(tensors: Mapping[str, Any]) -> str | None:
-    """What a file's tensors are: "LoRA" for low-rank pairs, "embeddings" for `clip_l`, `clip_g`, or None."""
-    if tensors and set(tensors) <= {"clip_l", "clip_g"}:
+    """What a file's tensors are: "LoRA" for low-rank pairs, "embeddings" for one per encoder, or None."""
+    if set(tensors) in ({"clip_l", "clip_g"}, set(REPLICATE_NAMES)):
         return "embeddings"
     return "LoRA" if any("lora" in name for name in tensors) else None

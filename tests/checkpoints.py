@@ -28,6 +28,25 @@ from plitka.palette import PALETTE
 WIDTH_L, WIDTH_G = 32, 48  # CLIP-L and CLIP-G, 768 and 1280 in SDXL
 UNET_CHANNELS = (32, 64)
 TIME_EMBED = 8
+# What stands in `scheduler/scheduler_config.json` of SDXL's base model.
+SDXL_SCHEDULER = {
+    "_class_name": "EulerDiscreteScheduler",
+    "_diffusers_version": "0.19.0.dev0",
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "clip_sample": False,
+    "interpolation_type": "linear",
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
+    "sample_max_value": 1.0,
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+    "steps_offset": 1,
+    "timestep_spacing": "leading",
+    "trained_betas": None,
+    "use_karras_sigmas": False,
+}
 LORA_FILE, EMBEDDINGS_FILE = "tile_lora.safetensors", "tile_embeddings.safetensors"
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 8344\n"
 CORPUS = (
@@ -147,9 +166,11 @@ def _give_it_a_voice(controlnet):
         torch.nn.init.normal_(block.weight, std=0.3)
 
 
-def write_controlnet(folder, seed=2, cross_attention_dim=WIDTH_L + WIDTH_G, hint_channels=(4, 8, 8, 8)):
+def write_controlnet(
+    folder, seed=2, cross_attention_dim=WIDTH_L + WIDTH_G, hint_channels=(4, 8, 8, 8), **more
+):
     torch.manual_seed(seed)
-    controlnet = ControlNetModel(**_controlnet_config(cross_attention_dim, hint_channels))
+    controlnet = ControlNetModel(**_controlnet_config(cross_attention_dim, hint_channels) | more)
     _give_it_a_voice(controlnet)
     torch.nn.init.normal_(controlnet.controlnet_cond_embedding.conv_out.weight, std=0.3)
     controlnet.to(torch.float16).save_pretrained(folder, variant="fp16")
@@ -247,3 +268,8 @@ def edit_manifest(folder, change):
     document = json.loads(path.read_text())
     change(document["models"]["sdxl"])
     path.write_text(json.dumps(document))
+
+
+def edit_config(path, **changes):
+    """Change a part's configuration file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))

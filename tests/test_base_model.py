@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from single_file import write_single_file
 
 from plitka.models import find_files
-from plitka.pipelines import read_base
+from plitka.pretrained import read_base
 from plitka.weight_files import ModelFileError
 
 # Which is chosen

@@ -215,7 +215,7 @@ def test_a_download_that_does_not_fit_or_breaks_off_leaves_nothing_behind(disk, 
         raise OSError("connection reset")
 
     disk.empty()
-    monkeypatch.setattr(predict.shutil, "copyfileobj", stop)
+    monkeypatch.setattr("plitka.download.shutil.copyfileobj", stop)
     with pytest.raises(OSError, match="connection reset"), predict.fetched(DOWNLOAD):
         pass
     assert list(disk.path.iterdir()) == []

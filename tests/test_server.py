@@ -181,10 +181,13 @@ def test_server_gets_this_python_and_paths_that_do_not_depend_on_the_folder(tmp_
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PLITKA_MODEL_DIR", "weights")
     monkeypatch.setenv("PLITKA_BASE_MODEL", "owner/model")
+    # Empty is not set, and not the folder where the caller stands.
+    monkeypatch.setenv("COG_WEIGHTS", "")
     environment = server_environment(5001, "sdxl", 2)
     assert environment["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert environment["PLITKA_MODEL_DIR"] == str(tmp_path / "weights")
     assert environment["PLITKA_BASE_MODEL"] == "owner/model"
+    assert environment["COG_WEIGHTS"] == ""
     assert environment["PLITKA_ENGINE"] == "sdxl"
     assert (environment["PORT"], environment["OMP_NUM_THREADS"]) == ("5001", "2")
 

@@ -131,7 +131,7 @@ def test_a_read_only_tree_serves_whatever_the_layout_of_its_schema(tree, tmp_pat
     )
     path.write_text(f"\r\n{written}\r\n")
     before = path.read_bytes()
-    with read_only(tree) as within, started(tmp_path, wrapper, PYTHONPATH=tree) as (server, health):
+    with read_only(tree) as wrapper, started(tmp_path, wrapper, PYTHONPATH=tree) as (server, health):
         assert health["status"] == "READY"
         assert len(pictures(server.predict(**REQUEST))) == 3
     assert path.read_bytes() == before
@@ -151,7 +151,7 @@ def test_a_read_only_tree_with_a_wrong_schema_is_refused_in_a_sentence(tree, tmp
             (said,) = done.stderr.splitlines()
             assert f"{path}: the file does not fit predict.py" in said
             assert "Read-only file system" in said
-        done = run_process(line=within([sys.executable, "-m", "plitka", "schema", "--check"]), cwd=tmp_path)
+        done = run_process(line=[*wrapper, sys.executable, "-m", "plitka", "schema", "--check"], cwd=tmp_path)
         assert done.returncode == 1
         assert "run: plitka schema" in done.stderr
     assert (path.read_text() if path.exists() else None) == content
