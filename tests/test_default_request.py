@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 import time
 
 import httpx
@@ -13,7 +14,7 @@ from plitka.command_input import read_request
 from plitka.http_inputs import INPUT_TYPES, refuse_null
 from plitka.request import DEFAULT_COLORS, DEFAULT_NOTICE, RequestError, parse_inputs, parse_request
 from plitka.schema import SCHEMA_FILE
-from plitka.serve import ROOT, free_port, server_command, server_environment
+from plitka.serve import ROOT, free_port, server_environment
 
 SECONDS = 90
 
@@ -30,7 +31,7 @@ class BareServer:
         self.url = f"http://127.0.0.1:{port}"
         environment = server_environment(port, "render", 1)
         self.process = subprocess.Popen(
-            server_command(),
+            [sys.executable, "-m", "cog.server.http", "--host", "127.0.0.1"],
             cwd=folder,
             env=environment | {"PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
             stdout=subprocess.DEVNULL,
