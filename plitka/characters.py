@@ -7,7 +7,7 @@ import unicodedata
 
 # Hyphens and the minus sign; the dashes, which also part words, are left to whoever reads the text.
 _HYPHENS = "\u2010\u2011\u2212\ufe63\uff0d"
-_DASHES = "\u2012\u2013"
+_DASHES = "\u2012\u2013\u2014"
 # Compatibility characters that say more than their letters and digits: m² is not m2.
 _RAISED = ("<super>", "<sub>", "<fraction>")
 

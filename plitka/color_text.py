@@ -26,6 +26,9 @@ _TOKEN = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
+# A comma right before an amount, where it ends no entry: a decimal mark, or a slip. Two of them are a slip.
+_LEADING_COMMA = re.compile(r"(?<!,),(\d+)")
+
 
 def read_color_text(text: object) -> list[dict[str, Any]]:
     """Read the simple form into the entries of ``colors``, unchecked names and amounts.
@@ -40,14 +43,19 @@ def read_color_text(text: object) -> list[dict[str, Any]]:
         raise complaint("is not text")
     if len(text) > MAX_COLORS_CHARACTERS:
         raise complaint(f"is longer than {MAX_COLORS_CHARACTERS} characters")
+    text = plain(text)
     group: list[tuple[str, str]] = []
     entries: list[dict[str, Any]] = []
-    for match in _TOKEN.finditer(plain(text)):
+    for match in _TOKEN.finditer(text):
         kind, token = match.lastgroup or "", match[0]
         # Raised and circled digits count as letters to the pattern of a name.
         strange = next(filter(str.isnumeric, token), "") if kind == "name" else ""
         if kind == "unknown" or strange:
             raise complaint(f"cannot be read at {shown(strange or token)}")
+        leading = _LEADING_COMMA.match(text, match.start()) if kind == "divider" and not group else None
+        if leading is not None:
+            readings = f"could be 0.{leading[1]} or {leading[1]}"
+            raise complaint(f"cannot be read at {shown(leading[0])}, which {readings}")
         if kind == "divider":
             entries.extend(_read_group(group))
             group = []

@@ -160,7 +160,7 @@ def _check_proportions(entries: list[ColorEntry]) -> list[ColorEntry]:
     if any(proportion.is_percent for proportion in given) and not is_whole:
         # 0.5 beside "50 %" may mean a half or half a percent; only a sum of 100 tells.
         unclear = {
-            index: (proportion.amount, UNCLEAR)
+            index: (proportion.written, UNCLEAR)
             for index, proportion in enumerate(given)
             if not proportion.is_percent and 0 < proportion.amount <= 1
         }

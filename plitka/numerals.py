@@ -28,7 +28,8 @@ _DEGREE_SIGNS = "°º˚"
 _PERCENT_SIGNS = "%\ufe6a\uff05"
 # More digits than any accepted number has; converting millions of them would take minutes.
 _MAX_DIGITS = 400
-_LARGEST_EXACT_FLOAT = 2**53
+# The next whole number, 2**53, is also what 2**53 + 1 becomes.
+_LARGEST_EXACT_FLOAT = 2**53 - 1
 
 MAX_PROPORTION = 1_000_000.0
 

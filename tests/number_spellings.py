@@ -20,7 +20,7 @@ DIGITS = {
 }
 READ_DIGITS = ("ascii", "full-width")
 MINUS_SIGNS = ["-", "\u2212", "\uff0d", "\u2010", "\u2011", "\ufe63"]
-DASHES = ["\u2012", "\u2013"]
+DASHES = ["\u2012", "\u2013", "\u2014"]
 DEGREE_SIGNS = ["°", "º", "˚", " °"]
 PERCENT_SIGNS = ["%", " %", "％", "\u202f%", "\ufe6a"]
 FOREIGN_SUFFIXES = ["‰", "²", "px", "°C"]

@@ -159,7 +159,7 @@ def check_amounts(result, first, second):
         assert [color.share for color in result.mix] == pytest.approx(shares_of(first, second), abs=1e-4)
 
 
-@pytest.mark.parametrize("angle", ["-45", "−45", "–45º", "－４５", "315˚"])
+@pytest.mark.parametrize("angle", ["-45", "−45", "–45º", "—45", "－４５", "315˚"])
 def test_the_command_itself_takes_numbers_in_these_spellings(invoke, angle):
     result = invoke(
         "plan", "--size", "512", "--colors", "red-60%, blue—40", "--angle", angle, "--seed", "４２"

@@ -10,6 +10,7 @@ from plitka.palette import PALETTE
 from plitka.request import (
     MAX_SEED,
     Overrides,
+    RequestError,
     parse_request,
 )
 
@@ -232,6 +233,12 @@ def test_a_given_seed_is_kept_to_the_last_digit(seed, expected):
     request = parse({"name": "red"}, seed=seed)
     assert request.seed == expected
     assert parse_request(request.to_json()).seed == expected
+
+
+@pytest.mark.parametrize("seed", [2.0**53, f"{2**53 + 1}.0", f"-{2**53 + 1}.0", "9007199254740993e0"])
+def test_a_decimal_that_may_have_lost_a_digit_is_no_seed(seed):
+    with pytest.raises(RequestError, match="too large to be exact as a decimal number"):
+        parse({"name": "red"}, seed=seed)
 
 
 @pytest.mark.parametrize("seed", [-1, "-1", -1.0, None])

@@ -41,6 +41,8 @@ def parse_colors(text):
         ("60,5% чёрного и 39,5% белого", {"BLACK": 0.605, "WHITE": 0.395}),
         ("Тёмно-зелёный – 60%; голубой — 40%", {"DKGREEN": 0.6, "SKYBLUE": 0.4}),
         ("20% green apple, 30% white-green, 50% grass green", {"GRNAPL": 0.2, "WHTGRN": 0.3, "GRSGRN": 0.5}),
+        ("60 black,,40 white", {"BLACK": 0.6, "WHITE": 0.4}),
+        ("60 black ,40 white", {"BLACK": 0.6, "WHITE": 0.4}),
         ("60％ black，40％ white", {"BLACK": 0.6, "WHITE": 0.4}),
     ],
 )
@@ -81,6 +83,9 @@ BAD_SIMPLE_COLORS = {
     "black 60% white": ("colors", 'cannot be read at "black 60% white"'),
     "60% black 40 50 white": ("colors", "each colour needs one name and one amount"),
     "black 60,40% white": ("colors", 'cannot be read at "black 60,40% white"'),
+    ",6 black, ,40 white": ("colors", 'cannot be read at ",6", which could be 0.6 or 6'),
+    "60 black; ,4 white": ("colors", 'cannot be read at ",4", which could be 0.4 or 4'),
+    "0,6 black and ,40 white": ("colors", 'cannot be read at ",40", which could be 0.40 or 40'),
     '{"colors": []}': ("colors", "cannot be read at"),
     "1. black": ("colors", 'cannot be read at "."'),
     "60% blak, 40% white": ("colors[0].name", 'did you mean "black"?'),
@@ -90,7 +95,7 @@ BAD_SIMPLE_COLORS = {
     "0% black": ("colors", "sum to 0"),
     "50% black, 0.5 white": (
         "colors[1].proportion",
-        "0.5 stands beside amounts with a percent sign and could be a fraction or a percentage",
+        '"0.5" stands beside amounts with a percent sign and could be a fraction or a percentage',
     ),
     "#A634 50%, white 50%": ("colors[0].hex", '"#A634" is not a hex colour'),
     ", ".join(["10% red"] * 9): ("colors", "has too many entries"),
