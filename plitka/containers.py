@@ -21,6 +21,8 @@ EXIF_IMAGE_DESCRIPTION = 0x010E
 MAX_PIECES = 1000
 # The longest metadata of a picture is some 30 kB.
 MAX_TEXT_BYTES = 2**20
+# What all texts of a PNG may have together; others are skipped. In memory a character takes up to four bytes.
+MAX_TEXTS_BYTES = 8 * 2**20
 
 _TIFF_ASCII = 2
 _TIFF_MAGIC = 42
@@ -41,13 +43,15 @@ def read_png_texts(file: BinaryIO) -> dict[str, str]:
     if _read(file, len(PNG_SIGNATURE)) != PNG_SIGNATURE:
         raise ContainerError("this is not a picture")
     texts: dict[str, str] = {}
+    room = MAX_TEXTS_BYTES
     for _ in range(MAX_PIECES):
         length, kind = struct.unpack(">I4s", _read(file, 8))
         if kind in (b"IDAT", b"IEND"):
             return texts
-        if kind not in (b"tEXt", b"iTXt") or length > MAX_TEXT_BYTES:
+        if kind not in (b"tEXt", b"iTXt") or length > min(MAX_TEXT_BYTES, room):
             _skip(file, length + 4)
             continue
+        room -= length
         data = _read(file, length)
         if struct.unpack(">I", _read(file, 4))[0] != zlib.crc32(kind + data):
             raise ContainerError("the picture is damaged: a text in it has another checksum")

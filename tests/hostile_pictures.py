@@ -147,6 +147,11 @@ def crowds():
         "sixty texts of 1 MB.png",
         png(*[chunk(b"tEXt", b"%d\0" % i + b"x" * (MEBI - 9)) for i in range(60)]),
     )
+    wide = b"x" * (MEBI - 20) + "\U0001f600".encode()
+    yield (
+        "sixty texts of wide characters.png",
+        png(*[chunk(b"iTXt", b"%d" % i + bytes(5) + wide) for i in range(60)]),
+    )
     exif_piece = segment(0xE1, b"Exif\0\0" + b"x" * 65_000)
     yield "600 EXIF segments.jpg", jpeg(*[exif_piece] * 600)
     yield "a million segments.jpg", jpeg(*[segment(0xE5, b"")] * 1_000_000)
