@@ -48,6 +48,7 @@ def prepare_streams() -> None:
         OutputError: Standard output is closed.
     """
     has_results = sys.stdout is not None
+    _forget_no_width()
     _occupy_closed()
     sys.stderr = _wrapped(_Messages(2, "w", closefd=False), sys.stderr)
     if not has_results:
@@ -64,6 +65,13 @@ def drop_results() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.close(nowhere)
+
+
+def _forget_no_width() -> None:
+    """Drop a width or height of nothing, as terminals without a size say: rich would print nothing at all."""
+    for name in ("COLUMNS", "LINES"):
+        if not os.environ.get(name, "").strip("0"):
+            os.environ.pop(name, None)
 
 
 def _occupy_closed() -> None:

@@ -145,6 +145,14 @@ def test_output_that_nobody_takes_is_one_sentence(tmp_path, arguments, end, reas
     assert reason in said[0]
 
 
+@pytest.mark.parametrize("size", ["0", "00", "", "1", "-5", "wide"])
+@pytest.mark.parametrize("command", ["bad request", "bad option", "help", "version"])
+def test_a_terminal_of_any_width_is_told_something(tmp_path, command, size):
+    done = start(command, tmp_path, {"COLUMNS": size, "LINES": size})
+    assert (done.stdout + done.stderr).strip()
+    assert b"Traceback" not in done.stderr
+
+
 def test_a_reader_that_takes_the_first_line_alone_gets_it(tmp_path):
     done = shell('"$@" ' + " ".join(f"'{word}'" for word in DRAWING) + " | head -1", tmp_path)
     assert done.stdout.startswith("preview")
