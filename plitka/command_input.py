@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -27,7 +28,12 @@ def read_request(
         requests.DEFAULT_QUALITY if quality is None else as_typed(quality),
         requests.DEFAULT_SEED if seed is None else as_typed(seed),
     )
-    return requests.parse_inputs(text, *simple)
+    request = requests.parse_inputs(text, *simple)
+    if colors is None:
+        return request
+    # Whoever types the default colours knows what is drawn.
+    notices = tuple(notice for notice in request.notices if notice != requests.DEFAULT_NOTICE)
+    return replace(request, notices=notices)
 
 
 def read_text(params: str) -> str:

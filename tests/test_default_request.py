@@ -157,7 +157,7 @@ def test_what_is_no_text_is_refused_by_the_name_of_its_input(name, value):
     [
         ((None, None, None, None, None), True),
         ((None, None, "45", "high", "7"), True),
-        ((None, f" {DEFAULT_COLORS.upper()}", None, None, None), True),
+        ((None, DEFAULT_COLORS, None, None, None), False),
         ((None, "black", None, None, None), False),
         ((json.dumps({"colors": [{"name": "red"}]}), None, None, None, None), False),
     ],
