@@ -139,6 +139,7 @@ BAD_REQUESTS = [
         '[] is given for an unknown key; did you mean "colors"?',
         KEYS,
     ),
+    ({**colors(RED), "color": [RED]}, "color", 'did you mean "colors"?', KEYS),
     ({**colors(RED), "Angle": 5}, "Angle", 'did you mean "angle"?', KEYS),
     ({**colors(RED), "steps": 5}, "steps", 'did you mean "overrides.num_inference_steps"?', KEYS),
     ({**colors(RED), "lora_scale": 1}, "lora_scale", 'did you mean "overrides.lora_scale"?', KEYS),
