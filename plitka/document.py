@@ -75,16 +75,13 @@ def read_document(params_json: str) -> JsonObject:
         raise _error(
             params_json, f"is longer than {MAX_PARAMS_BYTES} bytes", f"at most {MAX_PARAMS_BYTES} bytes"
         )
-    value: Any = params_json
-    for _ in range(MAX_WRAPPINGS):
-        if isinstance(value, str):
-            value = _loads(value)
-        elif isinstance(value, JsonObject) and FIELD in value:
-            value = _unwrap(value)
-        else:
-            break
-    else:
-        raise _error(params_json, f"is wrapped more than {MAX_WRAPPINGS} times", ALLOWED)
+    value = _loads(params_json)
+    wrappings = 0
+    while isinstance(value, str) or (isinstance(value, JsonObject) and FIELD in value):
+        wrappings += 1
+        if wrappings > MAX_WRAPPINGS:
+            raise _error(params_json, f"is wrapped more than {MAX_WRAPPINGS} times", ALLOWED)
+        value = _loads(value) if isinstance(value, str) else _unwrap(value)
     if not isinstance(value, JsonObject):
         raise _error(value, "is not a JSON object", ALLOWED)
     if _is_deeper(value, MAX_DEPTH):

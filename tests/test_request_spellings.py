@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from request_strategies import documents
 
 from plitka.characters import plain
+from plitka.document import MAX_WRAPPINGS
 from plitka.fields import SYNONYMS
 from plitka.palette import PALETTE
 from plitka.request import RequestError, parse_inputs, parse_request
@@ -145,6 +146,21 @@ def test_a_request_is_the_same_in_any_wrappings_and_layout(document, indent, is_
     for wrap in wrappings:
         text = wrap(text)
     assert parse_request(text) == parse_request(json.dumps(document))
+
+
+def nested_as_object(text):
+    return f'{{"params_json": {text}}}'
+
+
+@pytest.mark.parametrize("wrap", [json.dumps, nested_as_object])
+def test_a_request_may_be_wrapped_exactly_as_often_as_the_limit_says(wrap):
+    text = json.dumps({"colors": [{"name": "red"}], "seed": 1})
+    request = parse_request(text)
+    for _ in range(MAX_WRAPPINGS):
+        text = wrap(text)
+        assert parse_request(text) == request
+    with pytest.raises(RequestError, match=f"is wrapped more than {MAX_WRAPPINGS} times"):
+        parse_request(wrap(text))
 
 
 PRETTY = json.dumps(
