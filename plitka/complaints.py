@@ -86,7 +86,7 @@ def _unknown_key(location: _Location, fields: type[RequestFields], document: dic
     candidates = {name.rpartition(".")[2]: name for name in elsewhere + known}
     if parents and parents[0] == "colors":
         candidates |= {key: field for field, synonyms in SYNONYMS.items() for key in synonyms}
-    # A whole word of a longer name, such as "steps", is nearer than any spelling, most of all in a short name.
+    # A whole word of longer names, such as "steps", is nearer than any spelling, and nearest the shortest.
     alike = sorted((name for name in candidates if len(key) >= 4 and key in name), key=len)
     alike = alike or difflib.get_close_matches(key, candidates, n=1, cutoff=0.5)
     hint = f"; did you mean {shown(candidates[alike[0]])}?" if alike else ""
