@@ -4,7 +4,7 @@ import json
 import resource
 import socket
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import h11
 import httpx
@@ -119,7 +119,7 @@ def test_connections_that_ask_for_nothing_make_room(patient, start):
 def test_connections_at_work_are_kept_and_the_next_is_told_to_come_again(patient):
     Behind.release.clear()
     with ExitStack() as held:
-        working = [held.enter_context(connection(patient, put("later"))) for _ in range(PATIENT.connections)]
+        working = [held.enter_context(at_work(patient)) for _ in range(PATIENT.connections)]
         wait_for(lambda: answers_or_none(patient) == 503)
         with connection(patient, GET) as raw:
             refused = everything(raw)
@@ -129,6 +129,15 @@ def test_connections_at_work_are_kept_and_the_next_is_told_to_come_again(patient
         for raw in working:
             assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
     wait_for(lambda: answers_or_none(patient) == 200)
+
+
+@contextmanager
+def at_work(front):
+    """A connection whose request has come to the server behind: a slow gateway takes it for none before."""
+    before = Behind.reached
+    with connection(front, put("later")) as raw:
+        wait_for(lambda: Behind.reached > before)
+        yield raw
 
 
 def answers_or_none(front):
