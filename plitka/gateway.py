@@ -80,7 +80,7 @@ class Gateway:
         self._socket = listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         is_local = is_loopback(self._socket.getsockname()[0])
-        guard = Middleware(SenderGuard, names=frozenset({"localhost", host}) if is_local else None)
+        guard = Middleware(SenderGuard, names=frozenset({"localhost", host.lower()}) if is_local else None)
         reader = BodyReader(inputs, allow_webhooks=allow_webhooks)
         app = _application(upstream, page, reader, limits, guard)
         self._server = uvicorn.Server(_configuration(app, limits))
@@ -133,7 +133,7 @@ class SenderGuard:
         if self._names is None:
             return None
         host = headers.get("host", "")
-        name = re.sub(r":\d*$", "", host).strip("[]")
+        name = re.sub(r":\d*$", "", host).strip("[]").lower()
         if name not in self._names and not is_loopback(name):
             words = "This server listens on this machine alone: open it as http://127.0.0.1 or localhost."
             return RefusedError(HTTPStatus.FORBIDDEN, words)
@@ -150,9 +150,12 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket that waits for connections. Raises OSError, also where `host` is empty or no name."""
     if not host:
         raise OSError(0, "the host is empty; 0.0.0.0 listens on every address")
-    (family, _, _, _, address), *_ = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    try:
+        (family, _, _, _, address), *_ = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except UnicodeError as error:
+        raise OSError(0, "the host is no name: a part between its dots is empty or too long") from error
     everywhere = address[0] == "::" and socket.has_dualstack_ipv6()
     return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=everywhere)
 

@@ -158,6 +158,17 @@ class BodyReader:
         return _did_you_mean(key, tuple(_ALLOWED))
 
 
+def check_path_id(name: str) -> None:
+    """Refuse an id that stands in the path of a call and is none.
+
+    Raises:
+        RefusedError: With status 422.
+    """
+    if not ID.fullmatch(name):
+        words = f"{shown(name)} is no prediction id. Allowed: {_ALLOWED['id']}."
+        raise _unprocessable([problem(["path", "id"], words)])
+
+
 def _parse(data: bytes) -> Any:
     """Read JSON as strictly as it is defined: UTF-8, no NaN, no lone surrogates, at most 200 levels deep."""
     try:

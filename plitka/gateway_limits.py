@@ -22,6 +22,8 @@ MAX_CONNECTIONS = 256
 BACKLOG = 32
 # Files that the process itself has open, and the backlog.
 _RESERVED_FILES = 32 + BACKLOG
+# Small pieces of one body, and how many there may be: handling one costs the same whatever it holds.
+_SMALL_BYTES, MAX_SMALL_PIECES = 256, 4096
 # How soon and how often a caller that has stopped sending is asked whether it still listens.
 _FIRST_PROBE_SECONDS, _PROBE_SECONDS = 0.1, 1.0
 
@@ -58,12 +60,32 @@ class Limits:
     body_bytes: int = 2**20
 
 
+class _CountingConnection(h11.Connection):
+    """Refuses a body in too many small pieces, whose handling would keep every other caller waiting."""
+
+    complaint = ""
+    _pieces = 0
+
+    def next_event(self) -> Any:
+        """The next event. Raises h11.RemoteProtocolError, and sets `complaint`, for a piece too many."""
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._pieces = 0
+        elif isinstance(event, h11.Data) and len(event.data) < _SMALL_BYTES:
+            self._pieces += 1
+            if self._pieces > MAX_SMALL_PIECES:
+                self.complaint = f"The body comes in too many pieces of less than {_SMALL_BYTES} bytes."
+                raise h11.RemoteProtocolError(self.complaint)
+        return event
+
+
 class BoundedProtocol(H11Protocol):
     """uvicorn's HTTP/1.1 with deadlines, a bound on connections, and answers for callers that half-close."""
 
     def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.limits = limits
+        self.conn: _CountingConnection = _CountingConnection(h11.SERVER, limits.header_bytes)
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._probe: asyncio.TimerHandle | None = None
@@ -149,7 +171,7 @@ class BoundedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, in the same form as everything else."""
-        self._refuse(HTTPStatus.BAD_REQUEST, msg)
+        self._refuse(HTTPStatus.BAD_REQUEST, self.conn.complaint or msg)
 
     def _refuse(self, status: HTTPStatus, words: str, headers: str = "") -> None:
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive, Scope, Send
 
 from plitka.gateway_answers import RETRY_SECONDS, RefusedError
-from plitka.gateway_body import ID, BodyReader, Prediction
+from plitka.gateway_body import BodyReader, Prediction, check_path_id
 
 log = logging.getLogger(__name__)
 
@@ -121,8 +121,8 @@ class Passage:
         """Pass the request on unless it is refused; ends early if the caller goes away."""
         request = Request(scope, receive)
         path_id = request.path_params.get("id")
-        if path_id is not None and not ID.fullmatch(path_id):
-            raise no_such_path()
+        if path_id is not None:
+            check_path_id(path_id)
         prediction = None
         if self._reader:
             try:
@@ -155,10 +155,13 @@ class Passage:
         self, method: str, path: str, headers: Headers, prediction: Prediction | None, send: Send
     ) -> None:
         upstream = self._upstream
-        passed = {name: headers[name] for name in REQUEST_HEADERS if name in headers}
-        passed |= {"accept-encoding": "identity"}
+        # As bytes: HTTP allows more than ASCII in a value.
+        passed = [
+            (name.encode(), headers[name].encode("latin-1")) for name in REQUEST_HEADERS if name in headers
+        ]
+        passed.append((b"accept-encoding", b"identity"))
         if prediction:
-            passed["content-type"] = "application/json"
+            passed.append((b"content-type", b"application/json"))
         request = upstream.client.build_request(
             method, path, headers=passed, content=prediction.body if prediction else None
         )

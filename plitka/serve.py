@@ -101,7 +101,9 @@ def listening(host: str, port: int, upstream: Upstream, *, allow_webhooks: bool 
     try:
         return Gateway(host, port, upstream, page, input_names(), allow_webhooks=allow_webhooks)
     except OSError as error:
-        raise ServeError(f"cannot listen on {host or 'no host'} port {port}: {error.strerror}") from error
+        # The text that Python gives to an error of binding repeats the address.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise ServeError(f"cannot listen on {host or 'no host'} port {port}: {reason}") from error
 
 
 def input_names() -> tuple[str, ...]:

@@ -80,8 +80,8 @@ def _occupy_closed() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            # The lowest free number is taken: this one.
-            os.open(os.devnull, os.O_RDWR)
+            # The lowest free number is taken: this one. Servers started from here need it open as well.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def _wrapped(raw: io.FileIO, stream: TextIO | None) -> TextIO:

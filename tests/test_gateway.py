@@ -11,7 +11,7 @@ from cog_server import as_json
 from front import PAGE as SHOWN
 from front import Behind, connection, everything, gateway, put, server_behind
 
-from plitka.gateway_relay import Upstream
+from plitka.gateway_relay import REQUEST_HEADERS, Upstream
 from plitka.serve import PAGE, ROOT, ServeError, free_port, listening
 
 BODY = b'{"input": {}}'
@@ -78,8 +78,9 @@ def test_paths_of_a_prediction_are_passed_on_with_their_body(client, method, pat
         ("GET", "http://example.com/", 403),
         ("PUT", "/predictions/a/b", 404),
         ("PUT", "/predictions/..%2fshutdown", 404),
-        ("PUT", f"/predictions/{'a' * 65}", 404),
-        ("PUT", "/predictions/a%0d%0aX", 404),
+        ("PUT", f"/predictions/{'a' * 65}", 422),
+        ("PUT", "/predictions/a%0d%0aX", 422),
+        ("POST", "/predictions/tile.1/cancel", 422),
         ("POST", "/predictions/", 404),
         ("GET", "/predictions", 405),
         ("POST", "/", 405),
@@ -99,6 +100,20 @@ def test_nothing_else_is_passed_on(front, method, path, status):
         assert json.loads(answer.read())["detail"]
     caller.close()
     assert Behind.reached == before
+
+
+def test_id_in_the_path_that_is_none_is_named(client):
+    (problem,) = client.put("/predictions/tile.1", content=BODY).json()["detail"]
+    assert problem["loc"] == ["path", "id"]
+    assert problem["msg"].startswith('"tile.1" is no prediction id.')
+
+
+@pytest.mark.parametrize("name", REQUEST_HEADERS)
+@pytest.mark.parametrize("value", [b"caf\xe9", b"\xff", "\u00fc".encode()])
+def test_header_beyond_ascii_is_passed_on_as_it_is(client, name, value):
+    answer = client.get("/health-check", headers=[(name.encode(), value)])
+    passed_on = {key.lower(): text for key, text in answer.json()["headers"].items()}
+    assert passed_on[name].encode("latin-1") == value
 
 
 def test_headers_that_are_nobodys_business_stay_behind(client):
@@ -132,6 +147,7 @@ def test_what_is_no_clear_http_is_refused_in_words(front, case):
 
 
 HOSTS = {"localhost:5000": 200, "127.0.0.1": 200, "[::1]:5000": 200, "evil.example": 403, "10.0.0.1": 403}
+HOSTS |= {"LocalHost:5000": 200, "localhost.evil.example": 403}
 
 
 @pytest.mark.parametrize(("host", "status"), HOSTS.items())
@@ -164,7 +180,15 @@ def test_a_name_of_this_machine_is_a_name_of_the_server(behind, monkeypatch):
         monkeypatch.undo()
         url = f"http://127.0.0.1:{running.port}/"
         assert httpx.get(url, headers={"Host": "my-machine"}).status_code == 200
+        assert httpx.get(url, headers={"Host": "My-Machine"}).status_code == 200
         assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["0..0.0.0", ".", "a" * 64 + ".example", "\u044b..\u044b", "::1::"])
+def test_host_that_is_no_name_is_refused_in_one_sentence(host):
+    with pytest.raises(ServeError, match=r"cannot listen on .* port 5000: ") as refused:
+        listening(host, 5000, Upstream(free_port()))
+    assert str(refused.value).count("5000") == 1
 
 
 def test_an_empty_host_listens_nowhere(invoke):

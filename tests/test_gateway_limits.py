@@ -4,8 +4,9 @@ import json
 import resource
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 
+import h11
 import httpx
 import psutil
 import pytest
@@ -13,7 +14,7 @@ from cog_server import CogServer, wait_for
 from front import Behind, connection, everything, gateway, put, server_behind
 
 from plitka.gateway import Gateway
-from plitka.gateway_limits import Limits, affordable_connections
+from plitka.gateway_limits import MAX_SMALL_PIECES, Limits, affordable_connections
 from plitka.gateway_relay import Upstream
 
 HEAD = b"POST /predictions HTTP/1.1\r\nHost: localhost\r\n"
@@ -118,7 +119,7 @@ def test_connections_that_ask_for_nothing_make_room(patient, start):
 def test_connections_at_work_are_kept_and_the_next_is_told_to_come_again(patient):
     Behind.release.clear()
     with ExitStack() as held:
-        working = [held.enter_context(connection(patient, put("later"))) for _ in range(PATIENT.connections)]
+        working = [held.enter_context(at_work(patient)) for _ in range(PATIENT.connections)]
         wait_for(lambda: answers_or_none(patient) == 503)
         with connection(patient, GET) as raw:
             refused = everything(raw)
@@ -128,6 +129,15 @@ def test_connections_at_work_are_kept_and_the_next_is_told_to_come_again(patient
         for raw in working:
             assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
     wait_for(lambda: answers_or_none(patient) == 200)
+
+
+@contextmanager
+def at_work(front):
+    """A connection whose request has come to the server behind: a slow gateway takes it for none before."""
+    before = Behind.reached
+    with connection(front, put("later")) as raw:
+        wait_for(lambda: Behind.reached > before)
+        yield raw
 
 
 def answers_or_none(front):
@@ -161,6 +171,29 @@ def test_body_in_chunks_is_taken(quick):
         f"http://127.0.0.1:{quick.port}/predictions", content=iter([b'{"input"', b": {}}"]), timeout=30
     )
     assert json.loads(answer.json()["body"])["input"] == {}
+
+
+@pytest.mark.parametrize("data", [b" ", b"0", b" " * 7])
+def test_body_in_crumbs_is_not_handled_to_its_end(patient, monkeypatch, data):
+    handled = []
+    event = h11.Data.__init__
+    monkeypatch.setattr(
+        h11.Data, "__init__", lambda *given, **more: handled.append(1) or event(*given, **more)
+    )
+    chunk = b"%x\r\n%b\r\n" % (len(data), data)
+    with connection(patient, HEAD + b"Transfer-Encoding: chunked\r\n\r\n") as raw:
+        with suppress(ConnectionError):
+            raw.sendall(chunk * 100_000)
+        answer = everything(raw)
+    assert len(handled) < 10_000
+    assert answer.startswith(b"HTTP/1.1 400 ") or not answer
+    assert answers(patient) == 200
+
+
+def test_why_a_body_in_crumbs_is_refused_is_said(patient):
+    crumbs = b"1\r\n \r\n" * (MAX_SMALL_PIECES + 1)
+    with connection(patient, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + crumbs) as raw:
+        assert "pieces" in json.loads(everything(raw).partition(b"\r\n\r\n")[2])["detail"]
 
 
 def test_client_that_waits_to_be_asked_for_its_body_is_asked(quick):

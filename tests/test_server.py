@@ -172,7 +172,9 @@ def test_address_that_is_taken_is_named():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ServeError, match=rf"cannot listen on 127.0.0.1 port {port}: .*in use"):
+        with pytest.raises(
+            ServeError, match=rf"^cannot listen on 127.0.0.1 port {port}: Address already in use$"
+        ):
             listening("127.0.0.1", port, Upstream(free_port()))
 
 

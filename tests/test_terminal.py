@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shlex
 import subprocess
+import sys
 from functools import cache
 
 import pytest
@@ -225,3 +227,14 @@ def test_colours_are_read_in_utf8_whatever_the_locale(tmp_path):
     done = subprocess.run(line, capture_output=True, env=env | locale, cwd=tmp_path, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "плитка" / "swatch.png").is_file()
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "2>&-", "0<&- 2>&-"])
+def test_a_process_started_from_here_has_every_standard_stream(closed):
+    code = (
+        "from plitka.terminal import prepare_streams; prepare_streams(); import subprocess, sys;"
+        "subprocess.run([sys.executable, '-c', 'import os; print([os.fstat(n) and n for n in range(3)])'])"
+    )
+    line = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(code)} {closed}"
+    ended = subprocess.run(["sh", "-c", line], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert ended.stdout == "[0, 1, 2]\n"
