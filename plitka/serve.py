@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from plitka.cog_process import LOOPBACK, CogProcess
-from plitka.engines import ENGINE_VARIABLE
+from plitka.engines import ENGINE_VARIABLE, engine_name_from_environment
 from plitka.errors import ServeError
 from plitka.gateway import Gateway
 from plitka.gateway_relay import Upstream
@@ -75,6 +75,7 @@ def serve(
     SIGHUP, 1 if the page could not be served any more, else that of the server.
 
     Raises:
+        EngineError: `PLITKA_ENGINE` names no engine.
         ServeError: `predict.py` or the page is not beside the package (Plitka was installed without its
             source tree), or the address cannot be listened on.
     """
@@ -84,6 +85,8 @@ def serve(
                 f"{ROOT / name} is missing: the server runs from a checkout, "
                 "so install Plitka from one with pip install --editable"
             )
+    if engine is None:
+        engine_name_from_environment()
     install_schema(ROOT)
     upstream = Upstream(free_port())
     gateway = listening(host, port, upstream, allow_webhooks=allow_webhooks)
