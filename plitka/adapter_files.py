@@ -23,7 +23,9 @@ def adapters_in(folder: Path) -> dict[str, Path]:
     map that does not go with the embeddings.
     """
     found: dict[str, Path] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES):
+    # A hidden file beside each is what a Mac leaves on other systems' disks.
+    files = (path for path in folder.rglob("*") if not path.name.startswith("."))
+    for path in sorted(path for path in files if path.suffix.lower() in SUFFIXES):
         tensors = read_tensor_header(path, REMEDY)
         kind = adapter_kind(tensors)
         if kind is None:

@@ -35,6 +35,16 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 WIDTHS = {9: "an inpainting model", 8: "an InstructPix2Pix model"}
 # What the pipelines never feed to a UNet, and what is fed besides the words.
 NOT_FED = ("class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type")
+# What diffusers' EMAModel writes into a configuration: how it averaged the weights in training.
+OF_AVERAGING = (
+    "decay",
+    "inv_gamma",
+    "min_decay",
+    "optimization_step",
+    "power",
+    "update_after_step",
+    "use_ema_warmup",
+)
 TIME_IDS = 6
 # With any other, what a block has halved is no longer of the size that the way back makes of it.
 DOWNSAMPLE_PADDING = 1
@@ -66,7 +76,7 @@ def check_base(files: EngineFiles) -> dict[str, Any]:
 
 def check_known(model_class: Any, config: Mapping[str, Any], where: str, remedy: str = REMEDY) -> None:
     """Raise ModelFileError for a setting that the class does not know, and would leave out."""
-    known = inspect.signature(model_class.__init__).parameters
+    known = (*inspect.signature(model_class.__init__).parameters, *OF_AVERAGING)
     for key, value in config.items():
         if key not in known and not key.startswith("_") and value not in (None, False):
             problem = f"its {key} = {str(value)[:60]} is not known to {model_class.__name__}"

@@ -116,7 +116,7 @@ def _check_left_over(path: Path, tensors: Mapping[str, Any]) -> None:
 
 
 def _check_architecture(path: Path, metadata: Mapping[str, str]) -> None:
-    said = metadata.get(ARCHITECTURE_KEY, ARCHITECTURE).lower()
+    said = metadata.get(ARCHITECTURE_KEY, "").strip().lower() or ARCHITECTURE
     if ARCHITECTURE not in said or OTHER_ARCHITECTURES.search(said):
         problem = f"its {ARCHITECTURE_KEY} is '{said[:60]}', which is no SDXL base model"
         raise ModelFileError(path, problem, REMEDY)
@@ -124,7 +124,8 @@ def _check_architecture(path: Path, metadata: Mapping[str, str]) -> None:
 
 def _prediction(path: Path, markers: set[str], metadata: Mapping[str, str]) -> str | None:
     """What the UNet predicts, as the file says; None if it does not."""
-    said = {key: metadata[key].strip().lower() for key in PREDICTION_KEYS if key in metadata}
+    said = {key: metadata.get(key, "").strip().lower() for key in PREDICTION_KEYS}
+    said = {key: word for key, word in said.items() if word}
     if strange := next((key for key, word in said.items() if word not in PREDICTION_WORDS), None):
         problem = f"its {strange} is '{metadata[strange][:60]}', which no sampler here can do"
         raise ModelFileError(path, problem, REMEDY)

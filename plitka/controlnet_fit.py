@@ -27,6 +27,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "ControlNetModel": ("ControlNetModel",),
     UNION: (UNION, "ControlNetModel_Union", "ControlNetModel"),
 }
+# What a union ControlNet always has in the middle; saved as a plain one, it says so.
+UNION_MIDDLE = ("mid_block_type", "UNetMidBlock2DCrossAttn")
 # A tensor that every union ControlNet has, and no plain one.
 UNION_TENSOR = "task_embedding"
 REMEDY = (
@@ -70,7 +72,8 @@ def check_fit(
     name = config.get("_class_name", source.type)
     if name not in NAMES[source.type]:
         raise ModelFileError(where, f"it is a {name}, and the manifest says {source.type}", REMEDY)
-    check_known(model_class, config, where, REMEDY)
+    said = {key: value for key, value in config.items() if (key, value) != UNION_MIDDLE}
+    check_known(model_class, said, where, REMEDY)
     settings = {**_defaults(model_class), **config}
     for problem in (
         *_against_unet(settings, unet.config),
@@ -89,8 +92,12 @@ def _defaults(model_class: Any) -> dict[str, Any]:
 def _check_tensors(source: ControlNetSource, location: Location) -> None:
     """A union ControlNet loads as a plain one, and the other way round; the tensors know which it is."""
     files = location.weight_files
+    if not files:
+        of_variant = f".{location.variant}" if location.variant else ""
+        problem = f"it holds no diffusion_pytorch_model{of_variant}.safetensors"
+        raise ModelFileError(location.path, problem, REMEDY)
     names = {name for file in files for name in read_tensor_header(file, REMEDY)}
-    if names and (UNION_TENSOR in names) != (source.type == UNION):
+    if (UNION_TENSOR in names) != (source.type == UNION):
         found = UNION if UNION_TENSOR in names else "ControlNetModel"
         problem = f"by its tensors it is a {found}, and the manifest says {source.type}"
         raise ModelFileError(files[0], problem, REMEDY)

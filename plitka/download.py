@@ -17,11 +17,16 @@ import urllib3
 
 from plitka.weight_files import ModelFileError
 
-REMEDY = "COG_WEIGHTS may be a folder, a .tar or a .zip, or its file://, http:// or https:// address."
+REMEDY = (
+    "COG_WEIGHTS may be a folder, a .tar or a .zip, or its file://, http:// or https:// address, "
+    "without quotes or blanks around it."
+)
 ANSWER_SECONDS = 10
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 # An address that holds its own content.
 DATA = "data:"
+# A user's name and password in an address.
+USER = re.compile(r"[^/]*:[^/]*@")
 # In place of an address that cannot even be taken apart.
 UNREADABLE = "the address in COG_WEIGHTS"
 
@@ -54,7 +59,9 @@ def local_path(weights: str) -> Path | None:
             raise ModelFileError(without_secrets(weights), problem, REMEDY)
         path = Path(unquote(parts.path))
     if not path.exists():
-        raise ModelFileError(path, "there is no such folder or file", REMEDY)
+        # An address in quotes, or with a letter missing, is taken for a path.
+        shown = USER.sub("", str(path).partition("?")[0])
+        raise ModelFileError(shown, "there is no such folder or file", REMEDY)
     return path
 
 

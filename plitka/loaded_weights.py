@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from plitka.models import Location
+from plitka.models import Location, files_read
 from plitka.weight_files import ModelFileError, read_tensor_header
 
 # transformers has put CLIP's text model one level deeper, or not, from release to release.
@@ -81,7 +81,7 @@ def _place(location: Location, part: str) -> tuple[str, list[Path]]:
     if location.is_single_file:
         return location.path, []
     folder = Path(location.path) / part
-    files = sorted(folder.glob("*.safetensors"))
+    files = files_read(folder, location.variant)
     return str(files[0] if len(files) == 1 else folder), files
 
 

@@ -16,6 +16,7 @@ and `PLITKA_GRAPHS` by `plitka.acceleration`.
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,23 @@ from plitka.weight_files import ModelFileError, check_weight_file
 BASE_MODEL_VARIABLE = "PLITKA_BASE_MODEL"
 ALLOW_BASE_VARIABLE = "PLITKA_ALLOW_BASE"
 
+# Where diffusers and transformers look for weights, whole or in shards. Nothing else in a folder is read.
+WEIGHTS_NAME = re.compile(
+    r"(diffusion_pytorch_)?model(\.(?P<variant>\w+))?(-\d+-of-\d+)?(\.(?P<last>\w+))?\.safetensors"
+)
+
 log = logging.getLogger(__name__)
+
+
+def files_read(folder: Path, variant: str | None) -> list[Path]:
+    """The weight files in a model's folder that are read: those of the variant, or else those of none."""
+    variants = {
+        path: found["variant"] or found["last"]
+        for path in sorted(folder.glob("*.safetensors"))
+        if (found := WEIGHTS_NAME.fullmatch(path.name))
+    }
+    of_variant = [path for path, given in variants.items() if given and given == variant]
+    return of_variant or [path for path, given in variants.items() if given is None]
 
 
 @dataclass(frozen=True)
@@ -60,9 +77,8 @@ class Location:
         """The local files that are read when it is loaded."""
         if not self.is_local or self.is_single_file:
             return [Path(self.path)] if self.is_local else []
-        return sorted(
-            Path(self.path).rglob(f"*.{self.variant}.safetensors" if self.variant else "*.safetensors")
-        )
+        folders = {path.parent for path in Path(self.path).rglob("*.safetensors")}
+        return sorted(file for folder in folders for file in files_read(folder, self.variant))
 
 
 @dataclass(frozen=True)

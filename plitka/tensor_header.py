@@ -7,6 +7,7 @@ only the format's own fields, every tensor as long as its shape and type say.
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -66,8 +67,8 @@ def parse_header(raw: bytes) -> TensorHeader:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise HeaderError(f"its header names '{twice[:80]}' twice")
     return found
 

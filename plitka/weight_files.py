@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
+from plitka.errors import printable
 from plitka.own_folders import FULL
 from plitka.tensor_header import MAX_HEADER_BYTES, HeaderError, TensorHeader, parse_header
 
@@ -34,9 +35,10 @@ class ModelFileError(RuntimeError):
     """A weight file is missing, broken or not what it should be; says which, what is wrong, what to do."""
 
     def __init__(self, path: Path | str, problem: str, remedy: str) -> None:
-        super().__init__(f"{path}: {problem}. {remedy}")
+        # Names in a file may hold anything, and this goes to terminals and logs.
+        super().__init__(printable(f"{path}: {problem}. {remedy}"))
         self.path = str(path)
-        self.problem = problem
+        self.problem = printable(problem)
 
 
 def in_one_line(error: Exception) -> str:

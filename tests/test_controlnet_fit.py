@@ -103,8 +103,10 @@ def test_a_kind_of_edge_that_the_union_does_not_know_is_refused_at_setup(folder,
 def test_one_kind_of_controlnet_in_the_place_of_the_other_is_refused_at_setup(folder, kind, other, what):
     place, source = folder / FOLDERS[kind], folder / FOLDERS[other]
     if what == "folder":
+        name = next(place.glob("*.safetensors")).name
         shutil.rmtree(place)
         shutil.copytree(source, place)
+        next(place.glob("*.safetensors")).rename(place / name)
     else:
         shutil.copy(next(source.glob("*.safetensors")), next(place.glob("*.safetensors")))
     assert "and the manifest says Control" in refusal(folder)
@@ -159,3 +161,10 @@ def test_one_for_another_base_is_refused_at_setup(folder):
     write_controlnet(folder / "controlnet-lines", cross_attention_dim=WIDTH_L)
     assert "its cross_attention_dim is 32, the base model's 80" in refusal(folder)
     assert json.loads((folder / "controlnet-lines/config.json").read_text())["cross_attention_dim"] == WIDTH_L
+
+
+@pytest.mark.parametrize("kind", FOLDERS)
+def test_one_whose_weights_have_a_name_that_nothing_reads_is_refused_at_setup(folder, kind):
+    path = next((folder / FOLDERS[kind]).glob("*.safetensors"))
+    path.rename(path.with_name("controlnet-sd-xl-1.0-softedge.safetensors"))
+    assert f"{FOLDERS[kind]}: it holds no diffusion_pytorch_model.safetensors" in refusal(folder)

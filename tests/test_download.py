@@ -5,6 +5,7 @@ import shutil
 import socket
 import tarfile
 import threading
+from pathlib import Path
 
 import pytest
 from checkpoints import EMBEDDINGS_FILE, LORA_FILE
@@ -183,6 +184,30 @@ def test_no_address_shows_what_is_behind_its_path(address, secret):
     assert "Topsecret" not in shown
     assert "@" not in shown
     assert shown == UNREADABLE or "://" in shown
+
+
+@pytest.mark.parametrize("user", ["", "user:Topsecret@", ":Topsecret@"])
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        '"https://{}"',
+        "'https://{}'",
+        " https://{}",
+        "\thttp://{}",
+        "https:/{}",
+        "https//{}",
+        "{}",
+        "=https://{}",
+    ],
+)
+def test_what_was_meant_as_an_address_shows_no_secret_either(spoilt, user):
+    """Quotes stay around a value from Docker's `--env-file`; Cog makes a path of the text."""
+    text = spoilt.format(f"{user}host.test/w.tar?{SECRET}")
+    for weights in (text, Path(text)):
+        with pytest.raises(ModelFileError) as raised, predict.fetched(weights):
+            pass
+        assert "host.test/w.tar: there is no such folder or file" in str(raised.value)
+        assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("given", [None, "", " ", "\t"])

@@ -60,6 +60,12 @@ def test_a_token_map_that_does_not_go_with_the_vectors_is_refused(folder, own, c
     assert str(own / "special_params.json") in refusal(folder, own)
 
 
+def test_what_a_mac_leaves_beside_every_file_is_no_adapter(own):
+    for path in list(own.iterdir()):
+        path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07")
+    assert {path.name for path in adapters_in(own).values()} == {"lora.safetensors", "embeddings.pti"}
+
+
 def replaced(own, tensors, name="embeddings.pti"):
     save_file(tensors, own / name)
 

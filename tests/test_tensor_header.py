@@ -84,3 +84,21 @@ def test_a_header_is_refused_with_what_is_wrong_in_it(path, text, reason):
         read_tensor_header(path, "Fetch it again.")
     assert reason in str(raised.value)
     assert "not a safetensors file" in str(raised.value)
+
+
+def test_of_very_many_names_the_one_that_comes_twice_is_found(path):
+    """Counting each of them anew would take hours."""
+    names = ",".join(f'"{number}":0' for number in range(400_000))
+    path.write_bytes(whole_file(f'{{{names},"399999":0}}'.encode(), 0))
+    with pytest.raises(ModelFileError, match="its header names '399999' twice"):
+        read_tensor_header(path, "")
+
+
+def test_nothing_in_a_name_reaches_a_terminal_as_a_command(path):
+    name = "\x1b[31mred\x07\n\u202e"
+    header = {name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 8]}}
+    path.write_bytes(whole_file(json.dumps(header).encode(), 8))
+    with pytest.raises(ModelFileError) as raised:
+        read_tensor_header(path, "")
+    assert str(raised.value).isprintable()
+    assert raised.value.problem.isprintable()
