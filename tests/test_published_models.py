@@ -223,6 +223,8 @@ LISTS = (
         ({}, STABILITY, Statement("epsilon")),
         ({}, {"sd_merge_recipe": "{}", "sd_merge_models": "{}"}, Statement()),
         ({}, {"modelspec.architecture": "stable-diffusion-xl-turbo-v1"}, Statement()),
+        ({}, {"modelspec.architecture": "Pony"}, Statement()),
+        ({}, {"modelspec.architecture": "stable-diffusion-xl-v1-base/lora"}, Statement()),
         ({}, {"modelspec.architecture": " ", "modelspec.prediction_type": ""}, Statement()),
         ({}, {"modelspec.prediction_type": "V-Prediction"}, Statement("v_prediction")),
         ({name: ("F32", [1000]) for name in LISTS}, {}, Statement()),
