@@ -37,8 +37,8 @@ PREDICTION_WORDS = {
 }
 ARCHITECTURE_KEY = "modelspec.architecture"
 # `stable-diffusion-xl-v1-base` is the standard's word; some tools write a family's name of their own. The
-# tensors have shown by then that it is SDXL's network, so only what they cannot show counts: another training,
-# or another network that the standard has a word for.
+# tensors have shown by then that it is SDXL's network, so only what they cannot show counts: another
+# training, or another network that the standard has a word for.
 OTHER_ARCHITECTURES = re.compile(
     r"refiner|inpaint|edit|pix2pix|control|lcm|flow|edm|flux|stable-diffusion-v?\d|stable-cascade"
 )
