@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from texture import distance
 
 from plitka.color_lock import HeldPicture, hold_colors
+from plitka.color_spread import to_lab
 from plitka.engine import Job
-from plitka.fidelity import inner_pixels, to_lab
 from plitka.mix import Mix
 from plitka.overrides import DEFAULT_COLOR_GUIDANCE
-from plitka.plan import JOINT, TilePlan, plan_for
+from plitka.plan import JOINT, TilePlan, inner_pixels, plan_for
 from plitka.profiles import Profile, profile_for
 from plitka.prompt import build_prompt
 from plitka.request import parse_request

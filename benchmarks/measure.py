@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from fixed_mixes import random_mixes
 from measured_blocks import write_block
-from texture import middle, mix_of_name
+from photographs import middle, mix_of_name
 
 from plitka.fidelity import Fidelity, measure, measure_picture
 from plitka.mix import Mix

@@ -28,11 +28,11 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 from patch_features import PATCH, Image, describe, patches
+from photographs import middle, mix_of_name
 from PIL.JpegImagePlugin import get_sampling
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
-from texture import middle, mix_of_name
 
 from plitka.plan import make_plan
 from plitka.swatch import draw_swatch

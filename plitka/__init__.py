@@ -1,3 +1,3 @@
 """Plitka Pro: pictures of pressed rubber tiles with exactly the colour mix that was asked for."""
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"

@@ -34,6 +34,11 @@ _SOLID_PREVIEW, _SOLID_FINAL = 2, 3
 _REACH = 5
 
 
+def to_lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(h, w, 3) float32 CIELAB (D65) of a uint8 sRGB picture."""
+    return cv2.cvtColor(image.astype(np.float32) * np.float32(1 / 255), cv2.COLOR_RGB2Lab)
+
+
 def stretch(mix: Mix) -> NDArray[np.float32]:
     """(len(mix), 401, 2) float32: a* and b* of every colour at L* 0, 0.25, ..., 100."""
     lightness = np.arange(0, 100 + _STRETCH_STEP, _STRETCH_STEP)

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from plitka.color_spread import shown_colors, stretch, stretch_index, without_thin_strips
-from plitka.fidelity import granule_counts, inner_pixels, to_lab
+from plitka.color_spread import shown_colors, stretch, stretch_index, to_lab, without_thin_strips
+from plitka.fidelity import granule_counts
+from plitka.known_light import without_light
 from plitka.mix import Mix
-from plitka.plan import JOINT, TilePlan
+from plitka.plan import JOINT, TilePlan, inner_pixels
 from plitka.shading import own_lightness
 
 # The softest edge between granules that a picture is read with: deviation of a Gaussian, pixels.
@@ -39,7 +40,7 @@ _TOLERANCE = 2.0
 # Offsets of neighbours' colours run into each other, so once is not enough.
 _ROUNDS = 2
 # The softest that the edge between two colours stays; light stays as soft as it was.
-_CHROMA_SOFTNESS = 0.4
+_CHROMA_SOFTNESS = 0.6
 # L* below white in which a cast fades: what is lit to white has lost it, and would get its opposite.
 _CLIPPING = 10.0
 # Keeps the softness of a pixel steady where neighbours are hardly another colour; units of CIELAB, squared.
@@ -110,7 +111,7 @@ def _read(image: NDArray[np.uint8], plan: TilePlan) -> _Reading:
     """Find out which granules show which colour."""
     colors = len(plan.mix)
     labels = plan.labels(len(image))
-    pixels, inner = shown_colors(image, plan.mix), inner_pixels(labels)
+    pixels, inner = shown_colors(without_light(image, plan), plan.mix), inner_pixels(labels)
     counts = granule_counts(pixels, labels, inner, plan)
     own = counts[np.arange(len(counts)), plan.granule_color]
     area, most = counts.sum(1), counts.max(1)

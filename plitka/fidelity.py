@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.color_spread import shown_colors, without_thin_strips
+from plitka.color_spread import shown_colors, to_lab, without_thin_strips
+from plitka.known_light import without_light
 from plitka.mix import Mix
 from plitka.palette import Lab, delta_e00
-from plitka.plan import JOINT_COLOR_INDEX, TilePlan
+from plitka.plan import JOINT_COLOR_INDEX, TilePlan, inner_pixels
 
 # Colours of a smaller share have too few granules for a mean that says much.
 LEAST_SHARE_FOR_DELTA_E = 0.05
@@ -76,20 +77,20 @@ def measure(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None = None) ->
     """Measure shares and colours of a (size, size, 3) uint8 sRGB picture.
 
     Without a plan, everything in the picture is counted, as an outsider who knows the mix alone would. With
-    one, joints are left out, every granule that shows one colour counts as a whole, and colours are compared
-    over the granules that the plan gave them. Raises ValueError for a size that does not divide the plan's.
+    one, joints are left out, the plan's light is allowed for where the picture has it, every granule that
+    shows one colour counts as a whole, and colours are compared over the granules that the plan gave them.
+    Raises ValueError for a size that does not divide the plan's.
     """
-    lab, shown = to_lab(image), shown_colors(image, mix)
+    lab = to_lab(image)
     if plan is None:
-        return _by_outsider(lab, shown, mix)
-    return _by_plan(lab, shown, plan)
+        return _by_outsider(lab, shown_colors(image, mix), mix)
+    return _by_plan(lab, shown_colors(without_light(image, plan), mix), plan)
 
 
 def measure_picture(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None) -> Measurement:
     """Measure a picture as an outsider and, with a plan, against it; see `measure`."""
-    lab, shown = to_lab(image), shown_colors(image, mix)
-    by_plan = None if plan is None else _by_plan(lab, shown, plan)
-    return Measurement(by_plan, _by_outsider(lab, shown, mix))
+    by_plan = None if plan is None else measure(image, mix, plan)
+    return Measurement(by_plan, measure(image, mix))
 
 
 def _by_outsider(lab: NDArray[np.float32], shown: NDArray[np.uint8], mix: Mix) -> Fidelity:
@@ -104,11 +105,6 @@ def _by_plan(lab: NDArray[np.float32], shown: NDArray[np.uint8], plan: TilePlan)
     # Joints' label, -1, finds the colour appended last, which no colour of the mix is.
     planned = np.append(plan.granule_color, np.uint8(JOINT_COLOR_INDEX)).take(labels)
     return _fidelity(plan.mix, counts, lab, planned)
-
-
-def to_lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(h, w, 3) float32 CIELAB (D65) of a uint8 sRGB picture."""
-    return cv2.cvtColor(image.astype(np.float32) * np.float32(1 / 255), cv2.COLOR_RGB2Lab)
 
 
 def granule_counts(
@@ -127,13 +123,6 @@ def granule_counts(
     of_inner = np.bincount(index[inner], minlength=size).reshape(granules + 1, colors)[1:]
     said = np.where(of_inner.any(1, keepdims=True), of_inner, everything)
     return said * (everything.sum(1, keepdims=True) / np.maximum(said.sum(1, keepdims=True), 1))
-
-
-def inner_pixels(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(h, w): pixels whose neighbours belong to the same granule; the border is no neighbour."""
-    square = np.ones((3, 3), np.uint8)
-    wide = (labels + 1).astype(np.uint16)
-    return cv2.erode(wide, square) == cv2.dilate(wide, square)
 
 
 def shares_of_granules(counts: NDArray[np.float64]) -> NDArray[np.float64]:

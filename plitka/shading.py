@@ -1,64 +1,82 @@
-"""From light to colour: a ramp of 256 sRGB colours for each granule colour, fitted to photographed granules.
+"""From light to colour: a ramp of 256 sRGB colours for each granule colour, by a general law of tone.
 
-A granule's lightness follows the light between the 5th and 95th percentile of L* photographed on tiles of its
-colour, bent so that the mean is the photographed mean. Hue and chroma hardly change with the light, except in
-shade so deep that the camera saw no colour. These observations are from photographs of single-colour tiles.
+The law was fitted to photographs of single-colour tiles. Lightness: the ranks of the light within a colour go
+to percentiles of L* that lie between the photographed 5th and 95th percentile, and beyond, as the colour's
+mean says. Hue and chroma: light in a gap has been reflected by granules of its colour more than once, so
+shade is more saturated (the colour to a power), and what is brighter than a lit facet is gloss, which is
+white.
 """
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from plitka.mix import Mix, MixColor
-from plitka.palette import PALETTE, hex_to_lab
 
-# Beyond the 5th and 95th percentile the lightness goes on along a straight line: gaps and glints. A gap is
-# dark whatever its colour, so the paler the granule, the steeper the way down.
-_GAP_SLOPE = 3.4
-_SHEEN_SLOPE = 1.1
-# Black rubber shines: the darker the granule, the brighter its glints stand out.
-_DARK_SHEEN_SLOPE = 5.0
-# Chroma fades below this fraction of the mean lightness.
-_FADE_FROM = 0.45
-_FADE_POWER = 0.7
-# The way from the mean to the lit colour is followed this far in L*, then the tint stays.
-_TINT_REACH = 15.0
+# The law of lightness. Of each percentile of light (row): L* as a part of the way from the photographed 5th
+# to the 95th percentile, as a linear function of where the mean lies on that way and of L* of the mean / 100.
+_PERCENTILES = np.array([0.5, 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5]) / 100
+_LIGHTNESS_LAW = np.array(
+    [
+        [0.506, -0.585, -1.216],
+        [0.427, -0.637, -0.790],
+        [0, 0, 0],
+        [-0.214, 0.581, 0.099],
+        [-0.336, 1.230, 0.072],
+        [-0.232, 1.437, 0.049],
+        [-0.015, 1.434, -0.059],
+        [0.518, 0.715, -0.037],
+        [1, 0, 0],
+        [1.920, -1.271, -0.003],
+        [2.229, -1.685, -0.013],
+    ]
+)
+# What the darkest and the brightest of all are beyond the last percentiles, as a part of that way.
+_BEYOND = 0.12
+# The exponent of a colour in full shade, less 1: for a black granule, and added for a white one.
+_BOUNCES = (0.85, 1.5)
+# Beyond the mean the same law goes on this far upwards.
+_BOUNCES_ABOVE = -0.25
+# L* of a lit facet by that of the mean, and the part of what is brighter that is gloss.
+_LIT = 1.25
+_GLOSS_PART = 0.35
+# Linear sRGB below which no channel of a colour lies, since 0 would stay 0 to any power.
+_LEAST_CHANNEL = 0.002
 # A shade is clearly a colour's own while its distance to that colour is below this part of that to any other.
 _CLEARLY = 0.85
 # Stands for no limit; far enough outside 0 to 100 to leave a ramp as it is.
 _UNLIMITED = 1e4
-_JOINT_LIGHTNESS = (4.0, 16.0)
+# How far batches of a neutral and of a vivid colour are from its mean in a* and b*, and the chroma from which
+# a colour is vivid.
+_BATCH_TINTS = (0.3, 1.3)
+_VIVID = 40.0
+# L* of joints: a neutral shadow.
+_JOINT_LIGHTNESS = (4.0, 26.0)
+# Luminance of linear sRGB (IEC 61966-2-1).
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
-@dataclass(frozen=True)
-class LightStatistics:
-    """Distribution of a light field: `frequency` is (256,) summing to 1; `low`, `high` are its 5th and 95th
-    percentile in levels."""
+def shade_ramps(
+    color: MixColor, light: NDArray[np.float64], mean: NDArray[np.float64], batches: int
+) -> NDArray[np.uint8]:
+    """(batches x 256, 3) uint8 sRGB: a colour at every level of light, in each of its batches.
 
-    frequency: NDArray[np.float64]
-    low: float
-    high: float
-
-
-def light_statistics(light: NDArray[np.uint8]) -> LightStatistics:
-    """Measure a light field (any shape, uint8)."""
-    frequency = np.bincount(light.ravel(), minlength=256) / light.size
-    low, high = np.interp([0.05, 0.95], np.cumsum(frequency), np.arange(256.0))
-    return LightStatistics(frequency, float(low), float(max(high, low + 1)))
-
-
-def shade_ramp(color: MixColor, mix: Mix, light: LightStatistics) -> NDArray[np.uint8]:
-    """(256, 3) uint8 sRGB: a colour of a mix at every light level.
-
-    Weighted by the light's frequency, the ramp's mean L* is the colour's, and so is the mean of a* and b* as
-    far as the sRGB gamut allows. Shade and sheen end before they look like another colour of the mix.
+    `light` (256,) says how often each level falls on the colour's granules, in any unit. Weighted by it, the
+    mean of a ramp is the CIELAB `mean` (3,), as far as the sRGB gamut allows. Batches stand around it in a*
+    and b*, farther apart for vivid colours.
     """
-    lightness = _lightness_ramp(color, own_lightness(color, mix), light)
-    shades = at_lightness(color, lightness)
-    shades[:, 1:] += np.array(color.lab[1:]) - light.frequency @ shades[:, 1:]
-    return _to_srgb(shades)
+    frequency = light / light.sum()
+    rank = np.cumsum(frequency) - frequency / 2
+    percentiles, lightness = _lightness_law(color)
+    shades = at_lightness(color, np.interp(rank, percentiles, lightness))
+    for _ in range(3):
+        shown = cv2.cvtColor(_to_srgb(shades)[None].astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[0]
+        shades += (mean - frequency @ shown).astype(np.float32)
+    neutral, vivid = _BATCH_TINTS
+    reach = neutral + (vivid - neutral) * min(float(np.hypot(*color.lab[1:])) / _VIVID, 1.0)
+    turns = 2 * np.pi * (np.arange(batches) + 0.5) / batches
+    tints = reach * np.stack([np.zeros(batches), np.cos(turns), np.sin(turns)], 1)
+    return _to_srgb((shades + tints[:, None]).reshape(-1, 3).astype(np.float32))
 
 
 def joint_ramp() -> NDArray[np.uint8]:
@@ -69,20 +87,19 @@ def joint_ramp() -> NDArray[np.uint8]:
 
 
 def at_lightness(color: MixColor, lightness: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(n, 3) CIELAB: how the colour looks at each L*.
-
-    A palette colour passes through the colour of its lit facets, so that bright blue turns towards cyan as it
-    does on photographs; a hex colour keeps its hue. Chroma fades in deep shade.
-    """
-    mean = np.array(color.lab)
-    tint = np.zeros(2)
-    if color.id in PALETTE:
-        lit = np.array(hex_to_lab(PALETTE[color.id].lit_hex))
-        tint = (lit[1:] - mean[1:]) / max(lit[0] - mean[0], 1.0)
-    reach = np.clip(lightness - mean[0], -_TINT_REACH, _TINT_REACH)
-    fade = np.minimum(1.0, lightness / max(_FADE_FROM * mean[0], 1e-6)) ** _FADE_POWER
-    chromatic = (mean[1:] + reach[:, None] * tint) * fade[:, None]
-    return np.column_stack([lightness, chromatic]).astype(np.float32)
+    """(n, 3) CIELAB: how the colour looks at each L* (n,)."""
+    own = np.maximum(_to_linear(np.array([color.lab]))[0], _LEAST_CHANNEL)
+    least, for_white = _BOUNCES
+    bounces = least + for_white * float(_LUMINANCE @ own) ** 2
+    shade = np.clip(1 - lightness / max(color.lab[0], 1.0), _BOUNCES_ABOVE, 1)
+    saturated = own ** (1 + bounces * shade[:, None])
+    luminance = _luminance(lightness)
+    lit = _luminance(np.array([min(color.lab[0] * _LIT, 99.0)]))
+    gloss = np.maximum(luminance - lit, 0) * _GLOSS_PART
+    linear = saturated * ((luminance - gloss) / (saturated @ _LUMINANCE))[:, None] + gloss[:, None]
+    lab = cv2.cvtColor(linear[None].astype(np.float32), cv2.COLOR_LRGB2Lab)[0]
+    lab[:, 0] = lightness
+    return lab
 
 
 def own_lightness(color: MixColor, mix: Mix) -> tuple[float, float]:
@@ -101,37 +118,24 @@ def own_lightness(color: MixColor, mix: Mix) -> tuple[float, float]:
     return lowest, highest
 
 
-def _lightness_ramp(color: MixColor, own: tuple[float, float], light: LightStatistics) -> NDArray[np.float64]:
-    """L* at every light level; the bend between the percentiles is found by bisection on the mean."""
+def _lightness_law(color: MixColor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ranks of light, 0 to 1, and L* of the colour at them."""
     low, high = color.lightness_range
-    level = (np.arange(256.0) - light.low) / (light.high - light.low)
-    paleness = float(np.clip(color.lab[0] / 75, 0, 1))
-    darkness = 1 - float(np.clip(color.lab[0] / 60, 0, 1))
-    sheen = _SHEEN_SLOPE + (_DARK_SHEEN_SLOPE - _SHEEN_SLOPE) * darkness
-    gap = low + (high - low) * _GAP_SLOPE * paleness * level
-    lit = high + (high - low) * sheen * (level - 1)
-    inside = np.clip(level, 0, 1)
-
-    def bent(exponent: float) -> NDArray[np.float64]:
-        body = low + (high - low) * inside**exponent
-        ramp = np.where(level < 0, gap, np.where(level > 1, lit, body))
-        return np.clip(_approach(ramp, color.lab[0], own), 0.5, 99.5)
-
-    shallow, steep = 0.1, 10.0
-    for _ in range(30):
-        middle = (shallow * steep) ** 0.5
-        if float(light.frequency @ bent(middle)) > color.lab[0]:
-            shallow = middle
-        else:
-            steep = middle
-    return bent((shallow * steep) ** 0.5)
+    reach = max(high - low, 1.0)
+    way = _LIGHTNESS_LAW @ np.array([1, (color.lab[0] - low) / reach, color.lab[0] / 100])
+    way = np.concatenate([[way[0] - _BEYOND], way, [way[-1] + _BEYOND]])
+    lightness = np.maximum.accumulate(np.clip(low + reach * way, 0.5, 99.5))
+    return np.concatenate([[0], _PERCENTILES, [1]]), lightness
 
 
-def _approach(ramp: NDArray[np.float64], mean: float, limits: tuple[float, float]) -> NDArray[np.float64]:
-    """Bend a ramp so that it nears the limits without passing them; around the mean it stays as it is."""
-    room = np.where(ramp < mean, mean - limits[0], limits[1] - mean)
-    room = np.maximum(room, 1.0)
-    return mean + room * np.tanh((ramp - mean) / room)
+def _luminance(lightness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """CIE 1976: relative luminance, 0 to 1, of L*."""
+    return np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / 903.3)
+
+
+def _to_linear(lab: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(n, 3) CIELAB (D65) to (n, 3) linear sRGB."""
+    return cv2.cvtColor(lab[None].astype(np.float32), cv2.COLOR_Lab2LRGB)[0]
 
 
 def _to_srgb(lab: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -1,114 +1,148 @@
-"""The plan shaded as real granules are lit: a picture of the tile without any model.
+"""The plan as a photograph of the tile: its heap lit, toned and seen through a lens, without any model."""
 
-One light field serves every colour: facets catch light by their tilt, granules shade what lies below them,
-gaps are dark, torn rubber is mottled. `plitka.shading` turns light into each granule's own colour.
-"""
+import functools
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.granules import FACETS
-from plitka.plan import JOINT, JOINT_FACET, TilePlan, pixel_centres
-from plitka.shading import joint_ramp, light_statistics, shade_ramp
+from plitka.color_spread import to_lab
+from plitka.lens import photograph, through_lens
+from plitka.light import Light, light_on
+from plitka.mix import MixColor
+from plitka.plan import TilePlan, pixel_centres
+from plitka.relief import JOINT_FACET, per_pixel
+from plitka.rims import fill_joints
+from plitka.shading import joint_ramp, shade_ramps
 
-# Strengths of the parts of the light field, in levels of 0 to 255 per level.
-_NEAR_OCCLUSION = 0.42
-_FAR_OCCLUSION = 0.06
-_PIT = 0.6
-_PIT_DEPTH = 30
-_CAST_SHADOW = 0.22
-_CREASE = 1.2
-_CREASE_LIMIT = 62
-_LIT_RIM = 0.11
-_GRAIN = 0.11
-_MOTTLE = 0.11
-_SHARPEN = 0.5
-# Heights of the lowest and the highest granule of the heap.
-_LOWEST, _HIGHEST = 30, 255
-# Part of every pixel that has its own granule's colour alone. The rest is averaged with the neighbours', in
-# sRGB: averaging in linear light would favour the paler colour of an edge, and averaging all of it would
-# draw a seam of a third colour between any two (grey between black and white).
-_CRISPNESS = 0.6
-# Light that a glint adds, and how rare glints are among the grain.
-_GLINT_GRAIN = 222
-_GLINT_RIM = 8
-# Tells the random numbers of the surface from those of the plan, which start from the same seed.
-_SURFACE_STREAM = 1
-# Patches of lighter and darker rubber across the picture, the same at every size; grain is finer than a pixel
-# of the smaller view and drawn for each.
-_MOTTLE_CELLS = 384
+# Rubber shines the more, the darker it is: of a black granule, the light that a glint adds to the logarithm
+# of its brightness; L* from which nothing shines; and the part of it that vivid colours show.
+_GLOSS = 2.0
+_MATT_FROM = 75.0
+_VIVID_GLOSS = 0.6
+_VIVID = 60.0
+# Brightness, a logarithm, at the first and the last of the 256 levels of light.
+_DARKEST, _BRIGHTEST = -2.2, 4.0
+# Levels are counted at every n-th row and column.
+_SAMPLED = 3
+# A colour with few pixels is lit as all are: so many of everyone's pixels are counted with its own.
+_BORROWED = 2000
+# The mean of a colour in the picture is read on a band of this part of it, and believed half if so many of
+# its pixels are in there.
+_BAND_PART = 6
+_STEADY = 400
+# Colours run into each other's edges, so correcting their means once is not enough.
+_ROUNDS = 2
+# What a mean may stay off, in CIELAB, for a colour that is most of the mix and for others: edges mix colours,
+# and what makes up for them makes the inside of granules too vivid.
+_MAY_BE_OFF = (0.6, 1.5)
+# Granules of one colour come from so many batches, of slightly different tints.
+_BATCHES = 4
+# Tells the random numbers of batches and joints from those of plan, surface and grain, which start from the
+# same seed.
+_PAINT_STREAM = 3
 
 
 def draw_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
-    """Shade the plan: (size, size, 3) uint8 sRGB. Raises ValueError for a size that does not divide 1024."""
+    """Photograph the plan: (size, size, 3) uint8 sRGB.
+
+    The two pictures drawn last are kept: measuring a picture compares it with the swatch. Raises ValueError
+    for a size that does not divide 1024.
+    """
+    return kept_swatch(plan, size).copy()
+
+
+@functools.lru_cache(maxsize=2)
+def kept_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
+    """`draw_swatch`, read-only and kept for the next call."""
     facets = plan.facet_map(size)
-    light = light_field(plan, facets)
-    small = cv2.resize(light, (size, size), interpolation=cv2.INTER_AREA)
-    statistics = light_statistics(small[plan.labels(size) != JOINT])
-    ramps = np.concatenate([shade_ramp(color, plan.mix, statistics) for color in plan.mix] + [joint_ramp()])
-    color_of_facet = np.full(JOINT_FACET + 1, len(plan.mix) << 8, np.uint16)
-    facet_colors = np.repeat(plan.granule_color, FACETS).astype(np.uint16) << 8
-    color_of_facet[: len(facet_colors)] = facet_colors
-    index = color_of_facet[facets]
-    index |= light
-    smooth = cv2.resize(_look_up(ramps, index), (size, size), interpolation=cv2.INTER_AREA)
+    light = light_on(plan.relief, facets, plan.seed)
+    rng = np.random.Generator(np.random.PCG64([plan.seed, _PAINT_STREAM]))
+    index = _paints(plan, facets, rng)
+    index |= _levels(light, plan, facets)
+    fill_joints(index, _BATCHES * len(plan.mix), rng)
+    lit = _statistics(index, len(plan.mix))
+    means = np.array([color.lab for color in plan.mix])
+    aims = means.copy()
+    allowed = np.where([color.share > 0.5 for color in plan.mix], *_MAY_BE_OFF)[:, None]
+    for _ in range(_ROUNDS):
+        missing = means - _means_in_picture(plan, index, _ramps(plan, lit, aims), size)
+        distance = np.maximum(np.linalg.norm(missing, axis=1, keepdims=True), 1e-6)
+        aims += missing * np.maximum(1 - allowed / distance, 0)
+    picture = photograph(_look_up(_ramps(plan, lit, aims), index), size, plan.seed)
+    picture.flags.writeable = False
+    return picture
+
+
+def _ramps(plan: TilePlan, lit: list[NDArray[np.float64]], means: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """(256 x (batches x C + 1), 3) uint8 sRGB: every paint, then joints, at every level of light."""
+    colors = zip(plan.mix, lit, means, strict=True)
+    return np.concatenate([*(shade_ramps(*color, _BATCHES) for color in colors), joint_ramp()])
+
+
+def _means_in_picture(
+    plan: TilePlan, index: NDArray[np.uint16], ramps: NDArray[np.uint8], size: int
+) -> NDArray[np.float64]:
+    """(C, 3) CIELAB: the mean of each colour's pixels behind the lens, which mixes colours at their edges.
+
+    Seen on a band of the picture; a colour that has few pixels there is taken to have its own mean.
+    """
+    scale = len(index) / size
+    height = size // _BAND_PART
+    first = round((size - height) // 2 // 2 * 2 * scale)
+    band = index[first : first + round(height * scale)]
+    lab = to_lab(through_lens(_look_up(ramps, band), size, scale))
     at = pixel_centres(size)
-    crisp = _look_up(ramps, (index & 0xFF00)[at][:, at] | small)
-    return np.ascontiguousarray(cv2.addWeighted(smooth, 1 - _CRISPNESS, crisp, _CRISPNESS, 0)[..., :3])
+    shown = ((band >> 8) // _BATCHES)[at[: len(lab)]][:, at].astype(np.uint8)
+    means = np.array([color.lab for color in plan.mix])
+    for color in range(len(plan.mix)):
+        mask = (shown == color).view(np.uint8)
+        weight = np.count_nonzero(mask)
+        seen = np.array(cv2.mean(lab, mask)[:3])
+        means[color] += (seen - means[color]) * weight / (weight + _STEADY)
+    return means
+
+
+def _paints(plan: TilePlan, facets: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Of each pixel, 256 x its paint: batches x index into the mix + batch; joints have one of their own."""
+    table = np.full(JOINT_FACET + 1, _BATCHES * len(plan.mix), np.uint16)
+    paint = _BATCHES * plan.granule_color + rng.integers(0, _BATCHES, plan.granules.count, np.uint8)
+    table[: len(plan.relief.owner)] = paint[plan.relief.owner]
+    return cv2.LUT(np.ascontiguousarray(facets), table << 8)
+
+
+def _levels(light: Light, plan: TilePlan, facets: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Light at each pixel, 0 to 255: brightness and, as the colour shines, gloss."""
+    shine = np.array([_shine(color) for color in plan.mix], np.float32)
+    level = per_pixel(shine[plan.granule_color[plan.relief.owner]], facets)
+    level *= light.gloss
+    level += light.brightness
+    level -= np.float32(_DARKEST)
+    level *= np.float32(255 / (_BRIGHTEST - _DARKEST))
+    return np.clip(level, 0, 255, out=level).astype(np.uint8)
+
+
+def _statistics(index: NDArray[np.uint16], colors: int) -> list[NDArray[np.float64]]:
+    """For each colour (256,): how often each level of light falls on it."""
+    sample = index[_SAMPLED // 2 :: _SAMPLED, _SAMPLED // 2 :: _SAMPLED]
+    levels = 256 * _BATCHES * colors
+    counts = np.bincount(sample.ravel(), minlength=levels)[:levels].reshape(colors, _BATCHES, 256).sum(1)
+    everyone = counts.sum(0) / counts.sum()
+    borrowed = np.maximum(_BORROWED - counts.sum(1), 0)
+    return list(counts + borrowed[:, None] * everyone)
 
 
 def _look_up(ramps: NDArray[np.uint8], index: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Colours (h, w, 4) of 16-bit indices; the fourth channel is empty."""
-    # One 32-bit look-up is faster than three of 8 bits.
-    packed = np.zeros((len(ramps), 4), np.uint8)
-    packed[:, :3] = ramps
-    return packed.view(np.uint32).ravel()[index].view(np.uint8).reshape(*index.shape, 4)
+    """Colours (n, n, 3) of 16-bit indices (n, n)."""
+    # One look-up of 32 bits is faster than three of 8.
+    packed = np.zeros((1 << 16, 4), np.uint8)
+    packed[: len(ramps), :3] = ramps
+    found: NDArray[np.int32] = cv2.LUT(index, packed.view(np.int32).ravel())
+    return cv2.cvtColor(found.view(np.uint8).reshape(*index.shape, 4), cv2.COLOR_RGBA2RGB)
 
 
-def light_field(plan: TilePlan, facets: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Light per facet-map pixel, uint8: 0 is the darkest gap, 255 a glint."""
-    height = _table(np.repeat(np.linspace(_LOWEST, _HIGHEST, plan.granules.count), FACETS), _LOWEST)[facets]
-    facet_light = _table(plan.granules.tone.ravel() * 255, 0)[facets]
-    unit = len(facets) / 1536
-    near = cv2.blur(height, _window(7, unit))
-    rim = cv2.subtract(height, near)
-    light = cv2.subtract(facet_light, _shadow(height, near, unit))
-    light = cv2.addWeighted(light, 1, rim, _LIT_RIM, 0)
-    rng = np.random.Generator(np.random.PCG64([plan.seed, _SURFACE_STREAM]))
-    patches = rng.integers(0, 256, (_MOTTLE_CELLS, _MOTTLE_CELLS), np.uint8)
-    mottle = cv2.resize(patches, facets.shape, interpolation=cv2.INTER_LINEAR)
-    grain = cv2.blur(rng.integers(0, 256, facets.shape, np.uint8), (2, 2))
-    light = cv2.addWeighted(light, 1, grain, _GRAIN, -_GRAIN * 127.5)
-    light = cv2.addWeighted(light, 1, mottle, _MOTTLE, -_MOTTLE * 127.5)
-    soft = cv2.GaussianBlur(light, (0, 0), 1.5 * unit)
-    light = cv2.addWeighted(light, 1 + _SHARPEN, soft, -_SHARPEN, 0)
-    light[(grain > _GLINT_GRAIN) & (rim > _GLINT_RIM)] = 255
-    return light
-
-
-def _shadow(height: NDArray[np.uint8], near: NDArray[np.uint8], unit: float) -> NDArray[np.uint8]:
-    """Light that the heap takes from its lower parts: occlusion near and far, a cast shadow, creases."""
-    depth = cv2.subtract(cv2.blur(height, _window(31, unit)), height)
-    dark = cv2.addWeighted(cv2.subtract(near, height), _NEAR_OCCLUSION, depth, _FAR_OCCLUSION, 0)
-    # Light does not reach the bottom of a deep gap at all.
-    dark = cv2.addWeighted(dark, 1, cv2.subtract(depth, _PIT_DEPTH), _PIT, 0)
-    down, right = max(1, round(5 * unit)), max(1, round(3 * unit))
-    cast = np.zeros_like(height)
-    cast[down:, right:] = cv2.subtract(height[:-down, :-right], height[down:, right:])
-    dark = cv2.addWeighted(dark, 1, cv2.blur(cast, (3, 3)), _CAST_SHADOW, 0)
-    crease = cv2.blur(cv2.subtract(cv2.dilate(height, np.ones((3, 3), np.uint8)), height), (3, 3))
-    return cv2.add(dark, cv2.min(cv2.addWeighted(crease, _CREASE, crease, 0, 0), _CREASE_LIMIT))
-
-
-def _table(per_facet: NDArray[np.floating], joint: float) -> NDArray[np.uint8]:
-    """A uint8 value for every possible facet id."""
-    table = np.full(JOINT_FACET + 1, joint, np.uint8)
-    table[: len(per_facet)] = np.clip(per_facet, 0, 255)
-    return table
-
-
-def _window(pixels: int, unit: float) -> tuple[int, int]:
-    """An odd box of about `pixels` at the largest facet map."""
-    side = 2 * round(pixels * unit / 2 - 0.5) + 1
-    return side, side
+def _shine(color: MixColor) -> float:
+    """How much a granule of the colour shines."""
+    lightness, a, b = color.lab
+    matt = min(1.0, lightness / _MATT_FROM)
+    return _GLOSS * (1 - matt) * (_VIVID_GLOSS if np.hypot(a, b) > _VIVID else 1.0)

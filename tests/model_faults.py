@@ -5,7 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from plitka.fidelity import to_lab
+from plitka.color_spread import to_lab
 from plitka.swatch import draw_swatch
 
 

@@ -31,11 +31,84 @@ def test_joints_do_not_change_the_colour_of_the_granules(layout):
     assert delta_e00(tuple(float(v) for v in granules.mean(0)), PALETTE["SAND"].lab) < 1.0
 
 
-@pytest.mark.parametrize("code", ["BLACK", "WHITE", "RED", "YELLOW", "BLUE"])
+@pytest.mark.parametrize("code", PALETTE)
 def test_granules_are_lit_and_shaded_as_on_photographs(code):
     lightness = lab_of(draw_swatch(make_plan(mix_of(**{code: 100}), 0, "surface", 1), 1024))[..., 0]
     low, high = np.percentile(lightness, [5, 95])
-    assert (low, high) == pytest.approx(PALETTE[code].lightness_range, abs=4.0)
+    assert (low, high) == pytest.approx(PALETTE[code].lightness_range, abs=3.0)
+
+
+@pytest.mark.parametrize("mix", random_mixes(6, seed=9), ids=lambda mix: "+".join(color.id for color in mix))
+def test_every_colour_of_a_mix_has_its_mean(mix):
+    plan = make_plan(mix, 0, "surface", 3)
+    lab, colors = lab_of(draw_swatch(plan, 1024)), plan.color_indices(1024)
+    for index, color in enumerate(mix):
+        difference = delta_e00(tuple(float(v) for v in lab[colors == index].mean(0)), color.lab)
+        if color.share >= 0.05:
+            assert difference < 3
+        if color.share > 0.5:
+            assert difference < 1
+
+
+def contrast_at_edges(picture, labels):
+    """Range of L* within 5 x 5 pixels: 10th percentile and median at edges, median inside of granules."""
+    lightness = lab_of(picture)[..., 0]
+    edge = np.zeros(labels.shape, np.uint8)
+    edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    edge[:-1] |= labels[:-1] != labels[1:]
+    square = np.ones((5, 5), np.uint8)
+    found = cv2.dilate(lightness, square) - cv2.erode(lightness, square)
+    inside = cv2.dilate(edge, np.ones((7, 7), np.uint8)) == 0
+    return np.percentile(found[edge > 0], 10), np.median(found[edge > 0]), np.median(found[inside])
+
+
+GREYS = [("BLACK",), ("DKGRAY",), ("GRAY",), ("LTGRAY",), ("WHITE",), ("PEARL",), ("BEIGE",)]
+ALIKE = [("GRAY", "LTGRAY"), ("BLACK", "DKGRAY"), ("WHITE", "PEARL"), ("BEIGE", "SAND")]
+
+
+@pytest.mark.parametrize("codes", GREYS + ALIKE, ids="+".join)
+def test_neighbours_of_one_colour_are_told_apart(codes):
+    plan = make_plan(mix_of(**dict.fromkeys(codes, 50)), 0, "surface", 2)
+    least, usual, inside = contrast_at_edges(draw_swatch(plan, 1024), plan.labels(1024))
+    # The eye sees a step of 1 or 2; photographs cannot be measured so, their granules are not known.
+    assert least > 8
+    assert usual > 1.3 * inside and usual > 18
+
+
+@pytest.mark.parametrize("code", ["GRAY", "WHITE", "RED"])
+def test_the_light_has_no_direction(code):
+    lightness = lab_of(draw_swatch(make_plan(mix_of(**{code: 100}), 0, "surface", 1), 1024))[..., 0]
+    for axis in (0, 1):
+        step = np.diff(lightness.astype(np.float64), axis=axis)
+        # Photographs: 0.001 to 0.09.
+        assert abs((step**3).mean()) < 0.03 * (np.abs(step) ** 3).mean()
+
+
+def test_edges_are_as_soft_as_a_lens_makes_them():
+    plan = make_plan(mix_of(BLACK=50, WHITE=50), 0, "surface", 1)
+    lightness = lab_of(draw_swatch(plan, 1024))[..., 0]
+    step = np.abs(np.diff(lightness, axis=1))
+    middle = step[:, 1:-1]
+    strong = (middle > 20) & (middle >= step[:, :-2]) & (middle >= step[:, 2:])
+    whole = middle + step[:, :-2] + step[:, 2:]
+    # Of strong edges, those that are crossed within one pixel; photographs: 1 in 5.
+    assert (middle[strong] > 0.75 * whole[strong]).mean() < 0.3
+
+
+def test_gaps_between_vivid_granules_are_dark_and_saturated():
+    for code in ("RED", "BLUE", "YELLOW"):
+        lightness, a, b = cv2.split(
+            lab_of(draw_swatch(make_plan(mix_of(**{code: 100}), 0, "surface", 1), 1024))
+        )
+        gap = lightness < np.percentile(lightness, 8)
+        saturation = np.hypot(a, b) / lightness
+        assert saturation[gap].mean() > 1.1 * saturation[~gap].mean()
+
+
+def test_black_rubber_shines():
+    lightness = lab_of(draw_swatch(make_plan(mix_of(BLACK=100), 0, "surface", 1), 1024))[..., 0]
+    mean = PALETTE["BLACK"].lab[0]
+    assert np.percentile(lightness, 99) > 2.1 * mean
 
 
 @given(st.tuples(*[st.integers(0, 255)] * 3))
@@ -52,7 +125,7 @@ def test_an_outsider_counts_the_requested_shares():
         measure(draw_swatch(make_plan(mix, 0, "surface", seed), 1024), mix).worst_error_pp
         for seed, mix in enumerate(random_mixes(12, seed=5))
     ]
-    assert np.median(errors) < 1.0
+    assert np.median(errors) < 1.5
     assert max(errors) < 3.5
 
 
@@ -63,10 +136,41 @@ def test_joints_are_dark_and_straight_to_the_eye():
     assert lightness[inside].mean() < 25 < lightness[~inside].mean()
 
 
+def test_edges_of_tiles_catch_the_light_and_the_gap_is_uneven():
+    plan = make_plan(mix_of(RED=100), 30, "brick", 2)
+    lightness = lab_of(draw_swatch(plan, 1024))[..., 0]
+    away = cv2.distanceTransform((plan.labels(1024) != JOINT).view(np.uint8), cv2.DIST_L2, 5)
+    edge = (away > 2) & (away < 6)
+    assert lightness[edge].mean() > lightness[away > 20].mean() + 3
+    gap = lightness[cv2.erode((away == 0).view(np.uint8), np.ones((3, 3), np.uint8)) > 0]
+    assert gap.std() > 2
+
+
+def test_crumbs_reach_over_the_joint():
+    plan = make_plan(mix_of(WHITE=100), 0, "grid", 2)
+    lightness = lab_of(draw_swatch(plan, 1024))[..., 0]
+    rim = cv2.distanceTransform((plan.labels(1024) == JOINT).view(np.uint8), cv2.DIST_L2, 5)
+    outermost = lightness[(rim > 0) & (rim <= 1.5)]
+    assert 0.02 < (outermost > 60).mean() < 0.6
+
+
 def test_the_same_plan_gives_the_same_picture():
     mix = mix_of(RED=30, BLUE=70)
     first, second = (draw_swatch(make_plan(mix, 45, "brick", 7), 512).tobytes() for _ in range(2))
     assert first == second
+
+
+def test_the_number_of_threads_changes_no_byte():
+    threads = cv2.getNumThreads()
+    try:
+        pictures = []
+        for number in (1, 2):
+            cv2.setNumThreads(number)
+            plan = make_plan(mix_of(RED=30, BLUE=70), 45, "brick", 7)
+            pictures.append((plan.relief.facets.tobytes(), draw_swatch(plan, 1024).tobytes()))
+    finally:
+        cv2.setNumThreads(threads)
+    assert pictures[0] == pictures[1]
 
 
 def test_the_preview_looks_like_the_final_picture():

@@ -1,9 +1,10 @@
 // The colour map as the browser draws it: granules poured in layers and stopped at the joints, as the server
 // does it, with another source of chance. The server's own map is the exact one.
 
-const FLOOR = [1.6, 2.0, 2.2];
-const LAYERS = [[0.88, 0.52, 0.84], [0.96, 0.44, 0.8], [1.06, 0.38, 0.74]];
-const CORNERS = [3, 4, 4, 4, 5, 5, 5, 6, 6, 7];
+// Layers from the bottom: distance between neighbours, smallest and largest radius, in granules' pitches.
+const FLOOR = [1.2, 1.3, 1.4];
+const LAYERS = [[0.93, 0.4, 0.62], [1.4, 0.2, 0.36], [1.02, 0.42, 0.6]];
+const CORNERS = [4, 4, 5, 5, 5, 6, 6, 7];
 const REACH = 0.75;
 
 // Numbers from 0 to 1 from a seed (mulberry32).
@@ -104,9 +105,9 @@ function scattered([spacing, low, high], jitter, random) {
 
 function outline({ centre, radius }, isFloor, random) {
   const corners = isFloor ? 7 : CORNERS[Math.floor(random() * CORNERS.length)];
-  const flatness = isFloor ? 1 : 0.5 + 0.45 * random();
+  const flatness = isFloor ? 1 : 0.55 + 0.45 * random();
   const turn = random() * 2 * Math.PI;
-  const scale = (isFloor || random() >= 0.35 ? radius : radius * 0.6) / Math.sqrt(flatness);
+  const scale = radius / Math.sqrt(flatness);
   return Array.from({ length: corners }, (_, i) => {
     const angle = ((i + (random() - 0.5) * (isFloor ? 0.34 : 0.85)) * 2 * Math.PI) / corners;
     const [x, y] = [Math.cos(angle) * scale, Math.sin(angle) * flatness * scale];

@@ -1,0 +1,98 @@
+"""Which granule gets which colour, so that the visible areas have the wanted shares at every size."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Share of the area coloured at random; the rest, the smallest granules, evens the shares out.
+_RANDOM_PART = 0.9
+# Shares within this of the wanted ones, at every size, are left as they are.
+_EVEN = 0.0002
+# Most exchanges of two granules, and how many granules of each colour are tried for one.
+_EXCHANGES = 60
+_TRIED = 300
+
+
+def assign_colors(
+    areas: NDArray[np.int64], shares: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Give each granule a colour so that the visible areas have the wanted shares.
+
+    `areas` (S, G) visible pixels of each granule at S sizes of the picture, the largest first; `shares` (C,)
+    summing to 1. Returns (G,) indices into the shares. Most granules are coloured at random; a colour that
+    came out too large gives granules back, and the smallest granules then fill what is missing, so the error
+    that remains is that of a few pixels. Exchanges make the other sizes as exact.
+    """
+    colors = _colors_at_one_size(areas[0], shares, rng)
+    _even_out(colors, areas, shares, rng)
+    return colors
+
+
+def _colors_at_one_size(
+    areas: NDArray[np.int64], shares: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    order = rng.permutation(len(areas))
+    by_size = np.argsort(-areas[order], kind="stable")
+    large = order[
+        np.sort(by_size[: np.searchsorted(np.cumsum(areas[order][by_size]), _RANDOM_PART * areas.sum())])
+    ]
+    colors = rng.choice(len(shares), len(areas), p=shares / shares.sum()).astype(np.uint8)
+    wanted = shares * areas.sum()
+    edges = np.cumsum(shares) * areas[large].sum()
+    colors[large] = np.searchsorted(edges[:-1], np.cumsum(areas[large]) - areas[large] / 2, side="right")
+    missing = wanted - np.bincount(colors[large], areas[large], len(shares))
+    free = set(order[by_size].tolist()) - set(large.tolist())
+    for color in np.flatnonzero(missing < 0):
+        own = large[colors[large] == color]
+        for granule in own[np.argsort(areas[own], kind="stable")[::-1]]:
+            if missing[color] >= 0:
+                break
+            missing[color] += areas[granule]
+            free.add(int(granule))
+    pending = missing.tolist()
+    sizes = areas.tolist()
+    for granule in sorted(free, key=lambda g: (-sizes[g], g)):
+        if sizes[granule] == 0:
+            break
+        color = pending.index(max(pending))
+        colors[granule] = color
+        pending[color] -= sizes[granule]
+    return colors
+
+
+def _even_out(
+    colors: NDArray[np.uint8],
+    areas: NDArray[np.int64],
+    shares: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> None:
+    """Exchange granules of two colours, in place, while that brings the worst share at any size nearer."""
+    parts = areas / areas.sum(1, keepdims=True)
+    errors = np.stack([np.bincount(colors, part, len(shares)) for part in parts]) - shares
+    for _ in range(_EXCHANGES):
+        size, color = np.unravel_index(np.abs(errors).argmax(), errors.shape)
+        worst = abs(errors[size, color])
+        other = errors[size].argmin() if errors[size, color] > 0 else errors[size].argmax()
+        if worst < _EVEN or other == color:
+            return
+        pair = [_some_granules(colors == which, areas[0], rng) for which in (color, other)]
+        # The last row and column stand for giving a granule away and getting none.
+        own, others = (np.pad(parts[:, granules], ((0, 0), (0, 1))) for granules in pair)
+        change = own[:, :, None] - others[:, None, :]
+        left = np.maximum(
+            np.abs(errors[:, color, None, None] - change), np.abs(errors[:, other, None, None] + change)
+        ).max(0)
+        best = np.unravel_index(left.argmin(), left.shape)
+        if left[best] >= worst:
+            return
+        for granules, place, new in zip(pair, best, (other, color), strict=True):
+            colors[granules[place : place + 1]] = new
+        errors[:, color] -= change[:, best[0], best[1]]
+        errors[:, other] += change[:, best[0], best[1]]
+
+
+def _some_granules(
+    of_color: NDArray[np.bool_], areas: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Visible granules of a colour, some of them where there are many."""
+    granules = np.flatnonzero(of_color & (areas > 0))
+    return rng.permutation(granules)[:_TRIED]
