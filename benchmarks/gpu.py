@@ -13,7 +13,7 @@ of `performance.md` and the chart `performance.svg` into a folder.
 
 Runs from a copy of the repository too, with its root on PYTHONPATH. Needs torch with CUDA, a C compiler for
 what is compiled, and these packages with what they need themselves: accelerate, coloraide, diffusers,
-nvidia-ml-py, numpy, opencv-python-headless, peft, pillow, psutil, pydantic, safetensors, tokenizers,
+nvidia-ml-py, numpy, opencv-python-headless, pillow, psutil, pydantic, safetensors, tokenizers,
 transformers. No network is used. What the environment says to Plitka itself (PLITKA_...) does not count here.
 """
 

@@ -151,10 +151,11 @@ class BoundedProtocol(H11Protocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """A caller that has sent its request and no more still gets the answer, if it listens."""
-        if not self.has_request() or self.cycle.response_started:
+        if not self.has_request():
             return False
         self.cycle.keep_alive = False
-        if self.scope["http_version"] != "1.0":  # which knows no interim answers
+        # Of an answer under way, the next piece finds out; HTTP/1.0 knows no interim answers.
+        if not self.cycle.response_started and self.scope["http_version"] != "1.0":
             self._ask_whether_there()
         return True
 

@@ -301,6 +301,18 @@ def test_caller_that_half_closes_after_its_request_gets_its_answer(front, name):
     assert answer.endswith((b"}", b"0\r\n\r\n"))
 
 
+def test_caller_that_half_closes_in_the_middle_of_its_answer_gets_the_rest(front):
+    Behind.release.clear()
+    with connection(front, put("stream")) as raw:
+        answer = b""
+        while b"event: start" not in answer:
+            answer += raw.recv(4096)
+        raw.shutdown(socket.SHUT_WR)
+        assert not Behind.release.wait(0.3)
+        Behind.release.set()
+        assert everything(raw).endswith(b"0\r\n\r\n")
+
+
 def test_served_page_is_the_one_in_the_repository(render_server):
     assert httpx.get(f"{render_server.url}/", timeout=30).content == (ROOT / PAGE).read_bytes()
 
