@@ -56,7 +56,7 @@ def test_pictures_made_the_same_way_are_not_told_apart(ruler, photographs):
     [
         pytest.param(lambda image: cv2.GaussianBlur(image, (0, 0), 0.6), id="a little softer"),
         pytest.param(
-            lambda image: np.clip(image + np.random.default_rng(0).normal(0, 4, image.shape), 0, 255).astype(
+            lambda image: np.clip(image + np.random.default_rng(0).normal(0, 8, image.shape), 0, 255).astype(
                 np.uint8
             ),
             id="grain",
