@@ -22,6 +22,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
 
 # Milliseconds for the plan and its views.
 bench: $(VENV)/.render

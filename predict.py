@@ -11,18 +11,18 @@ from typing import Any
 
 from cog import BaseRunner, CancelationException, Input, Path, streaming
 
-from plitka.cog_folders import CogFolders
-from plitka.download import download, is_address, local_path
+from plitka.device.monitor import ResourceMonitor
 from plitka.engines import device_of, engine_name_from_environment, load_engine, log_to_stderr
+from plitka.files.temporary_folders import named_when_full, own_folder
+from plitka.files.whole_files import write_whole
 from plitka.generate import Result, generate
-from plitka.heap import release_free_memory
-from plitka.http_inputs import refuse_null
-from plitka.metrics import request_metrics
-from plitka.monitor import ResourceMonitor
-from plitka.own_folders import named_when_full, own_folder
-from plitka.request import parse_inputs
-from plitka.whole_files import write_whole
-from plitka.workspace import Workspace
+from plitka.output.metrics import request_metrics
+from plitka.request.http_inputs import refuse_null
+from plitka.request.tile_request import parse_inputs
+from plitka.server.cog_folders import CogFolders
+from plitka.server.malloc_trim import release_free_memory
+from plitka.server.output_folders import Workspace
+from plitka.weights.download import download, is_address, local_path
 
 
 class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type information
@@ -98,7 +98,7 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
             release_free_memory()
 
     def record(self, metrics: Mapping[str, Any]) -> None:
-        """Report to the caller, by the names of `plitka.metrics.METRICS`."""
+        """Report to the caller, by the names of `plitka.output.metrics.METRICS`."""
         for name, value in metrics.items():
             self.record_metric(name, value)
 

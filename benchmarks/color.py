@@ -24,8 +24,9 @@ from color_cases import CURVE_MIXES, Case, cases, result_of
 from measured_blocks import write_block
 from PIL import Image as Picture
 
-from plitka.engine import Engine, RenderEngine
-from plitka.overrides import DEFAULT_COLOR_GUIDANCE
+from plitka.engine.protocol import Engine
+from plitka.engine.render import RenderEngine
+from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/color.md"
@@ -40,7 +41,7 @@ Row = dict[str, Any]
 def load(name: str) -> Engine:
     if name == "render":
         return RenderEngine()
-    from plitka.diffusion import DiffusionEngine
+    from plitka.diffusion.engine import DiffusionEngine
 
     return DiffusionEngine.load(name)
 

@@ -16,19 +16,19 @@ from joint_angle import angle_error, joint_angle
 from numpy.typing import NDArray
 from texture import distance
 
-from plitka.color_lock import HeldPicture, hold_colors
-from plitka.color_spread import to_lab
-from plitka.engine import Job
-from plitka.mix import Mix
-from plitka.overrides import DEFAULT_COLOR_GUIDANCE
-from plitka.plan import JOINT, TilePlan, inner_pixels, plan_for
-from plitka.profiles import Profile, profile_for
-from plitka.prompt import build_prompt
-from plitka.request import parse_request
-from plitka.swatch import draw_swatch
+from plitka.colors.lab import to_lab
+from plitka.colors.mix import Mix
+from plitka.engine.protocol import Job
+from plitka.fidelity.color_lock import HeldPicture, hold_colors
+from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE
+from plitka.request.profiles import Profile, profile_for
+from plitka.request.prompt import build_prompt
+from plitka.request.tile_request import parse_request
+from plitka.tile.plan import JOINT, TilePlan, inner_pixels, plan_for
+from plitka.tile.swatch import draw_swatch
 
 if TYPE_CHECKING:
-    from plitka.engine import Engine
+    from plitka.engine.protocol import Engine
 
 Image = NDArray[np.uint8]
 SEED, LEAST_DELTA_E = 2026, 10.0

@@ -5,8 +5,8 @@ from itertools import combinations
 
 import numpy as np
 
-from plitka.mix import Mix, palette_mix_color
-from plitka.palette import PALETTE, delta_e00
+from plitka.colors.mix import Mix, palette_mix_color
+from plitka.colors.palette import PALETTE, delta_e00
 
 MOST_COLORS = 8
 # Parts of a random mix follow a Dirichlet distribution: 1 would favour no mix, more makes even ones likelier.

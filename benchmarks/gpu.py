@@ -99,7 +99,7 @@ def run_part(part: str, out: Path, small: bool, repeats: int) -> None:
     from card.architecture import SDXL, SMALL
     from card.bench import Bench
 
-    from plitka.device import select_best_device
+    from plitka.device.select import select_best_device
 
     bench = Bench(out, select_best_device(), SMALL if small else SDXL, repeats)
     work_of(part)(bench)
@@ -107,7 +107,7 @@ def run_part(part: str, out: Path, small: bool, repeats: int) -> None:
 
 def set_environment(part: str, out: Path) -> None:
     """Take what the environment asks of Plitka out of it, and set what a part needs. Before torch is used."""
-    from plitka.device import ALLOCATOR_VARIABLE, EXPANDABLE_SEGMENTS, OLD_ALLOCATOR_VARIABLES
+    from plitka.device.select import ALLOCATOR_VARIABLE, EXPANDABLE_SEGMENTS, OLD_ALLOCATOR_VARIABLES
 
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]

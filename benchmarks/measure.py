@@ -23,10 +23,10 @@ from fixed_mixes import random_mixes
 from measured_blocks import write_block
 from photographs import middle, mix_of_name
 
-from plitka.fidelity import Fidelity, measure, measure_picture
-from plitka.mix import Mix
-from plitka.plan import TilePlan, make_plan
-from plitka.swatch import draw_swatch
+from plitka.colors.mix import Mix
+from plitka.fidelity.measure import Fidelity, measure, measure_picture
+from plitka.tile.plan import TilePlan, make_plan
+from plitka.tile.swatch import draw_swatch
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/color.md"

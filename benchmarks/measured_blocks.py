@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from plitka.whole_files import write_whole
+from plitka.files.whole_files import write_whole
 
 
 def write_block(page: Path, name: str, text: str) -> None:

@@ -23,15 +23,15 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 from texture import distance, relative_sharpness
 
-from plitka.diffusion import DiffusionEngine
-from plitka.engine import Job
-from plitka.fidelity import measure
-from plitka.palette import PALETTE, delta_e00
-from plitka.plan import plan_for
-from plitka.profiles import Profile
-from plitka.prompt import build_prompt
-from plitka.request import parse_request
-from plitka.swatch import draw_swatch
+from plitka.colors.palette import PALETTE, delta_e00
+from plitka.diffusion.engine import DiffusionEngine
+from plitka.engine.protocol import Job
+from plitka.fidelity.measure import measure
+from plitka.request.profiles import Profile
+from plitka.request.prompt import build_prompt
+from plitka.request.tile_request import parse_request
+from plitka.tile.plan import plan_for
+from plitka.tile.swatch import draw_swatch
 
 Image = NDArray[np.uint8]
 # Colours more alike than this cannot be told apart by measuring.

@@ -5,8 +5,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.mix import Mix, palette_mix_color
-from plitka.palette import PALETTE
+from plitka.colors.mix import Mix, palette_mix_color
+from plitka.colors.palette import PALETTE
 
 Image = NDArray[np.uint8]
 

@@ -34,8 +34,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
-from plitka.plan import make_plan
-from plitka.swatch import draw_swatch
+from plitka.tile.plan import make_plan
+from plitka.tile.swatch import draw_swatch
 
 SIZE = 1024
 # Pixels of the middle of a photograph that show nothing but granules.

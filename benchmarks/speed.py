@@ -15,13 +15,14 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from plitka.colormap import draw_colormap
-from plitka.control import CONTROL_KINDS, draw_control
-from plitka.fidelity import measure
-from plitka.mix import Mix, palette_mix_color
-from plitka.palette import PALETTE
-from plitka.plan import make_plan
-from plitka.swatch import draw_swatch, kept_swatch
+from plitka.choices import CONTROL_KINDS
+from plitka.colors.mix import Mix, palette_mix_color
+from plitka.colors.palette import PALETTE
+from plitka.fidelity.measure import measure
+from plitka.tile.colormap import draw_colormap
+from plitka.tile.control_image import draw_control
+from plitka.tile.plan import make_plan
+from plitka.tile.swatch import draw_swatch, kept_swatch
 
 # Of the plan, made once per tile, and of all its views.
 PLAN_LIMIT_MS = 330

@@ -9,7 +9,7 @@ import importlib.metadata
 import re
 from pathlib import Path
 
-from plitka.whole_files import write_whole
+from plitka.files.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/components.md"

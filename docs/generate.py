@@ -26,12 +26,12 @@ from language import Say, in_english, in_russian
 from markdown_text import code, table
 from web_page import web_page
 
-from plitka.cli import app
-from plitka.metadata import Provenance
-from plitka.metrics import METRICS
-from plitka.palette import PALETTE, PaletteColor, delta_e00, resolve
-from plitka.schema import SCHEMA_FILE
-from plitka.whole_files import write_whole
+from plitka.cli.commands import app
+from plitka.colors.palette import PALETTE, PaletteColor, delta_e00, resolve
+from plitka.files.whole_files import write_whole
+from plitka.output.metrics import METRICS
+from plitka.output.provenance import Provenance
+from plitka.server.openapi import SCHEMA_FILE
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
@@ -43,7 +43,8 @@ PAGES = (
         for page in ("API", "Deployment", "WebInterfaceExamples", "palette", "cli")
     ),
 )
-WEB_PAGE = "docs/web_examples.html"
+# The file that the server sends, and the same one beside the documentation.
+WEB_PAGES = ("plitka/server/page/index.html", "docs/web_examples.html")
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 API_NAMES = ("black", "white", "red", "green", "blue", "gray", "brown", "yellow", "orange", "purple", "pink")
@@ -200,7 +201,8 @@ def main() -> None:
     """Write every page that is stale."""
     for name in PAGES:
         _write(name, refresh((ROOT / name).read_text(encoding="utf-8"), language_of(name)))
-    _write(WEB_PAGE, web_page())
+    for path in WEB_PAGES:
+        _write(path, web_page())
 
 
 def _write(name: str, fresh: str) -> None:

@@ -5,9 +5,9 @@ from typing import NamedTuple
 from language import Say
 from markdown_text import table
 
-from plitka.denoising import swatch_strength
-from plitka.overrides import DEFAULT_COLOR_GUIDANCE
-from plitka.profiles import PROFILES
+from plitka.diffusion.pipeline_inputs import swatch_strength
+from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE
+from plitka.request.profiles import PROFILES
 
 # TFLOP of SDXL: one denoising step with classifier-free guidance and one VAE decoding, by picture size; and
 # what a ControlNet adds to a step. Counted from the layers of the models.

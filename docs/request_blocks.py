@@ -9,23 +9,23 @@ from language import Say
 from markdown_text import block, code, table
 from pydantic import BaseModel
 
-from plitka.color_text import MAX_COLORS_CHARACTERS
-from plitka.denoising import DEFAULT_CONTROLNET_SCALE
-from plitka.document import MAX_DEPTH, MAX_PARAMS_BYTES, MAX_WRAPPINGS
-from plitka.fields import ColorEntry, RequestFields
-from plitka.manifest import engine_models
-from plitka.mix import percentages
-from plitka.overrides import (
+from plitka.choices import Layout
+from plitka.colors.mix import percentages
+from plitka.diffusion.pipeline_inputs import DEFAULT_CONTROLNET_SCALE
+from plitka.diffusion.routing import route
+from plitka.request.color_text import MAX_COLORS_CHARACTERS
+from plitka.request.fields import ColorEntry, RequestFields
+from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES, MAX_WRAPPINGS
+from plitka.request.overrides import (
     DEFAULT_COLOR_GUIDANCE,
     DEFAULT_COLOR_LOCK,
     DEFAULT_OUTPUT_FORMAT,
     DEFAULT_SCHEDULER,
     MAX_NEGATIVE_PROMPT,
-    Layout,
     Overrides,
 )
-from plitka.prompt import DEFAULT_NEGATIVE_PROMPT, TOKEN_LIMIT, build_prompt
-from plitka.request import (
+from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, TOKEN_LIMIT, build_prompt
+from plitka.request.tile_request import (
     DEFAULT_ANGLE,
     DEFAULT_QUALITY,
     DEFAULT_SEED,
@@ -34,7 +34,7 @@ from plitka.request import (
     parse_inputs,
     parse_request,
 )
-from plitka.routing import route
+from plitka.weights.manifest import engine_models
 
 BY_QUALITY = "by `quality`"
 NO_CONTROL = "no ControlNet"

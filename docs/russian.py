@@ -6,10 +6,10 @@ A text that is not here fails `docs/generate.py`, which says what is missing. Wh
 
 from collections.abc import Mapping
 
-from plitka.fields import MAX_COLORS, MAX_SEED, ColorEntry
-from plitka.numerals import MAX_PROPORTION
-from plitka.overrides import MAX_NEGATIVE_PROMPT, Overrides
-from plitka.palette import PALETTE
+from plitka.colors.palette import PALETTE
+from plitka.request.fields import MAX_COLORS, MAX_SEED, ColorEntry
+from plitka.request.numbers import MAX_PROPORTION
+from plitka.request.overrides import MAX_NEGATIVE_PROMPT, Overrides
 
 TABLES: Mapping[str, str] = {
     # Not a word but a path: the Russian pages lie one folder deeper.

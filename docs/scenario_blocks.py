@@ -7,10 +7,10 @@ from pathlib import Path
 from language import Say
 from markdown_text import block, table
 
-from plitka.engine import RenderEngine
-from plitka.fidelity import Fidelity
+from plitka.engine.render import RenderEngine
+from plitka.fidelity.measure import Fidelity
 from plitka.generate import generate
-from plitka.request import parse_request
+from plitka.request.tile_request import parse_request
 
 FOLDER = Path(__file__).resolve().parent.parent / "references" / "scenarios"
 PICTURE_WIDTH = 400

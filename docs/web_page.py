@@ -1,4 +1,5 @@
-"""Put the web page together: one file that needs nothing else, made of the parts in `docs/web/`.
+"""Put the web page together: one file that needs nothing else, made of the parts in
+`plitka/server/page/parts/`.
 
 A part is inserted where `page.html` says `<!-- insert: NAME -->`; `data` is what the code itself knows, the
 palette and the limits of a request, as JavaScript constants.
@@ -11,16 +12,17 @@ from typing import Any, get_args
 
 from request_blocks import DIFFUSION_ENGINES
 
-from plitka.colormap import JOINTS
-from plitka.granules import GRANULES_ACROSS
-from plitka.joints import BRICK_TILE, GRID_TILE, JOINT_WIDTH
-from plitka.manifest import engine_models
-from plitka.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK, ColorLock, Layout
-from plitka.palette import PALETTE
-from plitka.profiles import PROFILES
-from plitka.request import DEFAULT_QUALITY, MAX_COLORS, MAX_SEED
+from plitka.choices import ColorLock, Layout
+from plitka.colors.palette import PALETTE
+from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK
+from plitka.request.profiles import PROFILES
+from plitka.request.tile_request import DEFAULT_QUALITY, MAX_COLORS, MAX_SEED
+from plitka.tile.colormap import JOINTS
+from plitka.tile.granules import GRANULES_ACROSS
+from plitka.tile.joints import BRICK_TILE, GRID_TILE, JOINT_WIDTH
+from plitka.weights.manifest import engine_models
 
-PARTS = Path(__file__).resolve().parent / "web"
+PARTS = Path(__file__).resolve().parents[1] / "plitka/server/page/parts"
 INSERT = re.compile(r"^<!-- insert: (?P<name>[a-z.]+) -->$", re.MULTILINE)
 
 

@@ -9,7 +9,7 @@ def main() -> int:
     # Until the rest is loaded there is nothing to tidy up, so Ctrl-C may end the process on the spot.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from plitka.process import run
+    from plitka.cli.process import run
 
     return run()
 

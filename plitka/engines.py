@@ -5,23 +5,18 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
-from plitka.errors import printable, shown
+from plitka.choices import ENGINE_NAMES, EngineName
+from plitka.errors import EngineError, printable, shown
 
 if TYPE_CHECKING:
-    from plitka.device import DeviceInfo
-    from plitka.engine import Engine
+    from plitka.device.select import DeviceInfo
+    from plitka.engine.protocol import Engine
 
-EngineName = Literal["render", "mini", "sdxl"]
-ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 RENDER: EngineName = "render"
 DEFAULT_ENGINE = RENDER
 ENGINE_VARIABLE = "PLITKA_ENGINE"
-
-
-class EngineError(RuntimeError):
-    """The engine asked for is unknown or cannot be loaded here."""
 
 
 def engine_name_from_environment() -> str:
@@ -41,15 +36,15 @@ def load_engine(name: str, *, weights: Path | None = None) -> Engine:
 
     `weights` is a folder, `.tar` or `.zip` with a LoRA and embeddings, for the engines that have any. Raises
     EngineError for an unknown name or a missing part of the installation, ModelFileError and DeviceError as
-    `plitka.diffusion.DiffusionEngine.load` does.
+    `plitka.diffusion.engine.DiffusionEngine.load` does.
     """
     name = check_engine_name(name)
     if name == RENDER:
-        from plitka.engine import RenderEngine
+        from plitka.engine.render import RenderEngine
 
         return RenderEngine()
     try:
-        from plitka.diffusion import DiffusionEngine
+        from plitka.diffusion.engine import DiffusionEngine
     except ModuleNotFoundError as missing:
         raise EngineError(
             f"the engine '{name}' needs the diffusion part, and its module '{missing.name}' is missing; "
@@ -62,7 +57,7 @@ def device_of(name: str) -> DeviceInfo:
     """The device that an engine draws on: the best one, but the CPU for `render`, without touching torch."""
     import psutil
 
-    from plitka.device import DeviceInfo, select_best_device
+    from plitka.device.select import DeviceInfo, select_best_device
 
     if name == RENDER:
         return DeviceInfo("cpu", "cpu", "CPU", psutil.virtual_memory().total, "float32")

@@ -1,13 +1,42 @@
-"""The one error of a bad request: every problem in it, each with its field, its value and what is allowed."""
+"""Everything that Plitka raises on purpose, each with the sentence that people are shown.
+
+```text
+PlitkaError                 catch this to catch all of them
+├── RequestError            the request cannot be served as it stands; lists every problem
+├── EngineError             there is no such engine, or a part of the installation is missing
+├── DeviceError             a device setting is not allowed
+├── ModelFileError          a weight file is missing, broken or not what it should be
+├── DrawingError            a picture could not be drawn
+│   ├── GpuMemoryError      the GPU's memory does not suffice
+│   └── NonFiniteImageError the model's numbers overflowed
+├── MetadataError           a picture does not carry the request that made it
+├── FolderError             a folder for temporary files cannot be used (an OSError too)
+├── OutputError             standard output takes no more (an OSError too)
+├── ServeError              the server cannot be started
+└── SchemaError             the schema's file does not fit the predictor
+    inside the package, turned into one of the above before they reach a caller:
+    UnknownColorError, HeaderError, ContainerError
+```
+
+Each is also of the built-in class that fits (`ValueError`, `RuntimeError`, `OSError`). What else can leave
+Plitka are the system's own errors (`OSError` of a full disk) and, in the server, `RefusedError`, which
+becomes an answer there. A bad argument of a function (a size that does not divide 1024) is a plain
+`ValueError`.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 _SHOWN_CHARACTERS = 60
 _LISTED_PROBLEMS = 20
+
+
+class PlitkaError(Exception):
+    """The base of every error in this module."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +61,7 @@ class Problem:
         return f"{self.field}: {sentence}{stop} Allowed: {self.allowed}."
 
 
-class RequestError(ValueError):
+class RequestError(PlitkaError, ValueError):
     """A request that cannot be served as it stands. Nothing has been generated.
 
     Attributes:
@@ -52,8 +81,79 @@ class RequestError(ValueError):
         return "\n".join([f"The request has {len(self.problems)} problems:", *listed])
 
 
-class ServeError(RuntimeError):
+class EngineError(PlitkaError, RuntimeError):
+    """The engine asked for is unknown or cannot be loaded here."""
+
+
+class DeviceError(PlitkaError, ValueError):
+    """A device setting is not allowed."""
+
+
+class ModelFileError(PlitkaError, RuntimeError):
+    """A weight file is missing, broken or not what it should be; says which, what is wrong, what to do."""
+
+    def __init__(self, path: Path | str, problem: str, remedy: str) -> None:
+        # Names in a file may hold anything, and this goes to terminals and logs.
+        super().__init__(printable(f"{path}: {problem}. {remedy}"))
+        self.path = str(path)
+        self.problem = printable(problem)
+
+
+class DrawingError(PlitkaError, RuntimeError):
+    """A picture could not be drawn, for the reason that its message gives."""
+
+
+class GpuMemoryError(DrawingError):
+    """The GPU's memory does not suffice, even with everything offloaded that can be."""
+
+
+class NonFiniteImageError(DrawingError):
+    """The model's numbers overflowed; the picture would be black or noise."""
+
+
+class MetadataError(PlitkaError, ValueError):
+    """The file is not a picture, or not one that Plitka made; says which and what is wrong with it."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{printable(str(path))}: {problem}")
+
+
+class FolderError(PlitkaError, OSError):
+    """A folder that Plitka or Cog's server needs cannot be used; says which, why, and what to do."""
+
+
+class OutputError(PlitkaError, OSError):
+    """Standard output takes no more: it is closed, its reader is gone, its disk is full."""
+
+
+class ServeError(PlitkaError, RuntimeError):
     """The server cannot be started from this installation, or not where it was asked to listen."""
+
+
+class SchemaError(PlitkaError, RuntimeError):
+    """The schema's file does not fit the predictor and cannot be written anew."""
+
+
+class UnknownColorError(PlitkaError, ValueError):
+    """A name that no palette colour answers to.
+
+    Attributes:
+        name: The name as it was given.
+        suggestions: Accepted names of up to three different colours that are spelled alike, best first.
+    """
+
+    def __init__(self, name: str, suggestions: tuple[str, ...]) -> None:
+        self.name = name
+        self.suggestions = suggestions
+        super().__init__(f"{name!r} is not a known colour")
+
+
+class HeaderError(PlitkaError, ValueError):
+    """The bytes are no header of this format; says why in a few words."""
+
+
+class ContainerError(PlitkaError, ValueError):
+    """The file is no PNG, JPEG or WebP, or a damaged one; the message ends a sentence about it."""
 
 
 def shown(value: object) -> str:

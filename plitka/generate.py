@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.color_lock import HeldPicture, hold_colors
-from plitka.colormap import draw_colormap
-from plitka.engine import Engine, Job
-from plitka.helper import Helper
-from plitka.metadata import encode, provenance_of
-from plitka.metrics import memory_metrics, picture_metrics
-from plitka.monitor import ResourceMonitor
-from plitka.plan import TilePlan, plan_for
-from plitka.profiles import FINAL_SIZE, profile_for
-from plitka.prompt import Prompt, build_prompt
-from plitka.request import TileRequest
+from plitka.device.monitor import ResourceMonitor
+from plitka.device.worker_thread import Helper
+from plitka.engine.protocol import Engine, Job
+from plitka.fidelity.color_lock import HeldPicture, hold_colors
+from plitka.output.metrics import memory_metrics, picture_metrics
+from plitka.output.provenance import encode, provenance_of
+from plitka.request.profiles import FINAL_SIZE, profile_for
+from plitka.request.prompt import Prompt, build_prompt
+from plitka.request.tile_request import TileRequest
+from plitka.tile.colormap import draw_colormap
+from plitka.tile.plan import TilePlan, plan_for
 
 # Flat colours that are read back by value: never a lossy format, and PNG is the one everybody opens.
 COLORMAP_FORMAT = "png"
@@ -36,7 +36,7 @@ class Result:
         data: The bytes of the file, its provenance included.
         colors: The colours as measured and, where needed, corrected; None for the colour map, which is exact
             by construction.
-        metrics: What became known with this file, by the names of `plitka.metrics.METRICS`.
+        metrics: What became known with this file, by the names of `plitka.output.metrics.METRICS`.
     """
 
     name: str

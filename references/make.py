@@ -20,14 +20,14 @@ from PIL import Image, ImageDraw
 from scenarios import draw_scenario, scenario_names
 from sheet import FAINT_INK, GUTTER, INK, MARGIN, RULE, blank_sheet, font
 
-from plitka.fidelity import measure
-from plitka.mix import palette_mix_color
-from plitka.palette import PALETTE, PaletteColor
-from plitka.plan import TilePlan, make_plan, plan_for
-from plitka.profiles import FINAL_SIZE
-from plitka.request import TileRequest, parse_request
-from plitka.swatch import draw_swatch
-from plitka.whole_files import write_whole
+from plitka.colors.mix import palette_mix_color
+from plitka.colors.palette import PALETTE, PaletteColor
+from plitka.fidelity.measure import measure
+from plitka.files.whole_files import write_whole
+from plitka.request.profiles import FINAL_SIZE
+from plitka.request.tile_request import TileRequest, parse_request
+from plitka.tile.plan import TilePlan, make_plan, plan_for
+from plitka.tile.swatch import draw_swatch
 
 FOLDER = Path(__file__).resolve().parent
 MIXING_TABLE = "mixing_table.jpg"

@@ -6,10 +6,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 from sheet import INK, PAPER, font
 
-from plitka.mix import palette_mix_color
-from plitka.palette import PALETTE, PaletteColor
-from plitka.plan import TilePlan, make_plan
-from plitka.swatch import draw_swatch
+from plitka.colors.mix import palette_mix_color
+from plitka.colors.palette import PALETTE, PaletteColor
+from plitka.tile.plan import TilePlan, make_plan
+from plitka.tile.swatch import draw_swatch
 
 # Share of the row's colour; the rest is the column's. Each pair so stands in the table both ways round.
 ROW_SHARE = 0.7

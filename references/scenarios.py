@@ -4,10 +4,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from plitka.plan import plan_for
-from plitka.profiles import FINAL_SIZE
-from plitka.request import parse_request
-from plitka.swatch import draw_swatch
+from plitka.request.profiles import FINAL_SIZE
+from plitka.request.tile_request import parse_request
+from plitka.tile.plan import plan_for
+from plitka.tile.swatch import draw_swatch
 
 FOLDER = Path(__file__).resolve().parent / "scenarios"
 PICTURE_SIZE = 400

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.metadata import SRGB_PROFILE
+from plitka.output.provenance import SRGB_PROFILE
 
 FILE = Path(__file__).resolve().parent.parent / "plitka" / SRGB_PROFILE
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from plitka.metadata import read_provenance
+from plitka.output.provenance import read_provenance
 
 REQUEST = {
     "colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}],

@@ -59,7 +59,7 @@ def loaded(model_folder):
     """The pipelines alone."""
     from drawing import CPU, files_in
 
-    from plitka.pipelines import Pipelines
+    from plitka.diffusion.pipelines import Pipelines
 
     return Pipelines(files_in(model_folder), CPU)
 
@@ -78,7 +78,7 @@ def pipeline(model_folder):
 @pytest.fixture
 def invoke(tmp_path, monkeypatch):
     """Run the command line in an empty folder, without an engine in the environment."""
-    from plitka.cli import app
+    from plitka.cli.commands import app
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PLITKA_ENGINE", raising=False)

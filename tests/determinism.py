@@ -20,9 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from plitka.engine import RenderEngine
+from plitka.engine.render import RenderEngine
 from plitka.generate import generate
-from plitka.request import parse_request
+from plitka.request.tile_request import parse_request
 
 ANGLE = 45
 THREADS = (2, 4)
@@ -50,7 +50,7 @@ def load(engine_name, size, threads):
         return RenderEngine()
     import torch
 
-    from plitka.diffusion import DiffusionEngine
+    from plitka.diffusion.engine import DiffusionEngine
 
     torch.set_num_threads(threads)
     sizes = {} if size is None else {"preview_size": size, "final_size": 2 * size}

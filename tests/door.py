@@ -4,10 +4,10 @@ import importlib.util
 
 from cog_server import as_json
 
-from plitka.cog_folders import CogFolders
-from plitka.engine import RenderEngine
-from plitka.serve import ROOT
-from plitka.workspace import Workspace
+from plitka.engine.render import RenderEngine
+from plitka.server.cog_folders import CogFolders
+from plitka.server.output_folders import Workspace
+from plitka.server.serve import ROOT
 
 SPEC = importlib.util.spec_from_file_location("predict", ROOT / "predict.py")
 predict = importlib.util.module_from_spec(SPEC)

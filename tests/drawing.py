@@ -6,14 +6,14 @@ from unittest import mock
 
 import torch
 
-from plitka.device import DeviceInfo
-from plitka.diffusion import DiffusionEngine
-from plitka.engine import Job
-from plitka.models import find_files
-from plitka.plan import plan_for
-from plitka.profiles import PROFILES, profile_for
-from plitka.prompt import build_prompt
-from plitka.request import parse_request
+from plitka.device.select import DeviceInfo
+from plitka.diffusion.engine import DiffusionEngine
+from plitka.engine.protocol import Job
+from plitka.request.profiles import PROFILES, profile_for
+from plitka.request.prompt import build_prompt
+from plitka.request.tile_request import parse_request
+from plitka.tile.plan import plan_for
+from plitka.weights.locate import find_files
 
 PREVIEW, FINAL = 64, 128
 CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")

@@ -6,9 +6,9 @@ import socket
 import threading
 from contextlib import contextmanager
 
-from plitka.gateway import Gateway
-from plitka.gateway_relay import Upstream
-from plitka.serve import input_names
+from plitka.server.gateway import Gateway
+from plitka.server.relay import Upstream
+from plitka.server.serve import input_names
 
 PAGE = b"<!doctype html>the page"
 

@@ -5,7 +5,7 @@ import struct
 
 from hypothesis import strategies as st
 
-from plitka.tensor_header import NUMBER_BYTES
+from plitka.weights.safetensors_header import NUMBER_BYTES
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

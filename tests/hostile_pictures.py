@@ -13,10 +13,10 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from plitka.containers import EXIF_IMAGE_DESCRIPTION, PNG_SIGNATURE
-from plitka.metadata import encode, provenance_of
-from plitka.prompt import build_prompt
-from plitka.request import parse_request
+from plitka.output.picture_texts import EXIF_IMAGE_DESCRIPTION, PNG_SIGNATURE
+from plitka.output.provenance import encode, provenance_of
+from plitka.request.prompt import build_prompt
+from plitka.request.tile_request import parse_request
 
 FORMATS = ("png", "webp", "jpg")
 ASCII, BYTE, SHORT, LONG, UNDEFINED = 2, 1, 3, 4, 7
@@ -195,7 +195,7 @@ def wrong_texts():
             yield f"{key} {number}", {key: text}
         yield f"{key} missing", {key: None}
     for number, engine in enumerate(
-        ("", "../../../etc/passwd", "rendr", "plitka.engine", "x" * 9_999, ESCAPES)
+        ("", "../../../etc/passwd", "rendr", "plitka.engine.protocol", "x" * 9_999, ESCAPES)
     ):
         yield f"engine {number}", {"engine": engine}
     yield "request of escapes", {"request": ESCAPES}

@@ -3,8 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from plitka.mix import Mix, palette_mix_color
-from plitka.palette import PALETTE, delta_e00
+from plitka.colors.mix import Mix, palette_mix_color
+from plitka.colors.palette import PALETTE, delta_e00
 
 
 def mix_of(**shares):

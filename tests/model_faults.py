@@ -5,8 +5,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from plitka.color_spread import to_lab
-from plitka.swatch import draw_swatch
+from plitka.colors.lab import to_lab
+from plitka.tile.swatch import draw_swatch
 
 
 def to_srgb(lab):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from plitka.own_folders import MARK, OwnFolder
+from plitka.files.temporary_folders import MARK, OwnFolder
 
 NAMES = st.one_of(
     st.sampled_from(["plitka-pro", "plitka-", "plitka-a.lock", "plitka-weights-x", "pytest-0", "plitka-é"]),

@@ -3,7 +3,7 @@
 import json
 import re
 
-from plitka.serve import ROOT
+from plitka.server.serve import ROOT
 
 README, README_RU = ROOT / "README.md", ROOT / "README.ru.md"
 ENGLISH = sorted((ROOT / "docs").glob("*.md"))

@@ -6,7 +6,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from plitka.serve import ROOT
+from plitka.server.serve import ROOT
 
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 # Where the image runs, as `make lock` has it.

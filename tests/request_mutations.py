@@ -21,9 +21,9 @@ from strange_values import (
 )
 from valid_requests import valid_document, wrapped
 
-from plitka.document import join_path
-from plitka.palette import PALETTE
-from plitka.request import DEFAULT_COLORS, MAX_PARAMS_BYTES, MAX_SEED
+from plitka.colors.palette import PALETTE
+from plitka.request.json_text import join_path
+from plitka.request.tile_request import DEFAULT_COLORS, MAX_PARAMS_BYTES, MAX_SEED
 
 # One thing spoiled
 

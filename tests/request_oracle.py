@@ -13,9 +13,9 @@ import pytest
 from cog_server import ANSWER_SECONDS, pictures, said
 from number_spellings import readings_in
 
-from plitka.mix import percentages
-from plitka.prompt import build_prompt
-from plitka.request import (
+from plitka.colors.mix import percentages
+from plitka.request.prompt import build_prompt
+from plitka.request.tile_request import (
     DEFAULT_ANGLE,
     DEFAULT_COLORS,
     DEFAULT_QUALITY,
@@ -25,8 +25,8 @@ from plitka.request import (
     parse_inputs,
     parse_request,
 )
-from plitka.schema import SCHEMA_FILE
-from plitka.serve import ROOT
+from plitka.server.openapi import SCHEMA_FILE
+from plitka.server.serve import ROOT
 
 DEFAULTS = {
     "params_json": "",

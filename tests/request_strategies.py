@@ -4,8 +4,8 @@ import json
 
 from hypothesis import strategies as st
 
-from plitka.palette import PALETTE
-from plitka.request import MAX_SEED
+from plitka.colors.palette import PALETTE
+from plitka.request.tile_request import MAX_SEED
 
 NAMES = [name for color in PALETTE.values() for name in color.names]
 colors = st.lists(

@@ -14,8 +14,8 @@ from request_case import Case
 from strange_values import Raw, write
 from valid_requests import valid_document, wrapped
 
-from plitka.document import join_path
-from plitka.numerals import MAX_PROPORTION
+from plitka.request.json_text import join_path
+from plitka.request.numbers import MAX_PROPORTION
 
 
 def spelled_number(random):

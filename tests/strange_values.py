@@ -2,7 +2,8 @@
 
 import json
 
-from plitka.palette import UnknownColorError, resolve
+from plitka.colors.palette import resolve
+from plitka.errors import UnknownColorError
 
 
 class Raw(str):

@@ -4,11 +4,13 @@ import torch
 from diffusers.models.attention import BasicTransformerBlock
 from drawing import FINAL, PREVIEW, draw, images, load_small_engine, make_job
 
-from plitka import diffusion, graphs
-from plitka.acceleration import UNACCELERATED, Acceleration, acceleration_for
-from plitka.device import DeviceError, DeviceInfo
-from plitka.diffusion import DiffusionEngine
-from plitka.graphs import RecordedForward, Recording, forget_recordings, record_forward
+from plitka.device.select import DeviceInfo
+from plitka.diffusion import cuda_graphs as graphs
+from plitka.diffusion import engine as diffusion
+from plitka.diffusion.acceleration import UNACCELERATED, Acceleration, acceleration_for
+from plitka.diffusion.cuda_graphs import RecordedForward, Recording, forget_recordings, record_forward
+from plitka.diffusion.engine import DiffusionEngine
+from plitka.errors import DeviceError
 
 CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
 GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 2**34, "float16")

@@ -11,9 +11,9 @@ from drawing import CPU, files_in
 from safetensors.torch import load_file, save_file
 from single_file import write_single_file
 
-from plitka.pipelines import Pipelines
-from plitka.pretrained import read_base
-from plitka.weight_files import ModelFileError
+from plitka.diffusion.checkpoints.pretrained import read_base
+from plitka.diffusion.pipelines import Pipelines
+from plitka.errors import ModelFileError
 
 UNET_CONFIG, INDEX = "base/unet/config.json", "base/model_index.json"
 
@@ -30,7 +30,10 @@ def refusal(files):
 def unread(monkeypatch):
     """Reading a weight fails the test: the headers and configurations have to be enough."""
     for name in ("from_pretrained", "_from_single_file"):
-        monkeypatch.setattr(f"plitka.pretrained.{name}", lambda *_, **__: pytest.fail("weights were read"))
+        monkeypatch.setattr(
+            f"plitka.diffusion.checkpoints.pretrained.{name}",
+            lambda *_, **__: pytest.fail("weights were read"),
+        )
 
 
 # Folders

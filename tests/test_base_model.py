@@ -10,9 +10,9 @@ from drawing import files_in
 from safetensors.torch import load_file
 from single_file import write_single_file
 
-from plitka.models import find_files
-from plitka.pretrained import read_base
-from plitka.weight_files import ModelFileError
+from plitka.diffusion.checkpoints.pretrained import read_base
+from plitka.errors import ModelFileError
+from plitka.weights.locate import find_files
 
 # Which is chosen
 

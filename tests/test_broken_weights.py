@@ -28,10 +28,10 @@ from drawing import draw, load_small_engine
 from safetensors.torch import load_file, save_file
 from single_file import write_single_file
 
-from plitka.loaded_weights import check_complete
-from plitka.models import Location
-from plitka.pipelines import Pipelines
-from plitka.weight_files import ModelFileError
+from plitka.diffusion.checkpoints.weight_checks import check_complete
+from plitka.diffusion.pipelines import Pipelines
+from plitka.errors import ModelFileError
+from plitka.weights.locate import Location
 
 VARIANT = "diffusion_pytorch_model.fp16.safetensors"
 PLAIN = "diffusion_pytorch_model.safetensors"
@@ -258,7 +258,7 @@ def test_a_hashed_file_is_not_read_again_until_it_changes(folder, monkeypatch):
     list_hash(folder, "vae", path)
     load_small_engine(folder)
     hashed = []
-    monkeypatch.setattr("plitka.weight_files.hash_file", lambda path: hashed.append(path) or "0" * 64)
+    monkeypatch.setattr("plitka.weights.files.hash_file", lambda path: hashed.append(path) or "0" * 64)
     load_small_engine(folder)
     assert hashed == []
     os.utime(path)

@@ -13,10 +13,11 @@ from door import Door, predict, run
 from drawing import draw, images, load_small_engine, make_job
 from interruptions import CALLS, Cancelled, CancelledHalfway, failing, out_of_memory, part_of
 
-from plitka import generate, pipelines
-from plitka.engine import RenderEngine
-from plitka.gpu_errors import GpuMemoryError
-from plitka.request import parse_request
+from plitka import generate
+from plitka.diffusion import pipelines
+from plitka.engine.render import RenderEngine
+from plitka.errors import GpuMemoryError
+from plitka.request.tile_request import parse_request
 
 
 @pytest.mark.parametrize(("part", "call"), CALLS)

@@ -14,10 +14,10 @@ from xml.etree import ElementTree
 import pytest
 from safetensors.torch import load_file
 
-from plitka.acceleration import Acceleration
-from plitka.device import DeviceInfo
-from plitka.manifest import SHIPPED_MODEL_DIR, load_manifest
-from plitka.serve import ROOT
+from plitka.device.select import DeviceInfo
+from plitka.diffusion.acceleration import Acceleration
+from plitka.server.serve import ROOT
+from plitka.weights.manifest import SHIPPED_MODEL_DIR, load_manifest
 
 CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
 # https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0 and the models named in the manifest.

@@ -6,7 +6,7 @@ from command_line import FILES, PARAMS, request_in, run_process, written
 from PIL import Image
 
 import plitka
-from plitka.engines import ENGINE_NAMES
+from plitka.choices import ENGINE_NAMES
 
 
 @pytest.mark.parametrize("size", [512, 1024])
@@ -59,7 +59,7 @@ def test_help_names_the_exit_statuses_and_every_engine(invoke):
 
 
 def test_serve_without_the_source_tree_says_what_is_missing(invoke, tmp_path, monkeypatch):
-    monkeypatch.setattr("plitka.serve.ROOT", tmp_path)
+    monkeypatch.setattr("plitka.server.serve.ROOT", tmp_path)
     result = invoke("serve")
     assert result.exit_code == 1
     assert "predict.py" in result.stderr
@@ -78,12 +78,13 @@ def test_output_in_a_pipe_has_no_colours_and_no_broken_lines(tmp_path):
 
 def test_a_question_for_help_loads_nothing_heavy():
     code = (
-        "import sys, atexit; atexit.register(lambda: print(*sys.modules)); from plitka.cli import app; app()"
+        "import sys, atexit; atexit.register(lambda: print(*sys.modules)); "
+        "from plitka.cli.commands import app; app()"
     )
     done = run_process("--help", code=code)
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.split())
-    assert {"plitka.cli", "typer"} <= loaded
+    assert {"plitka.cli.commands", "typer"} <= loaded
     assert not loaded & {"numpy", "cv2", "PIL", "coloraide", "pydantic", "cog", "torch"}
 
 
@@ -93,7 +94,7 @@ def test_everything_without_models_runs_where_torch_is_not_installed(tmp_path):
         "for name in ('torch', 'diffusers', 'transformers', 'peft', 'accelerate', 'safetensors',\n"
         "             'huggingface_hub', 'pynvml'):\n"
         "    sys.modules[name] = None\n"
-        "from plitka.cli import app\n"
+        "from plitka.cli.commands import app\n"
         "app()\n"
     )
     for arguments in (("demo", "-o", "demo"), ("plan", "-o", "plan"), ("models", "list")):

@@ -10,11 +10,11 @@ from command_line import FILES, PARAMS, request_in, written
 from PIL import Image
 from rich.console import Console
 
-from plitka.color_lock import hold_colors
-from plitka.plan import plan_for
-from plitka.report import colors_table
-from plitka.request import parse_request
-from plitka.swatch import draw_swatch
+from plitka.cli.report import colors_table
+from plitka.fidelity.color_lock import hold_colors
+from plitka.request.tile_request import parse_request
+from plitka.tile.plan import plan_for
+from plitka.tile.swatch import draw_swatch
 
 
 def test_request_gives_three_files_and_a_table_of_shares(invoke, tmp_path):
@@ -130,7 +130,7 @@ def test_picture_is_made_again_from_itself_to_the_byte(invoke, tmp_path, output_
 
 def test_other_version_of_a_library_is_said_when_a_picture_is_made_again(invoke, tmp_path, monkeypatch):
     assert invoke("generate", "-p", PARAMS, "-o", "first").exit_code == 0
-    monkeypatch.setattr("plitka.metadata.library_versions", lambda: {"plitka": "99.0"})
+    monkeypatch.setattr("plitka.output.provenance.library_versions", lambda: {"plitka": "99.0"})
     result = invoke("generate", "--from", "first/final.png", "-o", "second")
     assert result.exit_code == 0
     assert "plitka" in result.stderr

@@ -9,9 +9,9 @@ import pytest
 from disks import Disk, small_disk
 from door import Door, run
 
-from plitka import cog_folders
-from plitka.cog_folders import FOLDER, LEFT_SECONDS, PARTS, SWEEP_SECONDS, CogFolders
-from plitka.own_folders import FolderError
+from plitka.errors import FolderError
+from plitka.server import cog_folders
+from plitka.server.cog_folders import FOLDER, LEFT_SECONDS, PARTS, SWEEP_SECONDS, CogFolders
 
 
 def leave(folder, name, age_seconds):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from model_faults import drawn_badly
 
-from plitka.color_lock import hold_colors
-from plitka.plan import plan_for
-from plitka.request import parse_request
-from plitka.swatch import draw_swatch
+from plitka.fidelity.color_lock import hold_colors
+from plitka.request.tile_request import parse_request
+from plitka.tile.plan import plan_for
+from plitka.tile.swatch import draw_swatch
 
 COLORS = [{"name": "red", "proportion": 60}, {"name": "white", "proportion": 40}]
 
@@ -72,7 +72,7 @@ def test_without_guidance_the_picture_is_measured_by_the_mix_alone(plan, bad):
 
 def test_what_cannot_be_mended_is_said_and_not_tried_again(plan, bad, monkeypatch, caplog):
     tries = []
-    monkeypatch.setattr("plitka.color_lock.correct", lambda image, plan: tries.append(1) or image)
+    monkeypatch.setattr("plitka.fidelity.color_lock.correct", lambda image, plan: tries.append(1) or image)
     with caplog.at_level(logging.WARNING):
         result = held(bad, plan)
     assert tries == [1]
@@ -82,7 +82,7 @@ def test_what_cannot_be_mended_is_said_and_not_tried_again(plan, bad, monkeypatc
 
 
 def test_what_still_misses_after_correction_is_in_the_log(plan, bad, monkeypatch, caplog):
-    monkeypatch.setattr("plitka.color_lock.correct", lambda image, plan: image)
+    monkeypatch.setattr("plitka.fidelity.color_lock.correct", lambda image, plan: image)
     with caplog.at_level(logging.WARNING):
         assert held(bad, plan, color_lock="always").corrected
     assert "still" in caplog.text

@@ -11,7 +11,7 @@ from hostile_pictures import FORMATS, pixels, said, whole
 from PIL import Image, ImageCms
 from test_docs import ROOT
 
-from plitka.metadata import encode, srgb_profile
+from plitka.output.provenance import encode, srgb_profile
 
 ENCODE_ALL = """
 import hashlib, sys

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from mixes import mix_of
 from PIL import Image
 
-from plitka.colormap import JOINTS, draw_colormap, joint_color, joint_hex
+from plitka.colors.mix import Mix, blend, hex_mix_color, palette_mix_color
+from plitka.colors.palette import PALETTE
 from plitka.generate import generate
-from plitka.metadata import encode, provenance_of, read_provenance
-from plitka.mix import Mix, blend, hex_mix_color, palette_mix_color
-from plitka.palette import PALETTE
-from plitka.plan import JOINT, make_plan, plan_for
-from plitka.prompt import build_prompt
-from plitka.request import parse_request
+from plitka.output.provenance import encode, provenance_of, read_provenance
+from plitka.request.prompt import build_prompt
+from plitka.request.tile_request import parse_request
+from plitka.tile.colormap import JOINTS, draw_colormap, joint_color, joint_hex
+from plitka.tile.plan import JOINT, make_plan, plan_for
 
 LEAST_RGB, LEAST_LAB = 40, 7.8
 ERROR_RGB, ERROR_LAB = 11, 4
@@ -123,8 +123,8 @@ def test_colours_of_the_palette_keep_the_usual_joints(codes):
 
 @pytest.mark.parametrize(("given_hex", "joint"), [("#181818", "#FFFFFF"), ("#000000", USUAL)])
 def test_colour_of_the_joints_is_said_in_the_files_and_stands_in_the_map(tmp_path, given_hex, joint):
-    from plitka.engine import RenderEngine
-    from plitka.metrics import request_metrics
+    from plitka.engine.render import RenderEngine
+    from plitka.output.metrics import request_metrics
 
     colors = [{"hex": given_hex, "proportion": 60}, {"name": "red", "proportion": 40}]
     request = parse_request(json.dumps({"colors": colors, "angle": 45, "seed": 1}))

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from packaging.version import Version
 from pins import pins
 
-from plitka.engines import ENGINE_NAMES, ENGINE_VARIABLE
-from plitka.schema import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE
-from plitka.serve import ALLOCATOR, PAGE, ROOT
+from plitka.choices import ENGINE_NAMES
+from plitka.engines import ENGINE_VARIABLE
+from plitka.server.openapi import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE
+from plitka.server.serve import ALLOCATOR, ROOT
 
 MAX_CONTEXT_BYTES = 45_000_000
 TOP_FILES = {"cog.yaml", "requirements.lock", "LICENSE"}
@@ -87,7 +88,7 @@ def build_context(root):
     """The files under `root` that Docker would get, without going through what `make` and git keep there."""
     matcher = docker_matcher()
     kept_out = {".git", ".venv", ".venv-release", ".mypy_cache", ".hypothesis", "out", "build"}
-    assert all(matcher.matches(f"{name}/plitka/request.py") for name in kept_out)
+    assert all(matcher.matches(f"{name}/plitka/request/tile_request.py") for name in kept_out)
     tops = [path for path in root.iterdir() if path.name not in kept_out]
     paths = [path for top in tops for path in (top, *top.rglob("*")) if path.is_file()]
     names = {str(path.relative_to(root)) for path in paths}
@@ -137,12 +138,17 @@ def test_the_table_of_components_holds_what_the_lock_holds():
 
 def files_of_the_repository():
     """The files that the image is made of."""
-    code, data = (ROOT / "plitka").rglob("*.py"), (ROOT / "plitka").rglob("data/*")
-    paths = [path for path in (*code, *data, *(ROOT / "model_files/mini").rglob("*")) if path.is_file()]
+    paths = [
+        path
+        for path in (*(ROOT / "plitka").rglob("*.py"), *(ROOT / "model_files/mini").rglob("*"))
+        if path.is_file()
+    ]
     single = {
         PREDICTOR_FILE,
         str(SCHEMA_FILE),
-        str(PAGE),
+        "plitka/colors/palette.json",
+        "plitka/output/srgb.icc",
+        "plitka/server/page/index.html",
         "model_files/manifest.json",
         "model_files/README.md",
     }
@@ -168,7 +174,7 @@ def test_what_is_in_the_image_serves_the_page_and_refuses_ids_that_lead_elsewher
     try:
         assert server.wait_until_started()["status"] == "READY"
         assert psutil.Process(server.process.pid).children()[0].cwd() == str(tmp_path)
-        assert httpx.get(server.url).text == (ROOT / PAGE).read_text()
+        assert httpx.get(server.url).text == (ROOT / "plitka/server/page/index.html").read_text()
         assert server.predict(colors="black")["status"] == "succeeded"
         assert server.post({"colors": "black"}, id="../../x").status_code == 422
         assert httpx.post(f"{server.url}/shutdown").status_code == 404
@@ -275,7 +281,7 @@ def test_what_cog_writes_for_a_build_goes_in_and_code_of_new_packages_too():
     for path in (
         "plitka/new.py",
         "plitka/request/text.py",
-        "plitka/color/data/palette.json",
+        "plitka/colors/more/palette.json",
         "plitka/a/srgb.icc",
     ):
         assert not matcher.matches(path), path
@@ -288,9 +294,9 @@ def test_files_that_lie_about_stay_out_of_the_image(tmp_path):
         "weights/x.bin",
         "x.py",
     )
-    kept = ("model_files/manifest.json", "plitka/palette.py", ".cog/tmp/build1/requirements.txt")
-    for name in (*left, *kept, *SECRETS, *(f"plitka/data/{name}" for name in SECRETS), "tests/test_x.py"):
-        if name not in ("request.py/id_rsa", "plitka/data/request.py/id_rsa"):
+    kept = ("model_files/manifest.json", "plitka/colors/palette.py", ".cog/tmp/build1/requirements.txt")
+    for name in (*left, *kept, *SECRETS, *(f"plitka/output/{name}" for name in SECRETS), "tests/test_x.py"):
+        if name not in ("request.py/id_rsa", "plitka/output/request.py/id_rsa"):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).touch()
     assert build_context(tmp_path) == set(kept)

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from mixes import mix_of
 
-from plitka.control import CONTROL_KINDS, draw_control
-from plitka.plan import JOINT, make_plan
+from plitka.choices import CONTROL_KINDS
+from plitka.tile.control_image import draw_control
+from plitka.tile.plan import JOINT, make_plan
 
 
 @pytest.fixture(scope="module")

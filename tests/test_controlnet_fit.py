@@ -10,9 +10,9 @@ from config_faults import changed_configs
 from drawing import CPU, draw, files_in, images, load_small_engine
 from safetensors.torch import load_file, save_file
 
-from plitka.controlnet_fit import check_controlnets
-from plitka.pipelines import Pipelines
-from plitka.weight_files import ModelFileError
+from plitka.diffusion.checkpoints.controlnet_shapes import check_controlnets
+from plitka.diffusion.pipelines import Pipelines
+from plitka.errors import ModelFileError
 
 FOLDERS = {"softedge": "controlnet-lines", "canny": "controlnet-union"}
 CONTROL = {
@@ -137,7 +137,7 @@ def test_a_controlnet_from_the_hub_is_held_against_what_diffusers_reports(
     tensors.pop(lacking, None)
     save_file(tensors, path)
     pipelines = start(folder)
-    monkeypatch.setattr("plitka.pipelines.check_complete", lambda *_: None)
+    monkeypatch.setattr("plitka.diffusion.pipelines.check_complete", lambda *_: None)
     with pytest.raises(ModelFileError, match=f"1 tensors .*'{extra or lacking}' first"):
         pipelines.get("softedge", False, "euler")
 

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from mixes import mix_of, mixes
 from model_faults import drawn_badly, tinted, with_wrong_granules
 
-from plitka.color_spread import to_lab
-from plitka.correction import correct
-from plitka.fidelity import measure
-from plitka.plan import JOINT, inner_pixels, make_plan
-from plitka.swatch import draw_swatch
+from plitka.colors.lab import to_lab
+from plitka.fidelity.correct import correct
+from plitka.fidelity.measure import measure
+from plitka.tile.plan import JOINT, inner_pixels, make_plan
+from plitka.tile.swatch import draw_swatch
 
 MIX = mix_of(RED=30, BLUE=40, WHITE=20, BLACK=10)
 

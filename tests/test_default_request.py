@@ -10,11 +10,17 @@ import httpx
 import pytest
 from door import DEFAULTS, Door
 
-from plitka.command_input import read_request
-from plitka.http_inputs import INPUT_TYPES, refuse_null
-from plitka.request import DEFAULT_COLORS, DEFAULT_NOTICE, RequestError, parse_inputs, parse_request
-from plitka.schema import SCHEMA_FILE
-from plitka.serve import ROOT, free_port, server_environment
+from plitka.cli.request_input import read_request
+from plitka.request.http_inputs import INPUT_TYPES, refuse_null
+from plitka.request.tile_request import (
+    DEFAULT_COLORS,
+    DEFAULT_NOTICE,
+    RequestError,
+    parse_inputs,
+    parse_request,
+)
+from plitka.server.openapi import SCHEMA_FILE
+from plitka.server.serve import ROOT, free_port, server_environment
 
 SECONDS = 90
 

@@ -8,7 +8,8 @@ import psutil
 import pytest
 import torch
 
-from plitka.device import DeviceError, DeviceInfo, manage_gpu_memory, optimize_for_device, select_best_device
+from plitka.device.select import DeviceInfo, manage_gpu_memory, optimize_for_device, select_best_device
+from plitka.errors import DeviceError
 
 GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 16 * 2**30, "float16", uuid="number")
 
@@ -46,8 +47,8 @@ def test_an_installation_without_torch_draws_on_the_cpu():
         "import sys; sys.modules['torch'] = None; import importlib.util\n"
         "found = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda name, *rest: None if name == 'torch' else found(name, *rest)\n"
-        "from plitka.device import select_best_device, optimize_for_device, manage_gpu_memory\n"
-        "from plitka.monitor import ResourceMonitor\n"
+        "from plitka.device.select import select_best_device, optimize_for_device, manage_gpu_memory\n"
+        "from plitka.device.monitor import ResourceMonitor\n"
         "info = select_best_device(); optimize_for_device(info); manage_gpu_memory(info, 'clear')\n"
         "with ResourceMonitor(info) as monitor: print(info.device, monitor.peaks().ram_mib > 0)\n"
     )

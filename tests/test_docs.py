@@ -21,8 +21,8 @@ from pages import (
     without_code,
 )
 
-from plitka.metrics import METRICS
-from plitka.overrides import Overrides
+from plitka.output.metrics import METRICS
+from plitka.request.overrides import Overrides
 
 TWINS = [README, *(page for page in ENGLISH if page.name not in ENGLISH_ONLY)]
 API, DEPLOYMENT = ROOT / "docs/API.md", ROOT / "docs/Deployment.md"
@@ -54,7 +54,8 @@ def test_generated_blocks_are_current(generate, page):
 
 
 def test_web_page_is_made_of_its_parts_and_of_the_palette_and_limits_of_the_code(generate):
-    assert read(ROOT / generate.WEB_PAGE) == generate.web_page(), "run: make docs"
+    for path in generate.WEB_PAGES:
+        assert read(ROOT / path) == generate.web_page(), "run: make docs"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
@@ -147,7 +148,7 @@ def complaints():
 
 
 def test_reference_shows_every_complaint_about_a_request():
-    from plitka.complaints import _COMPLAINTS
+    from plitka.request.problems import _COMPLAINTS
 
     texts = [*complaints(), *_COMPLAINTS.values()]
     assert len(texts) > 30
@@ -156,7 +157,7 @@ def test_reference_shows_every_complaint_about_a_request():
 
 def test_pages_name_only_files_that_exist():
     named = {(page_id(page), path) for page in PAGES for path in SOURCE_PATH.findall(read(page))}
-    assert ("docs/Project.md", "plitka/manifest.py") in named
+    assert ("docs/Project.md", "plitka/weights/manifest.py") in named
     assert [(page, path) for page, path in sorted(named) if not (ROOT / path).is_file()] == []
 
 

@@ -27,9 +27,9 @@ from pages import (
 )
 from typer.testing import CliRunner
 
-from plitka.cli import app
+from plitka.cli.commands import app
 from plitka.errors import RequestError
-from plitka.request import parse_inputs, parse_request
+from plitka.request.tile_request import parse_inputs, parse_request
 
 QUICK_START = ROOT / "docs/QuickStart.md"
 PICTURES = ["colormap.png", "final.png", "preview.png"]

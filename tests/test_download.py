@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import predict
-from plitka.download import UNREADABLE, without_secrets
-from plitka.weight_files import ModelFileError
+from plitka.errors import ModelFileError
+from plitka.weights.download import UNREADABLE, without_secrets
 
 SECRET = "X-Amz-Signature=verysecret"
 SHORT = {"params_json": as_json(overrides={"num_inference_steps": 2})}
@@ -156,7 +156,7 @@ def silent_address():
     ],
 )
 def test_weights_that_cannot_be_had_are_one_sentence(store, monkeypatch, path, complaint):
-    monkeypatch.setattr("plitka.download.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("plitka.weights.download.ANSWER_SECONDS", 0.5)
     listener, silent = silent_address()
     plain = store.rpartition(":")[2]
     address = path.format(store=store, free=free_port(), silent=silent, plain=plain)

@@ -9,12 +9,12 @@ import torch
 from drawing import draw, images, load_small_engine
 from interruptions import failing, out_of_memory
 
-from plitka.gpu_errors import GpuMemoryError, is_fatal
-from plitka.pipelines import NonFiniteImageError
+from plitka.diffusion.gpu_errors import is_fatal
+from plitka.errors import GpuMemoryError, NonFiniteImageError
 
 
 def test_each_phase_of_loading_is_timed(model_folder, monkeypatch):
-    from plitka.diffusion import DiffusionEngine
+    from plitka.diffusion.engine import DiffusionEngine
 
     monkeypatch.setenv("PLITKA_MODEL_DIR", str(model_folder))
     phases, start = [], time.perf_counter()

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from mixes import mix_of, random_mixes
 from model_faults import softened, with_wrong_granules
 
-from plitka.colormap import draw_colormap
-from plitka.fidelity import measure, measure_picture
-from plitka.known_light import without_light
-from plitka.mix import hex_mix_color
-from plitka.palette import hex_to_lab
-from plitka.plan import make_plan
-from plitka.swatch import draw_swatch
+from plitka.colors.mix import hex_mix_color
+from plitka.colors.palette import hex_to_lab
+from plitka.fidelity.known_light import without_light
+from plitka.fidelity.measure import measure, measure_picture
+from plitka.tile.colormap import draw_colormap
+from plitka.tile.plan import make_plan
+from plitka.tile.swatch import draw_swatch
 
 
 def test_flat_colours_are_counted_to_the_pixel():

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from plitka.adapter_files import adapters_in
-from plitka.fields import MAX_COLORS
-from plitka.palette import PALETTE
-from plitka.prompt import TOKEN_LIMIT, build_prompt
-from plitka.prompt_room import check_prompt_room
-from plitka.request import parse_inputs
-from plitka.weight_files import ModelFileError
+from plitka.colors.palette import PALETTE
+from plitka.diffusion.adapters.prompt_budget import check_prompt_room
+from plitka.errors import ModelFileError
+from plitka.request.fields import MAX_COLORS
+from plitka.request.prompt import TOKEN_LIMIT, build_prompt
+from plitka.request.tile_request import parse_inputs
+from plitka.weights.adapter_files import adapters_in
 
 TO_REPLICATE = {"clip_l": "text_encoders_0", "clip_g": "text_encoders_1"}
 

@@ -13,14 +13,15 @@ from command_line import run_process
 from disks import Disk, small_disk
 from door import DEFAULTS, Door, predict, run
 
-from plitka import generate, schema
-from plitka.engine import RenderEngine
-from plitka.loading import opened_weights
-from plitka.own_folders import FolderError
-from plitka.request import parse_request
-from plitka.serve import ROOT
-from plitka.verified import RECORD_NAME, VerifiedFiles
-from plitka.workspace import ROOM_BYTES, Workspace
+from plitka import generate
+from plitka.diffusion.adapters.load import opened_weights
+from plitka.engine.render import RenderEngine
+from plitka.errors import FolderError
+from plitka.request.tile_request import parse_request
+from plitka.server import openapi as schema
+from plitka.server.output_folders import ROOM_BYTES, Workspace
+from plitka.server.serve import ROOT
+from plitka.weights.hash_record import RECORD_NAME, VerifiedFiles
 
 FULL, READ_ONLY = "No space left on device", "Read-only file system"
 COMMANDS = {
@@ -215,7 +216,7 @@ def test_a_download_that_does_not_fit_or_breaks_off_leaves_nothing_behind(disk, 
         raise OSError("connection reset")
 
     disk.empty()
-    monkeypatch.setattr("plitka.download.shutil.copyfileobj", stop)
+    monkeypatch.setattr("plitka.weights.download.shutil.copyfileobj", stop)
     with pytest.raises(OSError, match="connection reset"), predict.fetched(DOWNLOAD):
         pass
     assert list(disk.path.iterdir()) == []

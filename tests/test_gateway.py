@@ -11,8 +11,8 @@ from cog_server import as_json
 from front import PAGE as SHOWN
 from front import Behind, connection, everything, gateway, put, server_behind
 
-from plitka.gateway_relay import REQUEST_HEADERS, Upstream
-from plitka.serve import PAGE, ROOT, ServeError, free_port, listening
+from plitka.server.relay import REQUEST_HEADERS, Upstream
+from plitka.server.serve import PAGE, ROOT, ServeError, free_port, listening
 
 BODY = b'{"input": {}}'
 
@@ -201,7 +201,9 @@ def test_an_empty_host_listens_nowhere(invoke):
 
 def test_port_of_the_environment_is_the_default_of_the_option(invoke, monkeypatch):
     calls = []
-    monkeypatch.setattr("plitka.serve.serve", lambda host, port, *rest, **more: calls.append(port) or 0)
+    monkeypatch.setattr(
+        "plitka.server.serve.serve", lambda host, port, *rest, **more: calls.append(port) or 0
+    )
     monkeypatch.setenv("PORT", "8123")
     assert invoke("serve").exit_code == 0
     assert invoke("serve", "--port", "8124").exit_code == 0

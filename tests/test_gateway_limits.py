@@ -13,9 +13,9 @@ import pytest
 from cog_server import CogServer, wait_for
 from front import Behind, connection, everything, gateway, put, server_behind
 
-from plitka.gateway import Gateway
-from plitka.gateway_limits import MAX_SMALL_PIECES, Limits, affordable_connections
-from plitka.gateway_relay import Upstream
+from plitka.server.gateway import Gateway
+from plitka.server.limits import MAX_SMALL_PIECES, Limits, affordable_connections
+from plitka.server.relay import Upstream
 
 HEAD = b"POST /predictions HTTP/1.1\r\nHost: localhost\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

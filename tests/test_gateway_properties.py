@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from recorder import recording, refused
 
-from plitka.serve import input_names
+from plitka.server.serve import input_names
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 KEYS = ["id", "input", "context", "webhook", "webhook_events_filter"]

@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plitka.colormap import draw_colormap
-from plitka.engine import Drawing, RenderEngine
+from plitka.device.monitor import Peaks
+from plitka.engine.protocol import Drawing
+from plitka.engine.render import RenderEngine
 from plitka.errors import Problem, RequestError
 from plitka.generate import generate
-from plitka.metadata import read_provenance
-from plitka.metrics import METRICS, request_metrics
-from plitka.monitor import Peaks
-from plitka.plan import plan_for
-from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES, Profile
-from plitka.request import parse_request
+from plitka.output.metrics import METRICS, request_metrics
+from plitka.output.provenance import read_provenance
+from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES, Profile
+from plitka.request.tile_request import parse_request
+from plitka.tile.colormap import draw_colormap
+from plitka.tile.plan import plan_for
 
 REQUEST = {
     "colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}],

@@ -14,9 +14,9 @@ from command_line import written
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from plitka.containers import MAX_PIECES, ContainerError, read_description, read_png_texts
-from plitka.errors import printable
-from plitka.metadata import MetadataError, read_provenance
+from plitka.errors import ContainerError, MetadataError, printable
+from plitka.output.picture_texts import MAX_PIECES, read_description, read_png_texts
+from plitka.output.provenance import read_provenance
 
 # Beyond what the imports take: the memory that reading any file may take.
 MEMORY = 100 * 2**20

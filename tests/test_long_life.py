@@ -7,8 +7,8 @@ import psutil
 from door import Door, predict, run
 
 from plitka import generate
-from plitka.helper import Helper
-from plitka.plan import plan_for
+from plitka.device.worker_thread import Helper
+from plitka.tile.plan import plan_for
 
 MIB = 2**20
 BLOCKS, BLOCK_BYTES = 16_000, 4096

@@ -18,8 +18,8 @@ from lora_files import (
 )
 from safetensors.torch import load_file, save_file
 
-from plitka.lora import load_lora
-from plitka.weight_files import ModelFileError
+from plitka.diffusion.adapters.lora import load_lora
+from plitka.errors import ModelFileError
 
 SCALE = 0.75
 LAYOUTS = {

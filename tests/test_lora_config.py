@@ -23,8 +23,8 @@ from peft import (
 from peft.tuners.lora import LoraLayer
 from peft.utils.other import get_pattern_key
 
-from plitka.lora import load_lora
-from plitka.weight_files import ModelFileError
+from plitka.diffusion.adapters.lora import load_lora
+from plitka.errors import ModelFileError
 
 CONV, LINEAR = "conv_in", "down_blocks.1.attentions.0.proj_in"
 # Of all that PEFT's configuration has: what a loader has to act on, what changes nothing, and the rest.

@@ -10,9 +10,9 @@ from lora_layouts import LAYERS, LAYOUTS, TEXT, TEXT_2, UNET, Change
 from lora_layouts import kohya as kohya_name
 
 from benchmarks.card.architecture import SDXL
-from plitka.lora import load_lora
-from plitka.lora_names import module_spellings
-from plitka.weight_files import ModelFileError
+from plitka.diffusion.adapters.lora import load_lora
+from plitka.diffusion.adapters.lora_names import module_spellings
+from plitka.errors import ModelFileError
 
 COMPONENTS = (UNET, TEXT, TEXT_2)
 # Endings of tensors that make an adapter more than a low-rank pair, or something else altogether.

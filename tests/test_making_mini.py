@@ -6,7 +6,7 @@ import math
 import pytest
 from drawing import make_job
 
-from plitka.diffusion import DiffusionEngine
+from plitka.diffusion.engine import DiffusionEngine
 from training.export import ADAPTER_FILES
 from training.loop import CHECKPOINT, Budget
 from training.make import Workshop, make_mini

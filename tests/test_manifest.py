@@ -5,10 +5,10 @@ import re
 import pytest
 from checkpoints import edit_manifest
 
-from plitka import manifest
-from plitka.manifest import Manifest, engine_models, load_manifest
-from plitka.profiles import PROFILES, Profile
-from plitka.weight_files import ModelFileError
+from plitka.errors import ModelFileError
+from plitka.request.profiles import PROFILES, Profile
+from plitka.weights import manifest
+from plitka.weights.manifest import Manifest, engine_models, load_manifest
 
 
 def test_the_shipped_manifest_pins_every_source():

@@ -11,10 +11,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import plitka
-from plitka import metadata
-from plitka.metadata import MetadataError, Provenance, differences, encode, provenance_of, read_provenance
-from plitka.prompt import build_prompt
-from plitka.request import parse_request
+from plitka.errors import MetadataError
+from plitka.output import provenance as metadata
+from plitka.output.provenance import Provenance, differences, encode, provenance_of, read_provenance
+from plitka.request.prompt import build_prompt
+from plitka.request.tile_request import parse_request
 
 FORMATS = ["png", "webp", "jpg"]
 MIX = [{"name": "red", "proportion": 1}, {"hex": "#123456", "proportion": 2}]

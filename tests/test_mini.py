@@ -9,12 +9,12 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from drawing import make_job
 
-from plitka.diffusion import DiffusionEngine
-from plitka.manifest import SHIPPED_MODEL_DIR
-from plitka.models import verify
-from plitka.palette import PALETTE, delta_e00
-from plitka.schedulers import SCHEDULERS
-from plitka.serve import ROOT
+from plitka.colors.palette import PALETTE, delta_e00
+from plitka.diffusion.engine import DiffusionEngine
+from plitka.diffusion.schedulers import SCHEDULERS
+from plitka.server.serve import ROOT
+from plitka.weights.manifest import SHIPPED_MODEL_DIR
+from plitka.weights.verify import verify
 
 FOLDER = SHIPPED_MODEL_DIR / "mini"
 STEPS = 8

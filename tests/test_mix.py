@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plitka.mix import MIN_SHARE, blend, hex_mix_color, palette_mix_color, percentages
-from plitka.palette import PALETTE, nearest, resolve
+from plitka.colors.mix import MIN_SHARE, blend, hex_mix_color, palette_mix_color, percentages
+from plitka.colors.palette import PALETTE, nearest, resolve
 
 CODES = list(PALETTE)
 

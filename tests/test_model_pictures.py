@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interruptions import failing
 
-from plitka.control import draw_control
-from plitka.denoising import swatch_strength
-from plitka.prompt import Prompt
-from plitka.request import RequestError
-from plitka.schedulers import SCHEDULERS
+from plitka.diffusion.pipeline_inputs import swatch_strength
+from plitka.diffusion.schedulers import SCHEDULERS
+from plitka.request.prompt import Prompt
+from plitka.request.tile_request import RequestError
+from plitka.tile.control_image import draw_control
 
 
 def test_preview_comes_first_and_both_have_their_size(engine):

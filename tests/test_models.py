@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from checkpoints import EMBEDDINGS_FILE, LFS_POINTER, LORA_FILE, edit_manifest
 
-from plitka.manifest import engine_models
-from plitka.models import find_files, locate, verify
-from plitka.weight_files import ModelFileError
+from plitka.errors import ModelFileError
+from plitka.weights.locate import find_files, locate
+from plitka.weights.manifest import engine_models
+from plitka.weights.verify import verify
 
 
 def test_a_complete_folder_is_used_and_switches_the_hub_off(folder):
@@ -26,7 +27,7 @@ def test_a_complete_folder_is_used_and_switches_the_hub_off(folder):
 
 def test_the_hub_is_off_before_its_client_is_imported(model_folder):
     code = (
-        "from plitka.diffusion import DiffusionEngine; import sys\n"
+        "from plitka.diffusion.engine import DiffusionEngine; import sys\n"
         "assert 'huggingface_hub' not in sys.modules\n"
         "DiffusionEngine.load('sdxl'); import huggingface_hub\n"
         "print(huggingface_hub.constants.HF_HUB_OFFLINE)\n"

@@ -8,8 +8,8 @@ import psutil
 import pytest
 import torch
 
-from plitka.device import DeviceInfo
-from plitka.monitor import MIB, ResourceMonitor
+from plitka.device.monitor import MIB, ResourceMonitor
+from plitka.device.select import DeviceInfo
 
 CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
 GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 1000 * MIB, "float16", uuid="number")
@@ -94,7 +94,7 @@ def test_without_an_answer_from_the_driver_torch_counts(driver, caplog):
 
 
 def test_a_threshold_is_logged_when_it_is_crossed_and_not_again(driver, caplog):
-    caplog.set_level(logging.INFO, logger="plitka.monitor")
+    caplog.set_level(logging.INFO, logger="plitka.device.monitor")
     monitor = ResourceMonitor(GPU)
     monitor.sample()
     assert caplog.text == ""

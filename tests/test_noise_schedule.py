@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import Oracle, sample
 
-from plitka.noise_schedule import (
+from plitka.diffusion.checkpoints.noise_schedule import (
     HONOURED,
     NEUTRAL,
     OF_ONE_SAMPLER,
@@ -21,10 +21,10 @@ from plitka.noise_schedule import (
     Statement,
     noise_schedule,
 )
-from plitka.pipelines import Pipelines
-from plitka.pretrained import read_base
-from plitka.schedulers import SCHEDULERS, base_scheduler, make_scheduler
-from plitka.weight_files import ModelFileError
+from plitka.diffusion.checkpoints.pretrained import read_base
+from plitka.diffusion.pipelines import Pipelines
+from plitka.diffusion.schedulers import SCHEDULERS, base_scheduler, make_scheduler
+from plitka.errors import ModelFileError
 
 MINI = json.loads(Path("model_files/mini/base/scheduler/scheduler_config.json").read_text())
 V = {"prediction_type": "v_prediction"}

@@ -18,12 +18,8 @@ from number_spellings import (
     unclear_amounts,
 )
 
-from plitka.command_input import read_request
-from plitka.request import (
-    RequestError,
-    parse_inputs,
-    parse_request,
-)
+from plitka.cli.request_input import read_request
+from plitka.request.tile_request import RequestError, parse_inputs, parse_request
 
 many = settings(max_examples=400)
 sources = st.randoms(use_true_random=False)

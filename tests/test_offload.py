@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from drawing import CPU, SCHEDULER, files_in, make_job
 
-from plitka import controlnets, pipelines
-from plitka.denoising import Stage, control_inputs, start_inputs
-from plitka.device import DeviceInfo, MemoryStatus
-from plitka.pipelines import Pipelines
+from plitka.device.select import DeviceInfo, MemoryStatus
+from plitka.diffusion import controlnets, pipelines
+from plitka.diffusion.pipeline_inputs import Stage, control_inputs, start_inputs
+from plitka.diffusion.pipelines import Pipelines
 
 
 def run(pipelines_in_use, kind=None, from_image=False, size=64):

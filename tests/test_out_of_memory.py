@@ -7,7 +7,8 @@ from diffusers import ControlNetModel
 from drawing import draw, images, load_small_engine
 from interruptions import CALLS, failing, out_of_memory, part_of
 
-from plitka.gpu_errors import GpuMemoryError, is_out_of_memory
+from plitka.diffusion.gpu_errors import is_out_of_memory
+from plitka.errors import GpuMemoryError
 
 
 @pytest.mark.parametrize("part", ["text_encoder_2", "unet", "vae.decoder"])

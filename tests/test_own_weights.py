@@ -11,9 +11,9 @@ from checkpoints import EMBEDDINGS_FILE, LFS_POINTER, LORA_FILE, make_unet, writ
 from drawing import draw, images, load_small_engine, make_job
 from lora_files import write_lora_kohya, write_lora_peft
 
-from plitka.manifest import engine_models
-from plitka.models import find_adapters
-from plitka.weight_files import ModelFileError
+from plitka.errors import ModelFileError
+from plitka.weights.locate import find_adapters
+from plitka.weights.manifest import engine_models
 
 # Where they are found
 

@@ -4,17 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plitka.color_text import read_color_text
-from plitka.palette import (
-    PALETTE,
-    UnknownColorError,
-    canonical_hex,
-    delta_e00,
-    fold,
-    hex_to_lab,
-    nearest,
-    resolve,
-)
+from plitka.colors.palette import PALETTE, canonical_hex, delta_e00, fold, hex_to_lab, nearest, resolve
+from plitka.errors import UnknownColorError
+from plitka.request.color_text import read_color_text
 
 NAMES = [(name, color.code) for color in PALETTE.values() for name in color.names]
 

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from pins import CONTAINER, HASH, pins
 
-from plitka.serve import ROOT
+from plitka.server.serve import ROOT
 
 DIRECT = ("requirements.txt", "requirements-dev.txt")
 # Other systems and Pythons that `make` is for.

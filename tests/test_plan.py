@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mixes import mix_of, mixes
 
-from plitka.granules import GRANULES_ACROSS
-from plitka.joints import JOINT_WIDTH
-from plitka.plan import JOINT, JOINT_COLOR_INDEX, make_plan, plan_for
-from plitka.request import parse_request
+from plitka.request.tile_request import parse_request
+from plitka.tile.granules import GRANULES_ACROSS
+from plitka.tile.joints import JOINT_WIDTH
+from plitka.tile.plan import JOINT, JOINT_COLOR_INDEX, make_plan, plan_for
 
 LAYOUTS = ("surface", "grid", "brick")
 

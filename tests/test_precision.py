@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from plitka.serve import ROOT
+from plitka.server.serve import ROOT
 from training.precision import LIMITS, VARIABLE, autocast, measured, precision_for, said_by_processor
 
 X86_WITHOUT = {"architecture": "x86_64", "avx512_bf16": False, "amx_bf16": False}

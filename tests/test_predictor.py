@@ -7,9 +7,9 @@ import pytest
 from cog import CancelationException
 from door import DEFAULTS, predict
 
-from plitka.engine import RenderEngine
-from plitka.engines import EngineError
-from plitka.request import RequestError
+from plitka.engine.render import RenderEngine
+from plitka.errors import EngineError
+from plitka.request.tile_request import RequestError
 
 PARAMS = json.dumps({"colors": [{"name": "red", "proportion": 1}], "seed": 1})
 

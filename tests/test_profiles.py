@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from plitka.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES, Profile, profile_for
-from plitka.request import parse_request
+from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES, Profile, profile_for
+from plitka.request.tile_request import parse_request
 
 
 def profile(quality="standard", **overrides):

@@ -5,9 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plitka.palette import PALETTE
-from plitka.prompt import DEFAULT_NEGATIVE_PROMPT, TOKEN_LIMIT, Prompt, build_prompt, check_token_budget
-from plitka.request import RequestError, parse_inputs, parse_request
+from plitka.colors.palette import PALETTE
+from plitka.request.prompt import (
+    DEFAULT_NEGATIVE_PROMPT,
+    TOKEN_LIMIT,
+    Prompt,
+    build_prompt,
+    check_token_budget,
+)
+from plitka.request.tile_request import RequestError, parse_inputs, parse_request
 
 
 def prompt(text):

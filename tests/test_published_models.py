@@ -22,17 +22,17 @@ from published import (
 from single_file import unet_name
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from plitka.base_kind import check_base
-from plitka.checkpoint_file import CLIP_G as G
-from plitka.checkpoint_file import CLIP_L as L
-from plitka.checkpoint_file import read_statement
-from plitka.checkpoint_names import check_none_left_over
-from plitka.controlnet_fit import check_controlnets
-from plitka.loaded_weights import check_complete
-from plitka.manifest import ControlNetSource, engine_models
-from plitka.models import EngineFiles, Location, files_read
-from plitka.noise_schedule import Statement
-from plitka.weight_files import ModelFileError
+from plitka.diffusion.checkpoints.base_model import check_base
+from plitka.diffusion.checkpoints.controlnet_shapes import check_controlnets
+from plitka.diffusion.checkpoints.noise_schedule import Statement
+from plitka.diffusion.checkpoints.single_file import CLIP_G as G
+from plitka.diffusion.checkpoints.single_file import CLIP_L as L
+from plitka.diffusion.checkpoints.single_file import read_statement
+from plitka.diffusion.checkpoints.single_file_names import check_none_left_over
+from plitka.diffusion.checkpoints.weight_checks import check_complete
+from plitka.errors import ModelFileError
+from plitka.weights.locate import EngineFiles, Location, files_read
+from plitka.weights.manifest import ControlNetSource, engine_models
 
 BASE = {
     "model_index.json": (INDEX, False),

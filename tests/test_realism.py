@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from mixes import mix_of
 
-from plitka.plan import make_plan
-from plitka.serve import ROOT
-from plitka.swatch import draw_swatch
+from plitka.server.serve import ROOT
+from plitka.tile.plan import make_plan
+from plitka.tile.swatch import draw_swatch
 
 MIXES = {
     "redp50_bluep50": {"RED": 50, "BLUE": 50},

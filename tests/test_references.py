@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plitka.palette import PALETTE
-from plitka.serve import ROOT
+from plitka.colors.palette import PALETTE
+from plitka.server.serve import ROOT
 
 FOLDER = ROOT / "references"
 SHEETS = {"contact_sheet.jpg", "mixes.jpg", "mixing_table.jpg"}

@@ -6,13 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from plitka.palette import PALETTE
-from plitka.request import (
-    MAX_SEED,
-    Overrides,
-    RequestError,
-    parse_request,
-)
+from plitka.colors.palette import PALETTE
+from plitka.request.tile_request import MAX_SEED, Overrides, RequestError, parse_request
 
 DOCUMENT = {
     "colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}],
@@ -280,7 +275,9 @@ def test_line_breaks_in_the_negative_prompt_become_spaces():
 
 def test_reading_requests_starts_at_once_and_needs_no_heavy_library():
     code = (
-        "import sys, time, plitka.request, plitka.prompt, plitka.profiles; print(time.process_time()); "
+        "import sys, time; "
+        "import plitka.request.tile_request, plitka.request.prompt, plitka.request.profiles; "
+        "print(time.process_time()); "
         "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'cv2', 'diffusers')))"
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

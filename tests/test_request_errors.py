@@ -3,12 +3,8 @@ import re
 
 import pytest
 
-from plitka.palette import PALETTE
-from plitka.request import (
-    MAX_PARAMS_BYTES,
-    RequestError,
-    parse_request,
-)
+from plitka.colors.palette import PALETTE
+from plitka.request.tile_request import MAX_PARAMS_BYTES, RequestError, parse_request
 
 RED = {"name": "red", "proportion": 100}
 EXAMPLE = 'one JSON object such as {"colors":'

@@ -6,7 +6,7 @@ from request_mutations import Case
 from request_oracle import check_parser
 from request_strategies import PLAIN, any_text, documents, objects, simple_inputs
 
-from plitka.request import parse_request
+from plitka.request.tile_request import parse_request
 
 many = settings(max_examples=300)
 

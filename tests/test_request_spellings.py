@@ -7,11 +7,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from request_strategies import documents
 
-from plitka.characters import plain
-from plitka.document import MAX_WRAPPINGS
-from plitka.fields import SYNONYMS
-from plitka.palette import PALETTE
-from plitka.request import RequestError, parse_inputs, parse_request
+from plitka.colors.palette import PALETTE
+from plitka.request.characters import plain
+from plitka.request.fields import SYNONYMS
+from plitka.request.json_text import MAX_WRAPPINGS
+from plitka.request.tile_request import RequestError, parse_inputs, parse_request
 
 many = settings(max_examples=300)
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plitka.request import parse_request
-from plitka.routing import Route, route
+from plitka.diffusion.routing import Route, route
+from plitka.request.tile_request import parse_request
 
 
 def routed(angle=0, **overrides) -> Route:

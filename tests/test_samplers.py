@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from plitka.pipelines import NonFiniteImageError
-from plitka.schedulers import SCHEDULERS, make_scheduler
+from plitka.diffusion.schedulers import SCHEDULERS, make_scheduler
+from plitka.errors import NonFiniteImageError
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)

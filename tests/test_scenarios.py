@@ -5,7 +5,7 @@ import json
 import pytest
 from cog_server import pictures
 
-from plitka.metrics import NO_CONTROLNET
+from plitka.output.metrics import NO_CONTROLNET
 from verification.scenarios import SCENARIOS, params_of
 
 STEPS = {"num_inference_steps_preview": 2, "num_inference_steps_final": 2}

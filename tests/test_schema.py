@@ -9,10 +9,10 @@ from cog.input import FieldInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plitka import request as requests
-from plitka import schema
-from plitka.profiles import PROFILES
-from plitka.serve import ROOT
+from plitka.request import tile_request as requests
+from plitka.request.profiles import PROFILES
+from plitka.server import openapi as schema
+from plitka.server.serve import ROOT
 
 SOURCE = (ROOT / schema.PREDICTOR_FILE).read_text(encoding="utf-8")
 

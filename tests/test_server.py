@@ -11,10 +11,10 @@ import httpx
 import pytest
 from cog_server import CogServer, as_json, decode, pictures, said, wait_for
 
-from plitka.gateway_relay import Upstream
-from plitka.metrics import METRICS
-from plitka.schema import SCHEMA_FILE
-from plitka.serve import ROOT, ServeError, free_port, listening, server_environment
+from plitka.output.metrics import METRICS
+from plitka.server.openapi import SCHEMA_FILE
+from plitka.server.relay import Upstream
+from plitka.server.serve import ROOT, ServeError, free_port, listening, server_environment
 
 
 def names(value, prefix=""):

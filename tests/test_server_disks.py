@@ -10,9 +10,9 @@ from cog_server import CogServer, as_json, pictures, wait_for
 from command_line import run_process
 from disks import Disk, namespace, small_disk
 
-from plitka import schema
-from plitka.cog_folders import FOLDER
-from plitka.serve import ROOT
+from plitka.server import openapi as schema
+from plitka.server.cog_folders import FOLDER
+from plitka.server.serve import ROOT
 
 COGLET = FOLDER.parent
 REQUEST = {"params_json": as_json()}
@@ -107,9 +107,7 @@ def tree(tmp_path):
     root = tmp_path / "tree"
     for name in ("plitka", ".cog"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "docs").mkdir()
-    for name in ("predict.py", "docs/web_examples.html"):
-        shutil.copy(ROOT / name, root / name)
+    shutil.copy(ROOT / "predict.py", root / "predict.py")
     return root
 
 

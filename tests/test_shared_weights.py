@@ -9,11 +9,11 @@ from checkpoints import edit_manifest, write_controlnet
 from drawing import CPU, SCHEDULER, files_in
 from interruptions import Cancelled
 
-from plitka import controlnets, pipelines
-from plitka.controlnets import ControlNetCache
-from plitka.device import DeviceInfo, MemoryStatus
-from plitka.pipelines import Pipelines
-from plitka.weight_files import ModelFileError
+from plitka.device.select import DeviceInfo, MemoryStatus
+from plitka.diffusion import controlnets, pipelines
+from plitka.diffusion.controlnets import ControlNetCache
+from plitka.diffusion.pipelines import Pipelines
+from plitka.errors import ModelFileError
 
 SHARED = ("unet", "vae", "text_encoder", "text_encoder_2")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from command_line import COMMAND, DRAWING, FILES, run_process, written
 
-from plitka.serve import ROOT
+from plitka.server.serve import ROOT
 
 
 def catches(pid, number):

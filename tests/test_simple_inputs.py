@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from plitka.request import (
+from plitka.request.tile_request import (
     DEFAULT_ANGLE,
     DEFAULT_COLORS,
     DEFAULT_QUALITY,

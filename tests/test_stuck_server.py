@@ -7,9 +7,9 @@ from cog_server import CogServer, as_json, pictures, wait_for
 from disks import small_disk
 from front import server_behind
 
-from plitka.cog_folders import FOLDER
-from plitka.gateway_relay import Predictions
-from plitka.stuck import StuckWatch
+from plitka.server.cog_folders import FOLDER
+from plitka.server.relay import Predictions
+from plitka.server.stuck_worker import StuckWatch
 
 
 @pytest.fixture

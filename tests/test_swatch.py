@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mixes import mix_of, random_mixes
 
-from plitka.fidelity import measure
-from plitka.mix import hex_mix_color
-from plitka.palette import PALETTE, delta_e00
-from plitka.plan import JOINT, make_plan
-from plitka.swatch import draw_swatch
+from plitka.colors.mix import hex_mix_color
+from plitka.colors.palette import PALETTE, delta_e00
+from plitka.fidelity.measure import measure
+from plitka.tile.plan import JOINT, make_plan
+from plitka.tile.swatch import draw_swatch
 
 
 def lab_of(image):

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from plitka.weight_files import ModelFileError, read_header, read_tensor_header
+from plitka.errors import ModelFileError
+from plitka.weights.files import read_header, read_tensor_header
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from command_line import COMMAND, DRAWING, FILES, run_process, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plitka.terminal import SPELLING
+from plitka.cli.terminal import SPELLING
 
 # Every command but `serve`, of which all that is said is tested with its server, and what may go wrong.
 COMMANDS = {
@@ -232,7 +232,7 @@ def test_colours_are_read_in_utf8_whatever_the_locale(tmp_path):
 @pytest.mark.parametrize("closed", ["0<&-", "2>&-", "0<&- 2>&-"])
 def test_a_process_started_from_here_has_every_standard_stream(closed):
     code = (
-        "from plitka.terminal import prepare_streams; prepare_streams(); import subprocess, sys;"
+        "from plitka.cli.terminal import prepare_streams; prepare_streams(); import subprocess, sys;"
         "subprocess.run([sys.executable, '-c', 'import os; print([os.fstat(n) and n for n in range(3)])'])"
     )
     line = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(code)} {closed}"

@@ -5,8 +5,8 @@ import torch
 from checkpoints import WIDTH_G, WIDTH_L, write_embeddings
 from safetensors.torch import save_file
 
-from plitka.textual_inversion import load_textual_inversion
-from plitka.weight_files import ModelFileError
+from plitka.diffusion.adapters.textual_inversion import load_textual_inversion
+from plitka.errors import ModelFileError
 
 ENCODERS = {"text_encoder": ("tokenizer", "clip_l"), "text_encoder_2": ("tokenizer_2", "clip_g")}
 

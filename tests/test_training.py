@@ -11,9 +11,9 @@ from drawing import make_job
 from PIL import Image
 from safetensors.torch import load_file
 
-from plitka.diffusion import DiffusionEngine
-from plitka.fidelity import measure
-from plitka.swatch import draw_swatch
+from plitka.diffusion.engine import DiffusionEngine
+from plitka.fidelity.measure import measure
+from plitka.tile.swatch import draw_swatch
 from training import adapters
 from training.captions import caption, mix_words, whole_percentages
 from training.controlnet import train_controlnet

@@ -13,11 +13,12 @@ import pytest
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from plitka.colormap import JOINTS, joint_hex
-from plitka.mix import hex_mix_color
-from plitka.overrides import DEFAULT_COLOR_LOCK, ColorLock
-from plitka.palette import PALETTE
-from plitka.request import parse_inputs, parse_request
+from plitka.choices import ColorLock
+from plitka.colors.mix import hex_mix_color
+from plitka.colors.palette import PALETTE
+from plitka.request.overrides import DEFAULT_COLOR_LOCK
+from plitka.request.tile_request import parse_inputs, parse_request
+from plitka.tile.colormap import JOINTS, joint_hex
 
 SHARES = "return state.colors.map((color) => color.units)"
 MOVE = """

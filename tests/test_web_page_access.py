@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from plitka.request import parse_request
-from plitka.serve import PAGE, ROOT
+from plitka.request.tile_request import parse_request
+from plitka.server.serve import PAGE, ROOT
 
 
 def test_language_is_switched_everywhere_and_remembered(served):

@@ -6,7 +6,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from plitka.errors import RequestError
-from plitka.request import MAX_SEED, parse_request
+from plitka.request.tile_request import MAX_SEED, parse_request
 
 
 def test_share_that_cannot_be_had_is_answered_in_words(served):

@@ -8,14 +8,11 @@ import torch
 from checkpoints import LFS_POINTER, write_embeddings
 from safetensors.torch import save_file
 
-from plitka import weight_files
-from plitka.weight_files import (
-    ModelFileError,
-    adapter_kind,
-    check_weight_file,
-    read_tensor_header,
-    unpack_weights,
-)
+from plitka.errors import ModelFileError
+from plitka.weights import files as weight_files
+from plitka.weights.adapter_files import adapter_kind
+from plitka.weights.archive import unpack_weights
+from plitka.weights.files import check_weight_file, read_tensor_header
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from disks import small_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plitka.serve import ROOT
-from plitka.whole_files import write_whole
+from plitka.files.whole_files import write_whole
+from plitka.server.serve import ROOT
 
 BLOCK = 4096
 
@@ -169,7 +169,7 @@ def writes(tree):
 
 
 # Into a folder of their own that goes, and where whole files are made.
-EXCEPTIONS = {"predict.py": 1, "plitka/weight_files.py": 1, "plitka/whole_files.py": 2}
+EXCEPTIONS = {"predict.py": 1, "plitka/weights/files.py": 1, "plitka/files/whole_files.py": 2}
 
 
 def test_no_file_is_written_any_other_way():

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from neighbours import FLAWS, NEIGHBOURS, Neighbours, abandoned, described
 
-from plitka.own_folders import MARK, OwnFolder, own_folder, sweep_abandoned
-from plitka.workspace import Workspace
+from plitka.files.temporary_folders import MARK, OwnFolder, own_folder, sweep_abandoned
+from plitka.server.output_folders import Workspace
 
 
 def without_mark(folder):
@@ -60,8 +60,10 @@ def test_the_folder_is_closed_to_others(tmp_path):
 
 
 CODE = {
-    "workspace": "from plitka.workspace import Workspace; own = Workspace(); folder = own.new_folder()",
-    "weights": "from plitka.own_folders import OwnFolder; own = OwnFolder('plitka-w-'); folder = own.path",
+    "workspace": "from plitka.server.output_folders import Workspace; "
+    "own = Workspace(); folder = own.new_folder()",
+    "weights": "from plitka.files.temporary_folders import OwnFolder; "
+    "own = OwnFolder('plitka-w-'); folder = own.path",
 }
 
 

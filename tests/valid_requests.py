@@ -4,8 +4,8 @@ import json
 
 from strange_values import COMMANDS, OVERRIDES, PATHS, URLS
 
-from plitka.palette import PALETTE
-from plitka.request import MAX_SEED
+from plitka.colors.palette import PALETTE
+from plitka.request.tile_request import MAX_SEED
 
 
 def valid_document(random):

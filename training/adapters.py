@@ -31,7 +31,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from plitka.progress import bar_options
+from plitka.diffusion.progress import bar_options
 from training.learned_tokens import LearnedTokens
 from training.loop import Budget, Stage, plain_attention, run, worker
 from training.pictures import TOLERANCE, CaptionError, Picture, check_captions, read_pictures

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from plitka.mix import percentages
-from plitka.prompt import DEFAULT_NEGATIVE_PROMPT, STYLE, TRIGGER
+from plitka.colors.mix import percentages
+from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, STYLE, TRIGGER
 from training.data import Style, mix_of
 
 # The production prompt's first word without the learned tokens.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from plitka.whole_files import write_whole
+from plitka.files.whole_files import write_whole
 from training.export import PROFILES
 from training.loop import CHECKPOINT
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from diffusers import ControlNetModel
 
-from plitka.control import CONTROL_KINDS
+from plitka.choices import CONTROL_KINDS
 from training.latents import LatentStore, draw_batch
 from training.loop import Average, Budget, Stage, load_weights, optimize, run, worker
 from training.precision import precision_for

@@ -16,11 +16,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.control import CONTROL_KINDS, draw_control
-from plitka.mix import Mix, MixColor, hex_mix_color, palette_mix_color
-from plitka.palette import PALETTE, delta_e00, hex_to_lab, resolve
-from plitka.plan import JOINT, JOINT_COLOR_INDEX, TilePlan, make_plan
-from plitka.swatch import draw_swatch
+from plitka.choices import CONTROL_KINDS
+from plitka.colors.mix import Mix, MixColor, hex_mix_color, palette_mix_color
+from plitka.colors.palette import PALETTE, delta_e00, hex_to_lab, resolve
+from plitka.tile.control_image import draw_control
+from plitka.tile.plan import JOINT, JOINT_COLOR_INDEX, TilePlan, make_plan
+from plitka.tile.swatch import draw_swatch
 
 Style = Literal["crumb", "pebbles", "terrazzo"]
 STYLES: tuple[Style, ...] = get_args(Style)

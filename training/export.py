@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionXLPipeline
 
-from plitka.whole_files import write_whole
+from plitka.files.whole_files import write_whole
 from training.text import TextEncoders
 from training.unet import make_scheduler
 

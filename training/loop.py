@@ -16,7 +16,7 @@ from torch import distributed
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
-from plitka.progress import bar_options
+from plitka.diffusion.progress import bar_options
 
 CHECKPOINT = "checkpoint.pt"
 WARMUP_STEPS = 100

@@ -23,9 +23,9 @@ from torch import distributed
 from torch.multiprocessing.spawn import spawn
 from tqdm import tqdm
 
-from plitka.lora import load_lora
-from plitka.progress import bar_options
-from plitka.textual_inversion import load_textual_inversion
+from plitka.diffusion.adapters.lora import load_lora
+from plitka.diffusion.adapters.textual_inversion import load_textual_inversion
+from plitka.diffusion.progress import bar_options
 from training import adapters
 from training.controlnet import load_controlnet, train_controlnet
 from training.data import STYLES, Style, TileStore

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from plitka.fidelity import measure
-from plitka.mix import Mix, palette_mix_color
-from plitka.palette import UnknownColorError, resolve
+from plitka.colors.mix import Mix, palette_mix_color
+from plitka.colors.palette import resolve
+from plitka.errors import UnknownColorError
+from plitka.fidelity.measure import measure
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 METADATA = "metadata.jsonl"

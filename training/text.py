@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from plitka.palette import PALETTE
-from plitka.prompt import DEFAULT_NEGATIVE_PROMPT, TOKEN_LIMIT
+from plitka.colors.palette import PALETTE
+from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, TOKEN_LIMIT
 from training.captions import EMPTY, WRAPPINGS, caption, whole_percentages
 from training.data import MAX_COLORS, Style
 from training.loop import Budget, Stage, load_weights, optimize, run, worker

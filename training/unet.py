@@ -14,7 +14,7 @@ import torch
 from diffusers import DDPMScheduler, EulerDiscreteScheduler, UNet2DConditionModel
 from torch.nn import functional
 
-from plitka.prompt import TOKEN_LIMIT
+from plitka.request.prompt import TOKEN_LIMIT
 from training.latents import Batch, LatentStore, draw_batch, forget_size
 from training.loop import (
     Average,

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from plitka.manifest import MANIFEST_NAME, SHIPPED_MODEL_DIR, EngineModels, ModelSource
-from plitka.weight_files import ModelFileError, check_weight_file, hash_file
-from plitka.whole_files import write_whole
+from plitka.errors import ModelFileError
+from plitka.files.whole_files import write_whole
+from plitka.weights.files import check_weight_file, hash_file
+from plitka.weights.manifest import MANIFEST_NAME, SHIPPED_MODEL_DIR, EngineModels, ModelSource
 
 GB = 1e9
 # Repository, revision, path in it, folder to put it into.

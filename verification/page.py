@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from plitka.whole_files import write_whole
+from plitka.files.whole_files import write_whole
 
 TITLE = "Plitka Pro on a real model"
 STYLE = """

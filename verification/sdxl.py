@@ -18,16 +18,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from plitka.device import DeviceError
-from plitka.engine import Engine
-from plitka.engines import ENGINE_NAMES, device_of, load_engine, log_to_stderr
+from plitka.choices import ENGINE_NAMES
+from plitka.device.monitor import ResourceMonitor
+from plitka.engine.protocol import Engine
+from plitka.engines import device_of, load_engine, log_to_stderr
+from plitka.errors import DeviceError, ModelFileError
+from plitka.files.whole_files import write_whole
 from plitka.generate import generate
-from plitka.manifest import engine_models, model_dir
-from plitka.models import BASE_MODEL_VARIABLE, FileStatus, verify
-from plitka.monitor import ResourceMonitor
-from plitka.request import parse_request
-from plitka.weight_files import ModelFileError
-from plitka.whole_files import write_whole
+from plitka.request.tile_request import parse_request
+from plitka.weights.locate import BASE_MODEL_VARIABLE
+from plitka.weights.manifest import engine_models, model_dir
+from plitka.weights.verify import FileStatus, verify
 from verification.fetch import Download, FetchError, complete_manifest, download_from_hub, fetch_models
 from verification.page import Check, ScenarioReport, failures, write_page
 from verification.scenarios import SCENARIOS, params_of

@@ -19,8 +19,8 @@ from safetensors.torch import load_file
 from card.bench import GUIDANCE, SEED, Bench
 from card.pictures import keep_picture
 from card.weights import EMBEDDINGS_FILE, LORA_FILE, TOKENS
-from plitka.metadata import PNG_COMPRESS_LEVEL
-from plitka.prompt import build_prompt
+from plitka.output.provenance import PNG_COMPRESS_LEVEL
+from plitka.request.prompt import build_prompt
 
 LORA_SCALE = 0.75
 LORA_ADAPTER = "tile"

@@ -14,11 +14,11 @@ import torch
 
 from card.architecture import Architecture
 from card.figures import add_figure, read_figures
-from plitka.acceleration import CHANNELS_LAST_BACKENDS, Acceleration
-from plitka.device import DeviceInfo
-from plitka.diffusion import DiffusionEngine
-from plitka.loading import VERSIONED_LIBRARIES
-from plitka.request import TileRequest, parse_request
+from plitka.device.select import DeviceInfo
+from plitka.diffusion.acceleration import CHANNELS_LAST_BACKENDS, Acceleration
+from plitka.diffusion.adapters.load import VERSIONED_LIBRARIES
+from plitka.diffusion.engine import DiffusionEngine
+from plitka.request.tile_request import TileRequest, parse_request
 
 GUIDANCE = 6.5
 SEED = 7

@@ -16,7 +16,8 @@ from card import baseline
 from card.baseline import PREDECESSORS
 from card.bench import Bench
 from card.predictions import loaded, predict
-from plitka import diffusion, generate
+from plitka import generate
+from plitka.diffusion import engine as diffusion
 
 
 def run(bench: Bench) -> None:

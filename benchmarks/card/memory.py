@@ -6,8 +6,8 @@ import torch
 
 from card.bench import Bench
 from card.predictions import predict
-from plitka.controlnets import KEPT
-from plitka.diffusion import DiffusionEngine
+from plitka.diffusion.controlnets import KEPT
+from plitka.diffusion.engine import DiffusionEngine
 
 # Requests that need each of the three ControlNets in turn.
 ANGLES = {"canny": 90.0, "softedge": 45.0, "lineart": 30.0}
@@ -78,7 +78,7 @@ def weight_bytes(engine: DiffusionEngine) -> int:
 
 
 def _has_expandable_segments() -> bool:
-    """Whether the allocator heeds the setting of `plitka.device`."""
+    """Whether the allocator heeds the setting of `plitka.device.select`."""
     segments = torch.cuda.memory_snapshot()  # type: ignore[no-untyped-call]
     return any(segment.get("is_expandable") for segment in segments)
 

@@ -13,11 +13,11 @@ from PIL import Image
 from card.bench import Bench
 from card.pictures import difference_from_baseline, is_as_kept, keep_picture
 from card.step import count_step_flops, step_seconds
-from plitka.acceleration import Acceleration
-from plitka.diffusion import DiffusionEngine
+from plitka.device.monitor import ResourceMonitor
+from plitka.diffusion.acceleration import Acceleration
+from plitka.diffusion.engine import DiffusionEngine
 from plitka.generate import Result, generate
-from plitka.monitor import ResourceMonitor
-from plitka.request import TileRequest
+from plitka.request.tile_request import TileRequest
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 from card.figures import SAME, Figure, read_figures
 from card.targets import target_table
-from plitka.whole_files import write_whole
+from plitka.files.whole_files import write_whole
 
 PAGE, CHART = "performance.md", "performance.svg"
 BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)

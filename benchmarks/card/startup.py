@@ -13,12 +13,16 @@ import torch
 from card.bench import Bench
 from card.predictions import predict
 from card.weights import EMBEDDINGS_FILE, LORA_FILE
-from plitka.models import find_files
+from plitka.weights.locate import find_files
 
 BLOCK = 16 * 1024**2
 SCHEDULER = "dpmpp_2m_karras"
 OWN_VAE = "sdxl-base/vae"
-LIBRARIES = ("plitka.pipelines", "plitka.lora", "plitka.textual_inversion")
+LIBRARIES = (
+    "plitka.diffusion.pipelines",
+    "plitka.diffusion.adapters.lora",
+    "plitka.diffusion.adapters.textual_inversion",
+)
 
 
 def run_setup(bench: Bench) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tokenizers import pre_tokenizers
 
-from plitka.palette import PALETTE
-from plitka.prompt import DEFAULT_NEGATIVE_PROMPT, STYLE, TRIGGER
+from plitka.colors.palette import PALETTE
+from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, STYLE, TRIGGER
 
 WORD = re.compile(r"[a-z]+|\d|[^\sa-z\d]+")
 END_OF_WORD = "</w>"

@@ -1,0 +1,95 @@
+"""The command as a process: what signals, streams and a lack of memory do to it, from its first moment.
+
+Nothing large is imported before that is seen to.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from types import FrameType
+
+from plitka.cli.terminal import drop_results, prepare_streams
+from plitka.device.memory_errors import SENTENCE, is_memory_error
+from plitka.errors import OutputError
+
+FAILURE = 1
+# A shell's exit status of a process that a signal ended.
+BY_SIGNAL = 128
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StoppedError(BaseException):
+    """A signal asks for an end. No KeyboardInterrupt, of which libraries and Python make something else."""
+
+
+class Stopper:
+    """Lets signals end the work as Ctrl-C does: what is begun is tidied up, and nothing is said."""
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+
+    def start(self) -> None:
+        """Take the signals."""
+        for number in STOPPING:
+            # Whoever starts a process with a signal ignored, as nohup does, wants it to stay so.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._stop)
+
+    def end(self) -> None:
+        """From here on the process ends by itself."""
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        self.received.append(number)
+        if len(self.received) == 1:
+            raise StoppedError
+        # `make` may send a second one of its own; a third comes from somebody who will not wait.
+        if len(self.received) > 2:
+            os._exit(BY_SIGNAL + number)
+
+
+def run() -> int:
+    """Run the command line; returns the exit status."""
+    stopper = Stopper()
+    status, message = FAILURE, ""
+    try:
+        stopper.start()
+        status, message = _run()
+        stopper.end()
+    except StoppedError:
+        stopper.end()
+    if stopper.received:
+        status, message = BY_SIGNAL + stopper.received[0], ""
+    with suppress(OSError, MemoryError):
+        drop_results()
+        if message:
+            print(message, file=sys.stderr)
+    return status
+
+
+def _run() -> tuple[int, str]:
+    """The exit status, and what is to be said that has not been."""
+    try:
+        prepare_streams()
+        status = _status()
+        if status == 0:
+            sys.stdout.flush()
+        return status, ""
+    except OutputError as error:
+        return FAILURE, str(error)
+    except BaseException as error:
+        return FAILURE, SENTENCE if is_memory_error(error) else traceback.format_exc().rstrip()
+
+
+def _status() -> int:
+    """The exit status of the command that was asked for."""
+    from plitka.cli.commands import app
+
+    try:
+        app()
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else 0
+    return 0

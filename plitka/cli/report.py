@@ -1,0 +1,140 @@
+"""What the command line tells people: tables and lines that read well on a terminal and in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+from typer.core import TyperGroup
+
+from plitka.errors import printable
+
+if TYPE_CHECKING:
+    from plitka.colors.mix import Mix
+    from plitka.fidelity.color_lock import HeldPicture
+    from plitka.fidelity.measure import Fidelity
+    from plitka.generate import Result
+    from plitka.weights.verify import FileStatus
+
+# A patch of colour in a table; where a terminal shows no colours, the hex beside it says what it is.
+PATCH = "\u2588\u2588"
+STATE_STYLES: Mapping[str, str] = {"ok": "green", "hub": "cyan", "missing": "yellow", "broken": "red"}
+
+
+def say(console: Console, *lines: str, style: str | None = None) -> None:
+    """Print lines as they are: brackets are no markup, and a pipe gets long lines whole.
+
+    What comes from a file, a path or the environment may stand in them: control characters, line ends too,
+    reach the terminal as escapes.
+    """
+    for line in lines:
+        console.print(printable(line), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+class PrintableErrors(TyperGroup):
+    """Commands whose options' values, paths among them, are complained of as `say` would."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = printable(error.message)
+            raise
+
+
+def picture_line(result: Result, path: Path) -> str:
+    """A finished file: its name, size in pixels, seconds of work and path."""
+    height, width = result.image.shape[:2]
+    seconds = sum(result.metrics[f"timing.{result.name}"].values())
+    size = f"{width} x {height}"
+    return f"{result.name:<8}  {size:<11}  {seconds:6.2f} s  {path}"
+
+
+def colors_table(held: HeldPicture) -> Table:
+    """Every colour of a picture: its share as requested, as measured and as an outsider sees it, its mean."""
+    fidelity, outsider = held.measured.fidelity, held.measured.outsider
+    shares = ["requested", "measured", "error"]
+    if held.measured.plan:
+        shares.append("by outsider")
+    table = Table(
+        "colour",
+        *(_number(title) for title in (*shares, "ΔE00")),
+        "mean colour",
+    )
+    for color, seen in zip(fidelity.colors, outsider.colors, strict=True):
+        error = f"{100 * (color.measured - color.requested):+z.1f} pp"
+        row = [color.id, _percent(color.requested), _percent(color.measured), error]
+        if held.measured.plan:
+            row.append(_percent(seen.measured))
+        table.add_row(*row, _difference(color.delta_e), _patch(color.hex))
+    return table
+
+
+def correction_lines(held: HeldPicture) -> tuple[str, ...]:
+    """What was done about the colours of a picture, and how far it was and is from its mix."""
+    settings = f"colour guidance {held.guidance:g}, colour lock {held.lock}"
+    if held.before is None:
+        return (f"{settings}: not corrected, {held.reason}",)
+    before, after = _misses(held.before.fidelity), _misses(held.measured.fidelity)
+    return f"{settings}: corrected, {held.reason}", f"{before} -> {after}"
+
+
+def _misses(fidelity: Fidelity) -> str:
+    worst = _difference(fidelity.worst_delta_e)
+    return f"worst share error {fidelity.worst_error_pp:.1f} pp, worst ΔE00 {worst}"
+
+
+def _patch(hex_color: str | None) -> Text:
+    if hex_color is None:
+        return Text("-")
+    return Text.assemble((PATCH, hex_color.lower()), f" {hex_color}")
+
+
+def plan_table(mix: Mix, shares: Iterable[float]) -> Table:
+    """Requested share of every colour and its share of the planned tile."""
+    table = Table("colour", _number("requested"), _number("planned"))
+    for color, share in zip(mix, shares, strict=True):
+        table.add_row(color.id, f"{100 * color.share:.2f} %", f"{100 * share:.2f} %")
+    return table
+
+
+def demo_table(engine: str, rows: Iterable[tuple[str, Fidelity, float]]) -> Table:
+    """What an engine drew, one row per tile.
+
+    Its mix as requested and as measured in the final picture, and the seconds that all files took.
+    """
+    table = Table("tile", "requested", "measured", _number("worst error"), _number("seconds"), title=engine)
+    for name, fidelity, seconds in rows:
+        requested = "\n".join(f"{_percent(color.requested)} {color.id}" for color in fidelity.colors)
+        measured = "\n".join(_percent(color.measured) for color in fidelity.colors)
+        worst = f"{fidelity.worst_error_pp:.1f} pp"
+        table.add_row(name, requested, measured, worst, f"{seconds:.2f}", end_section=True)
+    return table
+
+
+def files_table(engine: str, statuses: Iterable[FileStatus]) -> Table:
+    """State of every weight file of an engine."""
+    folding = (Column(title, overflow="fold") for title in ("file", "detail"))
+    table = Table("part", "state", *folding, title=engine, title_justify="left")
+    for status in statuses:
+        state = Text(status.state, STATE_STYLES[status.state])
+        table.add_row(status.part, state, *(Text(printable(text)) for text in (status.path, status.detail)))
+    return table
+
+
+def _number(title: str) -> Column:
+    return Column(title, justify="right")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _difference(delta_e: float | None) -> str:
+    return "-" if delta_e is None else f"{delta_e:.1f}"

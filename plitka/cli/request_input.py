@@ -1,0 +1,72 @@
+"""Requests as the command line gives them: JSON, a file, standard input, or options."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from plitka.request import tile_request as requests
+from plitka.request.tile_request import TileRequest
+
+# More than any request may have, so that it is refused as too long; a file without an end is not read on.
+READ_BYTES = 2**20
+
+
+def read_request(
+    params: str | None, colors: str | None, angle: str | None, quality: str | None, seed: str | None
+) -> TileRequest:
+    """The request of the options, None standing for one that was not given. Raises RequestError."""
+    text = read_text(params) if params is not None else ""
+    if params is not None and not text.strip():
+        # An empty file or pipe is a mistake, not a wish for the default tile: refused as every bad request.
+        return requests.parse_request(text)
+    simple = (
+        requests.DEFAULT_COLORS if colors is None else as_typed(colors),
+        requests.DEFAULT_ANGLE if angle is None else as_typed(angle),
+        requests.DEFAULT_QUALITY if quality is None else as_typed(quality),
+        requests.DEFAULT_SEED if seed is None else as_typed(seed),
+    )
+    request = requests.parse_inputs(text, *simple)
+    if colors is None:
+        return request
+    # Whoever types the default colours knows what is drawn.
+    notices = tuple(notice for notice in request.notices if notice != requests.DEFAULT_NOTICE)
+    return replace(request, notices=notices)
+
+
+def read_text(params: str) -> str:
+    """The text of `--params`: the argument itself, the file behind @, or standard input for -."""
+    if params == "-":
+        if sys.stdin is None:
+            raise typer.BadParameter("--params: standard input is closed")
+        return _decoded(sys.stdin.buffer.read(READ_BYTES), "standard input", sys.stdin.encoding)
+    if not params.startswith("@"):
+        return as_typed(params)
+    try:
+        with Path(params[1:]).open("rb") as file:
+            return _decoded(file.read(READ_BYTES), params[1:])
+    except OSError as error:
+        raise typer.BadParameter(f"--params: {params[1:]} cannot be read: {error.strerror}") from error
+
+
+def as_typed(argument: str) -> str:
+    """An argument in UTF-8 as it was typed, also where the locale is another and Python kept its bytes."""
+    try:
+        return os.fsencode(argument).decode("utf-8")
+    except UnicodeError:
+        return argument
+
+
+def _decoded(data: bytes, source: str, otherwise: str = "utf-8") -> str:
+    """The text of a file or a pipe: UTF-8, as JSON is, with or without a mark, or else another encoding."""
+    for encoding in ("utf-8-sig", otherwise):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError as error:
+            # What was cut off at the limit is too long in any case.
+            if len(data) == READ_BYTES and error.start > READ_BYTES - 4:
+                return data.decode(encoding, "ignore")
+            bad = error
+    raise typer.BadParameter(f"--params: {source} is not in UTF-8: {bad.reason} at byte {bad.start}") from bad

@@ -1,0 +1,102 @@
+"""What is done to run the models faster: their memory format, compilation, and recorded GPU work.
+
+Environment variables:
+
+- `PLITKA_COMPILE`: `off` (the default); `blocks` compiles the transformer blocks, which are most of the
+  work and compile in a fraction of the time; `unet` compiles the whole UNet. The compiling is part of setup.
+- `PLITKA_GRAPHS`: `1` records the UNet's work on the GPU once for each size and replays it, so that no step
+  waits for Python; `0` (the default) does not.
+
+torch is imported when a function needs it.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from plitka.device.select import DeviceInfo
+from plitka.errors import DeviceError
+
+COMPILE_VARIABLE = "PLITKA_COMPILE"
+GRAPHS_VARIABLE = "PLITKA_GRAPHS"
+CompileMode = Literal["off", "blocks", "unet"]
+COMPILE_MODES: tuple[CompileMode, ...] = get_args(CompileMode)
+GRAPHS_SETTINGS = {"": False, "0": False, "1": True}
+# One compiled variant for each width, size, and guided or not; torch stops with an error at its own limit, 8.
+COMPILED_VARIANTS = 64
+# Devices whose convolutions want the channels last; on a CPU the gain depends on the processor.
+CHANNELS_LAST_BACKENDS = ("cuda", "rocm")
+GRAPH_BACKENDS = ("cuda", "rocm")
+
+
+@dataclass(frozen=True)
+class Acceleration:
+    """What is done to run the models faster.
+
+    Attributes:
+        channels_last: Keep convolution weights with the channels last.
+        compile: What is compiled.
+        graphs: Record the UNet's work on the GPU and replay it.
+    """
+
+    channels_last: bool = False
+    compile: CompileMode = "off"
+    graphs: bool = False
+
+
+UNACCELERATED = Acceleration()
+
+
+def acceleration_for(device_info: DeviceInfo) -> Acceleration:
+    """What the environment asks for on a device.
+
+    Raises DeviceError naming the variable, its value and what is allowed.
+    """
+    mode = os.environ.get(COMPILE_VARIABLE) or "off"
+    if mode not in COMPILE_MODES:
+        raise DeviceError(f"{COMPILE_VARIABLE}: {mode!r} is not one of {', '.join(COMPILE_MODES)}")
+    graphs = os.environ.get(GRAPHS_VARIABLE, "")
+    if graphs not in GRAPHS_SETTINGS:
+        raise DeviceError(f"{GRAPHS_VARIABLE}: {graphs!r} is not one of 0, 1")
+    if GRAPHS_SETTINGS[graphs] and device_info.backend not in GRAPH_BACKENDS:
+        raise DeviceError(f"{GRAPHS_VARIABLE}: 1 needs an NVIDIA or AMD GPU; here is {device_info.name}")
+    return Acceleration(
+        channels_last=device_info.backend in CHANNELS_LAST_BACKENDS,
+        compile=next(known for known in COMPILE_MODES if known == mode),
+        graphs=GRAPHS_SETTINGS[graphs],
+    )
+
+
+def put_channels_last(model: Any) -> None:
+    """Keep the model's convolution weights as (out, height, width, in) in memory; shapes stay as they are."""
+    import torch
+
+    model.to(memory_format=torch.channels_last)
+
+
+def compile_model(model: Any, mode: CompileMode) -> None:
+    """Have the model's transformer blocks, or all of it, compiled when it first runs.
+
+    ControlNets have the same blocks as the UNet; of them only the blocks are ever compiled. Weights may
+    change in place afterwards: compiled code reads them where they are.
+    """
+    if mode == "off":
+        return
+    import torch
+    from diffusers import UNet2DConditionModel
+
+    torch._dynamo.config.recompile_limit = COMPILED_VARIANTS
+    # Sizes are few and known: code for each of them is faster than code for any size.
+    options: dict[str, Any] = {"fullgraph": True, "dynamic": False}
+    if mode == "unet" and isinstance(model, UNet2DConditionModel):
+        model.forward = torch.compile(model.forward, **options)
+        return
+    for block in _transformer_blocks(model):
+        block.compile(**options)
+
+
+def _transformer_blocks(model: Any) -> Iterator[Any]:
+    from diffusers.models.attention import BasicTransformerBlock
+
+    return (module for module in model.modules() if isinstance(module, BasicTransformerBlock))

@@ -1,0 +1,28 @@
+"""Room for embeddings in a prompt: what the longest mix of named colours leaves of CLIP's context."""
+
+from collections.abc import Callable
+
+from plitka.colors.palette import PALETTE
+from plitka.errors import ModelFileError
+from plitka.request.fields import MAX_COLORS
+from plitka.request.prompt import STYLE, TOKEN_LIMIT, TRIGGER
+
+REMEDY = "Use embeddings with fewer vectors: each of them is one token of every prompt."
+
+
+def check_prompt_room(path: str, vectors: int, count_tokens: Callable[[str], int]) -> None:
+    """Raise ModelFileError if the vectors leave no room for a mix of MAX_COLORS colours by name.
+
+    `count_tokens` gives the length of a text, start and end included, as the text encoders read it.
+    """
+    words = sorted((color.prompt_word for color in PALETTE.values()), key=count_tokens)[-MAX_COLORS:]
+    # The longest share that any of eight colours can have beside the others has two digits.
+    mix = ", ".join(f"10% {word}" for word in words)
+    longest = count_tokens(f"{TRIGGER.partition(' ')[0]}, {mix}, {STYLE}")
+    room = TOKEN_LIMIT - longest
+    if vectors > room:
+        problem = (
+            f"it holds {vectors} vectors, and the prompt has room for {max(room, 0)}: the encoders read "
+            f"{TOKEN_LIMIT} tokens, and {MAX_COLORS} colours take {longest}"
+        )
+        raise ModelFileError(path, problem, REMEDY)

@@ -1,0 +1,167 @@
+"""Is this base model one that the pipelines can draw with? Its configuration says so, before its weights.
+
+What is asked of it: SDXL's two text encoders, a UNet that takes latents and their words and nothing more, and
+noise that the samplers can take off.
+"""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from transformers import CLIPTextConfig
+
+from plitka.diffusion.checkpoints.noise_schedule import noise_schedule
+from plitka.diffusion.checkpoints.single_file import read_statement
+from plitka.errors import ModelFileError
+from plitka.weights.locate import EngineFiles, Location
+
+REMEDY = "Choose an SDXL base model (see model_files/README.md)."
+# Their parts are the same; which of them draws is decided here.
+PIPELINE_CLASSES = (
+    "StableDiffusionXLPipeline",
+    "StableDiffusionXLImg2ImgPipeline",
+    "StableDiffusionXLInpaintPipeline",
+)
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "unet": ("UNet2DConditionModel",),
+    "vae": ("AutoencoderKL",),
+    "text_encoder": ("CLIPTextModel", "CLIPTextModelWithProjection"),
+    "text_encoder_2": ("CLIPTextModelWithProjection",),
+    "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
+    "tokenizer_2": ("CLIPTokenizer", "CLIPTokenizerFast"),
+}
+WIDTHS = {9: "an inpainting model", 8: "an InstructPix2Pix model"}
+# What the pipelines never feed to a UNet, and what is fed besides the words.
+NOT_FED = ("class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type")
+# What diffusers' EMAModel writes into a configuration: how it averaged the weights in training.
+OF_AVERAGING = (
+    "decay",
+    "inv_gamma",
+    "min_decay",
+    "optimization_step",
+    "power",
+    "update_after_step",
+    "use_ema_warmup",
+)
+TIME_IDS = 6
+# With any other, what a block has halved is no longer of the size that the way back makes of it.
+DOWNSAMPLE_PADDING = 1
+
+
+def check_base(files: EngineFiles) -> dict[str, Any]:
+    """The noise schedule of the base model, once it is known to be one that can be drawn with.
+
+    Reads configuration files, which a model on the hub is asked for, and a single file's header. Raises
+    ModelFileError for every other kind of model, and what diffusers raises where a file cannot be read.
+    """
+    source = files.base_config or files.base
+    index = read_config(StableDiffusionXLPipeline, source)
+    _check_pipeline(index, _where(source, "model_index.json"))
+    unet = read_config(UNet2DConditionModel, source, "unet")
+    vae = read_config(AutoencoderKL, files.vae) if files.vae else read_config(AutoencoderKL, source, "vae")
+    where = _where(source, "unet/config.json")
+    check_known(UNet2DConditionModel, unet, where)
+    _check_unet(unet, vae, where)
+    _check_words(unet, source, where)
+    if files.vae:
+        _check_vae(source, vae)
+    scheduler = read_config(EulerDiscreteScheduler, source, "scheduler")
+    said = None
+    if files.base.is_single_file:
+        said = read_statement(files.base.weight_files[0], unet.get("in_channels", 4))
+    return noise_schedule(scheduler, _where(source, "scheduler/scheduler_config.json"), said)
+
+
+def check_known(model_class: Any, config: Mapping[str, Any], where: str, remedy: str = REMEDY) -> None:
+    """Raise ModelFileError for a setting that the class does not know, and would leave out."""
+    known = (*inspect.signature(model_class.__init__).parameters, *OF_AVERAGING)
+    for key, value in config.items():
+        if key not in known and not key.startswith("_") and value not in (None, False):
+            problem = f"its {key} = {str(value)[:60]} is not known to {model_class.__name__}"
+            raise ModelFileError(where, problem, remedy)
+
+
+def read_config(model_class: Any, source: Location, folder: str | None = None) -> dict[str, Any]:
+    """A part's configuration as it is written, without the class's own defaults."""
+    return dict(
+        model_class.load_config(
+            source.path, subfolder=folder, revision=source.revision, local_files_only=source.is_local
+        )
+    )
+
+
+def _where(source: Location, file: str) -> str:
+    return f"{source.path}/{file}" if source.is_local else f"{source.name}: {file}"
+
+
+def _check_pipeline(index: Mapping[str, Any], where: str) -> None:
+    if index.get("requires_aesthetics_score"):
+        raise ModelFileError(where, "this is SDXL's refiner, which only reworks finished pictures", REMEDY)
+    name = index.get("_class_name")
+    if name not in PIPELINE_CLASSES:
+        raise ModelFileError(where, f"this is a model for {str(name)[:60]}, and no SDXL base model", REMEDY)
+    for part, allowed in PARTS.items():
+        found = index.get(part)
+        found = found[1] if isinstance(found, list | tuple) and len(found) == 2 else None
+        if found not in allowed:
+            problem = f"its {part} is {found}, where SDXL's base model has {allowed[0]}"
+            raise ModelFileError(where, problem, REMEDY)
+
+
+def _check_unet(unet: Mapping[str, Any], vae: Mapping[str, Any], where: str) -> None:
+    if unet.get("_class_name") not in PARTS["unet"]:
+        raise ModelFileError(where, f"its UNet is a {unet.get('_class_name')}", REMEDY)
+    takes, gives = unet.get("in_channels", 4), unet.get("out_channels", 4)
+    channels = vae.get("latent_channels", 4)
+    if takes != channels:
+        kind = WIDTHS.get(takes, "no base model for this VAE")
+        problem = f"this is {kind}: its UNet takes {takes} channels, and the VAE has {channels}"
+        raise ModelFileError(where, problem, REMEDY)
+    if gives != channels:
+        problem = f"its UNet gives {gives} channels, and the VAE has {channels}"
+        raise ModelFileError(where, problem, REMEDY)
+    if unet.get("time_cond_proj_dim") is not None:
+        problem = "it takes guidance as an input (time_cond_proj_dim), which leaves no negative prompt"
+        raise ModelFileError(where, problem, REMEDY)
+    for key in NOT_FED:
+        if unet.get(key) is not None:
+            raise ModelFileError(where, f"its {key} is {unet[key]}, which nothing here feeds", REMEDY)
+    if unet.get("downsample_padding", DOWNSAMPLE_PADDING) != DOWNSAMPLE_PADDING:
+        problem = f"its downsample_padding is {unet['downsample_padding']}, which halves no picture"
+        raise ModelFileError(where, problem, REMEDY)
+    if unet.get("addition_embed_type") != "text_time":
+        problem = f"its addition_embed_type is {unet.get('addition_embed_type')}, where SDXL's is text_time"
+        raise ModelFileError(where, problem, REMEDY)
+
+
+def _check_words(unet: Mapping[str, Any], source: Location, where: str) -> None:
+    """The UNet's inputs against what both text encoders give."""
+    options = {"revision": source.revision, "local_files_only": source.is_local}
+    first, second = (
+        CLIPTextConfig.from_pretrained(source.path, subfolder=part, **options)
+        for part in ("text_encoder", "text_encoder_2")
+    )
+    fed = {
+        "cross_attention_dim": first.hidden_size + second.hidden_size,
+        "projection_class_embeddings_input_dim": (
+            TIME_IDS * (unet.get("addition_time_embed_dim") or 0) + second.projection_dim
+        ),
+    }
+    for key, value in fed.items():
+        if unet.get(key) != value:
+            raise ModelFileError(where, f"its {key} is {unet.get(key)}, and {value} is fed", REMEDY)
+
+
+def _check_vae(source: Location, vae: Mapping[str, Any]) -> None:
+    """The base's own VAE against the one in its place: the UNet was trained on the numbers of its own."""
+    if source.is_local and not (Path(source.path) / "vae" / "config.json").is_file():
+        return
+    own = read_config(AutoencoderKL, source, "vae")
+    defaults = inspect.signature(AutoencoderKL.__init__).parameters
+    for key in ("latent_channels", "scaling_factor", "shift_factor", "latents_mean", "latents_std"):
+        theirs, ours = (config.get(key, defaults[key].default) for config in (own, vae))
+        if theirs != ours:
+            where = _where(source, "vae/config.json")
+            raise ModelFileError(where, f"its {key} is {theirs}, the VAE's in its place {ours}", REMEDY)

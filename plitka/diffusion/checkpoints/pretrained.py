@@ -1,0 +1,92 @@
+"""Models from folders, single files and the hub, and whatever the libraries raise at them in one sentence."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, StableDiffusionXLPipeline
+
+from plitka.diffusion.checkpoints.base_model import check_base
+from plitka.diffusion.checkpoints.single_file_names import check_none_left_over
+from plitka.diffusion.checkpoints.weight_checks import check_complete
+from plitka.diffusion.gpu_errors import is_out_of_memory
+from plitka.diffusion.schedulers import base_scheduler
+from plitka.errors import ModelFileError
+from plitka.weights.files import in_one_line
+from plitka.weights.locate import EngineFiles, Location
+
+HOW_TO_GET_WEIGHTS = "See model_files/README.md."
+
+
+def read_base(files: EngineFiles, dtype: torch.dtype) -> Any:
+    """The base pipeline with the manifest's VAE in place of its own, complete, on the CPU.
+
+    Its scheduler holds what the model's training says of noise. Raises ModelFileError for a model of another
+    kind, if it does not load, or for half precision with a VAE that overflows in it. Whether every weight is
+    a number is not looked at here.
+    """
+    with errors_of(files.base.name):
+        scheduler = base_scheduler(check_base(files), files.base.name)
+    options: dict[str, Any] = {"dtype": dtype, "add_watermarker": False, "scheduler": scheduler}
+    if files.vae is not None:
+        options["vae"] = from_pretrained(AutoencoderKL, files.vae, dtype)
+    if files.base_config is not None:
+        base = _from_single_file(files, files.base_config, options)
+        check_none_left_over(base, files.base.weight_files[0], HOW_TO_GET_WEIGHTS)
+    else:
+        base = from_pretrained(StableDiffusionXLPipeline, files.base, **options)
+    check_parts(check_complete, base, files)
+    if dtype == torch.float16 and base.vae.config.force_upcast:
+        name = files.vae.name if files.vae else files.base.name
+        problem = "its VAE overflows in half precision (force_upcast is set) and would give black pictures"
+        raise ModelFileError(name, problem, "Name a half-precision safe VAE in the manifest.")
+    return base
+
+
+def check_parts(check: Callable[..., None], base: Any, files: EngineFiles) -> None:
+    """Put every model of the base pipeline to one of the checks of `weight_checks`."""
+    if files.vae is not None:
+        check(base.vae, files.vae, HOW_TO_GET_WEIGHTS)
+    for part in ["unet", "text_encoder", "text_encoder_2", *(["vae"] if files.vae is None else [])]:
+        check(getattr(base, part), files.base, HOW_TO_GET_WEIGHTS, part)
+
+
+def from_pretrained(model_class: Any, location: Location, dtype: torch.dtype, **options: Any) -> Any:
+    """Load from a folder or the hub; safetensors only, since a pickle runs code."""
+    with errors_of(location.name):
+        return model_class.from_pretrained(
+            location.path,
+            revision=location.revision,
+            variant=location.variant,
+            local_files_only=location.is_local,
+            use_safetensors=True,
+            dtype=dtype,
+            **options,
+        )
+
+
+def _from_single_file(files: EngineFiles, config: Location, options: dict[str, Any]) -> Any:
+    """Load one `.safetensors` file; what it does not say, the base model's configuration files do."""
+    with errors_of(files.base.path):
+        return StableDiffusionXLPipeline.from_single_file(
+            files.base.path,
+            config=config.path,
+            revision=config.revision,
+            local_files_only=config.is_local,
+            **options,
+        )
+
+
+@contextmanager
+def errors_of(name: str | Path) -> Iterator[None]:
+    """Whatever the libraries raise at a model's files, with its name; a lack of memory is none of theirs."""
+    try:
+        yield
+    except ModelFileError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise ModelFileError(name, f"it does not load: {in_one_line(error)}", HOW_TO_GET_WEIGHTS) from error

@@ -1,0 +1,103 @@
+"""ControlNets: loaded when a request first needs one, the last few kept."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from plitka.choices import ControlKind
+from plitka.device.select import DeviceInfo, manage_gpu_memory
+from plitka.errors import ModelFileError
+from plitka.weights.locate import EngineFiles, Location
+from plitka.weights.manifest import ControlNetSource
+
+# How many are kept at most; two cover every edge kind of the shipped manifest.
+KEPT = 2
+# A half-precision SDXL ControlNet, where the size of its files is not known.
+TYPICAL_BYTES = 2_512_030_408
+
+
+@dataclass(frozen=True)
+class LoadedControlNet:
+    """A ControlNet in memory: its key in the manifest, its diffusers class, its id for reports, the model."""
+
+    key: str
+    type: str
+    name: str
+    model: Any
+
+
+class ControlNetCache:
+    """The ControlNets of an engine, at most `kept` of them in memory, fewer if the GPU's memory is short.
+
+    `on_evict(key)` is called before one is given up, so that nothing else holds on to it.
+    """
+
+    def __init__(
+        self,
+        files: EngineFiles,
+        device_info: DeviceInfo,
+        load: Callable[[ControlNetSource, Location], Any],
+        on_evict: Callable[[str], None],
+        kept: int = KEPT,
+    ) -> None:
+        self._files = files
+        self._device_info = device_info
+        self._load = load
+        self._on_evict = on_evict
+        self._kept = kept
+        self._loaded: OrderedDict[str, LoadedControlNet] = OrderedDict()
+
+    @property
+    def loaded(self) -> tuple[LoadedControlNet, ...]:
+        """What is in memory, least recently used first."""
+        return tuple(self._loaded.values())
+
+    def get(self, kind: ControlKind, working_bytes: int) -> LoadedControlNet:
+        """The ControlNet for a kind of edge; on a GPU, `working_bytes` are left free beside it if possible.
+
+        Raises ModelFileError if there is none or it does not load.
+        """
+        if kind not in self._files.models.control:
+            raise ModelFileError(kind, "the manifest has no ControlNet for these edges", "Add one.")
+        key = self._files.models.control[kind].controlnet
+        if key not in self._loaded:
+            source, location = self._files.models.controlnets[key], self._files.controlnets[key]
+            self._make_room(_weight_bytes(source, location) + working_bytes)
+            loaded = LoadedControlNet(key, source.type, location.name, self._load(source, location))
+            self._loaded[key] = loaded
+        self._loaded.move_to_end(key)
+        return self._loaded[key]
+
+    def mode(self, kind: ControlKind) -> int | None:
+        """The `control_mode` of a kind of edge; None for a plain ControlNet."""
+        return self._files.models.control[kind].mode
+
+    def evict_all(self) -> None:
+        """Give up every ControlNet."""
+        while self._loaded:
+            self._evict_oldest()
+
+    def _make_room(self, needed: int) -> None:
+        while self._loaded and (len(self._loaded) >= self._kept or self._is_short_of(needed)):
+            self._evict_oldest()
+
+    def _evict_oldest(self) -> None:
+        self._on_evict(next(iter(self._loaded)))
+        self._loaded.popitem(last=False)
+        manage_gpu_memory(self._device_info, "clear")
+
+    def _is_short_of(self, needed: int) -> bool:
+        return self._device_info.is_gpu and usable_bytes(self._device_info) < needed
+
+
+def usable_bytes(device_info: DeviceInfo) -> int:
+    """Bytes that this process can still fill: free on the device, or cached by torch and not in use."""
+    status = manage_gpu_memory(device_info, "check")
+    return status.free + status.reserved - status.allocated
+
+
+def _weight_bytes(source: ControlNetSource, location: Location) -> int:
+    if location.is_local:
+        return sum(file.stat().st_size for file in location.weight_files)
+    return sum(file.size or 0 for file in source.files) or TYPICAL_BYTES

@@ -1,0 +1,239 @@
+"""The diffusers pipelines: a base model, and variants of it on demand that share every one of its weights.
+
+Text to image and image to image, without a ControlNet, with a plain one or with a union one, are made by
+`from_pipe` on first use. When the GPU's memory is short, the models wait in the machine's memory between
+uses, and as a last resort the VAE works in tiles.
+"""
+
+import logging
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import (
+    StableDiffusionXLControlNetImg2ImgPipeline,
+    StableDiffusionXLControlNetPipeline,
+    StableDiffusionXLControlNetUnionImg2ImgPipeline,
+    StableDiffusionXLControlNetUnionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLPipeline,
+)
+from diffusers.utils import logging as diffusers_logging
+from numpy.typing import NDArray
+from transformers.utils import logging as transformers_logging
+
+from plitka.choices import ControlKind
+from plitka.device.select import DeviceInfo, manage_gpu_memory
+from plitka.diffusion.acceleration import UNACCELERATED, Acceleration, compile_model, put_channels_last
+from plitka.diffusion.checkpoints.base_model import read_config
+from plitka.diffusion.checkpoints.controlnet_shapes import (
+    CLASSES,
+    check_controlnets,
+    check_fit,
+    check_loaded,
+)
+from plitka.diffusion.checkpoints.pretrained import (
+    HOW_TO_GET_WEIGHTS,
+    check_parts,
+    errors_of,
+    from_pretrained,
+    read_base,
+)
+from plitka.diffusion.checkpoints.read_ahead import read_ahead
+from plitka.diffusion.checkpoints.weight_checks import check_complete, check_finite
+from plitka.diffusion.controlnets import ControlNetCache, LoadedControlNet, usable_bytes
+from plitka.diffusion.cuda_graphs import forget_recordings, record_forward
+from plitka.diffusion.schedulers import make_scheduler
+from plitka.errors import NonFiniteImageError
+from plitka.weights.locate import EngineFiles, Location
+from plitka.weights.manifest import ControlNetSource
+
+# By ControlNet class and by whether the picture starts from an image.
+VARIANTS: dict[tuple[str | None, bool], Any] = {
+    (None, False): StableDiffusionXLPipeline,
+    (None, True): StableDiffusionXLImg2ImgPipeline,
+    ("ControlNetModel", False): StableDiffusionXLControlNetPipeline,
+    ("ControlNetModel", True): StableDiffusionXLControlNetImg2ImgPipeline,
+    ("ControlNetUnionModel", False): StableDiffusionXLControlNetUnionPipeline,
+    ("ControlNetUnionModel", True): StableDiffusionXLControlNetUnionImg2ImgPipeline,
+}
+OFFLOAD_LEVELS = ("none", "models", "models and VAE tiles")
+# What a 1024-pixel picture in half precision takes beside the weights: 14 GB with a ControlNet, less 9.5 GB.
+WORKING_BYTES = 4_500_000_000
+# Pixels on a side of one VAE tile.
+VAE_TILE = 512
+
+log = logging.getLogger(__name__)
+
+
+class Pipelines:
+    """The base model on its device, and its variants."""
+
+    def __init__(
+        self, files: EngineFiles, device_info: DeviceInfo, acceleration: Acceleration = UNACCELERATED
+    ) -> None:
+        """Load the base model and put it on the device. Raises ModelFileError if it does not load."""
+        _quiet_libraries()
+        self._files = files
+        self.device_info = device_info
+        self.acceleration = acceleration
+        self.dtype = getattr(torch, device_info.dtype)
+        self.base = read_base(files, self.dtype)
+        check_controlnets(files, self.base.unet, self.base.vae_scale_factor)
+        self.offload = 0
+        self._scheduler_config = self.base.scheduler.config
+        self.controlnets = ControlNetCache(files, device_info, self._load_controlnet, self._forget)
+        self._variants: dict[tuple[str | None, bool], Any] = {(None, False): self.base}
+        if device_info.is_gpu and usable_bytes(device_info) < self._base_bytes() + WORKING_BYTES:
+            self._set_offload(1)
+        else:
+            self.base.to(device_info.device)
+        # Here and not before, because a GPU looks through the weights in no time.
+        check_parts(check_finite, self.base, files)
+        if acceleration.channels_last:
+            put_channels_last(self.base.unet)
+            put_channels_last(self.base.vae)
+
+    @property
+    def offload_level(self) -> str:
+        """Where the models wait between uses: one of OFFLOAD_LEVELS."""
+        return OFFLOAD_LEVELS[self.offload]
+
+    def get(
+        self, kind: ControlKind | None, from_image: bool, scheduler: str
+    ) -> tuple[Any, LoadedControlNet | None]:
+        """The pipeline for a kind of edge or none, with a fresh sampler, ready to be called; its ControlNet.
+
+        Raises ModelFileError if the ControlNet does not load.
+        """
+        controlnet = None if kind is None else self._controlnet(kind)
+        key = (controlnet.key if controlnet else None, from_image)
+        if key not in self._variants:
+            parts = {"controlnet": controlnet.model} if controlnet else {}
+            variant = VARIANTS[controlnet.type if controlnet else None, from_image]
+            # Without the dtype `from_pipe` would cast the shared weights to float32.
+            self._variants[key] = variant.from_pipe(
+                self.base, dtype=self.dtype, add_watermarker=False, **parts
+            )
+        pipeline = self._variants[key]
+        pipeline.scheduler = make_scheduler(scheduler, self._scheduler_config)
+        self.make_ready(pipeline)
+        return pipeline, controlnet
+
+    def accelerate(self) -> None:
+        """Have the UNet compiled and recorded as it first runs; for models that carry their adapters."""
+        compile_model(self.base.unet, self.acceleration.compile)
+        if self.acceleration.graphs and self.offload == 0:
+            record_forward(self.base.unet)
+
+    def make_ready(self, pipeline: Any) -> None:
+        """Under offload, hang the hooks anew for this pipeline: they are on the shared models, not on it."""
+        if self.offload > 0:
+            self._to_cpu()
+            pipeline.enable_model_cpu_offload(device=self.device_info.device)
+
+    def lower(self) -> bool:
+        """Free what can be freed and go one offload level further; False if there is none left."""
+        if self.offload + 1 == len(OFFLOAD_LEVELS):
+            manage_gpu_memory(self.device_info, "clear")
+            return False
+        self.controlnets.evict_all()
+        self._set_offload(self.offload + 1)
+        return True
+
+    @torch.no_grad()
+    def decode(self, latents: torch.Tensor) -> NDArray[np.uint8]:
+        """Latents (1, 4, h, w) to one picture, (height, width, 3) uint8. Raises NonFiniteImageError."""
+        vae = self.base.vae
+        if not torch.isfinite(latents).all():
+            raise NonFiniteImageError("the denoised latents are not all finite numbers")
+        pixels = vae.decode(_denormalized(latents, vae.config).to(vae.dtype), return_dict=False)[0]
+        if not torch.isfinite(pixels).all():
+            raise NonFiniteImageError("the decoded picture is not all finite numbers: the VAE overflowed")
+        # Rounded on the device, which has to send a quarter of the bytes then.
+        image = (self.base.image_processor.denormalize(pixels)[0].float() * 255).round().to(torch.uint8)
+        return image.permute(1, 2, 0).contiguous().cpu().numpy()
+
+    def close(self) -> None:
+        """Release every model."""
+        self.controlnets.evict_all()
+        self._variants.clear()
+        del self.base
+        manage_gpu_memory(self.device_info, "clear")
+
+    def _controlnet(self, kind: ControlKind) -> LoadedControlNet:
+        controlnet = self.controlnets.get(kind, WORKING_BYTES)
+        if self.offload == 0 and self.device_info.is_gpu and usable_bytes(self.device_info) < WORKING_BYTES:
+            log.warning("too little GPU memory is left beside the ControlNet")
+            self._set_offload(1)
+        return controlnet
+
+    def _load_controlnet(self, source: ControlNetSource, location: Location) -> Any:
+        read_ahead(location.weight_files)
+        model_class = CLASSES[source.type]
+        with errors_of(location.name):
+            config = read_config(model_class, location)
+        key = next(key for key, one in self._files.models.controlnets.items() if one is source)
+        check_fit(config, self._files.models, key, self.base.unet, self.base.vae_scale_factor, location.name)
+        model, info = from_pretrained(model_class, location, self.dtype, output_loading_info=True)
+        check_complete(model, location, HOW_TO_GET_WEIGHTS)
+        check_loaded(info, location.name)
+        if self.offload == 0:
+            model.to(self.device_info.device)
+        check_finite(model, location, HOW_TO_GET_WEIGHTS)
+        if self.acceleration.channels_last:
+            put_channels_last(model)
+        compile_model(model, self.acceleration.compile)
+        return model
+
+    def _forget(self, key: str) -> None:
+        for variant in [variant for variant in self._variants if variant[0] == key]:
+            del self._variants[variant]
+
+    def _set_offload(self, level: int) -> None:
+        self.offload = level
+        log.warning("offload: %s", self.offload_level)
+        # Recordings know where the weights were.
+        forget_recordings(self.base.unet)
+        if level == 2:
+            _tile(self.base.vae, self.base.vae_scale_factor)
+        self._to_cpu()
+        manage_gpu_memory(self.device_info, "clear")
+
+    def _to_cpu(self) -> None:
+        """Take every model off the device, whatever a broken-off run has left there."""
+        for variant in self._variants.values():
+            variant.remove_all_hooks()
+        self.base.to("cpu", silence_dtype_warnings=True)
+        for controlnet in self.controlnets.loaded:
+            controlnet.model.to("cpu")
+
+    def _base_bytes(self) -> int:
+        models = (part for part in self.base.components.values() if isinstance(part, torch.nn.Module))
+        return sum(weight.nbytes for model in models for weight in model.parameters())
+
+
+def _denormalized(latents: torch.Tensor, config: Any) -> torch.Tensor:
+    """Undo the scaling that the VAE's configuration puts on latents."""
+    if config.latents_mean is None or config.latents_std is None:
+        return latents / config.scaling_factor
+    mean, std = (
+        torch.tensor(values, device=latents.device, dtype=latents.dtype).view(1, -1, 1, 1)
+        for values in (config.latents_mean, config.latents_std)
+    )
+    return latents * std / config.scaling_factor + mean
+
+
+def _tile(vae: Any, scale_factor: int) -> None:
+    """Let the VAE work in tiles; the configuration's own tile size would leave 1024 pixels whole."""
+    vae.enable_slicing()
+    vae.enable_tiling()
+    vae.tile_sample_min_size = VAE_TILE
+    vae.tile_latent_min_size = VAE_TILE // scale_factor
+
+
+def _quiet_libraries() -> None:
+    """Loading bars and remarks off: what they warn of is checked here, and raised."""
+    for library in (diffusers_logging, transformers_logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()

@@ -1,0 +1,4 @@
+"""How well a picture keeps its mix: measured against the plan and without it, and corrected where it misses.
+
+Imports `tile`, `request`, `colors`.
+"""

@@ -1,0 +1,99 @@
+"""Hold a finished picture to its mix: measure it, correct it where that is needed, and measure it again."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.fidelity.correct import correct
+from plitka.fidelity.measure import Fidelity, Measurement, measure_picture
+from plitka.request.tile_request import TileRequest
+from plitka.tile.plan import TilePlan
+
+# Beyond either of these, against the plan, `auto` corrects.
+SHARE_LIMIT_PP = 1.5
+DELTA_E_LIMIT = 3.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class HeldPicture:
+    """A picture and what is known of its colours.
+
+    Attributes:
+        image: (size, size, 3) uint8 sRGB: what the user gets.
+        measured: Of `image`.
+        before: Of the picture as the engine drew it; None where that is `image`.
+        lock: "auto", "off" or "always".
+        guidance: The request's colour guidance, 0 to 1.
+        reason: Why it was corrected, or why not, in words for the operator.
+    """
+
+    image: NDArray[np.uint8]
+    measured: Measurement
+    before: Measurement | None
+    lock: str
+    guidance: float
+    reason: str
+
+    @property
+    def corrected(self) -> bool:
+        """Whether the engine's picture was changed."""
+        return self.before is not None
+
+    def correction(self) -> dict[str, Any]:
+        """What was done about the colours, JSON-ready."""
+        return {
+            "color_lock": self.lock,
+            "color_guidance": self.guidance,
+            "corrected": self.corrected,
+            "reason": self.reason,
+            "before": self.before.as_dict() if self.before else None,
+        }
+
+
+def hold_colors(name: str, image: NDArray[np.uint8], request: TileRequest, plan: TilePlan) -> HeldPicture:
+    """Measure the picture `name`, (size, size, 3) uint8 sRGB, and correct it once if the request wants that.
+
+    A correction that brings the picture no nearer to its mix is given up, except under `always`. What still
+    misses is said in the measurement and in the log.
+    """
+    lock, guidance = request.color_lock, request.color_guidance
+    # Without guidance the picture has granules of its own, not the plan's.
+    guide = plan if guidance > 0 else None
+    drawn = measure_picture(image, request.mix, guide)
+    if guide is None:
+        return HeldPicture(image, drawn, None, lock, guidance, "color_guidance 0: no granules of the plan")
+    if lock == "off":
+        return HeldPicture(image, drawn, None, lock, guidance, "color_lock is off")
+    missed = _missed(drawn.fidelity)
+    if lock == "auto" and not missed:
+        return HeldPicture(image, drawn, None, lock, guidance, "the colours hold as drawn")
+    corrected = correct(image, guide)
+    measured = measure_picture(corrected, request.mix, guide)
+    if lock == "auto" and _excess(measured.fidelity) >= _excess(drawn.fidelity):
+        log.warning("%s: correction is no nearer to the mix and is given up; as drawn, %s", name, missed)
+        return HeldPicture(image, drawn, None, lock, guidance, f"correction did not help: {missed}")
+    still = _missed(measured.fidelity)
+    if still:
+        log.warning("%s: corrected, and still %s", name, still)
+    reason = f"as drawn, {missed}" if missed else "color_lock is always"
+    return HeldPicture(corrected, measured, drawn, lock, guidance, reason)
+
+
+def _missed(fidelity: Fidelity) -> str:
+    """In what a picture misses its mix, in words; empty if it keeps it."""
+    parts = []
+    if fidelity.worst_error_pp > SHARE_LIMIT_PP:
+        parts.append(f"a share is {fidelity.worst_error_pp:.1f} pp off")
+    if (fidelity.worst_delta_e or 0.0) > DELTA_E_LIMIT:
+        parts.append(f"a colour is ΔE00 {fidelity.worst_delta_e:.1f} off")
+    return " and ".join(parts)
+
+
+def _excess(fidelity: Fidelity) -> float:
+    """How far a picture is from its mix: 1 at the nearer limit."""
+    return max(fidelity.worst_error_pp / SHARE_LIMIT_PP, (fidelity.worst_delta_e or 0.0) / DELTA_E_LIMIT)

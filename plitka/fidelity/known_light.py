@@ -1,0 +1,56 @@
+"""Take the plan's own light off a picture, so that what is left tells the colours of its granules.
+
+A light gray granule in the shade looks like a gray one in the light. Whoever has the plan knows which of them
+lies in the shade: the plan's swatch says how much lighter or darker than its colour each pixel should be.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.colors.lab import to_lab
+from plitka.tile.colormap import draw_colormap
+from plitka.tile.plan import JOINT, TilePlan, inner_pixels
+from plitka.tile.swatch import kept_swatch
+
+# Correlation of a picture's lightness with the plan's light, inside of granules, from which the light counts
+# as the plan's. A model that draws the plan's edges with a light of its own stays below.
+_SAME_LIGHT = 0.6
+
+
+def without_light(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]:
+    """A (size, size, 3) uint8 sRGB picture of the plan without the plan's light.
+
+    A picture whose light is not the plan's comes back as it is.
+    """
+    lab, labels = to_lab(image), plan.labels(len(image))
+    light = to_lab(kept_swatch(plan, len(image))) - to_lab(draw_colormap(plan, len(image)))
+    strength = _strength(lab[..., 0], light[..., 0], labels)
+    if strength == 0:
+        return image
+    lab -= light * np.float32(strength)
+    rgb = cv2.cvtColor(lab, cv2.COLOR_Lab2RGB)
+    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+
+
+def _strength(
+    lightness: NDArray[np.float32], expected: NDArray[np.float32], labels: NDArray[np.int32]
+) -> float:
+    """How strong the plan's light is in a picture (1: as in the swatch), 0 if the light is another.
+
+    Compared inside of granules, all (h, w), where it cannot be mistaken for their colours or their edges.
+    """
+    inside = inner_pixels(labels) & (labels != JOINT)
+    granule = labels[inside]
+    if not len(granule):
+        return 0.0
+    found, known = (_less_mean(plane[inside], granule) for plane in (lightness, expected))
+    both, square = float(found @ known), float(known @ known)
+    correlation = both / max((square * float(found @ found)) ** 0.5, 1e-6)
+    return min(both / square, 1.0) if correlation > _SAME_LIGHT else 0.0
+
+
+def _less_mean(values: NDArray[np.float32], granule: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Values (n,) less the mean of those of the same granule."""
+    count = np.maximum(np.bincount(granule), 1)
+    return values - (np.bincount(granule, values) / count)[granule]

@@ -1,0 +1,169 @@
+"""How well a picture keeps its mix: the measured share and colour of every colour, from the pixels alone."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.colors.lab import to_lab
+from plitka.colors.mix import Mix
+from plitka.colors.palette import Lab, delta_e00
+from plitka.fidelity.known_light import without_light
+from plitka.fidelity.shown_colors import shown_colors, without_thin_strips
+from plitka.tile.plan import JOINT_COLOR_INDEX, TilePlan, inner_pixels
+
+# Colours of a smaller share have too few granules for a mean that says much.
+LEAST_SHARE_FOR_DELTA_E = 0.05
+# A granule shows one colour if this part of its pixels does; the others are soft edges, gaps and glints.
+_ONE_COLOR = 2 / 3
+
+
+@dataclass(frozen=True)
+class ColorFidelity:
+    """One colour of the mix: `requested` and `measured` are shares from 0 to 1.
+
+    `hex` is the mean colour that was measured, `delta_e` its CIEDE2000 difference from the colour itself: of
+    the colour's own granules where the plan is known, else of the pixels counted for it. Both are None if
+    there are none.
+    """
+
+    id: str
+    requested: float
+    measured: float
+    delta_e: float | None
+    hex: str | None
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """A measured picture.
+
+    `worst_error_pp` is the largest error of a share, in percentage points; `worst_delta_e` the largest colour
+    difference among the colours of more than 5 %, None if none of them could be measured.
+    """
+
+    colors: tuple[ColorFidelity, ...]
+    worst_error_pp: float
+    worst_delta_e: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON-ready values."""
+        return asdict(self) | {"colors": [asdict(color) for color in self.colors]}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A picture measured in both ways: against its plan, None where no plan guided it, and by an outsider."""
+
+    plan: Fidelity | None
+    outsider: Fidelity
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """The measure that counts: the plan's where there is one."""
+        return self.plan or self.outsider
+
+    def as_dict(self) -> dict[str, Any]:
+        """The measure that counts, what it is against ("plan" or "mix"), and the outsider's, JSON-ready."""
+        return {
+            "against": "plan" if self.plan else "mix",
+            **self.fidelity.as_dict(),
+            "outsider": self.outsider.as_dict(),
+        }
+
+
+def measure(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None = None) -> Fidelity:
+    """Measure shares and colours of a (size, size, 3) uint8 sRGB picture.
+
+    Without a plan, everything in the picture is counted, as an outsider who knows the mix alone would. With
+    one, joints are left out, the plan's light is allowed for where the picture has it, every granule that
+    shows one colour counts as a whole, and colours are compared over the granules that the plan gave them.
+    Raises ValueError for a size that does not divide the plan's.
+    """
+    lab = to_lab(image)
+    if plan is None:
+        return _by_outsider(lab, shown_colors(image, mix), mix)
+    return _by_plan(lab, shown_colors(without_light(image, plan), mix), plan)
+
+
+def measure_picture(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None) -> Measurement:
+    """Measure a picture as an outsider and, with a plan, against it; see `measure`."""
+    by_plan = None if plan is None else measure(image, mix, plan)
+    return Measurement(by_plan, measure(image, mix))
+
+
+def _by_outsider(lab: NDArray[np.float32], shown: NDArray[np.uint8], mix: Mix) -> Fidelity:
+    shown = without_thin_strips(shown, len(mix))
+    counts = np.bincount(shown.ravel(), minlength=len(mix)).astype(np.float64)
+    return _fidelity(mix, counts, lab, shown)
+
+
+def _by_plan(lab: NDArray[np.float32], shown: NDArray[np.uint8], plan: TilePlan) -> Fidelity:
+    labels = plan.labels(len(lab))
+    counts = shares_of_granules(granule_counts(shown, labels, inner_pixels(labels), plan))
+    # Joints' label, -1, finds the colour appended last, which no colour of the mix is.
+    planned = np.append(plan.granule_color, np.uint8(JOINT_COLOR_INDEX)).take(labels)
+    return _fidelity(plan.mix, counts, lab, planned)
+
+
+def granule_counts(
+    shown: NDArray[np.uint8], labels: NDArray[np.int32], inner: NDArray[np.bool_], plan: TilePlan
+) -> NDArray[np.float64]:
+    """(G, len(mix)): pixels of each granule by the colour they show; joints are nobody's.
+
+    `inner` marks the pixels inside of granules (`inner_pixels`). The rim around them is part of the area but
+    has no say: it is soft, shaded or the neighbour's. Only granules that are all rim are told by it.
+    """
+    colors, granules = len(plan.mix), plan.granules.count
+    # A joint's label, -1, is counted before the first granule and dropped.
+    index = (labels + 1) * np.int32(colors) + shown
+    size = (granules + 1) * colors
+    everything = np.bincount(index.ravel(), minlength=size).reshape(granules + 1, colors)[1:]
+    of_inner = np.bincount(index[inner], minlength=size).reshape(granules + 1, colors)[1:]
+    said = np.where(of_inner.any(1, keepdims=True), of_inner, everything)
+    return said * (everything.sum(1, keepdims=True) / np.maximum(said.sum(1, keepdims=True), 1))
+
+
+def shares_of_granules(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(colors,) pixels by colour: granules of one colour as a whole, mottled ones pixel by pixel."""
+    areas = counts.sum(1)
+    whole = counts.max(1) >= _ONE_COLOR * areas
+    of_whole = np.bincount(counts[whole].argmax(1), areas[whole], counts.shape[1])
+    return of_whole + counts[~whole].sum(0)
+
+
+def mean_lab(lab: NDArray[np.float32], members: NDArray[np.bool_]) -> Lab | None:
+    """Mean of the pixels that `members` (h, w) marks; None if it marks none."""
+    mask = members.view(np.uint8)
+    if not mask.any():
+        return None
+    lightness, a, b, _ = cv2.mean(lab, mask)
+    return (lightness, a, b)
+
+
+def _fidelity(
+    mix: Mix, counts: NDArray[np.float64], lab: NDArray[np.float32], members: NDArray[np.uint8]
+) -> Fidelity:
+    """Put together what was counted; `members` says for each pixel whose mean it is part of."""
+    measured = counts / counts.sum()
+    colors = []
+    for index, color in enumerate(mix):
+        mean = mean_lab(lab, members == index)
+        delta_e = None if mean is None else round(delta_e00(mean, color.lab), 2)
+        shares = round(color.share, 6), round(float(measured[index]), 6)
+        colors.append(ColorFidelity(color.id, *shares, delta_e, None if mean is None else lab_to_hex(mean)))
+    worst = max(abs(color.measured - color.requested) for color in colors)
+    differences = [
+        color.delta_e
+        for color in colors
+        if color.delta_e is not None and color.requested > LEAST_SHARE_FOR_DELTA_E
+    ]
+    return Fidelity(tuple(colors), round(worst * 100, 3), max(differences, default=None))
+
+
+def lab_to_hex(lab: Lab) -> str:
+    """``#RRGGBB`` of a CIELAB (D65) colour, clipped to sRGB."""
+    rgb = cv2.cvtColor(np.array([[lab]], np.float32), cv2.COLOR_Lab2RGB)[0, 0]
+    return "#" + np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8).tobytes().hex().upper()

@@ -1,0 +1,183 @@
+"""Folders under the temporary folder that go with the process that made them, even if it is killed.
+
+Each holds a file that marks it: a fixed line and the number of the folder, locked for as long as the process
+lives. Who starts later removes the folders whose lock is free, and nothing else: a folder is taken for one of
+ours only if it is ours, closed to others, and holds such a mark. Nothing is looked up by name twice between
+that check and the removal, so a link that is put in its place meanwhile is not followed.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from plitka.errors import FolderError
+
+PREFIX = "plitka-"
+MARK = ".plitka-temporary"
+# What a full disk says, and a user's full share of one.
+FULL = (errno.ENOSPC, errno.EDQUOT)
+_LINE = "Made by Plitka for one process, and removed with everything in it by the next one. Folder"
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without O_NONBLOCK, opening a pipe of that name would wait for its other end.
+_MARK_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class OwnFolder:
+    """An empty folder for this process alone, removed by `close` or when the process ends.
+
+    Raises:
+        FolderError: The temporary folder (`TMPDIR`) cannot hold it.
+    """
+
+    def __init__(self, prefix: str = PREFIX, parent: Path | None = None) -> None:
+        parent = temporary_folder() if parent is None else parent
+        try:
+            # Tidying up must not keep anybody from working, as where the folder may not be listed.
+            with suppress(OSError):
+                sweep_abandoned(parent)
+            self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent.absolute()))
+            try:
+                self._mark = _put_mark(self.path)
+            except BaseException:
+                shutil.rmtree(self.path, ignore_errors=True)
+                raise
+        except OSError as error:
+            raise unusable(parent, error) from error
+        self._remove = weakref.finalize(self, _remove_marked, self.path, self._mark)
+
+    def is_there(self) -> bool:
+        """False once somebody has cleaned the temporary folder under this process."""
+        with suppress(OSError):
+            return os.path.samestat((self.path / MARK).lstat(), os.fstat(self._mark))
+        return False
+
+    def close(self) -> None:
+        """Remove the folder with everything in it; happens by itself when the process ends in order."""
+        self._remove()
+
+
+@contextmanager
+def own_folder(prefix: str) -> Iterator[Path]:
+    """A folder of this process that lives as long as the `with`."""
+    with closing(OwnFolder(prefix)) as folder:
+        yield folder.path
+
+
+def temporary_folder() -> Path:
+    """`TMPDIR` where it is set, as it is; else the system's."""
+    # tempfile passes over a TMPDIR that is full or not there in silence, at last for the working folder.
+    named = os.environ.get("TMPDIR")
+    return Path(named) if named else Path(tempfile.gettempdir())
+
+
+def unusable(folder: Path, error: OSError) -> FolderError:
+    """The error of a folder for temporary files that cannot take what it must."""
+    return FolderError(
+        f"{folder}: this folder for temporary files cannot be used: {reason(error, folder)}. "
+        "Free space there or make it writable, or set TMPDIR to another folder"
+    )
+
+
+@contextmanager
+def named_when_full(folder: Path) -> Iterator[None]:
+    """Turn the error of a disk that is full, which names no file, into one that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise unusable(folder, error) from error
+        raise
+
+
+def reason(error: OSError, folder: Path) -> str:
+    """Why a folder cannot be used, in words; tells a lack of inodes from a lack of space."""
+    if error.errno == errno.ENOSPC:
+        with suppress(OSError):
+            status = os.statvfs(folder)
+            if status.f_files and not status.f_favail:
+                return "No inodes left on device: it holds as many files as it can"
+    return error.strerror or str(error)
+
+
+def sweep_abandoned(parent: Path) -> None:
+    """Remove the folders of processes that are gone. What is not certainly one of them is left alone."""
+    with _opened(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as above, os.scandir(above) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(PREFIX)]
+        for name in names:
+            # An OSError: no folder, another user's, without a mark, in use, or somebody else was quicker.
+            with (
+                suppress(OSError),
+                _opened(name, _FOLDER_FLAGS, above) as folder,
+                _opened(MARK, _MARK_FLAGS, folder) as mark,
+            ):
+                if _is_ours(folder, mark):
+                    fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _empty(folder)
+                    os.rmdir(name, dir_fd=above)
+
+
+def _put_mark(path: Path) -> int:
+    """Write the mark and lock it; returns its open file, which holds the lock."""
+    mark = os.open(path / MARK, _MARK_FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        # Locked before it says whose it is: until then nobody takes the folder for abandoned.
+        fcntl.flock(mark, fcntl.LOCK_EX)
+        os.write(mark, _line(path.lstat()))
+    except BaseException:
+        os.close(mark)
+        raise
+    return mark
+
+
+def _is_ours(folder: int, mark: int) -> bool:
+    """Whether the open folder is ours and closed to others, and the open file in it is its mark."""
+    status, marked = os.fstat(folder), os.fstat(mark)
+    return (
+        status.st_uid == marked.st_uid == os.geteuid()
+        and not status.st_mode & 0o077
+        and stat.S_ISREG(marked.st_mode)
+        and marked.st_nlink == 1
+        and os.pread(mark, 1000, 0) == _line(status)
+    )
+
+
+def _line(status: os.stat_result) -> bytes:
+    """What the mark of a folder says. A copy of the folder has another number, so it is none of ours."""
+    return f"{_LINE} {status.st_ino}.\n".encode()
+
+
+def _empty(folder: int) -> None:
+    """Remove everything in an open folder, the mark last: what is broken off is still known as ours."""
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name == MARK):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.name, ignore_errors=True, dir_fd=folder)
+            else:
+                os.unlink(entry.name, dir_fd=folder)
+
+
+def _remove_marked(path: Path, mark: int) -> None:
+    """Remove the folder that holds this mark, if it still stands at `path`."""
+    try:
+        with suppress(OSError), _opened(path, _FOLDER_FLAGS) as folder:
+            if os.path.samestat(os.stat(MARK, dir_fd=folder, follow_symlinks=False), os.fstat(mark)):
+                _empty(folder)
+                path.rmdir()
+    finally:
+        os.close(mark)
+
+
+@contextmanager
+def _opened(path: Path | str, flags: int, within: int | None = None) -> Iterator[int]:
+    descriptor = os.open(path, flags, dir_fd=within)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

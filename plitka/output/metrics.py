@@ -1,0 +1,87 @@
+"""What an operator is told about a prediction: every metric, its meaning, and how it is put together.
+
+Names are dotted, as Cog nests them; a value keeps its type from one prediction to the next.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from plitka.device.monitor import Peaks
+from plitka.engine.protocol import Drawing
+from plitka.fidelity.color_lock import HeldPicture
+from plitka.request.tile_request import TileRequest
+from plitka.tile.colormap import joint_hex
+
+NO_CONTROLNET = "none"
+
+METRICS: Mapping[str, str] = {
+    "request": "The request as it was understood, as JSON text that draws the same tile again.",
+    "seed": "The seed that was used, as text: many JSON readers round whole numbers above 2^53.",
+    "engine": "The engine: render, mini or sdxl.",
+    "notices": "What was normalised, merged or left at its default in the request, in words; an empty list "
+    "if nothing was.",
+    "colormap.joint_color": "Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.",
+    "pipeline.name": "The pipeline that drew the pictures.",
+    "pipeline.controlnet": "The ControlNet that held the edges, or none.",
+    "pipeline.reason": "Why that ControlNet, or why none.",
+    "drawing.preview": "Everything else that the engine reports of the preview.",
+    "drawing.final": "Everything else that the engine reports of the final picture.",
+    "steps.preview": "Denoising steps that the preview took.",
+    "steps.final": "Denoising steps that the final picture took.",
+    "timing.plan": "Seconds to plan the tile, in a thread beside the first picture.",
+    "timing.preview": "Seconds for the preview: draw, measure (and correct) and encode, each on its own.",
+    "timing.final": "Seconds for the final picture, likewise.",
+    "timing.colormap": "Seconds for the colour map, draw and encode, in the same thread.",
+    "timing.first_picture": "Seconds from the request to the finished file of the preview.",
+    "timing.total": "Seconds from the request to the last file, without the time its reader took.",
+    "memory.peak_vram_mib": "Most video memory in use on the GPU, MiB; 0 without a GPU.",
+    "memory.peak_torch_vram_mib": "Most video memory that this process held through torch, MiB.",
+    "memory.peak_ram_mib": "Most memory of this process, MiB.",
+    "fidelity.preview": "Requested and measured share, mean colour and its ΔE00 for every colour, preview: "
+    "against the plan where it guided the picture, and in `outsider` against the mix alone.",
+    "fidelity.final": "The same for the final picture.",
+    "fidelity.worst_error_pp": "Largest error of a colour's share in the final picture, percentage points.",
+    "fidelity.outsider_error_pp": "The same as an outsider measures it, joints included.",
+    "correction.preview": "Colour guidance, colour lock, whether the preview was corrected and why, and "
+    "`before`: its measurement as drawn, null if it was not corrected.",
+    "correction.final": "The same for the final picture.",
+}
+
+
+def request_metrics(request: TileRequest, engine_name: str) -> dict[str, Any]:
+    """What is known before anything is drawn."""
+    return {
+        "request": request.to_json(),
+        "seed": str(request.seed),
+        "engine": engine_name,
+        "notices": list(request.notices),
+        "colormap.joint_color": joint_hex(request.mix),
+    }
+
+
+def picture_metrics(drawing: Drawing, held: HeldPicture, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """What is known once a picture is finished; `seconds` has one entry per stage."""
+    details = dict(drawing.report)
+    metrics: dict[str, Any] = {
+        "pipeline.name": details.pop("pipeline"),
+        "pipeline.controlnet": details.pop("controlnet") or NO_CONTROLNET,
+        "pipeline.reason": details.pop("reason"),
+        f"steps.{drawing.name}": details.pop("steps_run"),
+        f"drawing.{drawing.name}": details,
+        f"fidelity.{drawing.name}": held.measured.as_dict(),
+        f"correction.{drawing.name}": held.correction(),
+        f"timing.{drawing.name}": dict(seconds),
+    }
+    if drawing.name == "final":
+        metrics["fidelity.worst_error_pp"] = held.measured.fidelity.worst_error_pp
+        metrics["fidelity.outsider_error_pp"] = held.measured.outsider.worst_error_pp
+    return metrics
+
+
+def memory_metrics(peaks: Peaks) -> dict[str, float]:
+    """The highest values of memory during a prediction."""
+    return {
+        "memory.peak_vram_mib": round(peaks.vram_mib, 1),
+        "memory.peak_torch_vram_mib": round(peaks.torch_vram_mib, 1),
+        "memory.peak_ram_mib": round(peaks.ram_mib, 1),
+    }

@@ -1,0 +1,27 @@
+"""The plan's views as files: everything that can be seen before a model runs."""
+
+import typing
+from collections.abc import Iterator
+
+from plitka.choices import ControlKind
+from plitka.engine.render import RenderEngine
+from plitka.output.provenance import encode, provenance_of
+from plitka.request.prompt import build_prompt
+from plitka.request.tile_request import TileRequest
+from plitka.tile.colormap import draw_colormap
+from plitka.tile.control_image import draw_control
+from plitka.tile.plan import TilePlan
+from plitka.tile.swatch import draw_swatch
+
+
+def draw_views(request: TileRequest, plan: TilePlan, size: int) -> Iterator[tuple[str, bytes]]:
+    """Yield file name and bytes of colour map, swatch and every control image, as PNG of `size` pixels.
+
+    They carry the request as every picture does, with `render` as their engine.
+    """
+    engine, prompt = RenderEngine(), build_prompt(request)
+    images = {"colormap": draw_colormap(plan, size), "swatch": draw_swatch(plan, size)}
+    images |= {kind: draw_control(plan, kind, size) for kind in typing.get_args(ControlKind)}
+    for name, image in images.items():
+        provenance = provenance_of(name, request, prompt, engine.name, engine.identity())
+        yield f"{name}.png", encode(image, "png", provenance)

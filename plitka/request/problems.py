@@ -1,0 +1,133 @@
+"""pydantic's validation errors as problems of a request, in plain words."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from plitka.errors import Problem, shown
+from plitka.request.fields import MISSING, SYNONYMS, ColorEntry, RequestFields
+from plitka.request.json_text import join_path
+from plitka.request.overrides import Overrides
+
+_COMPLAINTS = {
+    "bool_type": "is not true or false",
+    "list_type": "is not a list",
+    "model_type": "is not an object",
+    "literal_error": "is not one of the choices",
+    "too_short": "is empty",
+    "too_long": "has too many entries",
+}
+_MODELS: dict[str, type[BaseModel]] = {"colors": ColorEntry, "overrides": Overrides}
+
+_ENTRY = 'an object such as {"name": "black", "proportion": 60} or {"hex": "#A63437", "proportion": 60}'
+
+_Location = tuple[int | str, ...]
+_NOTHING = object()
+
+
+def problems_of(
+    error: ValidationError, fields: type[RequestFields], document: dict[str, Any]
+) -> Iterator[Problem]:
+    """Say every problem of a validation error with the values that the document holds.
+
+    Args:
+        error: What pydantic found.
+        fields: The model that found it.
+        document: The document that it checked.
+    """
+    for detail in error.errors(include_url=False):
+        location, kind, text = detail["loc"], detail["type"], detail["msg"]
+        if kind == "extra_forbidden":
+            yield _unknown_key(location, fields, document)
+        elif kind == "missing":
+            yield Problem(_path(location), "", MISSING, _allowed(location, fields))
+        elif kind == "no_color":
+            yield _problem(location[:-1], text, fields, document, detail["input"])
+        elif kind == "proportions":
+            for index, (amount, reason) in detail["ctx"]["amounts"].items():
+                key = _given_key((*location, index), "proportion", document)
+                yield _problem((*location, index, key), reason, fields, document, amount)
+        else:
+            yield _problem(location, _COMPLAINTS.get(kind, text), fields, document, detail["input"])
+
+
+def _problem(
+    location: _Location, text: str, fields: type[RequestFields], document: dict[str, Any], read: object
+) -> Problem:
+    """Make a problem of the value as the document holds it, or else as it was read."""
+    found = _look_up(location, document)
+    value = "" if text == MISSING else shown(read if found is _NOTHING else found)
+    return Problem(_path(location), value, text, _allowed(location, fields))
+
+
+def _given_key(entry: _Location, field: str, document: dict[str, Any]) -> str:
+    """The key under which an entry gives a field, which may be a synonym of it."""
+    found = _look_up(entry, document)
+    given = found if isinstance(found, dict) else {}
+    return next((key for key in (field, *SYNONYMS[field]) if given.get(key) is not None), field)
+
+
+def _field_of(key: str) -> str:
+    """The field that a key of a colour is read as."""
+    return next((field for field, synonyms in SYNONYMS.items() if key in synonyms), key)
+
+
+def _unknown_key(location: _Location, fields: type[RequestFields], document: dict[str, Any]) -> Problem:
+    *parents, last = location
+    if parents and parents[0] == "colors" and _field_of(str(last)) in SYNONYMS:
+        return _second_key(location, document)
+    key = str(last).casefold()[:64]
+    known = list(_model(parents, fields).model_fields)
+    elsewhere = [] if parents else [f"overrides.{name}" for name in Overrides.model_fields]
+    candidates = {name.rpartition(".")[2]: name for name in elsewhere + known}
+    if parents and parents[0] == "colors":
+        candidates |= {key: field for field, synonyms in SYNONYMS.items() for key in synonyms}
+    # A whole word of longer names, such as "steps", is nearer than any spelling, and nearest the shortest.
+    alike = sorted((name for name in candidates if len(key) >= 4 and key in name), key=len)
+    alike = alike or difflib.get_close_matches(key, candidates, n=1, cutoff=0.5)
+    hint = f"; did you mean {shown(candidates[alike[0]])}?" if alike else ""
+    text = f"is given for an unknown key{hint}"
+    return Problem(_path(location), shown(_look_up(location, document)), text, "the keys " + ", ".join(known))
+
+
+def _second_key(location: _Location, document: dict[str, Any]) -> Problem:
+    """The problem of a key that stands beside another one of the same meaning."""
+    *entry, last = location
+    field = _field_of(str(last))
+    first = _given_key(tuple(entry), field, document)
+    text = f"stands beside {shown(first)}, which means the same"
+    allowed = f"one of the keys {', '.join((field, *SYNONYMS[field]))}"
+    return Problem(_path(location), shown(_look_up(location, document)), text, allowed)
+
+
+def _model(parents: Sequence[int | str], fields: type[RequestFields]) -> type[BaseModel]:
+    return _MODELS[str(parents[0])] if parents else fields
+
+
+def _allowed(location: _Location, fields: type[RequestFields]) -> str:
+    *parents, last = location
+    if isinstance(last, int):
+        return _ENTRY
+    model = _model(parents, fields)
+    return model.model_fields[_field_of(last) if model is ColorEntry else last].description or ""
+
+
+def _look_up(location: _Location, document: Any) -> Any:
+    value = document
+    for part in location:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return _NOTHING
+    return value
+
+
+def _path(location: _Location) -> str:
+    path = ""
+    for part in location:
+        path = f"{path}[{part}]" if isinstance(part, int) else join_path(path, part)
+    return path

@@ -1,0 +1,218 @@
+"""The request: read and checked once, then never looked at as JSON again."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from plitka.colors.mix import Mix, blend
+from plitka.errors import Problem, RequestError, shown
+from plitka.request.fields import MAX_COLORS, MAX_SEED, RequestFields, SimpleFields, proportions_of
+from plitka.request.json_text import ALLOWED, FIELD, MAX_PARAMS_BYTES, find_clashes, read_document, strip
+from plitka.request.numbers import read_degrees, read_integer
+from plitka.request.overrides import (
+    DEFAULT_COLOR_GUIDANCE,
+    DEFAULT_COLOR_LOCK,
+    DEFAULT_OUTPUT_FORMAT,
+    DEFAULT_SCHEDULER,
+    Overrides,
+)
+from plitka.request.problems import problems_of
+
+__all__ = [
+    "DEFAULT_ANGLE",
+    "DEFAULT_COLORS",
+    "DEFAULT_COLOR_GUIDANCE",
+    "DEFAULT_NOTICE",
+    "DEFAULT_QUALITY",
+    "DEFAULT_SEED",
+    "MAX_COLORS",
+    "MAX_PARAMS_BYTES",
+    "MAX_SEED",
+    "Overrides",
+    "Problem",
+    "RequestError",
+    "TileRequest",
+    "parse_inputs",
+    "parse_request",
+]
+
+DEFAULT_COLORS = "60% black, 40% white"
+DEFAULT_ANGLE = 0.0
+DEFAULT_QUALITY = "standard"
+DEFAULT_SEED = -1
+DEFAULTS: Mapping[str, float | str] = MappingProxyType(
+    {"colors": DEFAULT_COLORS, "angle": DEFAULT_ANGLE, "quality": DEFAULT_QUALITY, "seed": DEFAULT_SEED}
+)
+DEFAULT_NOTICE = f"No colours but the default ones were asked for: {DEFAULT_COLORS}."
+DRAW_SEED = -1
+# As many as a JSON reader that keeps numbers as doubles can give back exactly.
+SEED_BITS = 53
+
+
+@dataclass(frozen=True)
+class TileRequest:
+    """One checked request.
+
+    Attributes:
+        mix: 1 to 8 colours with shares that sum to 1, in the request's order.
+        angle: Degrees, at least 0 and below 360.
+        quality: ``preview``, ``standard`` or ``high``.
+        seed: 0 to 2**63 - 1, drawn already where the request left it open.
+        overrides: Settings that win over profile and defaults.
+        notices: What was merged, scaled, brought into range or left at its default, in sentences; no part of
+            equality.
+    """
+
+    mix: Mix
+    angle: float
+    quality: str
+    seed: int
+    overrides: Overrides
+    notices: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def laying_angle(self) -> float:
+        """Rotation of the joints in the picture plane: degrees, at least 0 and below 180."""
+        return self.angle % 180
+
+    @property
+    def layout(self) -> str:
+        """``surface``, ``grid`` or ``brick``: a surface at laying angle 0 and a brick bond at any other."""
+        return self.overrides.layout or ("surface" if self.laying_angle == 0 else "brick")
+
+    @property
+    def color_guidance(self) -> float:
+        """How much the plan's colours lead the picture: 0 to 1."""
+        given = self.overrides.color_guidance
+        return DEFAULT_COLOR_GUIDANCE if given is None else given
+
+    @property
+    def color_lock(self) -> str:
+        """``auto``, ``off`` or ``always``: whether a finished picture is corrected towards the plan."""
+        return self.overrides.color_lock or DEFAULT_COLOR_LOCK
+
+    @property
+    def output_format(self) -> str:
+        """``png``, ``webp`` or ``jpg``."""
+        return self.overrides.output_format or DEFAULT_OUTPUT_FORMAT
+
+    @property
+    def scheduler(self) -> str:
+        """Name of the sampler."""
+        return self.overrides.scheduler or DEFAULT_SCHEDULER
+
+    def to_json(self) -> str:
+        """Write the request in ASCII so that it reads back equal, shares and seed to the bit."""
+        colors = [
+            {"hex" if color.id.startswith("#") else "name": color.id, "proportion": color.share}
+            for color in self.mix
+        ]
+        return json.dumps(
+            {
+                "colors": colors,
+                "angle": self.angle,
+                "quality": self.quality,
+                "seed": self.seed,
+                "overrides": self.overrides.model_dump(exclude_none=True),
+            }
+        )
+
+
+def parse_request(params_json: str) -> TileRequest:
+    """Read a request from its JSON; null stands for a key that is not given.
+
+    Raises:
+        RequestError: With every problem that was found.
+    """
+    document = read_document(params_json)
+    return _request(RequestFields, document, find_clashes(document))
+
+
+def parse_inputs(
+    params_json: str | None,
+    colors: str | None,
+    angle: float | str | None,
+    quality: str | None,
+    seed: int | str | None,
+) -> TileRequest:
+    """Read a request from the inputs of the web form: all of it from ``params_json`` when that is filled in.
+
+    None stands for an input that is not given. A notice says so where no colours but the default ones were
+    asked for.
+
+    Raises:
+        RequestError: With every problem that was found, also when ``params_json`` is filled in and a simple
+            input is changed from its default.
+    """
+    given: dict[str, Any] = {"colors": colors, "angle": angle, "quality": quality, "seed": seed}
+    simple = {name: DEFAULTS[name] if value is None else value for name, value in given.items()}
+    if not isinstance(params_json, str | None):
+        raise RequestError([Problem(FIELD, shown(params_json), "is not text", ALLOWED)])
+    if params_json is None or not strip(params_json):
+        request = _request(SimpleFields, simple)
+        if not _is_default("colors", simple["colors"]):
+            return request
+        return replace(request, notices=(DEFAULT_NOTICE, *request.notices))
+    changed = [
+        Problem(name, shown(value), f"is given together with {FIELD}", f"either {FIELD} or the simple inputs")
+        for name, value in simple.items()
+        if not _is_empty(value) and not _is_default(name, value)
+    ]
+    if changed:
+        raise RequestError(changed)
+    return parse_request(params_json)
+
+
+def _is_empty(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+def _is_default(name: str, value: object) -> bool:
+    """Whether an input says what it says where it is left out, in any spelling."""
+    default = DEFAULTS[name]
+    if isinstance(default, str):
+        return isinstance(value, str) and value.strip().lower() == default.lower()
+    try:
+        return default == (read_integer(value, -1, MAX_SEED) if name == "seed" else read_degrees(value))
+    except PydanticCustomError:
+        return False
+
+
+def _request(
+    fields: type[RequestFields], document: dict[str, Any], clashes: Iterable[Problem] = ()
+) -> TileRequest:
+    problems = list(clashes)
+    try:
+        checked = fields.model_validate(document)
+    except ValidationError as error:
+        raise RequestError([*problems, *problems_of(error, fields, document)]) from None
+    if problems:
+        raise RequestError(problems)
+    return _complete(checked)
+
+
+def _complete(fields: RequestFields) -> TileRequest:
+    amounts, whole = proportions_of(fields.colors)
+    mix, notices = blend(zip((entry.color for entry in fields.colors), amounts, strict=True), whole)
+    given = DEFAULT_ANGLE if fields.angle is None else fields.angle
+    # The remainder of a tiny negative angle rounds up to 360 itself.
+    angle = given % 360 % 360
+    if angle != given:
+        notices = (*notices, f"The angle {given:g} is taken as {angle:g} degrees.")
+    seed = DRAW_SEED if fields.seed is None else fields.seed
+    return TileRequest(
+        mix=mix,
+        angle=angle,
+        quality=fields.quality or DEFAULT_QUALITY,
+        seed=secrets.randbits(SEED_BITS) if seed == DRAW_SEED else seed,
+        overrides=fields.overrides or Overrides(),
+        notices=notices,
+    )

@@ -1,0 +1,95 @@
+"""Cog's server seen from `plitka serve`: started, started again, and ended with everything below it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from plitka.server.cog_server import STOP_SECONDS
+
+LOOPBACK = "127.0.0.1"
+
+
+def server_command() -> list[str]:
+    """The command line of the server."""
+    return [sys.executable, "-m", "plitka.server.cog_server", "--host", LOOPBACK]
+
+
+class CogProcess:
+    """The server's process, running between `start` and the end of the context.
+
+    Args:
+        folder: The source tree, where the server finds the predictor.
+        environment: Its environment.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder, self._environment = folder, environment
+        self._process: subprocess.Popen[bytes]
+        self.is_ending = False
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kill()
+        self._process.wait()
+        self._close()
+
+    def wait(self, seconds: float) -> int | None:
+        """The exit status once the server has ended; None if it still runs after so long."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def end(self) -> None:
+        """Ask the server to end, and see to it that it does. Returns at once."""
+        if not self.is_ending:
+            self.is_ending = True
+            self._terminate()
+
+    def restart(self) -> None:
+        """End this server, with whatever it is at work on, and start another."""
+        killer = self._terminate()
+        self._process.wait()
+        killer.cancel()
+        self._kill()
+        self._close()
+        if not self.is_ending:
+            self._start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            server_command(),
+            cwd=self._folder,
+            env=self._environment,
+            stdin=subprocess.PIPE,  # open as long as this process lives
+            # A Ctrl-C of the terminal reaches this process alone, which then ends the server once.
+            process_group=0,
+        )
+
+    def _terminate(self) -> threading.Timer:
+        killer = threading.Timer(STOP_SECONDS, self._process.kill)
+        killer.daemon = True
+        killer.start()
+        self._process.terminate()
+        return killer
+
+    def _kill(self) -> None:
+        """Kill what is left of the server and its worker."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _close(self) -> None:
+        if self._process.stdin:
+            self._process.stdin.close()

@@ -1,0 +1,154 @@
+"""The real Cog HTTP server, without Docker: the same process that runs in the container, behind the web page.
+
+The Cog server listens on a port of this machine alone; the gateway listens where the caller wants it and
+passes requests on.
+"""
+
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+from plitka.engines import ENGINE_VARIABLE, engine_name_from_environment
+from plitka.errors import ServeError
+from plitka.server.cog_process import LOOPBACK, CogProcess
+from plitka.server.gateway import Gateway
+from plitka.server.openapi import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE, install_schema
+from plitka.server.relay import Upstream
+from plitka.server.stuck_worker import StuckWatch
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = resources.files("plitka.server") / "page/index.html"
+# How often the server is looked at, and how often it may be started again within an hour.
+LOOK_SECONDS = 1.0
+RESTARTS_AN_HOUR = 5
+# Variables that may hold a path, relative to where the caller stands, not to where the server runs.
+PATH_VARIABLES = ("PLITKA_MODEL_DIR", "PLITKA_BASE_MODEL", "COG_WEIGHTS")
+# The container has the same. Any of the server's threads may serve a prediction, and glibc gives each a heap
+# of its own, of which `plitka.server.malloc_trim` can release all but the end.
+ALLOCATOR = {"MALLOC_ARENA_MAX": "1"}
+
+
+def server_environment(port: int, engine: str | None, threads: int | None) -> dict[str, str]:
+    """The environment in which the server finds the predictor, this Python and its port.
+
+    `threads` bounds the threads of every numeric library in the worker; None leaves them their own choice.
+    """
+    environment = ALLOCATOR | dict(os.environ)
+    for name in PATH_VARIABLES:
+        if environment.get(name) and Path(environment[name]).exists():
+            environment[name] = str(Path(environment[name]).resolve())
+    environment |= {
+        "COG_PREDICT_TYPE_STUB": f"{PREDICTOR_FILE}:{PREDICTOR_CLASS}",
+        "PORT": str(port),
+        # The server starts its worker as `python` from PATH: that must be this one.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]),
+    }
+    if sys.stderr.isatty():
+        environment.setdefault("LOG_FORMAT", "console")  # the default is one JSON object a line
+    if engine:
+        environment[ENGINE_VARIABLE] = engine
+    if threads:
+        environment |= {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    return environment
+
+
+def serve(
+    host: str,
+    port: int,
+    engine: str | None = None,
+    threads: int | None = None,
+    on_listening: Callable[[str], None] = lambda url: None,
+    *,
+    allow_webhooks: bool = True,
+) -> int:
+    """Run the server and the page until one of them ends or a signal asks for it.
+
+    `on_listening` is told the address of the page. Returns the exit status: 0 after SIGINT, SIGTERM or
+    SIGHUP, 1 if the page could not be served any more, else that of the server.
+
+    Raises:
+        EngineError: `PLITKA_ENGINE` names no engine.
+        ServeError: `predict.py` is not beside the package, or the address cannot be listened on.
+    """
+    if not (ROOT / PREDICTOR_FILE).is_file():
+        raise ServeError(
+            f"{ROOT / PREDICTOR_FILE} is missing: install Plitka again, or run it from a checkout"
+        )
+    if engine is None:
+        engine_name_from_environment()
+    install_schema(ROOT)
+    upstream = Upstream(free_port())
+    gateway = listening(host, port, upstream, allow_webhooks=allow_webhooks)
+    with gateway, CogProcess(ROOT, server_environment(upstream.port, engine, threads)) as server:
+        signals = _ended_by_signals(server)
+        on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+        status = _watch(server, gateway, upstream)
+        has_failed = not gateway.is_running()
+    return 1 if has_failed else 0 if signals else abs(status)
+
+
+def listening(host: str, port: int, upstream: Upstream, *, allow_webhooks: bool = True) -> Gateway:
+    """The gateway, its page read. Raises ServeError where the address is taken or none of this machine."""
+    page = PAGE.read_bytes()
+    try:
+        return Gateway(host, port, upstream, page, input_names(), allow_webhooks=allow_webhooks)
+    except OSError as error:
+        # The text that Python gives to an error of binding repeats the address.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise ServeError(f"cannot listen on {host or 'no host'} port {port}: {reason}") from error
+
+
+def input_names() -> tuple[str, ...]:
+    """The inputs of the predictor, from the schema that Cog's server goes by."""
+    schema = json.loads((ROOT / SCHEMA_FILE).read_text(encoding="utf-8"))
+    return tuple(schema["components"]["schemas"]["Input"]["properties"])
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _watch(server: CogProcess, gateway: Gateway, upstream: Upstream) -> int:
+    """Wait for the server's end and return its status; start it again where it is stuck."""
+    watch, restarts = StuckWatch(upstream.port, upstream.predictions), list[float]()
+    while (status := server.wait(LOOK_SECONDS)) is None:
+        if not gateway.is_running():
+            server.end()
+        elif not server.is_ending and watch.is_stuck():
+            hour_ago = time.monotonic() - 3600
+            restarts = [when for when in restarts if when > hour_ago]
+            if len(restarts) < RESTARTS_AN_HOUR:
+                restarts.append(time.monotonic())
+                log.error("the Cog server is busy without a prediction: it is started again")
+                upstream.is_restarting = True
+                server.restart()
+            watch.forget()
+    return status
+
+
+def _ended_by_signals(server: CogProcess) -> list[int]:
+    """End the server at SIGINT, SIGTERM and SIGHUP; the list holds those that have come."""
+    received: list[int] = []
+
+    def end(number: int, _frame: object) -> None:
+        received.append(number)
+        server.end()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # nohup and its like have SIGHUP ignored, and so it stays.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, end)
+    return received

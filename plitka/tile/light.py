@@ -1,0 +1,179 @@
+"""How light falls on the heap: brightness and gloss of every pixel, from height and slope alone.
+
+The light is soft and even, as on photographs of tiles: it comes from everywhere above, so a surface is dark
+where it is steep and where its surroundings stand over it. Rubber of every colour is lit alike; what the
+light makes of a colour is said in `plitka.tile.shading`.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.tile.granules import PITCH
+from plitka.tile.relief import HeightMap, Relief, height_map, per_pixel
+from plitka.tile.rims import bevel
+
+# Weight of the logarithm of the cosine between a surface and the vertical (Lambert's law); the cosine is
+# 1 / sqrt(1 + slope^2).
+_STEEPNESS = 0.6
+# Occlusion: width of the surroundings in pitches, and the weight of what they stand over a pixel.
+_OCCLUSION = ((0.20, 0.36), (0.65, 1.3), (1.50, 1.6))
+# Surroundings wider than this are seen on a smaller map.
+_WIDE = 0.6
+# Light missing in the crease where a granule lies on another.
+_CREASE = 0.22
+# Granules, their facets and their surfaces differ: deviations of the logarithm of light.
+_GRANULE_VARIATION = 0.09
+_FACET_VARIATION = 0.06
+_ROUGHNESS = 0.075
+# Tiles between joints differ too.
+_TILE_VARIATION = 0.05
+# Torn sides are rougher than flat tops: roughness of a level surface, and what is added by the square of its
+# slope, at most 1.
+_LEVEL_ROUGHNESS = 0.6
+_TORN_ROUGHNESS = 1.0
+# How much rougher some granules are than others: deviation of a logarithm.
+_ROUGHNESS_SPREAD = 0.35
+# Bumps across the picture, and their part of the roughness.
+_GRAIN = ((768, 1.05), (307, 0.5))
+# Pressed: heights above this part of the heap are halved.
+_PRESSED_FROM = 0.8
+_PRESSED = np.float32(0.5)
+# Gloss: how narrow it is, how much the surface waves (bumps across the picture, deviation of the slope), how
+# patchy it is, how much granules differ in it and how soon shade ends it.
+_NARROW = 4.0
+_WAVES = ((90, 0.5), (300, 0.2))
+_PATCHES = ((200, 0.8),)
+_GLOSS_SPREAD = 0.8
+_GLOSS_SHADE = 2.5
+# Tells the random numbers of the surface from those of the plan, which start from the same seed.
+_SURFACE_STREAM = 1
+
+_Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Light:
+    """What falls on each pixel, all (n, n) float32.
+
+    `brightness` is the logarithm of the light, 0 for an open, level surface; `gloss` is 0 to about 3, the
+    light that a mirror would send up.
+    """
+
+    brightness: _Plane
+    gloss: _Plane
+
+
+def light_on(relief: Relief, facets: NDArray[np.uint16], seed: int) -> Light:
+    """Light the heap. `facets` is the relief's facet map or every n-th row and column of it."""
+    rng = np.random.Generator(np.random.PCG64([seed, _SURFACE_STREAM]))
+    surface = height_map(relief, facets)
+    height = _press(surface.height)
+    edge = bevel(facets)
+    if edge is not None:
+        height -= edge[0]
+    owner = per_pixel(relief.owner, facets, -1)
+    dark = _occlusion(height)
+    dark += np.float32(_CREASE) * _creases(owner)
+    brightness = cv2.log(surface.steepness)
+    brightness *= np.float32(-0.5 * _STEEPNESS)
+    brightness -= dark
+    brightness += per_pixel(_variation(relief, rng), facets)
+    rough = per_pixel(_of_granules(relief, rng, _ROUGHNESS_SPREAD) * np.float32(_ROUGHNESS), facets)
+    rough *= _torn(surface)
+    brightness += cv2.multiply(rough, _noise(rng, _GRAIN, len(facets)), rough)
+    if edge is not None:
+        brightness += edge[1]
+    return Light(brightness, _gloss(relief, facets, surface, dark, rng))
+
+
+def _press(height: _Plane) -> _Plane:
+    """Heights after the press has come down on the heap."""
+    limit = np.float32(np.quantile(height[::8, ::8], _PRESSED_FROM))
+    cv2.addWeighted(cv2.min(height, float(limit)), float(1 - _PRESSED), height, float(_PRESSED), 0, height)
+    return height
+
+
+def _torn(surface: HeightMap) -> _Plane:
+    """Factor of the roughness of each pixel."""
+    factor = cv2.min(surface.steepness, 2)
+    factor *= np.float32(_TORN_ROUGHNESS)
+    factor += np.float32(_LEVEL_ROUGHNESS - _TORN_ROUGHNESS)
+    return factor
+
+
+def _occlusion(height: _Plane) -> _Plane:
+    """Light that surroundings take: by how much their mean height, in several widths, is above a pixel's."""
+    pitch = len(height) * PITCH
+    half = cv2.resize(height, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    dark = np.zeros_like(height)
+    for width, weight in _OCCLUSION:
+        if width > _WIDE:
+            around = cv2.resize(_mean_around(half, width * pitch / 2), height.shape[::-1])
+        else:
+            around = _mean_around(height, width * pitch)
+        around -= height
+        cv2.max(around, 0, around)
+        around *= np.float32(weight)
+        dark += around
+    return dark
+
+
+def _mean_around(plane: _Plane, width: float) -> _Plane:
+    side = 2 * max(1, round((width - 1) / 2)) + 1
+    return cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT)
+
+
+def _creases(owner: _Plane) -> _Plane:
+    """1 beside an edge, on the granule that lies lower; granules are numbered from the bottom of the heap."""
+    above = cv2.dilate(owner, np.ones((3, 3), np.uint8))
+    crease = (above > owner).view(np.uint8) * np.uint8(255)
+    return cv2.blur(crease, (3, 3)).astype(np.float32) * np.float32(1 / 255)
+
+
+def _variation(relief: Relief, rng: np.random.Generator) -> _Plane:
+    """(F,): how much lighter each facet is by itself and with its granule."""
+    of_granule = rng.standard_normal(relief.granules.count, np.float32) * np.float32(_GRANULE_VARIATION)
+    of_facet = rng.standard_normal(len(relief.owner), np.float32) * np.float32(_FACET_VARIATION)
+    of_tile = rng.standard_normal(int(relief.tile.max()) + 1, np.float32) * np.float32(_TILE_VARIATION)
+    of_granule += of_tile[relief.tile]
+    return of_granule[relief.owner] + of_facet
+
+
+def _of_granules(relief: Relief, rng: np.random.Generator, spread: float) -> _Plane:
+    """(F,): a factor around 1 per granule, log-normal, at each of its facets."""
+    factor = np.exp(np.float32(spread) * rng.standard_normal(relief.granules.count, np.float32))
+    return factor[relief.owner]
+
+
+def _gloss(
+    relief: Relief,
+    facets: NDArray[np.uint16],
+    surface: HeightMap,
+    dark: _Plane,
+    rng: np.random.Generator,
+) -> _Plane:
+    """Glints where the waves of a surface face up, in patches, on granules that no other shades."""
+    size = len(facets)
+    away = surface.across + _noise(rng, _WAVES, size)
+    away *= away
+    other = surface.down + _noise(rng, _WAVES, size)
+    other *= other
+    away += other
+    away *= np.float32(-_NARROW)
+    away -= np.float32(_GLOSS_SHADE) * dark
+    gloss = cv2.exp(away)
+    gloss *= np.clip(_noise(rng, _PATCHES, size) + np.float32(0.1), 0, np.float32(1.2))
+    gloss *= per_pixel(_of_granules(relief, rng, _GLOSS_SPREAD), facets)
+    return gloss
+
+
+def _noise(rng: np.random.Generator, octaves: tuple[tuple[int, float], ...], size: int) -> _Plane:
+    """(size, size) normal noise: bumps across the picture and deviation of each octave, coarse to fine."""
+    noise = np.zeros((1, 1), np.float32)
+    for bumps, deviation in sorted(octaves):
+        finer = rng.standard_normal((bumps, bumps), np.float32) * np.float32(deviation)
+        noise = finer + cv2.resize(noise, (bumps, bumps), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)

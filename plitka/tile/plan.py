@@ -1,0 +1,124 @@
+"""The plan of a tile: which granule lies where and which colour it has, decided before any model runs.
+
+The shares of the mix are exact because granules are given their colours by visible area, not by lot alone.
+Everything else (colour map, control image, swatch, measurement) is a view of the plan.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.colors.mix import Mix
+from plitka.request.tile_request import TileRequest
+from plitka.tile.coloring import assign_colors
+from plitka.tile.granules import Granules
+from plitka.tile.joints import joints_for
+from plitka.tile.relief import JOINT_FACET, HeightMap, Relief, height_map, make_relief
+
+JOINT = -1
+JOINT_COLOR_INDEX = 255
+
+# Facet maps have one and a half times the picture's size; views average them down.
+OVERSAMPLING = 1.5
+
+# Facet maps are drawn once, for this picture size; smaller views take every n-th pixel of them.
+PLAN_SIZE = 1024
+# Sizes of the pictures that are delivered: at these the shares are exact.
+_EXACT_SIZES = (1024, 512)
+
+
+@dataclass(frozen=True, eq=False)
+class TilePlan:
+    """Granules, joints and colours of one picture.
+
+    `relief` is the heap and its facet map at 1.5 times PLAN_SIZE. `granule_color` is (G,) uint8, an index
+    into `mix` for every granule. A view at a smaller size shows the same tile.
+    """
+
+    mix: Mix
+    laying_angle: float
+    layout: str
+    seed: int
+    relief: Relief
+    granule_color: NDArray[np.uint8]
+
+    @property
+    def granules(self) -> Granules:
+        """The granules that are seen, bottom first."""
+        return self.relief.granules
+
+    def facet_map(self, size: int) -> NDArray[np.uint16]:
+        """Number of the facet per pixel at 1.5 times `size`, JOINT_FACET on joints.
+
+        Raises ValueError for a size that does not divide PLAN_SIZE.
+        """
+        if size < 1 or PLAN_SIZE % size:
+            raise ValueError(f"size {size} does not divide {PLAN_SIZE}")
+        step = PLAN_SIZE // size
+        return self.relief.facets[step // 2 :: step, step // 2 :: step]
+
+    def labels(self, size: int) -> NDArray[np.int32]:
+        """(size, size) int32 granule id per pixel, JOINT (-1) on joints."""
+        return _labels(self.relief, self.facet_map(size), size)
+
+    def heights(self, size: int) -> HeightMap:
+        """Height and slope per pixel at 1.5 times `size`, in granules' pitches; 0 on joints."""
+        return height_map(self.relief, self.facet_map(size))
+
+    def color_indices(self, size: int) -> NDArray[np.uint8]:
+        """(size, size) uint8 index into the mix per pixel, JOINT_COLOR_INDEX (255) on joints."""
+        return np.append(self.granule_color, np.uint8(JOINT_COLOR_INDEX))[self.labels(size)]
+
+    def shares(self, size: int) -> NDArray[np.float64]:
+        """(len(mix),) shares of the visible granule area, joints left out; they sum to 1."""
+        counts = np.bincount(self.color_indices(size).ravel(), minlength=JOINT_COLOR_INDEX + 1)[
+            : len(self.mix)
+        ]
+        return counts / counts.sum()
+
+
+def make_plan(mix: Mix, laying_angle: float, layout: str, seed: int) -> TilePlan:
+    """Plan a tile. The same arguments give the same plan, to the byte.
+
+    `laying_angle` in degrees, anticlockwise; `layout` is surface, grid or brick; 0 <= seed < 2**63.
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    joints = joints_for(layout, laying_angle, rng)
+    relief = make_relief(rng, joints, round(PLAN_SIZE * OVERSAMPLING))
+    areas = np.stack([_visible_areas(relief, size) for size in _EXACT_SIZES])
+    colors = assign_colors(areas, np.array([color.share for color in mix]), rng)
+    return TilePlan(mix, laying_angle, layout, seed, relief, colors)
+
+
+def plan_for(request: TileRequest) -> TilePlan:
+    """The plan of a request."""
+    return make_plan(request.mix, request.laying_angle, request.layout, request.seed)
+
+
+def inner_pixels(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(h, w): pixels whose neighbours belong to the same granule; the border is no neighbour."""
+    square = np.ones((3, 3), np.uint8)
+    wide = (labels + 1).astype(np.uint16)
+    return cv2.erode(wide, square) == cv2.dilate(wide, square)
+
+
+def pixel_centres(size: int) -> NDArray[np.intp]:
+    """Rows (or columns) of a facet map that lie under the pixel centres of a view."""
+    return ((np.arange(size) + 0.5) * OVERSAMPLING).astype(np.intp)
+
+
+def _visible_areas(relief: Relief, size: int) -> NDArray[np.int64]:
+    """(G,) pixels of each granule in a view."""
+    step = PLAN_SIZE // size
+    labels = _labels(relief, relief.facets[step // 2 :: step, step // 2 :: step], size)
+    return np.bincount(labels.ravel() + 1, minlength=relief.granules.count + 1)[1:]
+
+
+def _labels(relief: Relief, facets: NDArray[np.uint16], size: int) -> NDArray[np.int32]:
+    """Granule ids at picture size, sampled from the facet map at the pixel centres."""
+    at = pixel_centres(size)
+    table = np.full(JOINT_FACET + 1, JOINT, np.int32)
+    table[: len(relief.owner)] = relief.owner
+    return cv2.LUT(np.ascontiguousarray(facets[at][:, at]), table)

@@ -1,0 +1,144 @@
+"""From light to colour: a ramp of 256 sRGB colours for each granule colour, by a general law of tone.
+
+The law was fitted to photographs of single-colour tiles. Lightness: the ranks of the light within a colour go
+to percentiles of L* that lie between the photographed 5th and 95th percentile, and beyond, as the colour's
+mean says. Hue and chroma: light in a gap has been reflected by granules of its colour more than once, so
+shade is more saturated (the colour to a power), and what is brighter than a lit facet is gloss, which is
+white.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.colors.mix import Mix, MixColor
+
+# The law of lightness. Of each percentile of light (row): L* as a part of the way from the photographed 5th
+# to the 95th percentile, as a linear function of where the mean lies on that way and of L* of the mean / 100.
+_PERCENTILES = np.array([0.5, 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5]) / 100
+_LIGHTNESS_LAW = np.array(
+    [
+        [0.506, -0.585, -1.216],
+        [0.427, -0.637, -0.790],
+        [0, 0, 0],
+        [-0.214, 0.581, 0.099],
+        [-0.336, 1.230, 0.072],
+        [-0.232, 1.437, 0.049],
+        [-0.015, 1.434, -0.059],
+        [0.518, 0.715, -0.037],
+        [1, 0, 0],
+        [1.920, -1.271, -0.003],
+        [2.229, -1.685, -0.013],
+    ]
+)
+# What the darkest and the brightest of all are beyond the last percentiles, as a part of that way.
+_BEYOND = 0.12
+# The exponent of a colour in full shade, less 1: for a black granule, and added for a white one.
+_BOUNCES = (0.85, 1.5)
+# Beyond the mean the same law goes on this far upwards.
+_BOUNCES_ABOVE = -0.25
+# L* of a lit facet by that of the mean, and the part of what is brighter that is gloss.
+_LIT = 1.25
+_GLOSS_PART = 0.35
+# Linear sRGB below which no channel of a colour lies, since 0 would stay 0 to any power.
+_LEAST_CHANNEL = 0.002
+# A shade is clearly a colour's own while its distance to that colour is below this part of that to any other.
+_CLEARLY = 0.85
+# Stands for no limit; far enough outside 0 to 100 to leave a ramp as it is.
+_UNLIMITED = 1e4
+# How far batches of a neutral and of a vivid colour are from its mean in a* and b*, and the chroma from which
+# a colour is vivid.
+_BATCH_TINTS = (0.3, 1.3)
+_VIVID = 40.0
+# L* of joints: a neutral shadow.
+_JOINT_LIGHTNESS = (4.0, 26.0)
+# Luminance of linear sRGB (IEC 61966-2-1).
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+
+def shade_ramps(
+    color: MixColor, light: NDArray[np.float64], mean: NDArray[np.float64], batches: int
+) -> NDArray[np.uint8]:
+    """(batches x 256, 3) uint8 sRGB: a colour at every level of light, in each of its batches.
+
+    `light` (256,) says how often each level falls on the colour's granules, in any unit. Weighted by it, the
+    mean of a ramp is the CIELAB `mean` (3,), as far as the sRGB gamut allows. Batches stand around it in a*
+    and b*, farther apart for vivid colours.
+    """
+    frequency = light / light.sum()
+    rank = np.cumsum(frequency) - frequency / 2
+    percentiles, lightness = _lightness_law(color)
+    shades = at_lightness(color, np.interp(rank, percentiles, lightness))
+    for _ in range(3):
+        shown = cv2.cvtColor(_to_srgb(shades)[None].astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[0]
+        shades += (mean - frequency @ shown).astype(np.float32)
+    neutral, vivid = _BATCH_TINTS
+    reach = neutral + (vivid - neutral) * min(float(np.hypot(*color.lab[1:])) / _VIVID, 1.0)
+    turns = 2 * np.pi * (np.arange(batches) + 0.5) / batches
+    tints = reach * np.stack([np.zeros(batches), np.cos(turns), np.sin(turns)], 1)
+    return _to_srgb((shades + tints[:, None]).reshape(-1, 3).astype(np.float32))
+
+
+def joint_ramp() -> NDArray[np.uint8]:
+    """(256, 3) uint8 sRGB: the open joint, a neutral shadow."""
+    lab = np.zeros((256, 3), np.float32)
+    lab[:, 0] = np.linspace(*_JOINT_LIGHTNESS, 256)
+    return _to_srgb(lab)
+
+
+def at_lightness(color: MixColor, lightness: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(n, 3) CIELAB: how the colour looks at each L* (n,)."""
+    own = np.maximum(_to_linear(np.array([color.lab]))[0], _LEAST_CHANNEL)
+    least, for_white = _BOUNCES
+    bounces = least + for_white * float(_LUMINANCE @ own) ** 2
+    shade = np.clip(1 - lightness / max(color.lab[0], 1.0), _BOUNCES_ABOVE, 1)
+    saturated = own ** (1 + bounces * shade[:, None])
+    luminance = _luminance(lightness)
+    lit = _luminance(np.array([min(color.lab[0] * _LIT, 99.0)]))
+    gloss = np.maximum(luminance - lit, 0) * _GLOSS_PART
+    linear = saturated * ((luminance - gloss) / (saturated @ _LUMINANCE))[:, None] + gloss[:, None]
+    lab = cv2.cvtColor(linear[None].astype(np.float32), cv2.COLOR_LRGB2Lab)[0]
+    lab[:, 0] = lightness
+    return lab
+
+
+def own_lightness(color: MixColor, mix: Mix) -> tuple[float, float]:
+    """Lowest and highest L* at which the colour is clearly nearer to its own mean than to any other's."""
+    lightness = np.arange(101.0)
+    shades = at_lightness(color, lightness)
+    own = np.linalg.norm(shades - np.array(color.lab, np.float32), axis=1)
+    clear = np.ones(len(lightness), np.bool_)
+    for other in mix:
+        if other.id != color.id:
+            clear &= own < _CLEARLY * np.linalg.norm(shades - np.array(other.lab, np.float32), axis=1)
+    mean = round(color.lab[0])
+    below, above = np.flatnonzero(~clear[:mean]), np.flatnonzero(~clear[mean + 1 :])
+    lowest = below[-1] + 1.0 if len(below) else -_UNLIMITED
+    highest = mean + float(above[0]) if len(above) else _UNLIMITED
+    return lowest, highest
+
+
+def _lightness_law(color: MixColor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ranks of light, 0 to 1, and L* of the colour at them."""
+    low, high = color.lightness_range
+    reach = max(high - low, 1.0)
+    way = _LIGHTNESS_LAW @ np.array([1, (color.lab[0] - low) / reach, color.lab[0] / 100])
+    way = np.concatenate([[way[0] - _BEYOND], way, [way[-1] + _BEYOND]])
+    lightness = np.maximum.accumulate(np.clip(low + reach * way, 0.5, 99.5))
+    return np.concatenate([[0], _PERCENTILES, [1]]), lightness
+
+
+def _luminance(lightness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """CIE 1976: relative luminance, 0 to 1, of L*."""
+    return np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / 903.3)
+
+
+def _to_linear(lab: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(n, 3) CIELAB (D65) to (n, 3) linear sRGB."""
+    return cv2.cvtColor(lab[None].astype(np.float32), cv2.COLOR_Lab2LRGB)[0]
+
+
+def _to_srgb(lab: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(n, 3) CIELAB (D65) to (n, 3) uint8 sRGB, clipped to the gamut."""
+    rgb = cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)[0]
+    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)

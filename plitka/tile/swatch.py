@@ -1,0 +1,148 @@
+"""The plan as a photograph of the tile: its heap lit, toned and seen through a lens, without any model."""
+
+import functools
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.colors.lab import to_lab
+from plitka.colors.mix import MixColor
+from plitka.tile.lens import photograph, through_lens
+from plitka.tile.light import Light, light_on
+from plitka.tile.plan import TilePlan, pixel_centres
+from plitka.tile.relief import JOINT_FACET, per_pixel
+from plitka.tile.rims import fill_joints
+from plitka.tile.shading import joint_ramp, shade_ramps
+
+# Rubber shines the more, the darker it is: of a black granule, the light that a glint adds to the logarithm
+# of its brightness; L* from which nothing shines; and the part of it that vivid colours show.
+_GLOSS = 2.0
+_MATT_FROM = 75.0
+_VIVID_GLOSS = 0.6
+_VIVID = 60.0
+# Brightness, a logarithm, at the first and the last of the 256 levels of light.
+_DARKEST, _BRIGHTEST = -2.2, 4.0
+# Levels are counted at every n-th row and column.
+_SAMPLED = 3
+# A colour with few pixels is lit as all are: so many of everyone's pixels are counted with its own.
+_BORROWED = 2000
+# The mean of a colour in the picture is read on a band of this part of it, and believed half if so many of
+# its pixels are in there.
+_BAND_PART = 6
+_STEADY = 400
+# Colours run into each other's edges, so correcting their means once is not enough.
+_ROUNDS = 2
+# What a mean may stay off, in CIELAB, for a colour that is most of the mix and for others: edges mix colours,
+# and what makes up for them makes the inside of granules too vivid.
+_MAY_BE_OFF = (0.6, 1.5)
+# Granules of one colour come from so many batches, of slightly different tints.
+_BATCHES = 4
+# Tells the random numbers of batches and joints from those of plan, surface and grain, which start from the
+# same seed.
+_PAINT_STREAM = 3
+
+
+def draw_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
+    """Photograph the plan: (size, size, 3) uint8 sRGB.
+
+    The two pictures drawn last are kept: measuring a picture compares it with the swatch. Raises ValueError
+    for a size that does not divide 1024.
+    """
+    return kept_swatch(plan, size).copy()
+
+
+@functools.lru_cache(maxsize=2)
+def kept_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
+    """`draw_swatch`, read-only and kept for the next call."""
+    facets = plan.facet_map(size)
+    light = light_on(plan.relief, facets, plan.seed)
+    rng = np.random.Generator(np.random.PCG64([plan.seed, _PAINT_STREAM]))
+    index = _paints(plan, facets, rng)
+    index |= _levels(light, plan, facets)
+    fill_joints(index, _BATCHES * len(plan.mix), rng)
+    lit = _statistics(index, len(plan.mix))
+    means = np.array([color.lab for color in plan.mix])
+    aims = means.copy()
+    allowed = np.where([color.share > 0.5 for color in plan.mix], *_MAY_BE_OFF)[:, None]
+    for _ in range(_ROUNDS):
+        missing = means - _means_in_picture(plan, index, _ramps(plan, lit, aims), size)
+        distance = np.maximum(np.linalg.norm(missing, axis=1, keepdims=True), 1e-6)
+        aims += missing * np.maximum(1 - allowed / distance, 0)
+    picture = photograph(_look_up(_ramps(plan, lit, aims), index), size, plan.seed)
+    picture.flags.writeable = False
+    return picture
+
+
+def _ramps(plan: TilePlan, lit: list[NDArray[np.float64]], means: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """(256 x (batches x C + 1), 3) uint8 sRGB: every paint, then joints, at every level of light."""
+    colors = zip(plan.mix, lit, means, strict=True)
+    return np.concatenate([*(shade_ramps(*color, _BATCHES) for color in colors), joint_ramp()])
+
+
+def _means_in_picture(
+    plan: TilePlan, index: NDArray[np.uint16], ramps: NDArray[np.uint8], size: int
+) -> NDArray[np.float64]:
+    """(C, 3) CIELAB: the mean of each colour's pixels behind the lens, which mixes colours at their edges.
+
+    Seen on a band of the picture; a colour that has few pixels there is taken to have its own mean.
+    """
+    scale = len(index) / size
+    height = size // _BAND_PART
+    first = round((size - height) // 2 // 2 * 2 * scale)
+    band = index[first : first + round(height * scale)]
+    lab = to_lab(through_lens(_look_up(ramps, band), size, scale))
+    at = pixel_centres(size)
+    shown = ((band >> 8) // _BATCHES)[at[: len(lab)]][:, at].astype(np.uint8)
+    means = np.array([color.lab for color in plan.mix])
+    for color in range(len(plan.mix)):
+        mask = (shown == color).view(np.uint8)
+        weight = np.count_nonzero(mask)
+        seen = np.array(cv2.mean(lab, mask)[:3])
+        means[color] += (seen - means[color]) * weight / (weight + _STEADY)
+    return means
+
+
+def _paints(plan: TilePlan, facets: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Of each pixel, 256 x its paint: batches x index into the mix + batch; joints have one of their own."""
+    table = np.full(JOINT_FACET + 1, _BATCHES * len(plan.mix), np.uint16)
+    paint = _BATCHES * plan.granule_color + rng.integers(0, _BATCHES, plan.granules.count, np.uint8)
+    table[: len(plan.relief.owner)] = paint[plan.relief.owner]
+    return cv2.LUT(np.ascontiguousarray(facets), table << 8)
+
+
+def _levels(light: Light, plan: TilePlan, facets: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Light at each pixel, 0 to 255: brightness and, as the colour shines, gloss."""
+    shine = np.array([_shine(color) for color in plan.mix], np.float32)
+    level = per_pixel(shine[plan.granule_color[plan.relief.owner]], facets)
+    level *= light.gloss
+    level += light.brightness
+    level -= np.float32(_DARKEST)
+    level *= np.float32(255 / (_BRIGHTEST - _DARKEST))
+    return np.clip(level, 0, 255, out=level).astype(np.uint8)
+
+
+def _statistics(index: NDArray[np.uint16], colors: int) -> list[NDArray[np.float64]]:
+    """For each colour (256,): how often each level of light falls on it."""
+    sample = index[_SAMPLED // 2 :: _SAMPLED, _SAMPLED // 2 :: _SAMPLED]
+    levels = 256 * _BATCHES * colors
+    counts = np.bincount(sample.ravel(), minlength=levels)[:levels].reshape(colors, _BATCHES, 256).sum(1)
+    everyone = counts.sum(0) / counts.sum()
+    borrowed = np.maximum(_BORROWED - counts.sum(1), 0)
+    return list(counts + borrowed[:, None] * everyone)
+
+
+def _look_up(ramps: NDArray[np.uint8], index: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Colours (n, n, 3) of 16-bit indices (n, n)."""
+    # One look-up of 32 bits is faster than three of 8.
+    packed = np.zeros((1 << 16, 4), np.uint8)
+    packed[: len(ramps), :3] = ramps
+    found: NDArray[np.int32] = cv2.LUT(index, packed.view(np.int32).ravel())
+    return cv2.cvtColor(found.view(np.uint8).reshape(*index.shape, 4), cv2.COLOR_RGBA2RGB)
+
+
+def _shine(color: MixColor) -> float:
+    """How much a granule of the colour shines."""
+    lightness, a, b = color.lab
+    matt = min(1.0, lightness / _MATT_FROM)
+    return _GLOSS * (1 - matt) * (_VIVID_GLOSS if np.hypot(a, b) > _VIVID else 1.0)

@@ -1,0 +1,4 @@
+"""Weight files: the manifest, where each comes from, whether it is whole, archives. Needs no torch.
+
+Imports `request`, `files`, `choices`, `errors`.
+"""

@@ -1,0 +1,92 @@
+"""Weights unpacked from a `.tar` or `.zip`: plain files only, none outside the target, not too many bytes."""
+
+import logging
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, Protocol
+
+from plitka.errors import ModelFileError
+from plitka.files.temporary_folders import FULL
+from plitka.weights.files import in_one_line
+
+# A production LoRA is about 100 MB, its embeddings 8 kB.
+MAX_ARCHIVE_BYTES = 4 * 1024**3
+WEIGHT_SUFFIXES = (".safetensors", ".pti", ".json")
+
+log = logging.getLogger(__name__)
+
+
+def unpack_weights(archive: Path, target: Path) -> None:
+    """Copy the weights and `.json` files of a `.tar` or `.zip` into `target`, without their folders.
+
+    Raises ModelFileError for anything that is no such archive, for entries with absolute paths, `..` or
+    links, for two files of one name, and for more than MAX_ARCHIVE_BYTES in all.
+    """
+    remedy = "Pack the LoRA and the embeddings as plain files into a .tar or .zip."
+    room = MAX_ARCHIVE_BYTES
+    try:
+        for name, source in _archive_files(archive, remedy):
+            path = PurePosixPath(name.replace("\\", "/"))
+            if path.is_absolute() or ".." in path.parts or ":" in name:
+                raise ModelFileError(archive, f"the entry '{name}' points outside the archive", remedy)
+            if path.suffix.lower() not in WEIGHT_SUFFIXES or path.name.startswith("."):
+                log.info("%s: '%.80s' is no weight file that is read here", archive.name, path.name)
+                continue
+            if (target / path.name).exists():
+                raise ModelFileError(archive, f"there are two files named '{path.name}'", remedy)
+            room -= _copy(source, target / path.name, room)
+            if room < 0:
+                raise ModelFileError(archive, f"it unpacks to more than {MAX_ARCHIVE_BYTES:,} bytes", remedy)
+    except ModelFileError:
+        raise
+    # Of a damaged, encrypted or exotic archive the libraries let through what their decompressors raise.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        raise ModelFileError(archive, f"the archive cannot be read ({in_one_line(error)})", remedy) from error
+
+
+def _archive_files(archive: Path, remedy: str) -> Iterator[tuple[str, IO[bytes]]]:
+    """Every plain file of the archive as (name, open stream). Raises ModelFileError for links and devices."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as opened:
+            for entry in opened.infolist():
+                # The upper half of the attributes is the Unix mode; 0o12 is a symbolic link.
+                if entry.external_attr >> 28 == 0o12:
+                    raise ModelFileError(archive, f"the entry '{entry.filename}' is a link", remedy)
+                if not entry.is_dir():
+                    with opened.open(entry) as source:
+                        yield entry.filename, source
+    elif tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                if not (member.isreg() or member.isdir()):
+                    raise ModelFileError(archive, f"the entry '{member.name}' is a link or a device", remedy)
+                if member.isreg() and (stream := tar.extractfile(member)) is not None:
+                    yield member.name, stream
+            _check_to_the_end(tar.fileobj)
+    else:
+        raise ModelFileError(archive, "this is neither a folder nor a .tar or .zip", remedy)
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _check_to_the_end(archive: _Readable) -> None:
+    """Read what follows the last entry: a compressed tar's checksum stands there. Raises OSError if wrong."""
+    read = 0
+    while block := archive.read(1 << 20):
+        read += len(block)
+        if read > MAX_ARCHIVE_BYTES:
+            raise OSError(f"more than {MAX_ARCHIVE_BYTES:,} bytes follow its last entry")
+
+
+def _copy(source: IO[bytes], target: Path, room: int) -> int:
+    """Copy at most `room` bytes and one more, so that too much is seen and not written. Returns the count."""
+    with target.open("wb") as out:
+        while out.tell() <= room and (block := source.read(min(1 << 20, room + 1 - out.tell()))):
+            out.write(block)
+        return out.tell()

@@ -1,0 +1,212 @@
+"""Which copy of each weight file is used, and whether it is whole.
+
+Each part of the manifest (`model_files/manifest.json`) is looked for in the model folder first and on the
+hub, at a pinned revision, second. Nothing here needs torch.
+
+Environment variables:
+
+- `PLITKA_MODEL_DIR`: the model folder; default `model_files` beside the package.
+- `PLITKA_BASE_MODEL`: another base: a hub id (`owner/name` or `owner/name@revision`), a diffusers folder or
+  one `.safetensors` file.
+- `PLITKA_ALLOW_BASE=1`: run without a LoRA or embeddings that are missing, instead of refusing to start.
+
+`PLITKA_ENGINE` is read by `plitka.engines`, `PLITKA_VRAM_FRACTION` by `plitka.device.select`,
+`PLITKA_COMPILE` and `PLITKA_GRAPHS` by `plitka.diffusion.acceleration`.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from plitka.errors import ModelFileError
+from plitka.weights.adapter_files import adapters_in
+from plitka.weights.files import check_weight_file
+from plitka.weights.hash_record import VerifiedFiles
+from plitka.weights.manifest import (
+    EmbeddingsSpec,
+    EngineModels,
+    LoraSpec,
+    ModelSource,
+    engine_models,
+    model_dir,
+)
+from plitka.weights.remedies import ALLOW_BASE_VARIABLE, adapter_remedy, how_to_get
+from plitka.weights.verify import local_problems
+
+BASE_MODEL_VARIABLE = "PLITKA_BASE_MODEL"
+
+# Where diffusers and transformers look for weights, whole or in shards. Nothing else in a folder is read.
+WEIGHTS_NAME = re.compile(
+    r"(diffusion_pytorch_)?model(\.(?P<variant>\w+))?(-\d+-of-\d+)?(\.(?P<last>\w+))?\.safetensors"
+)
+
+log = logging.getLogger(__name__)
+
+
+def files_read(folder: Path, variant: str | None) -> list[Path]:
+    """The weight files in a model's folder that are read: those of the variant, or else those of none."""
+    variants = {
+        path: found["variant"] or found["last"]
+        for path in sorted(folder.glob("*.safetensors"))
+        if (found := WEIGHTS_NAME.fullmatch(path.name))
+    }
+    of_variant = [path for path, given in variants.items() if given and given == variant]
+    return of_variant or [path for path, given in variants.items() if given is None]
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a model is loaded from: `path` is a folder, a `.safetensors` file or a hub id at `revision`."""
+
+    path: str
+    name: str
+    revision: str | None = None
+    variant: str | None = None
+    is_local: bool = True
+
+    @property
+    def is_single_file(self) -> bool:
+        """True for a checkpoint in one `.safetensors` file."""
+        return self.is_local and self.path.endswith(".safetensors")
+
+    @property
+    def weight_files(self) -> list[Path]:
+        """The local files that are read when it is loaded."""
+        if not self.is_local or self.is_single_file:
+            return [Path(self.path)] if self.is_local else []
+        folders = {path.parent for path in Path(self.path).rglob("*.safetensors")}
+        return sorted(file for folder in folders for file in files_read(folder, self.variant))
+
+
+@dataclass(frozen=True)
+class EngineFiles:
+    """Where the models of one engine are loaded from.
+
+    `base_config` is where the configuration of a base model in one file comes from, None for any other;
+    `vae` is None where the base model's own is used; `controlnets` are by their key in the manifest.
+    """
+
+    models: EngineModels
+    folder: Path
+    base: Location
+    base_config: Location | None
+    vae: Location | None
+    controlnets: Mapping[str, Location]
+
+    @property
+    def loaded_at_setup(self) -> list[Path]:
+        """The local files of everything but ControlNets."""
+        parts = [self.base, *([self.vae] if self.vae else [])]
+        return [file for part in parts for file in part.weight_files]
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """The files of a LoRA and of embeddings; None where the engine has none or runs without."""
+
+    lora: Path | None
+    embeddings: Path | None
+
+
+def find_files(name: str) -> EngineFiles:
+    """Locate everything an engine loads but its adapters; switch the hub client off if all of it is local.
+
+    Has to come before anything imports huggingface_hub, which reads that switch once. Raises ModelFileError.
+    """
+    folder = model_dir()
+    models = engine_models(name, folder)
+    base = _locate_base(models.base, folder)
+    config = _locate_config(models.base, folder) if base.is_single_file else None
+    vae = locate(models.vae, folder) if models.vae else None
+    controlnets = {key: locate(source, folder) for key, source in models.controlnets.items()}
+    if all(location is None or location.is_local for location in (base, config, vae, *controlnets.values())):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    return EngineFiles(models, folder, base, config, vae, controlnets)
+
+
+def locate(source: ModelSource, folder: Path) -> Location:
+    """Where to load a model from: its local folder, checked, if there is one, else the hub.
+
+    Raises ModelFileError if a local file is missing or broken, or if there is neither folder nor repository.
+    """
+    local = folder / source.folder
+    if not local.is_dir():
+        if source.repo is None:
+            raise ModelFileError(local, "the folder is missing", how_to_get(source))
+        name = f"{source.repo}@{source.revision}"
+        return Location(source.repo, name, source.revision, source.variant, is_local=False)
+    for problem in local_problems(source, local, hashes=True, verified=VerifiedFiles(folder)):
+        raise problem
+    name = f"{source.repo}@{source.revision}" if source.repo else source.folder
+    return Location(str(local), name, variant=_variant_in(local, source.variant))
+
+
+def _locate_config(source: ModelSource, folder: Path) -> Location:
+    """Where the base model's configuration is: in its local folder, weights or not, or on the hub."""
+    local = folder / source.folder
+    if (local / "model_index.json").is_file():
+        return Location(str(local), source.folder)
+    if source.repo is None:
+        raise ModelFileError(local, "the configuration of the base model is missing", how_to_get(source))
+    return Location(source.repo, source.repo, source.revision, is_local=False)
+
+
+def _locate_base(source: ModelSource, folder: Path) -> Location:
+    """Where to load the base model from: what `PLITKA_BASE_MODEL` says, else what the manifest says."""
+    chosen = os.environ.get(BASE_MODEL_VARIABLE)
+    if not chosen:
+        return locate(source, folder)
+    path = Path(chosen)
+    remedy = f"{BASE_MODEL_VARIABLE} may be a hub id, a diffusers folder or a .safetensors file."
+    if path.is_dir():
+        if not (path / "model_index.json").is_file():
+            raise ModelFileError(path, "the folder has no model_index.json", remedy)
+        for file in sorted(path.rglob("*.safetensors")):
+            check_weight_file(file, remedy)
+        return Location(str(path), path.name, variant=_variant_in(path, source.variant))
+    if path.suffix == ".safetensors":
+        check_weight_file(path, remedy)
+        return Location(str(path), f"{path.name} ({path.stat().st_size} bytes)")
+    repo, _, revision = chosen.partition("@")
+    if path.is_absolute() or repo.count("/") != 1:
+        raise ModelFileError(chosen, "there is no such folder or file, and it is no hub id", remedy)
+    return Location(repo, chosen, revision or None, is_local=False)
+
+
+def find_adapters(models: EngineModels, folder: Path, weights: Path | None = None) -> Adapters:
+    """The LoRA and the embeddings: those in the folder `weights` if given, else the manifest's own, checked.
+
+    Raises ModelFileError for a file that is missing (unless `PLITKA_ALLOW_BASE=1`) or broken.
+    """
+    given = None if weights is None else adapters_in(weights)
+    return Adapters(
+        _find_adapter("LoRA", models.lora, folder, given),
+        _find_adapter("embeddings", models.embeddings, folder, given),
+    )
+
+
+def _find_adapter(
+    kind: str, spec: LoraSpec | EmbeddingsSpec | None, folder: Path, given: Mapping[str, Path] | None
+) -> Path | None:
+    """One adapter's file; sizes and hashes are known only of the manifest's own."""
+    if spec is None:
+        return None
+    path = folder / spec.file if given is None else given.get(kind)
+    if os.environ.get(ALLOW_BASE_VARIABLE) == "1" and (path is None or not path.exists()):
+        log.warning("%s=1: running without %s", ALLOW_BASE_VARIABLE, kind)
+        return None
+    if path is None:
+        raise ModelFileError("weights", f"they hold no {kind}", adapter_remedy(folder))
+    if given is None:
+        check_weight_file(path, adapter_remedy(folder), spec.size, spec.sha256)
+    else:
+        check_weight_file(path, adapter_remedy(folder))
+    return path
+
+
+def _variant_in(folder: Path, variant: str | None) -> str | None:
+    """The variant if the folder's weights carry it in their names; copies are often saved without."""
+    return variant if variant and any(folder.rglob(f"*.{variant}.safetensors")) else None

@@ -1,0 +1,156 @@
+"""The manifest of weights: which models make up an engine, where each comes from, what its files must be."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from plitka.choices import ControlKind
+from plitka.errors import ModelFileError
+from plitka.request.profiles import PROFILES, Profile
+from plitka.weights.files import in_one_line
+
+MODEL_DIR_VARIABLE = "PLITKA_MODEL_DIR"
+SHIPPED_MODEL_DIR = Path(__file__).resolve().parents[2] / "model_files"
+MANIFEST_NAME = "manifest.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileSpec(_Part):
+    """One file of a model: path inside its folder; size in bytes and sha256 where they are known."""
+
+    path: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+class ModelSource(_Part):
+    """A model in diffusers' layout: a folder of the model folder, else a hub repository at a revision.
+
+    `variant` is the part of the file names that marks half precision (`fp16`); `files` lists what to fetch
+    and to verify.
+    """
+
+    folder: str
+    repo: str | None = None
+    revision: str | None = None
+    variant: str | None = None
+    license: str | None = None
+    files: tuple[FileSpec, ...] = ()
+
+
+class ControlNetSource(ModelSource):
+    """A ControlNet, plain or union; `type` is the diffusers class."""
+
+    type: Literal["ControlNetModel", "ControlNetUnionModel"]
+
+
+class ControlSpec(_Part):
+    """Which ControlNet holds one kind of edge, and its `control_mode` there if it is a union model."""
+
+    controlnet: str
+    mode: int | None = None
+
+
+class LoraSpec(_Part):
+    """The LoRA's file in the model folder and the scale it is fused at."""
+
+    file: str
+    size: int | None = None
+    sha256: str | None = None
+    scale: float = Field(default=0.75, ge=0, le=2)
+
+
+class EmbeddingsSpec(_Part):
+    """The textual inversion's file in the model folder and the tokens its vectors stand for."""
+
+    file: str
+    size: int | None = None
+    sha256: str | None = None
+    tokens: tuple[str, ...] = ()
+
+
+class ProfileSpec(_Part):
+    """What a quality means for these models: denoising steps of both pictures, and the guidance scale."""
+
+    steps_preview: int = Field(ge=1)
+    steps_final: int = Field(ge=1)
+    guidance_scale: float = Field(ge=1)
+
+
+class EngineModels(_Part):
+    """All models of one engine; `profiles`, one for every quality, in place of SDXL's."""
+
+    base: ModelSource
+    vae: ModelSource | None = None
+    lora: LoraSpec | None = None
+    embeddings: EmbeddingsSpec | None = None
+    controlnets: dict[str, ControlNetSource] = Field(default_factory=dict)
+    control: dict[ControlKind, ControlSpec] = Field(default_factory=dict)
+    profiles: dict[str, ProfileSpec] | None = None
+
+    @model_validator(mode="after")
+    def _check_control(self) -> Self:
+        for kind, spec in self.control.items():
+            source = self.controlnets.get(spec.controlnet)
+            if source is None:
+                raise ValueError(f"control.{kind}: there is no ControlNet '{spec.controlnet}'")
+            if (source.type == "ControlNetUnionModel") != (spec.mode is not None):
+                raise ValueError(f"control.{kind}: 'mode' belongs to a ControlNetUnionModel, and to it alone")
+        return self
+
+    @model_validator(mode="after")
+    def _check_profiles(self) -> Self:
+        if self.profiles is not None and set(self.profiles) != set(PROFILES):
+            raise ValueError(f"profiles: exactly these qualities are needed: {', '.join(PROFILES)}")
+        return self
+
+    def quality_profiles(self) -> Mapping[str, Profile]:
+        """The profile of every quality."""
+        if self.profiles is None:
+            return PROFILES
+        return {quality: Profile(**spec.model_dump()) for quality, spec in self.profiles.items()}
+
+
+class Manifest(_Part):
+    """The manifest file."""
+
+    models: dict[str, EngineModels]
+
+
+def model_dir() -> Path:
+    """The model folder in use."""
+    return Path(os.environ.get(MODEL_DIR_VARIABLE) or SHIPPED_MODEL_DIR)
+
+
+def load_manifest(folder: Path | None = None) -> Manifest:
+    """The manifest in the model folder, or the one of the repository where that folder has none.
+
+    Raises ModelFileError if it cannot be read.
+    """
+    path = (folder or model_dir()) / MANIFEST_NAME
+    path = path if path.is_file() else SHIPPED_MODEL_DIR / MANIFEST_NAME
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ModelFileError(
+            path, f"the manifest is unreadable: {in_one_line(error)}", "Restore it from git."
+        ) from error
+
+
+def engine_models(name: str, folder: Path | None = None) -> EngineModels:
+    """The models of an engine. Raises ModelFileError if the manifest does not list it."""
+    manifest = load_manifest(folder)
+    if name not in manifest.models:
+        listed = ", ".join(manifest.models) or "none"
+        raise ModelFileError(
+            (folder or model_dir()) / MANIFEST_NAME,
+            f"there are no models for the engine '{name}'; listed: {listed}",
+            "Add an entry or choose another engine.",
+        )
+    return manifest.models[name]

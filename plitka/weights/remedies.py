@@ -1,0 +1,23 @@
+"""What to do about weights that are missing or broken, for the end of an error."""
+
+from pathlib import Path
+
+from plitka.weights.manifest import ModelSource
+
+ALLOW_BASE_VARIABLE = "PLITKA_ALLOW_BASE"
+
+
+def adapter_remedy(folder: Path) -> str:
+    """What to do about a LoRA or embeddings that are missing or broken."""
+    return (
+        f"Put the trained file into {folder} (see model_files/README.md), pass it with setup(weights=…), "
+        f"or set {ALLOW_BASE_VARIABLE}=1 to run without it."
+    )
+
+
+def how_to_get(source: ModelSource) -> str:
+    """Where the files of a model come from."""
+    if source.repo is None:
+        return "See model_files/README.md."
+    origin = f"{source.repo} at revision {source.revision or 'main'}"
+    return f"Fetch {origin} into {source.folder}, as model_files/README.md says."

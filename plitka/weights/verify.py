@@ -1,0 +1,83 @@
+"""Whether the weight files of an engine are there, whole, and those that the manifest lists."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from plitka.errors import ModelFileError
+from plitka.weights.files import check_weight_file
+from plitka.weights.hash_record import VerifiedFiles
+from plitka.weights.manifest import EmbeddingsSpec, FileSpec, LoraSpec, ModelSource, engine_models, model_dir
+from plitka.weights.remedies import adapter_remedy, how_to_get
+
+
+@dataclass(frozen=True)
+class FileStatus:
+    """One weight file as `plitka models` shows it. `state` is "ok", "hub", "missing" or "broken"."""
+
+    part: str
+    path: str
+    state: Literal["ok", "hub", "missing", "broken"]
+    detail: str
+
+
+def verify(name: str, folder: Path | None = None, *, hashes: bool = True) -> Iterator[FileStatus]:
+    """Check every file that the manifest lists for an engine, in the model folder."""
+    folder = folder or model_dir()
+    models = engine_models(name, folder)
+    sources = {"base": models.base, "vae": models.vae}
+    sources |= {f"controlnet {key}": source for key, source in models.controlnets.items()}
+    for part, source in sources.items():
+        if source is not None:
+            yield from _verify_source(part, source, folder / source.folder, hashes)
+    for part, spec in (("lora", models.lora), ("embeddings", models.embeddings)):
+        if spec is None:
+            continue
+        path = folder / spec.file
+        try:
+            check_weight_file(path, adapter_remedy(folder), spec.size, spec.sha256 if hashes else None)
+            yield FileStatus(part, str(path), "ok", _known(spec))
+        except ModelFileError as error:
+            yield FileStatus(part, str(path), "broken" if path.exists() else "missing", error.problem)
+
+
+def _verify_source(part: str, source: ModelSource, local: Path, hashes: bool) -> Iterator[FileStatus]:
+    if not local.is_dir():
+        state: Literal["hub", "missing"] = "hub" if source.repo else "missing"
+        detail = f"{source.repo}@{source.revision}" if source.repo else "the folder is missing"
+        yield FileStatus(part, str(local), state, detail)
+        return
+    problems = {problem.path: problem for problem in local_problems(source, local, hashes)}
+    listed = {str(local / spec.path): _known(spec) for spec in source.files}
+    for path in sorted({*listed, *(str(file) for file in local.rglob("*.safetensors"))}):
+        if problem := problems.get(path):
+            state_on_disk: Literal["broken", "missing"] = "broken" if Path(path).exists() else "missing"
+            yield FileStatus(part, path, state_on_disk, problem.problem)
+        else:
+            yield FileStatus(part, path, "ok", listed.get(path, "whole"))
+
+
+def _known(spec: FileSpec | LoraSpec | EmbeddingsSpec) -> str:
+    return "size and sha256 as listed" if spec.sha256 else "size as listed" if spec.size else "whole"
+
+
+def local_problems(
+    source: ModelSource, local: Path, hashes: bool, verified: VerifiedFiles | None = None
+) -> Iterator[ModelFileError]:
+    """What is wrong with a local folder: listed files against the list, other weights for being whole.
+
+    Files in the record `verified` are not hashed again, and those found right are added to it.
+    """
+    listed = {local / spec.path: spec for spec in source.files}
+    for path in sorted({*listed, *local.rglob("*.safetensors")}):
+        spec = listed.get(path, FileSpec(path=""))
+        sha256 = spec.sha256 if hashes else None
+        if sha256 and verified and verified.holds(path, sha256):
+            sha256 = None
+        try:
+            check_weight_file(path, how_to_get(source), spec.size, sha256)
+            if sha256 and verified:
+                verified.add(path, sha256)
+        except ModelFileError as problem:
+            yield problem
