@@ -26,7 +26,7 @@ from plitka.request.overrides import Overrides
 
 TWINS = [README, *(page for page in ENGLISH if page.name not in ENGLISH_ONLY)]
 API, DEPLOYMENT = ROOT / "docs/API.md", ROOT / "docs/Deployment.md"
-SOURCES = [*(ROOT / "plitka").glob("*.py"), ROOT / "predict.py"]
+SOURCES = [*(ROOT / "plitka").rglob("*.py"), ROOT / "predict.py"]
 GENERATED = re.compile(r"<!-- generated: .*?<!-- end -->", re.DOTALL)
 SOURCE_PATH = re.compile(
     r"(?<![\w/.-])(?:benchmarks|docs|plitka|references|tests|training|verification)/[\w/.-]+\.(?:py|json|html)\b"
@@ -157,7 +157,7 @@ def test_reference_shows_every_complaint_about_a_request():
 
 def test_pages_name_only_files_that_exist():
     named = {(page_id(page), path) for page in PAGES for path in SOURCE_PATH.findall(read(page))}
-    assert ("docs/Project.md", "plitka/weights/manifest.py") in named
+    assert ("docs/Project.md", "plitka/diffusion/routing.py") in named
     assert [(page, path) for page, path in sorted(named) if not (ROOT / path).is_file()] == []
 
 

@@ -173,7 +173,7 @@ EXCEPTIONS = {"predict.py": 1, "plitka/weights/files.py": 1, "plitka/files/whole
 
 
 def test_no_file_is_written_any_other_way():
-    paths = [ROOT / "predict.py", *sorted((ROOT / "plitka").glob("*.py"))]
+    paths = [ROOT / "predict.py", *sorted((ROOT / "plitka").rglob("*.py"))]
     found = {
         str(path.relative_to(ROOT)): len(list(writes(ast.parse(path.read_text("utf-8"))))) for path in paths
     }
