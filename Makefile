@@ -7,7 +7,7 @@ RELEASE := .venv-release/bin
 INSTALL := -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 PIP    := $(BIN)/python $(INSTALL) --build-constraint constraints.txt
 
-.PHONY: demo test lint bench schema references docs mini verify-sdxl lock audit clean
+.PHONY: demo test lint bench schema references docs messages mini verify-sdxl lock audit clean
 
 # First at once, by the engine that needs no model; then by the embedded model, the way the container draws.
 demo: $(VENV)/.render
@@ -33,12 +33,16 @@ schema: $(VENV)/.render
 	@$(BIN)/plitka schema
 
 # Swatches of the palette, the sheets, the mixing table, the pictures of the standard requests.
-references: $(VENV)/.render
+references: $(VENV)/.dev
 	@$(BIN)/python references/make.py
 
 # The tables and examples in the documentation that the code itself gives.
-docs: $(VENV)/.render
+docs: $(VENV)/.dev
 	@$(BIN)/python docs/generate.py
+
+# The Russian catalogue: what the documentation needs and it lacks, to be translated there.
+messages: $(VENV)/.dev
+	@$(BIN)/python docs/messages.py
 
 # The light install: everything but torch and diffusers.
 $(VENV)/.render: pyproject.toml constraints.txt

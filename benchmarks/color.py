@@ -1,4 +1,4 @@
-"""How the colours hold: random mixes through an engine, as drawn and as corrected.
+"""Colour accuracy: random mixes through an engine, as drawn and as corrected.
 
     python benchmarks/color.py --engine render|mini|sdxl [--mixes N] [--limit-minutes M] [--results FILE]
     python benchmarks/color.py --report [--results FILE]
@@ -104,7 +104,7 @@ def save(results: Path, case: Case, drawn: np.ndarray[Any, Any], held: np.ndarra
 def table(rows: Sequence[Row]) -> str:
     """Markdown: median and worst of every figure, by engine, size, guidance and angle."""
     head = ("engine", "size", "guidance", "angle", "pictures", "", "share error against the plan, pp",
-            "share error by an outsider, pp", "largest ΔE00", "joints off")  # fmt: skip
+            "share error without the plan, pp", "largest ΔE00", "joints off")  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     groups = sorted({(r["engine"], r["size"], r["guidance"], r["angle"]) for r in rows})
     for group in groups:
@@ -148,11 +148,11 @@ def texture_table(rows: Sequence[Row]) -> str:
 def summary(rows: Sequence[Row]) -> str:
     """Markdown: default settings, all sizes and angles, beside the predecessor."""
     lines = ["| | worst colour's error, median | worst picture | largest ΔE00, worst |", "|---|---|---|---|",
-             f"| predecessor, by an outsider | {PREDECESSOR_PP} pp | | |"]  # fmt: skip
+             f"| predecessor, without the plan | {PREDECESSOR_PP} pp | | |"]  # fmt: skip
     for engine in sorted({row["engine"] for row in rows}):
         own = [r for r in rows if r["engine"] == engine and r["guidance"] == DEFAULT_COLOR_GUIDANCE]
         if own:
-            for name, figure in (("against the plan", "error_pp"), ("by an outsider", "outsider_error_pp")):
+            for name, figure in (("against the plan", "error_pp"), ("without the plan", "outsider_error_pp")):
                 errors = [row["held"][figure] for row in own]
                 difference = "delta_e" if figure == "error_pp" else "outsider_delta_e"
                 worst = max(row["held"][difference] or 0.0 for row in own)
@@ -185,7 +185,7 @@ def draw_chart(rows: Sequence[Row], path: Path) -> bool:
         panels[0].plot(
             guidances, medians(lambda row, part=part: row[part]["outsider_error_pp"]), "o-", label=label
         )
-    panels[0].set_title("worst colour's error by an outsider, pp")
+    panels[0].set_title("worst colour's error without the plan, pp")
     panels[0].legend()
     panels[1].plot(guidances, medians(lambda row: row["drawn"]["texture"]), "o-")
     panels[1].set_title("texture distance to the swatch")

@@ -2,7 +2,7 @@
 
     python benchmarks/measure.py [--mixes 500] [--photos FOLDER] [--results FILE]
 
-Swatches of random mixes of 2 to 8 colours are measured both ways, as an outsider does and against the plan.
+Swatches of random mixes of 2 to 8 colours are measured both ways, without the plan and against it.
 In every second one an eighth of the granules is drawn in another colour than planned, so that a measure that
 only repeats the plan is found out. Mixes with pairs closer than ΔE00 10 stand beside, so do tiles with
 joints, and photographs of tiles beside the labels in their file names. Finished mixes are kept in FILE.
@@ -96,7 +96,10 @@ def rows(count: int, results: Path) -> Iterator[dict[str, Any]]:
 
 def errors_table(measured: list[dict[str, Any]]) -> str:
     """Markdown: median and worst error of both measures for every set."""
-    lines = ["| mixes | swatches | against the plan, pp | by an outsider, pp | ms |", "|---|---|---|---|---|"]
+    lines = [
+        "| mixes | swatches | against the plan, pp | without the plan, pp | ms |",
+        "|---|---|---|---|---|",
+    ]
     for name in SETS:
         own = [row for row in measured if row["set"] == name]
         if own:
@@ -111,7 +114,7 @@ def _median_and_worst(values: list[float]) -> str:
 
 
 def photographs_table(folder: Path) -> str:
-    """Markdown: what the outsider's measure says on photographs, beside the label in the file name."""
+    """Markdown: what is measured in photographs, without a plan, beside the label in the file name."""
     lines = ["| photograph | label | measured | largest difference, pp | ΔE00 |", "|---|---|---|---|---|"]
     for path in sorted(folder.glob("*.jpg")):
         mix = mix_of_name(path.stem)

@@ -2,7 +2,7 @@
 
     python docs/components.py
 
-Names and versions come from requirements.lock, licences from what each installed package says of itself.
+Names and versions come from requirements.lock, licences from the metadata of each installed package.
 """
 
 import importlib.metadata
@@ -20,9 +20,9 @@ NOT_INSTALLED = "not stated here: belongs to the CUDA build of PyTorch, which wa
 NOT_STATED = "not stated"
 HEADER = """# Components
 
-What the container holds besides Plitka itself, made by `make lock` from \
+What the container has in it besides Plitka itself, made by `make lock` from \
 [requirements.lock](../requirements.lock), which also has the hash of every file. \
-The licences are what each package says of itself.
+The licences are those that each package states in its metadata.
 
 The packages of NVIDIA come with PyTorch's CUDA build and are under NVIDIA's own terms: read them before \
 you pass the container on.
@@ -33,7 +33,7 @@ you pass the container on.
 
 
 def licence_of(package: str) -> str:
-    """What an installed package says of its licence, in a few words."""
+    """The licence that an installed package states, in a few words."""
     try:
         metadata = importlib.metadata.metadata(package)
     except importlib.metadata.PackageNotFoundError:

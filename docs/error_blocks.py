@@ -1,4 +1,4 @@
-"""Blocks about errors: bad requests with the whole error they get, and every complaint that there is."""
+"""Blocks about errors: bad requests with the whole error they get, and every problem that can be reported."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ README_REFUSED = (
 REFUSED_COLOR_TEXTS = ("60% blak, 40% white", "60% black 40%", "ten reds")
 
 RED = {"name": "red"}
-# One request for every complaint, in the order of the keys; what is not a text is written as JSON.
+# One request for every problem, in the order of the keys; what is not a text is written as JSON.
 COMPLAINTS: tuple[Any, ...] = (
     {},
     {"colors": "red"},
@@ -105,7 +105,7 @@ def refused_inputs(say: Say) -> str:
 
 
 def complaints(say: Say) -> str:
-    """Every complaint there is, each with one value that gets it, without what is allowed."""
+    """Every problem that can be reported, each with one value that has it, without what is allowed."""
     texts = (text if isinstance(text, str) else json.dumps(text) for text in COMPLAINTS)
     errors = [_error_of(partial(parse_request, text)) for text in texts]
     errors += [_error_of(partial(parse_simple, **inputs)) for inputs in SIMPLE_COMPLAINTS]

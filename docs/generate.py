@@ -5,7 +5,8 @@
 Pages in `docs/ru` and README.ru.md get the same blocks in Russian.
 
 A page is Markdown with blocks between `<!-- generated: NAME -->` and `<!-- end -->`; everything around them
-is written by hand. The web page is put together whole from its parts.
+is written by hand. A Russian page also gets the measured and shared blocks of its English twin, translated
+(`shared_blocks.py`). The web page is put together whole from its parts.
 """
 
 import dataclasses
@@ -22,8 +23,9 @@ import number_blocks
 import request_blocks
 import scenario_blocks
 import typer.main
-from language import Say, in_english, in_russian
+from language import Say, in_english, in_russian, references
 from markdown_text import code, table
+from shared_blocks import translated
 from web_page import web_page
 
 from plitka.cli.commands import app
@@ -34,21 +36,21 @@ from plitka.output.provenance import Provenance
 from plitka.server.openapi import SCHEMA_FILE
 
 ROOT = Path(__file__).resolve().parent.parent
+GENERATED_PAGES = ("API", "Deployment", "WebInterfaceExamples", "palette", "cli")
+# Their English pages contain what benchmarks wrote or people measured.
+SHARED_PAGES = ("color", "performance", "reliability")
 PAGES = (
     "README.md",
     "README.ru.md",
-    *(
-        f"{folder}/{page}.md"
-        for folder in ("docs", "docs/ru")
-        for page in ("API", "Deployment", "WebInterfaceExamples", "palette", "cli")
-    ),
+    *(f"docs/{page}.md" for page in GENERATED_PAGES),
+    *(f"docs/ru/{page}.md" for page in (*GENERATED_PAGES, *SHARED_PAGES)),
 )
 # The file that the server sends, and the same one beside the documentation.
 WEB_PAGES = ("plitka/server/page/index.html", "docs/web_examples.html")
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 API_NAMES = ("black", "white", "red", "green", "blue", "gray", "brown", "yellow", "orange", "purple", "pink")
-# Colours closer than this are told apart side by side, not in a mix.
+# Colours closer than this look different side by side, and alike in a mix.
 ALIKE_DELTA_E = 10
 SWATCH_WIDTH = 96
 
@@ -60,15 +62,15 @@ def palette(say: Say) -> str:
 
 
 def _palette_row(color: PaletteColor, say: Say) -> tuple[str, ...]:
-    picture = f"{say('../references')}/swatches/{color.code.lower()}.jpg"
+    picture = f"{references(say)}/swatches/{color.code.lower()}.jpg"
     aliases = f"<br>{', '.join(color.aliases)}" if color.aliases else ""
     return (
         f'<img src="{picture}" width="{SWATCH_WIDTH}" alt="{color.prompt_word}">',
         f"**{color.prompt_word}**<br>{code(color.code)}<br>**{color.russian}**{aliases}",
         code(color.hex),
         code(color.lit_hex),
-        ", ".join(f"{value:g}" for value in color.lab),
-        f"{color.lightness_range[0]:g}–{color.lightness_range[1]:g}",
+        say(", ".join(f"{value:g}" for value in color.lab)),
+        say(f"{color.lightness_range[0]:g}–{color.lightness_range[1]:g}"),
     )
 
 
@@ -79,14 +81,14 @@ def api_names(say: Say) -> str:
 
 
 def alike(say: Say) -> str:
-    """Pairs of palette colours that are hard to tell apart in a mix."""
+    """Pairs of palette colours that look alike in a mix."""
     pairs = ((delta_e00(a.lab, b.lab), a, b) for a, b in combinations(PALETTE.values(), 2))
     close = sorted(
         (round(difference, 1), a.prompt_word, b.prompt_word)
         for difference, a, b in pairs
         if difference < ALIKE_DELTA_E
     )
-    return table(("ΔE00", say("colour"), say("colour")), ((f"{d:.1f}", a, b) for d, a, b in close))
+    return table(("ΔE00", say("colour"), say("colour")), ((say(f"{d:.1f}"), a, b) for d, a, b in close))
 
 
 def inputs(say: Say) -> str:
@@ -187,9 +189,18 @@ BLOCKS: Mapping[str, Callable[[Say], str]] = {
 }
 
 
-def refresh(page: str, say: Say) -> str:
-    """The text of a page with every generated block made again. Raises KeyError for an unknown block."""
+def refresh(name: str) -> str:
+    """The text of a page, by its path, with every block made again. Raises KeyError for an unknown block."""
+    say = language_of(name)
+    page = (ROOT / name).read_text(encoding="utf-8")
+    if say is in_russian:
+        page = translated((ROOT / twin_of(name)).read_text(encoding="utf-8"), page, say)
     return BLOCK.sub(lambda match: f"{match[1]}\n{BLOCKS[match['name']](say)}\n\n{match[3]}", page)
+
+
+def twin_of(name: str) -> str:
+    """The English page of a Russian one, by their paths."""
+    return name.replace("README.ru.md", "README.md").replace("docs/ru/", "docs/")
 
 
 def language_of(name: str) -> Say:
@@ -200,7 +211,7 @@ def language_of(name: str) -> Say:
 def main() -> None:
     """Write every page that is stale."""
     for name in PAGES:
-        _write(name, refresh((ROOT / name).read_text(encoding="utf-8"), language_of(name)))
+        _write(name, refresh(name))
     for path in WEB_PAGES:
         _write(path, web_page())
 

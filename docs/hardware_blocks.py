@@ -49,7 +49,7 @@ def hardware(say: Say) -> str:
         request_tflop("high", CONTROLNET),
     ]
     rows = (
-        (gpu.name, str(gpu.memory), str(gpu.tflops), *(f"{load / gpu.tflops:.1f}" for load in loads))
+        (gpu.name, str(gpu.memory), str(gpu.tflops), *(say(f"{load / gpu.tflops:.1f}") for load in loads))
         for gpu in GPUS
     )
     return table(map(say, head), rows)

@@ -49,7 +49,7 @@ REQUEST_MEANINGS: Mapping[str, tuple[str, str]] = {
         "modulo 360, and joints turned by 180 are the same joints.",
     ),
     "quality": (code(DEFAULT_QUALITY), "How many denoising steps the pictures get; see Profiles."),
-    "seed": (code(str(DEFAULT_SEED)), "The same seed gives the same tile. A drawn seed is reported."),
+    "seed": (code(str(DEFAULT_SEED)), "The same seed gives the same tile. A random seed is reported."),
     "overrides": ("none", "Settings that win over profile and defaults; see Overrides."),
 }
 COLOR_MEANINGS: Mapping[str, str] = {
@@ -61,7 +61,7 @@ COLOR_MEANINGS: Mapping[str, str] = {
     "also be `share`, or `percent` or `percentage`: under these two every amount is a percentage.",
 }
 OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
-    "use_controlnet": ("by `angle` and `layout`", "Whether a ControlNet holds the edges; see Routing."),
+    "use_controlnet": ("by `angle` and `layout`", "Whether a ControlNet guides the edges; see Routing."),
     "guidance_scale": (BY_QUALITY, "How closely the picture follows the prompt."),
     "num_inference_steps": (BY_QUALITY, "Denoising steps of both pictures."),
     "num_inference_steps_preview": ("`num_inference_steps`", "Denoising steps of the preview alone."),
@@ -70,7 +70,7 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
     "lora_scale": ("see Profiles", "How strongly the LoRA acts."),
     "controlnet_scale": (
         code(f"{DEFAULT_CONTROLNET_SCALE:g}"),
-        "How strongly the ControlNet holds the edges.",
+        "How strongly the ControlNet guides the edges.",
     ),
     "color_guidance": (
         code(f"{DEFAULT_COLOR_GUIDANCE:g}"),
@@ -79,7 +79,7 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
     "color_lock": (
         code(DEFAULT_COLOR_LOCK),
         "Whether a finished picture is corrected towards the plan's colours: where it misses them, never, or "
-        "always; see [How the colours hold](color.md).",
+        "always; see [Colour accuracy](color.md).",
     ),
     "layout": ("`surface` at 0°, else `brick`", "One tile without joints, a square grid, or a running bond."),
     "output_format": (
@@ -186,7 +186,7 @@ def _profile_rows(engine: str) -> list[tuple[str, ...]]:
 
 
 def routes(say: Say) -> str:
-    """Which ControlNet holds which request."""
+    """Which kind of edges guides which request."""
     rows = []
     for angle in (0, 45, 90, 135, 30):
         name = f"{angle}°" if angle % 45 == 0 else say("any other")

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from language import Say
+from language import Say, references
 from markdown_text import block, table
 
 from plitka.engine.render import RenderEngine
@@ -26,9 +26,10 @@ SCENARIOS: Mapping[str, tuple[str, str]] = {
     "5-fractions": ("Shares as fractions", "Shares that sum to 1 are fractions, any others are per cent."),
     "6-angle-45": (
         "Laid at 45°, soft edges",
-        "At any angle but 0 the tiles lie as bricks. At 45° and 135° soft edges hold a diffusion model.",
+        "At any angle but 0 the tiles lie as bricks. At 45° and 135° a ControlNet for soft edges guides a "
+        "diffusion model.",
     ),
-    "7-angle-90": ("Laid at 90°, canny", "At 90° the edges that hold the model are canny's."),
+    "7-angle-90": ("Laid at 90°, canny", "At 90° a ControlNet for canny edges guides the model."),
     "8-without-controlnet": (
         "Overrides, without ControlNet",
         "`use_controlnet` wins over the angle. Guidance and steps are for a diffusion model, and `render` "
@@ -46,10 +47,14 @@ def scenarios(say: Say) -> str:
 
 def _scenario(name: str, title: str, remark: str, say: Say) -> str:
     text = (FOLDER / f"{name}.json").read_text(encoding="utf-8").strip()
-    up = say("../references")
-    picture = f'<img src="{up}/scenarios/{name}.jpg" width="{PICTURE_WIDTH}" alt="{title}">'
+    picture = f'<img src="{references(say)}/scenarios/{name}.jpg" width="{PICTURE_WIDTH}" alt="{title}">'
     rows = (
-        (color.id, f"{100 * color.requested:g} %", f"{100 * color.measured:.2f} %", f"{color.delta_e:.1f}")
+        (
+            color.id,
+            say(f"{100 * color.requested:g} %"),
+            say(f"{100 * color.measured:.2f} %"),
+            say(f"{color.delta_e:.1f}"),
+        )
         for color in _measured(text).colors
     )
     shares = table((*map(say, ("colour", "requested", "measured")), "ΔE00"), rows)
@@ -60,6 +65,6 @@ def _scenario(name: str, title: str, remark: str, say: Say) -> str:
 def _measured(text: str) -> Fidelity:
     """What the `render` engine's final picture of a request measures."""
     results = {result.name: result for result in generate(parse_request(text), RenderEngine())}
-    held = results["final"].colors
-    assert held is not None
-    return held.measured.fidelity
+    colors = results["final"].colors
+    assert colors is not None
+    return colors.measured.fidelity

@@ -1,9 +1,10 @@
-"""Draw the reference pictures: palette swatches, a sheet of them, a sheet of mixes, mixing table, scenarios.
+"""Draw the reference pictures: palette swatches, sheets of them and of mixes, mixing table, scenarios.
 
     python references/make.py [--out FOLDER]
 
 All of them come from the `render` engine's own swatches, always with the same seeds: a second run writes the
-same bytes. JPEG at full colour resolution, because colour is what they are looked at for.
+same bytes. JPEG at full colour resolution, because colour is what they are looked at for. Sheets with words
+are drawn in English and in Russian (`.ru.jpg`).
 """
 
 import argparse
@@ -40,6 +41,26 @@ SWATCH_SEED = 1
 SWATCH_SIZE = 256
 
 SHEET_COLUMNS = 6
+
+LANGUAGES = ("en", "ru")
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "surface": "surface",
+        "grid": "grid",
+        "brick": "brick",
+        "asked": "requested",
+        "found": "measured",
+        "point": ".",
+    },
+    "ru": {
+        "surface": "одна плитка",
+        "grid": "сетка",
+        "brick": "вразбежку",
+        "asked": "задано",
+        "found": "измерено",
+        "point": ",",
+    },
+}
 
 MIX_COLUMNS, MIX_SIZE = 3, 560
 MIX_LINE = 38
@@ -81,11 +102,17 @@ def reference_pictures() -> Iterator[tuple[str, Image.Image]]:
     swatches = {code: draw_palette_swatch(color) for code, color in PALETTE.items()}
     for code, swatch in swatches.items():
         yield swatch_name(PALETTE[code]), swatch
-    yield "contact_sheet.jpg", draw_contact_sheet(swatches)
-    yield "mixes.jpg", draw_mix_sheet([mix_request(mix, seed) for seed, mix in enumerate(MIXES, start=1)])
+    for language in LANGUAGES:
+        yield sheet_name("contact_sheet", language), draw_contact_sheet(swatches, language)
+        yield sheet_name("mixes", language), draw_mix_sheet(language)
     yield MIXING_TABLE, draw_mixing_table()
     for name in scenario_names():
         yield f"scenarios/{name}.jpg", draw_scenario(name)
+
+
+def sheet_name(name: str, language: str) -> str:
+    """Path of a sheet below this folder."""
+    return f"{name}.jpg" if language == "en" else f"{name}.{language}.jpg"
 
 
 def swatch_name(color: PaletteColor) -> str:
@@ -107,8 +134,8 @@ def _swatch_plan() -> TilePlan:
     return make_plan((palette_mix_color(next(iter(PALETTE.values()))),), 0, "surface", SWATCH_SEED)
 
 
-def draw_contact_sheet(swatches: Mapping[str, Image.Image]) -> Image.Image:
-    """Every swatch with its prompt word, code and mean sRGB, in the palette's order."""
+def draw_contact_sheet(swatches: Mapping[str, Image.Image], language: str) -> Image.Image:
+    """Every swatch with its name, code and mean sRGB, in the palette's order."""
     caption = 78
     rows = -(-len(swatches) // SHEET_COLUMNS)
     sheet = blank_sheet(SHEET_COLUMNS, SWATCH_SIZE, rows, SWATCH_SIZE + caption)
@@ -120,10 +147,15 @@ def draw_contact_sheet(swatches: Mapping[str, Image.Image]) -> Image.Image:
         sheet.paste(swatch, (x, y))
         color = PALETTE[code]
         baseline = y + SWATCH_SIZE + 36
-        draw.text((x, baseline), color.prompt_word, INK, font(28), anchor="ls")
+        draw.text((x, baseline), name_of(color, language), INK, font(28, language), anchor="ls")
         draw.text((x, baseline + 32), code, FAINT_INK, font(20), anchor="ls")
         draw.text((x + SWATCH_SIZE, baseline + 32), color.hex, FAINT_INK, font(20), anchor="rs")
     return sheet
+
+
+def name_of(color: PaletteColor, language: str) -> str:
+    """What a colour is called on a sheet."""
+    return color.prompt_word if language == "en" else color.russian
 
 
 def mix_request(mix: Mapping[str, Any], seed: int) -> TileRequest:
@@ -137,40 +169,55 @@ def mix_request(mix: Mapping[str, Any], seed: int) -> TileRequest:
     return parse_request(json.dumps(request))
 
 
-def draw_mix_sheet(requests: list[TileRequest]) -> Image.Image:
+def draw_mix_sheet(language: str) -> Image.Image:
     """Final pictures, each with the requested and the measured share of every colour under it."""
+    requests = [mix_request(mix, seed) for seed, mix in enumerate(MIXES, start=1)]
     caption = MIX_LINE * (1 + max(len(request.mix) for request in requests)) + 24
     rows = -(-len(requests) // MIX_COLUMNS)
     sheet = blank_sheet(MIX_COLUMNS, MIX_SIZE, rows, MIX_SIZE + caption)
     for place, request in enumerate(requests):
         row, column = divmod(place, MIX_COLUMNS)
-        x = MARGIN + column * (MIX_SIZE + GUTTER)
-        _paste_mix(sheet, x, MARGIN + row * (MIX_SIZE + caption + GUTTER), request)
+        x, y = MARGIN + column * (MIX_SIZE + GUTTER), MARGIN + row * (MIX_SIZE + caption + GUTTER)
+        picture, measured = _drawn_mix(place)
+        sheet.paste(picture, (x, y))
+        _caption_mix(ImageDraw.Draw(sheet), x, y + MIX_SIZE + 40, request, measured, language)
     return sheet
 
 
-def _paste_mix(sheet: Image.Image, x: int, y: int, request: TileRequest) -> None:
+@functools.cache
+def _drawn_mix(place: int) -> tuple[Image.Image, tuple[float, ...]]:
+    """The final picture of an entry of `MIXES`, at the sheet's size, and the measured shares, 0 to 1."""
+    request = mix_request(MIXES[place], place + 1)
     plan = plan_for(request)
     final = draw_swatch(plan, FINAL_SIZE)
-    sheet.paste(Image.fromarray(final).resize((MIX_SIZE, MIX_SIZE), Image.Resampling.LANCZOS), (x, y))
-    draw = ImageDraw.Draw(sheet)
+    picture = Image.fromarray(final).resize((MIX_SIZE, MIX_SIZE), Image.Resampling.LANCZOS)
+    return picture, tuple(color.measured for color in measure(final, request.mix, plan).colors)
+
+
+def _caption_mix(
+    draw: ImageDraw.ImageDraw,
+    x: int,
+    baseline: int,
+    request: TileRequest,
+    measured: tuple[float, ...],
+    language: str,
+) -> None:
+    words, faint, large = WORDS[language], font(22, language), font(26, language)
     right, middle = x + MIX_SIZE, x + MIX_SIZE - 150
-    baseline = y + MIX_SIZE + 40
-    described = (
-        request.layout if request.layout == "surface" else f"{request.layout}, {request.laying_angle:g}°"
-    )
-    draw.text((x, baseline), described, FAINT_INK, font(22), anchor="ls")
-    draw.text((middle, baseline), "requested", FAINT_INK, font(22), anchor="rs")
-    draw.text((right, baseline), "measured", FAINT_INK, font(22), anchor="rs")
+    layout = words[request.layout]
+    described = layout if request.layout == "surface" else f"{layout}, {request.laying_angle:g}°"
+    draw.text((x, baseline), described, FAINT_INK, faint, anchor="ls")
+    draw.text((middle, baseline), words["asked"], FAINT_INK, faint, anchor="rs")
+    draw.text((right, baseline), words["found"], FAINT_INK, faint, anchor="rs")
     draw.line((x, baseline + 13, right - 1, baseline + 13), RULE, 2)
-    measured = measure(final, request.mix, plan).colors
-    for line, (color, found) in enumerate(zip(request.mix, measured, strict=True), start=1):
+    for line, (color, share) in enumerate(zip(request.mix, measured, strict=True), start=1):
         at = baseline + 9 + line * MIX_LINE
         draw.rectangle((x, at - CHIP + 3, x + CHIP - 1, at + 2), color.hex)
-        name = color.id if color.id.startswith("#") else color.prompt_word
-        draw.text((x + CHIP + 14, at), name, INK, font(26), anchor="ls")
-        draw.text((middle, at), f"{100 * color.share:.0f} %", INK, font(26), anchor="rs")
-        draw.text((right, at), f"{100 * found.measured:.1f} %", INK, font(26), anchor="rs")
+        name = color.id if color.id.startswith("#") else name_of(PALETTE[color.id], language)
+        draw.text((x + CHIP + 14, at), name, INK, large, anchor="ls")
+        draw.text((middle, at), f"{100 * color.share:.0f} %", INK, large, anchor="rs")
+        percent = f"{100 * share:.1f} %"
+        draw.text((right, at), percent.replace(".", words["point"]), INK, large, anchor="rs")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ README, README_RU = ROOT / "README.md", ROOT / "README.ru.md"
 ENGLISH = sorted((ROOT / "docs").glob("*.md"))
 RUSSIAN = sorted((ROOT / "docs/ru").glob("*.md"))
 PAGES = [README, README_RU, *ENGLISH, *RUSSIAN, ROOT / "model_files/README.md"]
-# Measurements, for whoever runs the service or goes on building it.
-ENGLISH_ONLY = {"color.md", "components.md", "performance.md", "reliability.md", "security.md"}
+# Names, versions and licences: there is nothing to translate.
+ENGLISH_ONLY = {"components.md"}
 
 CODE_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)

@@ -27,7 +27,9 @@ from plitka.request.overrides import Overrides
 TWINS = [README, *(page for page in ENGLISH if page.name not in ENGLISH_ONLY)]
 API, DEPLOYMENT = ROOT / "docs/API.md", ROOT / "docs/Deployment.md"
 SOURCES = [*(ROOT / "plitka").rglob("*.py"), ROOT / "predict.py"]
-GENERATED = re.compile(r"<!-- generated: .*?<!-- end -->", re.DOTALL)
+GENERATED = re.compile(r"<!-- (?:generated|measured|shared)\b.*?<!-- end -->", re.DOTALL)
+ENGLISH_FIGURE = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:\.\d+)*")
+RUSSIAN_FIGURE = re.compile(r"\d{1,3}(?:[ \u00a0]\d{3})+(?!\d)|\d+(?:[.,]\d+)*")
 SOURCE_PATH = re.compile(
     r"(?<![\w/.-])(?:benchmarks|docs|plitka|references|tests|training|verification)/[\w/.-]+\.(?:py|json|html)\b"
 )
@@ -46,11 +48,11 @@ def generate(monkeypatch):
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_generated_blocks_are_current(generate, page):
-    marked = "<!-- generated: " in read(page)
+    is_russian = generate.language_of(page_id(page)) is generate.in_russian
+    marked = any(is_russian or block.startswith("<!-- generated") for block in GENERATED.findall(read(page)))
     assert marked == (page_id(page) in generate.PAGES)
     if marked:
-        fresh = generate.refresh(read(page), generate.language_of(page_id(page)))
-        assert fresh == read(page), "run: make docs"
+        assert generate.refresh(page_id(page)) == read(page), "run: make docs"
 
 
 def test_web_page_is_made_of_its_parts_and_of_the_palette_and_limits_of_the_code(generate):
@@ -84,7 +86,8 @@ def meant(page):
     """What a page links to, by the path of the English page; anchors are each language's own."""
     files = (target.partition("#")[0] for target in links(page) if not target.startswith("https://"))
     paths = (page_id((page.parent / file).resolve()) for file in files if file)
-    return [path.replace("docs/ru/", "docs/") for path in paths if not path.startswith("README")]
+    english = (path.replace("docs/ru/", "docs/").replace(".ru.jpg", ".jpg") for path in paths)
+    return [path for path in english if not path.startswith("README")]
 
 
 @pytest.mark.parametrize("page", TWINS, ids=page_id)
@@ -94,6 +97,20 @@ def test_both_languages_say_the_same_things_in_the_same_order(page):
         assert mine == other
     assert CODE_BLOCK.findall(english) == CODE_BLOCK.findall(russian)
     assert meant(page) == meant(twin(page))
+
+
+def figures(line, form):
+    """The figures of a line, sorted, without marks; the languages may order them each in its way."""
+    prose = re.sub(r"`[^`]*`|\]\([^)]*\)", "", line)
+    return sorted(re.sub(r"[ \u00a0.,]", "", figure) for figure in form.findall(prose))
+
+
+@pytest.mark.parametrize("page", TWINS, ids=page_id)
+def test_both_languages_give_the_same_figures(page):
+    pages = (without_code(GENERATED.sub("", read(name))) for name in (page, twin(page)))
+    lines = ([line for line in text.splitlines() if line.strip()] for text in pages)
+    for english, russian in zip(*lines, strict=True):
+        assert figures(english, ENGLISH_FIGURE) == figures(russian, RUSSIAN_FIGURE), (english, russian)
 
 
 @pytest.mark.parametrize("page", RUSSIAN, ids=page_id)

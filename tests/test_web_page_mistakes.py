@@ -26,7 +26,7 @@ def test_ninth_colour_cannot_be_added_and_the_last_not_removed(served):
         served.click("#add")
         served.click(".choice:not(:disabled)")
     assert len(parse_request(served.code("json")).mix) == 8
-    assert served.text("#mix-note") == "A mix holds 8 colours at most."
+    assert served.text("#mix-note") == "A mix has 8 colours at most."
     while served.find(".remove").is_enabled():
         served.click(".remove")
     assert len(parse_request(served.code("json")).mix) == 1
