@@ -14,7 +14,7 @@ from drawing import draw, images, load_small_engine, make_job
 from interruptions import CALLS, Cancelled, CancelledHalfway, failing, out_of_memory, part_of
 
 from plitka import generate
-from plitka.diffusion.engine import pipelines
+from plitka.diffusion import pipelines
 from plitka.engine.render import RenderEngine
 from plitka.errors import GpuMemoryError
 from plitka.request.tile_request import parse_request

@@ -5,7 +5,7 @@ import torch
 from drawing import CPU, SCHEDULER, files_in, make_job
 
 from plitka.device.select import DeviceInfo, MemoryStatus
-from plitka.diffusion.engine import controlnets, pipelines
+from plitka.diffusion import controlnets, pipelines
 from plitka.diffusion.pipeline_inputs import Stage, control_inputs, start_inputs
 from plitka.diffusion.pipelines import Pipelines
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plitka.request.profiles import PROFILES
-from plitka.request.tile_request import tile_request as requests
+from plitka.request import tile_request as requests
 from plitka.server import openapi as schema
 from plitka.server.serve import ROOT
 

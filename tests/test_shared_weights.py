@@ -11,7 +11,7 @@ from interruptions import Cancelled
 
 from plitka.device.select import DeviceInfo, MemoryStatus
 from plitka.diffusion.controlnets import ControlNetCache
-from plitka.diffusion.engine import controlnets, pipelines
+from plitka.diffusion import controlnets, pipelines
 from plitka.diffusion.pipelines import Pipelines
 from plitka.errors import ModelFileError
 

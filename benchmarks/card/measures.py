@@ -17,7 +17,7 @@ from card.baseline import PREDECESSORS
 from card.bench import Bench
 from card.predictions import loaded, predict
 from plitka import generate
-from plitka.diffusion.engine import engine as diffusion
+from plitka.diffusion import engine as diffusion
 
 
 def run(bench: Bench) -> None:
