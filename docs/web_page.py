@@ -2,14 +2,17 @@
 `plitka/server/page/parts/`.
 
 A part is inserted where `page.html` says `<!-- insert: NAME -->`; `data` is what the code itself knows, the
-palette and the limits of a request, as JavaScript constants.
+palette, the limits of a request and the figures of the rubber, as JavaScript constants.
 """
 
+import dataclasses
 import json
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
+import numpy as np
 from request_blocks import DIFFUSION_ENGINES
 
 from plitka.choices import ColorLock, Layout
@@ -17,12 +20,40 @@ from plitka.colors.palette import PALETTE
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK
 from plitka.request.profiles import PROFILES
 from plitka.request.tile_request import DEFAULT_QUALITY, MAX_COLORS, MAX_SEED
+from plitka.tile import granules, lens, light, plan, relief, rims, shading, swatch
 from plitka.tile.colormap import JOINTS
 from plitka.tile.granules import GRANULES_ACROSS
 from plitka.tile.joints import BRICK_TILE, GRID_TILE, JOINT_WIDTH
+from plitka.tile.shards import shard_library
 from plitka.weights.manifest import engine_models
 
 PARTS = Path(__file__).resolve().parents[1] / "plitka/server/page/parts"
+# Of the library's shapes, as many as an eye does not know again, and their unit, a part of the mean radius.
+SHARDS = 64
+SHARD_UNIT = 0.01
+# What the live picture takes from the code that draws rubber: of each module, figures by their names there.
+RUBBER: dict[str, dict[ModuleType, str]] = {
+    "HEAP": {granules: "LAYERS UNEVENNESS MARGIN", relief: "TEARS CURVATURE"},
+    "LIGHT": {
+        light: """STEEPNESS OCCLUSION CREASE GRANULE_VARIATION FACET_VARIATION ROUGHNESS TILE_VARIATION
+            LEVEL_ROUGHNESS TORN_ROUGHNESS ROUGHNESS_SPREAD GRAIN PRESSED_FROM PRESSED NARROW WAVES PATCHES
+            GLOSS_SPREAD GLOSS_SHADE"""
+    },
+    "RIMS": {
+        rims: """BEVEL BEVEL_DEPTH LIT_EDGE GAP_RIM GAP_DEPTH GAP_UNEVENNESS BUMPS CRUMB_BUMPS CRUMB_REACH
+            CRUMBS_FROM"""
+    },
+    "TONE": {
+        shading: """PERCENTILES LIGHTNESS_LAW BEYOND BOUNCES BOUNCES_ABOVE LIT GLOSS_PART LEAST_CHANNEL
+            BATCH_TINTS VIVID JOINT_LIGHTNESS LUMINANCE"""
+    },
+    "PAINT": {
+        swatch: """GLOSS MATT_FROM VIVID_GLOSS VIVID DARKEST BRIGHTEST SAMPLED BORROWED BAND_PART STEADY
+            ROUNDS MAY_BE_OFF BATCHES""",
+        plan: "OVERSAMPLING",
+    },
+    "LENS": {lens: "BLUR FINAL SHARPENING SHARPENED_OVER GRAIN"},
+}
 INSERT = re.compile(r"^<!-- insert: (?P<name>[a-z.]+) -->$", re.MULTILINE)
 
 
@@ -41,6 +72,8 @@ def page_data() -> dict[str, Any]:
             "ru": color.russian,
             "aliases": list(color.aliases),
             "hex": color.hex,
+            "lab": [round(value, 3) for value in color.lab],
+            "lightness": list(color.lightness_range),
         }
         for color in PALETTE.values()
     ]
@@ -64,7 +97,40 @@ def page_data() -> dict[str, Any]:
         # Colours of joints with the distance that each keeps from the colours of the mix, best first.
         "joints": [[f"#{bytes(rgb).hex().upper()}", distance] for rgb, distance in JOINTS],
     }
-    return {"PALETTE": palette, "LIMITS": limits}
+    rubber = {
+        name: {figure: value for module, names in parts.items() for figure, value in _figures(module, names)}
+        for name, parts in RUBBER.items()
+    }
+    return {"PALETTE": palette, "LIMITS": limits, **rubber, "SHARD_UNIT": SHARD_UNIT, "SHARDS": _shards()}
+
+
+def _figures(module: ModuleType, names: str) -> list[tuple[str, Any]]:
+    """Names and values of a module's constants. Raises AttributeError for one that it does not have."""
+    found = ((name, getattr(module, name if hasattr(module, name) else f"_{name}")) for name in names.split())
+    return [(name, _plain(value)) for name, value in found]
+
+
+def _plain(value: Any) -> Any:
+    """Arrays, tuples and data classes as lists, and NumPy's numbers as JSON has them."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return list(dataclasses.astuple(value))
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return round(float(value), 6) if isinstance(value, np.floating) else value
+
+
+def _shards() -> list[list[list[int]]]:
+    """Shapes of granules: of each its facets, of each facet its plane (a, b, c), then x, y of its corners."""
+    library = shard_library()
+
+    def facet(shape: int, which: int) -> list[int]:
+        corners = dict.fromkeys(map(tuple, library.facets[shape, which].tolist()))
+        flat = np.concatenate([library.planes[shape, which], np.ravel(list(corners))])
+        return [int(value) for value in np.rint(flat / SHARD_UNIT)]
+
+    return [[facet(shape, which) for which in range(library.counts[shape])] for shape in range(SHARDS)]
 
 
 def _steps(engine: str, quality: str) -> str:
@@ -80,6 +146,8 @@ def _part(name: str) -> str:
 
 def _javascript(value: Any) -> str:
     """JSON with a line for every item, safe inside a script element."""
+    if isinstance(value, float):
+        return _line(value)
     if isinstance(value, list):
         rows = (f"  {_line(item)}," for item in value)
     else:

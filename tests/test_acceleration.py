@@ -5,11 +5,11 @@ from diffusers.models.attention import BasicTransformerBlock
 from drawing import FINAL, PREVIEW, draw, images, load_small_engine, make_job
 
 from plitka.device.select import DeviceInfo
+from plitka.diffusion import cuda_graphs as graphs
+from plitka.diffusion import engine as diffusion
 from plitka.diffusion.acceleration import UNACCELERATED, Acceleration, acceleration_for
 from plitka.diffusion.cuda_graphs import RecordedForward, Recording, forget_recordings, record_forward
 from plitka.diffusion.engine import DiffusionEngine
-from plitka.diffusion import cuda_graphs as graphs
-from plitka.diffusion import engine as diffusion
 from plitka.errors import DeviceError
 
 CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")

@@ -55,6 +55,15 @@ def test_generated_blocks_are_current(generate, page):
         assert generate.refresh(page_id(page)) == read(page), "run: make docs"
 
 
+def test_page_uses_every_figure_of_the_rubber_that_it_is_given_and_no_other(generate):
+    from web_page import PARTS, RUBBER, page_data
+
+    scripts = "".join(read(path) for path in PARTS.glob("*.js"))
+    used = set(re.findall(rf"\b({'|'.join(RUBBER)})\.([A-Z_]+)\b", scripts))
+    data = page_data()
+    assert used == {(name, figure) for name in RUBBER for figure in data[name]}
+
+
 def test_web_page_is_made_of_its_parts_and_of_the_palette_and_limits_of_the_code(generate):
     for path in generate.WEB_PAGES:
         assert read(ROOT / path) == generate.web_page(), "run: make docs"

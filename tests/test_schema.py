@@ -9,8 +9,8 @@ from cog.input import FieldInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plitka.request.profiles import PROFILES
 from plitka.request import tile_request as requests
+from plitka.request.profiles import PROFILES
 from plitka.server import openapi as schema
 from plitka.server.serve import ROOT
 

@@ -10,8 +10,8 @@ from drawing import CPU, SCHEDULER, files_in
 from interruptions import Cancelled
 
 from plitka.device.select import DeviceInfo, MemoryStatus
-from plitka.diffusion.controlnets import ControlNetCache
 from plitka.diffusion import controlnets, pipelines
+from plitka.diffusion.controlnets import ControlNetCache
 from plitka.diffusion.pipelines import Pipelines
 from plitka.errors import ModelFileError
 

@@ -75,31 +75,6 @@ def test_request_is_built_sent_and_answered_with_three_pictures_and_measured_sha
     assert served.find("#send").is_enabled()
 
 
-def test_colours_of_the_browsers_map_have_the_requested_shares(served):
-    served.choose("#example", "2")
-    counts = served.browser.execute_async_script(
-        """
-        const [done] = arguments;
-        requestAnimationFrame(() => requestAnimationFrame(() => {
-          const canvas = document.getElementById("map");
-          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-          const counts = {};
-          for (const pixel of new Uint32Array(data.buffer)) {
-            const hex = [pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255];
-            counts[hex] = (counts[hex] || 0) + 1;
-          }
-          done(counts);
-        }));
-        """
-    )
-    joints = counts.pop("24,24,24")
-    assert joints > 0
-    shares = {name: count / sum(counts.values()) for name, count in counts.items()}
-    for code, share in (("DKGREEN", 0.5), ("LTGREEN", 0.3), ("YELLOW", 0.2)):
-        rgb = ",".join(str(value) for value in bytes.fromhex(PALETTE[code].hex[1:]))
-        assert shares[rgb] == pytest.approx(share, abs=0.002)
-
-
 def test_joints_of_the_browsers_map_have_the_colour_of_the_servers_joints(served):
     chance = random.Random(3)
     joints = [color for color, _ in JOINTS]

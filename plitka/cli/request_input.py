@@ -7,8 +7,8 @@ from pathlib import Path
 
 import typer
 
-from plitka.request.tile_request import TileRequest
 from plitka.request import tile_request as requests
+from plitka.request.tile_request import TileRequest
 
 # More than any request may have, so that it is refused as too long; a file without an end is not read on.
 READ_BYTES = 2**20

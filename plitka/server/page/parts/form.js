@@ -1,4 +1,4 @@
-// The colours of the mix: a row for each, the bar above them, the palette to choose from, and the colour map.
+// The colours of the mix: a row for each, the bar above them, and the palette to choose from.
 
 const byId = (id) => document.getElementById(id);
 
@@ -206,25 +206,4 @@ function chooseHex() {
   } else {
     choose(id);
   }
-}
-
-const MAP_PIXELS = 640;
-let drawnTile = { key: "" };
-let mapIsDue = false;
-
-// Draw the map with the next frame, once however much has changed; the granules only when they lie elsewhere.
-function drawMap() {
-  if (mapIsDue) return;
-  mapIsDue = true;
-  requestAnimationFrame(() => {
-    mapIsDue = false;
-    const layout = layoutDrawn();
-    const seed = state.random ? "42" : state.seed;
-    const key = [layout, layout === "surface" ? 0 : layingAngle(), seed].join();
-    if (drawnTile.key !== key) drawnTile = { key, tile: pourTile(layout, layingAngle(), seed, MAP_PIXELS) };
-    const shares = state.colors.map((color) => color.units / WHOLE);
-    paintTile(byId("map"), drawnTile.tile, shares, state.colors.map((color) => hexOf(color.id)));
-    const where = layout === "surface" ? text(layout) : text("layoutAt", { layout: text(layout), angle: number(layingAngle(), 0) });
-    byId("map").setAttribute("aria-label", text("mapLabel", { mix: mixText(), layout: where }));
-  });
 }

@@ -1,4 +1,4 @@
-// What hangs together: every change draws the map and writes the code again; the language changes everything.
+// What hangs together: every change draws the live picture and writes the code again; the language changes everything.
 
 const EXAMPLES = [
   { en: "Black and white, 60 to 40", ru: "Чёрный и белый, 60 на 40", colors: [["BLACK", 60], ["WHITE", 40]] },
@@ -14,7 +14,7 @@ let form = "json";
 
 function changed() {
   byId("example").value = "";
-  drawMap();
+  drawLive();
   showCode();
 }
 
@@ -134,6 +134,7 @@ function start() {
     if (run && !run.isOver) navigator.sendBeacon(`${run.address}/predictions/${run.id}/cancel`);
   });
   speak(firstLanguage());
+  watchLiveSize();
 }
 
 start();

@@ -1,199 +1,174 @@
-// The colour map as the browser draws it: granules poured in layers and stopped at the joints, as the server
-// does it, with another source of chance. The server's own map is the exact one.
+// The tile of the live picture: granules poured and lit once, then coloured as often as the mix changes.
 
-// Layers from the bottom: distance between neighbours, smallest and largest radius, in granules' pitches.
-const FLOOR = [1.2, 1.3, 1.4];
-const LAYERS = [[0.93, 0.4, 0.62], [1.4, 0.2, 0.36], [1.02, 0.42, 0.6]];
-const CORNERS = [4, 4, 5, 5, 5, 6, 6, 7];
-const REACH = 0.75;
-
-// Numbers from 0 to 1 from a seed (mulberry32).
-function chance(seed) {
-  let state = Number(BigInt(seed) % 4294967291n) >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-function shuffle(list, random) {
-  for (let i = list.length - 1; i > 0; i -= 1) {
-    const j = Math.floor(random() * (i + 1));
-    [list[i], list[j]] = [list[j], list[i]];
-  }
-  return list;
-}
-
-// The joints of a layout at a laying angle in degrees, or null: axes, tile and a crossing near the centre.
-function jointsOf(layout, angle, random) {
-  if (layout === "surface") return null;
-  const turn = (angle * Math.PI) / 180;
-  const brick = layout === "brick";
-  return {
-    along: [Math.cos(turn), -Math.sin(turn)],
-    across: [Math.sin(turn), Math.cos(turn)],
-    tile: brick ? LIMITS.brickTile : LIMITS.gridTile,
-    stagger: brick ? 0.5 : 0,
-    phase: [random() * 0.2 - 0.1, random() * 0.2 - 0.1],
-  };
-}
-
-function toTile(joints, [x, y]) {
-  const [u, v] = [x - 0.5, y - 0.5];
-  return [u * joints.along[0] + v * joints.along[1], u * joints.across[0] + v * joints.across[1]];
-}
-
-function toPicture(joints, [p, q]) {
-  return [
-    p * joints.along[0] + q * joints.across[0] + 0.5,
-    p * joints.along[1] + q * joints.across[1] + 0.5,
-  ];
-}
-
-function stoppedAtJoints(joints, centre, corners) {
-  const [length, height] = joints.tile;
-  const [p, q] = toTile(joints, centre);
-  const row = Math.floor((q - joints.phase[1]) / height);
-  const start = joints.phase[0] + (((row % 2) + 2) % 2) * joints.stagger * length;
-  const column = Math.floor((p - start) / length);
-  const low = [start + column * length + LIMITS.jointWidth / 2, joints.phase[1] + row * height + LIMITS.jointWidth / 2];
-  const high = [low[0] + length - LIMITS.jointWidth, low[1] + height - LIMITS.jointWidth];
-  return corners.map((corner) => {
-    const at = toTile(joints, corner);
-    return toPicture(joints, at.map((value, i) => Math.min(Math.max(value, low[i]), high[i])));
+// A tile of size x size pixels, `n` on a side before the lens. `labels`: the granule at the middle of each pixel,
+// 0 on joints; `areas`: how many pixels each has; `view`: the light, null if there is no memory for it.
+function* pourTile(heap, joints, surface, size) {
+  const n = fineSize(size);
+  const facets = yield* paintFacets(heap, joints, n);
+  const map = yield* tearEdges(facets.top, n, surface.tears);
+  const distances = joints ? yield* jointDistances(joints, n) : null;
+  const owner = new Uint16Array(n * n);
+  yield* byRows(n, (y) => {
+    for (let i = y * n; i < (y + 1) * n; i += 1) owner[i] = distances && distances[i] < 0 ? 0 : facets.owner[map[i]];
   });
-}
-
-// Every joint that can touch the picture, as corners in picture coordinates.
-function jointRectangles(joints) {
-  const [length, height] = joints.tile;
-  const half = LIMITS.jointWidth / 2;
-  const rectangles = [];
-  const box = (a, b, c, d) => rectangles.push([[a, b], [c, b], [c, d], [a, d]].map((point) => toPicture(joints, point)));
-  for (let row = Math.floor((-REACH - joints.phase[1]) / height); row <= Math.ceil(REACH / height); row += 1) {
-    const bottom = joints.phase[1] + row * height;
-    box(-REACH, bottom - half, REACH, bottom + half);
-    const start = joints.phase[0] + (((row % 2) + 2) % 2) * joints.stagger * length;
-    for (let column = Math.floor((-REACH - start) / length); column <= Math.ceil((REACH - start) / length); column += 1) {
-      const left = start + column * length;
-      box(left - half, bottom, left + half, bottom + height);
-    }
-  }
-  return rectangles;
-}
-
-// Centres on a jittered triangular lattice in random order, each with a radius.
-function scattered([spacing, low, high], jitter, random) {
-  const width = 1 / LIMITS.granulesAcross;
-  const step = spacing * width;
-  const columns = Math.ceil(1 / step) + 3;
-  const margin = width * Math.max(1, high / 2);
-  const shift = [random() + 0.5, random() + 0.5];
-  const found = [];
-  for (let row = 0; row < Math.ceil(columns / 0.87); row += 1) {
-    for (let column = 0; column < columns; column += 1) {
-      const x = (column + 0.5 * (row % 2) + (random() - 0.5) * jitter - shift[0]) * step;
-      const y = (row * 0.87 + (random() - 0.5) * jitter - shift[1]) * step;
-      const radius = (low + (high - low) * random()) * width;
-      if (Math.min(x, y) > -margin && Math.max(x, y) < 1 + margin) found.push({ centre: [x, y], radius });
-    }
-  }
-  return shuffle(found, random);
-}
-
-function outline({ centre, radius }, isFloor, random) {
-  const corners = isFloor ? 7 : CORNERS[Math.floor(random() * CORNERS.length)];
-  const flatness = isFloor ? 1 : 0.55 + 0.45 * random();
-  const turn = random() * 2 * Math.PI;
-  const scale = radius / Math.sqrt(flatness);
-  return Array.from({ length: corners }, (_, i) => {
-    const angle = ((i + (random() - 0.5) * (isFloor ? 0.34 : 0.85)) * 2 * Math.PI) / corners;
-    const [x, y] = [Math.cos(angle) * scale, Math.sin(angle) * flatness * scale];
-    return [centre[0] + Math.cos(turn) * x - Math.sin(turn) * y, centre[1] + Math.sin(turn) * x + Math.cos(turn) * y];
+  const labels = new Uint16Array(size * size);
+  const areas = new Uint32Array(heap.granules.length + 1);
+  const at = Int32Array.from({ length: size }, (_, i) => Math.floor(((i + 0.5) * n) / size));
+  yield* byRows(size, (y) => {
+    for (let x = 0; x < size; x += 1) areas[labels[y * size + x] = owner[at[y] * n + at[x]]] += 1;
   });
-}
-
-// Granule id per pixel (0 for a joint), granules bottom first; their areas; and a random order of them.
-function pourTile(layout, angle, seed, size) {
-  const random = chance(seed);
-  const joints = jointsOf(layout, angle, random);
-  const ids = new Uint16Array(size * size);
-  let count = 0;
-  [FLOOR, ...LAYERS].forEach((layer, depth) => {
-    for (const granule of scattered(layer, depth ? 0.9 : 0.3, random)) {
-      const corners = outline(granule, !depth, random);
-      count += 1;
-      fillConvex(ids, size, joints ? stoppedAtJoints(joints, granule.centre, corners) : corners, count);
-    }
-  });
-  if (joints) for (const rectangle of jointRectangles(joints)) fillConvex(ids, size, rectangle, 0);
-  const areas = new Uint32Array(count + 1);
-  for (const id of ids) areas[id] += 1;
-  const order = shuffle(Array.from({ length: count }, (_, i) => i + 1), random);
-  return { ids, areas, order, size };
-}
-
-// Fill a convex polygon in unit coordinates with a value.
-function fillConvex(ids, size, corners, value) {
-  const ys = corners.map((corner) => corner[1] * size);
-  const first = Math.max(0, Math.ceil(Math.min(...ys) - 0.5));
-  const last = Math.min(size - 1, Math.floor(Math.max(...ys) - 0.5));
-  for (let y = first; y <= last; y += 1) {
-    let [low, high] = [Infinity, -Infinity];
-    for (let i = 0, j = corners.length - 1; i < corners.length; j = i, i += 1) {
-      if (ys[i] <= y + 0.5 !== ys[j] <= y + 0.5) {
-        const part = (y + 0.5 - ys[i]) / (ys[j] - ys[i]);
-        const x = (corners[i][0] + part * (corners[j][0] - corners[i][0])) * size;
-        low = Math.min(low, x);
-        high = Math.max(high, x);
-      }
-    }
-    const [from, to] = [Math.max(0, Math.ceil(low - 0.5)), Math.min(size - 1, Math.floor(high - 0.5))];
-    if (from <= to) ids.fill(value, y * size + from, y * size + to + 1);
+  let view = null;
+  try {
+    view = yield* lightOn(heap, facets, map, owner, surface, distances, n);
+  } catch (trouble) {
+    console.warn("no light", trouble);
   }
+  const grain = new Float32Array(size * size);
+  const roll = dice(heap.seed, STREAMS.grain);
+  yield* byRows(size, (y) => grain.set(normals(roll, size, LENS.GRAIN), y * size));
+  return { size, n, heap, labels, areas, view, grain, lens: lensTaps(size, n) };
+}
+
+function fineSize(size) {
+  return Math.round(size * PAINT.OVERSAMPLING);
 }
 
 // Index into the mix for every granule: colours follow each other along the random order, each as long as its
 // share of the visible area lasts. A moved slider so changes few granules.
-function granuleColors(tile, shares) {
-  const whole = tile.ids.length - tile.areas[0];
-  const chosen = new Uint8Array(tile.areas.length);
+function granuleColors(areas, order, shares) {
+  const whole = sum([...areas]) - areas[0];
+  const chosen = new Uint8Array(areas.length);
   let [color, end, used] = [0, shares[0] * whole, 0];
-  for (const granule of tile.order) {
-    while (color < shares.length - 1 && used + tile.areas[granule] / 2 > end) {
+  for (const granule of order) {
+    while (color < shares.length - 1 && used + areas[granule] / 2 > end) {
       color += 1;
       end += shares[color] * whole;
     }
     chosen[granule] = color;
-    used += tile.areas[granule];
+    used += areas[granule];
   }
   return chosen;
 }
 
-function paintTile(canvas, tile, shares, hexes) {
-  const pixels = hexes.map(packed);
-  const joint = packed(jointColor(hexes));
-  const image = new ImageData(tile.size, tile.size);
-  const words = new Uint32Array(image.data.buffer);
-  const colors = granuleColors(tile, shares);
-  tile.ids.forEach((id, i) => { words[i] = id ? pixels[colors[id]] : joint; });
-  canvas.getContext("2d").putImageData(image, 0, 0);
+// The picture of a tile, an ImageData, whose granules have the colours `chosen` of a mix.
+function* paintedTile(tile, mix, chosen) {
+  const colors = mix.map(({ id }) => rubberOf(id));
+  const index = yield* paintIndex(tile, colors, chosen);
+  const light = levelsOn(index, tile.n, colors.length);
+  const shades = colors.map((color, i) => shadesOf(color, light[i]));
+  yield;
+  const aims = colors.map(({ lab }) => [...lab]);
+  for (let round = 0; round < PAINT.ROUNDS; round += 1) {
+    const ramps = yield* rampsOf(shades, aims, colors.map(() => Array(PAINT.BATCHES).fill([0, 0])));
+    const seen = yield* meansSeen(tile, index, ramps, chosen, colors);
+    colors.forEach(({ lab }, i) => {
+      const missing = lab.map((value, channel) => value - seen[i][channel]);
+      const allowed = PAINT.MAY_BE_OFF[mix[i].share > 0.5 ? 0 : 1];
+      const part = Math.max(1 - allowed / Math.max(Math.hypot(...missing), 1e-6), 0);
+      missing.forEach((value, channel) => { aims[i][channel] += part * value; });
+    });
+  }
+  const ramps = yield* rampsOf(shades, aims, colors.map(tintsOf));
+  const planes = yield* sharpened(yield* exposed(tile, index, ramps, 0, tile.size), tile.size);
+  return yield* developed(planes, tile);
+}
+
+// Of each pixel before the lens, 256 x its paint + its level of light; a paint is a batch of a colour, or joint.
+function* paintIndex({ n, heap, view }, colors, chosen) {
+  const paint = Uint16Array.from(chosen, (color, granule) => (PAINT.BATCHES * color + heap.batches[granule]) << 8);
+  paint[0] = (PAINT.BATCHES * colors.length) << 8;
+  const shines = colors.map(shineOf);
+  const shine = Float32Array.from(chosen, (color) => shines[color]);
+  const index = new Uint16Array(n * n);
+  const { owner, base, gloss } = view;
+  yield* byRows(n, (y) => {
+    for (let i = y * n; i < (y + 1) * n; i += 1) {
+      const level = base[i] + shine[owner[i]] * gloss[i];
+      index[i] = paint[owner[i]] | (level < 0 ? 0 : level > 255 ? 255 : level);
+    }
+  });
+  return index;
+}
+
+// How often each level of light falls on each colour; one with few pixels is lit as all are.
+function levelsOn(index, n, colors) {
+  const counts = new Float64Array(256 * (colors + 1));
+  const step = PAINT.SAMPLED;
+  for (let y = step >> 1; y < n; y += step) {
+    for (let i = y * n + (step >> 1); i < (y + 1) * n; i += step) {
+      counts[256 * Math.floor((index[i] >> 8) / PAINT.BATCHES) + (index[i] & 255)] += 1;
+    }
+  }
+  const own = Array.from({ length: colors }, (_, i) => counts.subarray(256 * i, 256 * (i + 1)));
+  const all = Float64Array.from({ length: 256 }, (_, level) => sum(own.map((count) => count[level])));
+  const counted = sum([...all]);
+  return own.map((count) => {
+    const borrowed = Math.max(PAINT.BORROWED - sum([...count]), 0) / counted;
+    return count.map((value, level) => value + borrowed * all[level]);
+  });
+}
+
+// The pixel of every index.
+function* rampsOf(shades, aims, tints) {
+  const ramps = new Uint32Array(256 * (PAINT.BATCHES * shades.length + 1));
+  for (let i = 0; i < shades.length; i += 1) {
+    fillRamp(ramps, 256 * PAINT.BATCHES * i, shadesAround(shades[i], aims[i]), tints[i]);
+    yield;
+  }
+  fillRamp(ramps, 256 * PAINT.BATCHES * shades.length, jointShades(), [[0, 0]]);
+  return ramps;
+}
+
+// The mean of each colour's pixels behind the lens, which mixes colours at their edges; seen on a band.
+function* meansSeen(tile, index, ramps, chosen, colors) {
+  const { size, labels } = tile;
+  const rows = Math.floor(size / PAINT.BAND_PART);
+  const from = (size - rows) >> 1;
+  const [red, green, blue] = yield* sharpened(yield* exposed(tile, index, ramps, from, from + rows), size);
+  const byte = (value) => Math.min(Math.max(Math.round(value), 0), 255);
+  const [totals, lab] = [new Float64Array(4 * colors.length), [0, 0, 0]];
+  yield* byRows(rows, (y) => {
+    for (let x = 0, i = y * size; x < size; x += 1, i += 1) {
+      const granule = labels[from * size + i];
+      if (!granule) continue;
+      putLabOfBytes(byte(red[i]), byte(green[i]), byte(blue[i]), lab, 0);
+      const at = 4 * chosen[granule];
+      for (let channel = 0; channel < 3; channel += 1) totals[at + channel] += lab[channel];
+      totals[at + 3] += 1;
+    }
+  });
+  return colors.map((color, i) => color.lab.map((mean, channel) => {
+    const count = totals[4 * i + 3];
+    return mean + (totals[4 * i + channel] - count * mean) / (count + PAINT.STEADY);
+  }));
+}
+
+function* developed([red, green, blue], { size, grain }) {
+  const image = new ImageData(size, size);
+  const { data } = image;
+  yield* byRows(size, (y) => {
+    for (let i = y * size, at = 4 * i; i < (y + 1) * size; i += 1, at += 4) {
+      data[at] = red[i] + grain[i];
+      data[at + 1] = green[i] + grain[i];
+      data[at + 2] = blue[i] + grain[i];
+      data[at + 3] = 255;
+    }
+  });
+  return image;
+}
+
+// The flat colour map of a tile, an ImageData.
+function mapOfTile({ size, labels }, mix, chosen) {
+  const hexes = mix.map(({ id }) => hexOf(id));
+  const joint = channels(jointColor(hexes));
+  const colors = hexes.map(channels);
+  const image = new ImageData(size, size);
+  labels.forEach((granule, i) => image.data.set([...(granule ? colors[chosen[granule]] : joint), 255], 4 * i));
+  return image;
 }
 
 // The colour of the joints: the first that is far enough from every colour of the mix.
 function jointColor(hexes) {
   const squared = (one, other) => sum([0, 1, 2].map((i) => (channels(one)[i] - channels(other)[i]) ** 2));
   return LIMITS.joints.find(([joint, distance]) => hexes.every((hex) => squared(joint, hex) >= distance ** 2))[0];
-}
-
-function channels(hex) {
-  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-}
-
-// An opaque pixel in the byte order of ImageData on little-endian machines.
-function packed(hex) {
-  const [red, green, blue] = channels(hex);
-  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }

@@ -1,0 +1,130 @@
+// The heap of granules of the live picture, poured as `plitka.tile.granules` and `plitka.tile.relief` pour it, with another
+// source of chance: polyhedra in layers, seen from above.
+
+const STREAMS = { heap: 0, joints: 1, surface: 2, light: 3, grain: 4, gaps: 5 };
+const PITCHES = LIMITS.granulesAcross;
+const GRANULES_AT_ONCE = 256;
+
+// Granules from the bottom of the heap to its top, lengths in pitches, and a random order of their numbers. The
+// first granule has number 1.
+function* pourHeap(seed) {
+  const roll = dice(seed, STREAMS.heap);
+  const granules = [];
+  for (const layer of HEAP.LAYERS) yield* scatter(granules, layer, roll);
+  granules.sort((one, other) => one.level - other.level);
+  yield;
+  for (const granule of granules) {
+    granule.shape = roll() % SHARDS.length;
+    granule.turn = uniform(roll) * 2 * Math.PI;
+  }
+  yield;
+  const order = shuffle(granules.map((_, i) => i + 1), roll);
+  const batches = new Uint8Array(granules.length + 1).map(() => roll() % PAINT.BATCHES);
+  return { seed, granules, order, batches };
+}
+
+// Granules on a jittered triangular lattice.
+function* scatter(granules, [spacing, jitter, radius, spread, level], roll) {
+  const columns = Math.ceil((PITCHES + 2 * HEAP.MARGIN) / spacing) + 2;
+  const start = [uniform(roll) * 0.5 + 0.5, uniform(roll) * 0.5 + 0.5];
+  const place = (at, from) => (at + (uniform(roll) - 0.5) * jitter - from) * spacing - HEAP.MARGIN;
+  const isNear = (at) => at > -HEAP.MARGIN && at < PITCHES + HEAP.MARGIN;
+  yield* byRows(Math.ceil(columns / 0.866) + 1, (row) => {
+    for (let column = 0; column < columns; column += 1) {
+      const [x, y] = [place(column + 0.5 * (row % 2), start[0]), place(row * 0.866, start[1])];
+      if (!isNear(x) || !isNear(y)) continue;
+      granules.push({ x, y, radius: radius * Math.exp(spread * normal(roll)), level: level + HEAP.UNEVENNESS * normal(roll), shape: 0, turn: 0 });
+    }
+  });
+}
+
+// What lies on top at each of n x n pixels: `top`, the number of a facet, 0 for none; of each facet, the granule
+// and the plane a x + b y + c of its height; `tiles`, the number of the tile that a granule lies in.
+function* paintFacets(heap, joints, n) {
+  const top = new Uint32Array(n * n);
+  const count = sum(heap.granules.map((granule) => SHARDS[granule.shape].length)) + 1;
+  const [owner, a, b, c] = [new Uint16Array(count), new Float32Array(count), new Float32Array(count), new Float32Array(count)];
+  const tiles = [""];
+  let facet = 0;
+  for (let g = 0; g < heap.granules.length; g += 1) {
+    const granule = heap.granules[g];
+    const tile = joints && tileAround(joints, ...toTile(joints, granule.x / PITCHES, granule.y / PITCHES));
+    tiles.push(tile ? tile.number : "");
+    const stop = tile && reachesOut(granule, joints, tile) ? (points) => stopAtJoints(points, joints, tile) : null;
+    for (const shape of SHARDS[granule.shape]) {
+      facet += 1;
+      owner[facet] = g + 1;
+      [a[facet], b[facet], c[facet]] = planeOf(shape, granule);
+      const points = placed(shape, granule);
+      if (stop) stop(points);
+      fillConvex(top, n, points, facet);
+    }
+    if (g % GRANULES_AT_ONCE === 0) yield;
+  }
+  return { top, owner, a, b, c, tiles };
+}
+
+function planeOf([a, b, c], { x, y, radius, level, turn }) {
+  const [cos, sin] = [Math.cos(turn) * SHARD_UNIT, Math.sin(turn) * SHARD_UNIT];
+  const [across, down] = [cos * a - sin * b, sin * a + cos * b];
+  const bend = HEAP.CURVATURE;
+  const height = level + c * SHARD_UNIT * radius - across * x - down * y;
+  return [across + bend * x, down + bend * y, height - (bend / 2) * (x * x + y * y)];
+}
+
+// Corners of a facet as parts of the picture's side: x, y, x, y, ...
+function placed(shape, { x, y, radius, turn }) {
+  const [cos, sin] = [Math.cos(turn) * radius * SHARD_UNIT, Math.sin(turn) * radius * SHARD_UNIT];
+  const points = new Array(shape.length - 3);
+  for (let i = 3; i < shape.length; i += 2) {
+    points[i - 3] = (x + cos * shape[i] - sin * shape[i + 1]) / PITCHES;
+    points[i - 2] = (y + sin * shape[i] + cos * shape[i + 1]) / PITCHES;
+  }
+  return points;
+}
+
+function reachesOut({ x, y, radius }, joints, tile) {
+  const [p, q] = toTile(joints, x / PITCHES, y / PITCHES);
+  return Math.min(p - tile.left, tile.right - p, q - tile.top, tile.bottom - q) < (2 * radius) / PITCHES;
+}
+
+function stopAtJoints(points, joints, { left, top, right, bottom }) {
+  for (let i = 0; i < points.length; i += 2) {
+    const [p, q] = toTile(joints, points[i], points[i + 1]);
+    [points[i], points[i + 1]] = toPicture(joints, Math.min(Math.max(p, left), right), Math.min(Math.max(q, top), bottom));
+  }
+}
+
+// Fill a convex polygon, given in parts of the picture's side, with a value.
+function fillConvex(map, n, points, value) {
+  let [low, high] = [Infinity, -Infinity];
+  for (let i = 1; i < points.length; i += 2) {
+    low = Math.min(low, points[i]);
+    high = Math.max(high, points[i]);
+  }
+  const last = Math.min(n - 1, Math.floor(high * n - 0.5));
+  for (let y = Math.max(0, Math.ceil(low * n - 0.5)); y <= last; y += 1) {
+    const at = (y + 0.5) / n;
+    let [left, right] = [Infinity, -Infinity];
+    for (let i = 0, j = points.length - 2; i < points.length; j = i, i += 2) {
+      if (points[i + 1] <= at === points[j + 1] <= at) continue;
+      const x = points[i] + ((at - points[i + 1]) / (points[j + 1] - points[i + 1])) * (points[j] - points[i]);
+      if (x < left) left = x;
+      if (x > right) right = x;
+    }
+    const to = Math.min(n - 1, Math.floor(right * n - 0.5));
+    for (let x = Math.max(0, Math.ceil(left * n - 0.5)), i = y * n + x; x <= to; x += 1, i += 1) map[i] = value;
+  }
+}
+
+// Displace pixels by noise, since rubber is torn; pixels that no facet covers show their neighbour's.
+function* tearEdges(top, n, [right, down]) {
+  const torn = new Uint32Array(n * n);
+  const inside = (at) => Math.min(Math.max(Math.round(at), 0), n - 1);
+  yield* byRows(n, (y) => {
+    for (let x = 0, i = y * n; x < n; x += 1, i += 1) {
+      torn[i] = top[inside(y + down[i]) * n + inside(x + right[i])] || torn[i - 1] || torn[i - n] || 1;
+    }
+  });
+  return torn;
+}

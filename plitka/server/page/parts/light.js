@@ -1,0 +1,160 @@
+// How light falls on the heap of the live picture, as in `plitka.tile.light`: brightness and gloss of every pixel, from
+// height and slope alone.
+
+// The noise of a tile's surface, for its size and seed; the same whatever lies on it.
+function* surfaceOf(seed, n) {
+  const roll = dice(seed, STREAMS.surface);
+  const tear = HEAP.TEARS.map(([bumps, reach]) => [bumps, (reach * n) / PITCHES]);
+  const bumps = (octaves) => noise(roll, octaves, n);
+  return {
+    tears: [yield* bumps(tear), yield* bumps(tear)],
+    grain: yield* bumps(LIGHT.GRAIN),
+    waves: [yield* bumps(LIGHT.WAVES), yield* bumps(LIGHT.WAVES)],
+    patches: yield* bumps(LIGHT.PATCHES),
+  };
+}
+
+// Of n x n pixels: `base`, the level of light from 0 to 255 without gloss; `gloss`, what a granule that shines adds
+// to that. `owner` is the granule that is seen, 0 on joints; the view has crumbs of granules there too.
+function* lightOn(heap, facets, map, owner, surface, distances, n) {
+  const { height, steep, away } = yield* slopes(facets, map, owner, surface, n);
+  yield* press(height, n);
+  const rim = new Float32Array(distances ? n * n : 0);
+  yield* byRows(distances ? n : 0, (y) => {
+    for (let i = y * n; i < (y + 1) * n; i += 1) {
+      rim[i] = Math.max(1 - (distances[i] < 0 ? 0 : distances[i]) * (PITCHES / RIMS.BEVEL), 0) ** 2;
+      height[i] -= RIMS.BEVEL_DEPTH * rim[i];
+    }
+  });
+  const dark = yield* occlusion(height, n);
+  yield* addCreases(dark, owner, n);
+  const [base, gloss] = [new Float32Array(n * n), new Float32Array(n * n)];
+  const own = ownLight(heap, facets);
+  const scale = 255 / (PAINT.BRIGHTEST - PAINT.DARKEST);
+  yield* byRows(n, (y) => {
+    for (let i = y * n; i < (y + 1) * n; i += 1) {
+      const granule = owner[i];
+      const torn = LIGHT.LEVEL_ROUGHNESS + LIGHT.TORN_ROUGHNESS * (Math.min(steep[i], 2) - 1);
+      const rough = own.roughness[granule] * torn * surface.grain[i];
+      let light = own.facet[map[i]] - 0.5 * LIGHT.STEEPNESS * Math.log(steep[i]) - dark[i] + rough - PAINT.DARKEST;
+      if (distances) light += RIMS.LIT_EDGE * rim[i];
+      base[i] = light * scale;
+      const patch = Math.min(Math.max(surface.patches[i] + 0.1, 0), 1.2);
+      if (granule && patch) gloss[i] = Math.exp(-LIGHT.NARROW * away[i] - LIGHT.GLOSS_SHADE * dark[i]) * patch * own.gloss[granule] * scale;
+    }
+  });
+  const view = { n, owner: owner.slice(), base, gloss };
+  if (distances) yield* fillGaps(view, distances, heap.seed);
+  return view;
+}
+
+// Height, 1 + the square of the slope, and the square of how far the waves of the surface look away from above.
+function* slopes({ a, b, c }, map, owner, { waves: [right, down] }, n) {
+  const [height, steep, away] = [new Float32Array(n * n), new Float32Array(n * n), new Float32Array(n * n)];
+  const step = PITCHES / n;
+  yield* byRows(n, (row) => {
+    const y = (row + 0.5) * step;
+    for (let column = 0, i = row * n; column < n; column += 1, i += 1) {
+      const x = (column + 0.5) * step;
+      const facet = map[i];
+      let [p, q] = [0, 0];
+      if (owner[i]) {
+        p = a[facet] - HEAP.CURVATURE * x;
+        q = b[facet] - HEAP.CURVATURE * y;
+        height[i] = a[facet] * x + b[facet] * y + c[facet] - (HEAP.CURVATURE / 2) * (x * x + y * y);
+      }
+      steep[i] = 1 + p * p + q * q;
+      away[i] = (p + right[i]) ** 2 + (q + down[i]) ** 2;
+    }
+  });
+  return { height, steep, away };
+}
+
+// Heights after the press has come down on the heap.
+function* press(height, n) {
+  const sample = new Float32Array(Math.ceil(height.length / 61)).map((_, i) => height[61 * i]).sort();
+  yield;
+  const limit = sample[Math.floor(LIGHT.PRESSED_FROM * (sample.length - 1))];
+  yield* byRows(n, (y) => {
+    for (let i = y * n; i < (y + 1) * n; i += 1) {
+      if (height[i] > limit) height[i] = limit + LIGHT.PRESSED * (height[i] - limit);
+    }
+  });
+}
+
+// Light that surroundings take: by how much their mean height, in several widths, is above a pixel's.
+function* occlusion(height, n) {
+  const dark = new Float32Array(n * n);
+  for (const [width, weight] of LIGHT.OCCLUSION) {
+    const around = yield* meanAround(height, n, Math.max(1, Math.round(((width * n) / PITCHES - 1) / 2)));
+    yield* byRows(n, (y) => {
+      for (let i = y * n; i < (y + 1) * n; i += 1) {
+        if (around[i] > height[i]) dark[i] += weight * (around[i] - height[i]);
+      }
+    });
+  }
+  return dark;
+}
+
+// The mean of a square of pixels around each, `reach` to each side; beyond the border the last one counts again.
+function* meanAround(plane, n, reach) {
+  const [wide, made] = [new Float32Array(n * n), new Float32Array(n * n)];
+  const last = n - 1;
+  yield* byRows(n, (y) => {
+    const row = plane.subarray(y * n, (y + 1) * n);
+    let total = row[0] * reach;
+    for (let x = 0; x < reach; x += 1) total += row[Math.min(x, last)];
+    for (let x = 0; x < n; x += 1) {
+      total += row[Math.min(x + reach, last)];
+      wide[y * n + x] = total;
+      total -= row[Math.max(x - reach, 0)];
+    }
+  });
+  const totals = new Float64Array(n);
+  const add = (y, sign) => {
+    const from = Math.min(Math.max(y, 0), last) * n;
+    for (let x = 0; x < n; x += 1) totals[x] += sign * wide[from + x];
+  };
+  for (let y = -reach; y < reach; y += 1) add(y, 1);
+  const part = 1 / (2 * reach + 1) ** 2;
+  yield* byRows(n, (y) => {
+    add(y + reach, 1);
+    for (let x = 0; x < n; x += 1) made[y * n + x] = totals[x] * part;
+    add(y - reach, -1);
+  });
+  return made;
+}
+
+// Light missing beside an edge, on the granule that lies lower; granules are numbered from the bottom up.
+function* addCreases(dark, owner, n) {
+  const crease = new Float32Array(n * n);
+  const far = Math.max(1, n / 700 | 0);
+  yield* byRows(n, (y) => {
+    if (y < far || y >= n - far) return;
+    for (let i = y * n + far; i < (y + 1) * n - far; i += 1) {
+      const own = owner[i];
+      const [up, down] = [i - far * n, i + far * n];
+      if (owner[i - far] > own || owner[i + far] > own || owner[up] > own || owner[down] > own
+        || owner[up - far] > own || owner[up + far] > own || owner[down - far] > own || owner[down + far] > own) crease[i] = 1;
+    }
+  });
+  const soft = yield* meanAround(crease, n, 1);
+  for (let i = 0; i < dark.length; i += 1) dark[i] += LIGHT.CREASE * soft[i];
+}
+
+// How much lighter each facet is by itself, with its granule and with its tile, as a logarithm; and of each
+// granule, how rough it is and how it shines.
+function ownLight(heap, { owner, tiles }) {
+  const roll = dice(heap.seed, STREAMS.light);
+  const granule = normals(roll, tiles.length, LIGHT.GRANULE_VARIATION);
+  const factors = (spread, mean) => normals(roll, tiles.length, spread).map((value) => mean * Math.exp(value));
+  const [roughness, gloss] = [factors(LIGHT.ROUGHNESS_SPREAD, LIGHT.ROUGHNESS), factors(LIGHT.GLOSS_SPREAD, 1)];
+  const facet = normals(roll, owner.length, LIGHT.FACET_VARIATION);
+  const tile = new Map([["", 0]]);
+  tiles.forEach((number, i) => {
+    if (!tile.has(number)) tile.set(number, LIGHT.TILE_VARIATION * normal(roll));
+    granule[i] += tile.get(number);
+  });
+  for (let i = 0; i < facet.length; i += 1) facet[i] += granule[owner[i]];
+  return { facet, roughness, gloss };
+}

@@ -1,0 +1,133 @@
+// The live picture: drawn again after every change, in slices so short that typing and sliding never wait for it.
+// What lies where is poured once and kept; another mix only colours it. A small picture comes first where the
+// whole one would take long.
+
+const SLICE_MS = 8;
+// Pixels of the picture that comes first, and the largest that can be coloured as quickly as a slider moves.
+const DRAFT_PIXELS = 240;
+const QUICK_PIXELS = 512;
+
+const live = {
+  // Number of the latest change, and of that which is shown.
+  wanted: 0,
+  shown: 0,
+  isDrawing: false,
+  // Pixels on a side that were asked for last.
+  pixels: 0,
+  heap: null,
+  surface: null,
+  draft: null,
+  whole: null,
+};
+
+function drawLive() {
+  live.wanted += 1;
+  live.pixels = livePixels();
+  const layout = layoutDrawn();
+  const where = layout === "surface" ? text(layout) : text("layoutAt", { layout: text(layout), angle: number(layingAngle(), 0) });
+  byId("live").setAttribute("aria-label", text("liveLabel", { mix: mixText(), layout: where }));
+  if (!live.isDrawing) keepDrawing();
+}
+
+async function keepDrawing() {
+  live.isDrawing = true;
+  while (live.shown !== live.wanted) {
+    const version = live.wanted;
+    try {
+      await drawOnce(() => version !== live.wanted);
+    } catch (trouble) {
+      console.warn("live picture", trouble);
+    }
+    live.shown = version;
+  }
+  live.isDrawing = false;
+}
+
+// What is shown first is finished whatever happens meanwhile, or a moving slider would never show anything.
+async function drawOnce(isOutdated) {
+  const size = live.pixels;
+  const wanted = { size, layout: layoutDrawn(), angle: layingAngle(), seed: state.random ? "42" : state.seed };
+  const mix = state.colors.map((color) => ({ id: color.id, share: color.units / WHOLE }));
+  const isPoured = live.whole !== null && live.whole.key === keyOf(wanted);
+  const isFirst = isPoured && size <= QUICK_PIXELS;
+  if (!isFirst) {
+    live.draft = await keptOrPoured(live.draft, { ...wanted, size: Math.min(size, DRAFT_PIXELS) });
+    await show(live.draft, mix, isPoured ? live.whole.areas : live.draft.areas, () => false);
+    if (isOutdated() || size <= DRAFT_PIXELS) return;
+  }
+  if (!isPoured) {
+    const poured = await keptOrPoured(live.whole, wanted, isOutdated);
+    if (!poured || (live.draft.view && !poured.view)) return;
+    live.whole = poured;
+  }
+  await show(live.whole, mix, live.whole.areas, isFirst ? () => false : isOutdated);
+}
+
+// Pixels on a side: those of the screen, as far as the server's final picture has them.
+function livePixels() {
+  const wide = byId("live").clientWidth * devicePixelRatio;
+  return 2 * Math.round(Math.min(Math.max(wide, DRAFT_PIXELS / 2), LENS.FINAL) / 2);
+}
+
+function keyOf({ size, layout, angle, seed }) {
+  return [size, seed, layout, layout === "surface" ? 0 : angle].join();
+}
+
+// The tile that is wanted: the one that was kept, or a new one; null if it is outdated before it is poured.
+async function keptOrPoured(kept, { size, layout, angle, seed }, isOutdated = () => false) {
+  const key = keyOf({ size, layout, angle, seed });
+  if (kept && kept.key === key) return kept;
+  if (!live.heap || live.heap.seed !== seed) live.heap = await inSlices(pourHeap(seed), () => false);
+  const surface = await inSlices(surfaceFor(seed, fineSize(size), size <= DRAFT_PIXELS), isOutdated);
+  const tile = surface && await inSlices(pourTile(live.heap, jointsOf(layout, angle, seed), surface, size), isOutdated);
+  return tile && { ...tile, key };
+}
+
+// The small picture's surface is kept for when its joints turn; a large one would fill too much memory.
+function* surfaceFor(seed, n, isKept) {
+  if (isKept && live.surface && live.surface.key === `${seed},${n}`) return live.surface;
+  const surface = { ...(yield* surfaceOf(seed, n)), key: `${seed},${n}` };
+  if (isKept) live.surface = surface;
+  return surface;
+}
+
+async function show(tile, mix, areas, isOutdated) {
+  const chosen = granuleColors(areas, tile.heap.order, mix.map((color) => color.share));
+  const image = tile.view ? await inSlices(paintedTile(tile, mix, chosen), isOutdated) : mapOfTile(tile, mix, chosen);
+  if (!image) return;
+  const canvas = byId("live");
+  if (canvas.width !== image.width) canvas.width = canvas.height = image.width;
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+// What a generator returns, run in slices with the page's own work between them; null if it is outdated.
+async function inSlices(work, isOutdated) {
+  let end = performance.now() + SLICE_MS;
+  for (let step = work.next(); ; step = work.next()) {
+    if (step.done) return step.value;
+    if (performance.now() < end) continue;
+    await nextTurn();
+    if (isOutdated()) return null;
+    end = performance.now() + SLICE_MS;
+  }
+}
+
+// Unlike a timer, a message comes as soon as nothing else is due.
+function nextTurn() {
+  return new Promise((go) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => { port1.close(); go(); };
+    port2.postMessage(null);
+  });
+}
+
+function watchLiveSize() {
+  const look = () => { if (livePixels() !== live.pixels) drawLive(); };
+  new ResizeObserver(look).observe(byId("live"));
+  // On another screen the canvas is as wide as before, with more pixels or fewer.
+  const watchRatio = () => {
+    const same = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+    same.addEventListener("change", () => { look(); watchRatio(); }, { once: true });
+  };
+  watchRatio();
+}

@@ -1,0 +1,192 @@
+// From light to colour in the live picture: `plitka.tile.shading`, with its constants. Colours are CIELAB (D65).
+
+const WHITE = [0.950456, 1, 1.088754];
+// To X, Y and Z as parts of white.
+const TO_XYZ = [[0.412453, 0.35758, 0.180423], [0.212671, 0.71516, 0.072169], [0.019334, 0.119193, 0.950227]].map((row, i) => row.map((value) => value / WHITE[i]));
+const TO_RGB = [[3.240479, -1.53715, -0.498535], [-0.969256, 1.875991, 0.041556], [0.055648, -0.204043, 1.057311]];
+const ENCODED_STEPS = 4096;
+// Where three numbers are put on their way.
+const RGB = new Float64Array(3);
+// Steps of a colour's table of a* and b*: so many for one of L*.
+const TABLE_STEPS = 4;
+
+// Linear light of an sRGB byte, and the sRGB byte of 0 to 1 in steps.
+const LINEAR = Float64Array.from({ length: 256 }, (_, i) => (i <= 10 ? i / 255 / 12.92 : ((i / 255 + 0.055) / 1.055) ** 2.4));
+const ENCODED = Uint8Array.from({ length: ENCODED_STEPS + 1 }, (_, i) => {
+  const value = i / ENCODED_STEPS;
+  return Math.round(255 * (value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055));
+});
+
+// Lab of linear light, and back, into three places of an array.
+function putLab(red, green, blue, into, at) {
+  const [x, y, z] = [rooted(TO_XYZ[0], red, green, blue), rooted(TO_XYZ[1], red, green, blue), rooted(TO_XYZ[2], red, green, blue)];
+  into[at] = 116 * y - 16;
+  into[at + 1] = 500 * (x - y);
+  into[at + 2] = 200 * (y - z);
+}
+
+function rooted(row, red, green, blue) {
+  const part = row[0] * red + row[1] * green + row[2] * blue;
+  return part > 0.008856 ? Math.cbrt(part) : 7.787 * part + 16 / 116;
+}
+
+function putLinear(lightness, a, b, into, at) {
+  const y = (lightness + 16) / 116;
+  const [x1, y1, z1] = [WHITE[0] * cubed(y + a / 500), cubed(y), WHITE[2] * cubed(y - b / 200)];
+  for (let i = 0; i < 3; i += 1) into[at + i] = TO_RGB[i][0] * x1 + TO_RGB[i][1] * y1 + TO_RGB[i][2] * z1;
+}
+
+function cubed(value) {
+  return value > 0.206893 ? value ** 3 : (value - 16 / 116) / 7.787;
+}
+
+const encoded = (linear) => ENCODED[Math.round(Math.min(Math.max(linear, 0), 1) * ENCODED_STEPS)];
+
+function putBytes(lightness, a, b, into, at) {
+  putLinear(lightness, a, b, RGB, 0);
+  for (let i = 0; i < 3; i += 1) into[at + i] = encoded(RGB[i]);
+}
+
+function putLabOfBytes(red, green, blue, into, at) {
+  putLab(LINEAR[red], LINEAR[green], LINEAR[blue], into, at);
+}
+
+const rubbers = new Map();
+
+// A colour of the mix: mean, the 5th and 95th percentile of its L*, and its a* and b* at every L* in steps. A hex
+// colour has the percentiles of the palette's nearest, as far from its own mean.
+function rubberOf(id) {
+  if (!rubbers.has(id)) {
+    const rubber = BY_CODE.has(id) ? { ...BY_CODE.get(id) } : rubberOfHex(id);
+    rubbers.set(id, { ...rubber, table: chromaTable(rubber.lab) });
+  }
+  return rubbers.get(id);
+}
+
+function rubberOfHex(hex) {
+  const lab = [0, 0, 0];
+  putLabOfBytes(...channels(hex), lab, 0);
+  const far = (color) => sum(color.lab.map((value, i) => (value - lab[i]) ** 2));
+  const nearest = PALETTE.reduce((best, color) => (far(color) < far(best) ? color : best));
+  return { lab, lightness: nearest.lightness.map((bound) => Math.min(Math.max(lab[0] + bound - nearest.lab[0], 0), 100)) };
+}
+
+// How much a granule of the colour shines.
+function shineOf({ lab: [lightness, a, b] }) {
+  const matt = Math.min(1, lightness / PAINT.MATT_FROM);
+  return PAINT.GLOSS * (1 - matt) * (Math.hypot(a, b) > PAINT.VIVID ? PAINT.VIVID_GLOSS : 1);
+}
+
+// The shades of a colour at the 256 levels of light, Lab one after the other, and how often each falls on it.
+function shadesOf(color, light) {
+  const all = sum([...light]);
+  const [ranks, lightness] = lightnessLaw(color);
+  const [frequency, shades] = [new Float64Array(256), new Float64Array(3 * 256)];
+  let [below, next] = [0, 1];
+  for (let level = 0; level < 256; level += 1) {
+    frequency[level] = light[level] / all;
+    const rank = below + frequency[level] / 2;
+    below += frequency[level];
+    while (next < ranks.length - 1 && ranks[next] < rank) next += 1;
+    const part = (rank - ranks[next - 1]) / (ranks[next] - ranks[next - 1]);
+    putShade(color, lightness[next - 1] + Math.min(part, 1) * (lightness[next] - lightness[next - 1]), shades, 3 * level);
+  }
+  return { frequency, shades };
+}
+
+function putShade({ table }, lightness, into, at) {
+  const place = Math.min(lightness * TABLE_STEPS, 100 * TABLE_STEPS - 1);
+  const low = Math.floor(place);
+  into[at] = lightness;
+  for (let i = 0; i < 2; i += 1) into[at + 1 + i] = table[2 * low + i] + (place - low) * (table[2 * low + 2 + i] - table[2 * low + i]);
+}
+
+// Shades moved so that their mean, weighted by how often they are seen, is `mean` as far as the gamut allows.
+function shadesAround({ frequency, shades }, mean) {
+  const [moved, shown] = [shades.slice(), [0, 0, 0]];
+  const [bytes, lab] = [[0, 0, 0], [0, 0, 0]];
+  for (let round = 0; round < 3; round += 1) {
+    shown.fill(0);
+    for (let level = 0; level < 256; level += 1) {
+      if (!frequency[level]) continue;
+      putBytes(moved[3 * level], moved[3 * level + 1], moved[3 * level + 2], bytes, 0);
+      putLabOfBytes(bytes[0], bytes[1], bytes[2], lab, 0);
+      for (let i = 0; i < 3; i += 1) shown[i] += frequency[level] * lab[i];
+    }
+    for (let i = 0; i < moved.length; i += 1) moved[i] += mean[i % 3] - shown[i % 3];
+  }
+  return moved;
+}
+
+// Fill a ramp with shades, batch after batch: 256 opaque pixels each, in the byte order of little-endian machines.
+// Batches of a colour differ a little in tint.
+function fillRamp(ramp, at, shades, tints) {
+  const bytes = [0, 0, 0];
+  tints.forEach(([a, b], batch) => {
+    if (batch && a === tints[batch - 1][0] && b === tints[batch - 1][1]) {
+      ramp.copyWithin(at + 256 * batch, at + 256 * (batch - 1), at + 256 * batch);
+      return;
+    }
+    for (let level = 0; level < 256; level += 1) {
+      putBytes(shades[3 * level], shades[3 * level + 1] + a, shades[3 * level + 2] + b, bytes, 0);
+      ramp[at + 256 * batch + level] = bytes[0] | (bytes[1] << 8) | (bytes[2] << 16);
+    }
+  });
+}
+
+function tintsOf({ lab }) {
+  const [neutral, vivid] = TONE.BATCH_TINTS;
+  const reach = neutral + (vivid - neutral) * Math.min(Math.hypot(lab[1], lab[2]) / TONE.VIVID, 1);
+  return Array.from({ length: PAINT.BATCHES }, (_, batch) => {
+    const turn = (2 * Math.PI * (batch + 0.5)) / PAINT.BATCHES;
+    return [reach * Math.cos(turn), reach * Math.sin(turn)];
+  });
+}
+
+function jointShades() {
+  const [darkest, palest] = TONE.JOINT_LIGHTNESS;
+  return Float64Array.from({ length: 3 * 256 }, (_, i) => (i % 3 ? 0 : darkest + ((palest - darkest) * i) / (3 * 255)));
+}
+
+// a* and b* of a colour at every L*: shade is saturated, what is brighter than a lit facet is white gloss.
+function chromaTable(lab) {
+  const own = [0, 0, 0];
+  putLinear(...lab, own, 0);
+  for (let i = 0; i < 3; i += 1) own[i] = Math.max(own[i], TONE.LEAST_CHANNEL);
+  const bright = (rgb) => sum(rgb.map((value, i) => value * TONE.LUMINANCE[i]));
+  const bounces = TONE.BOUNCES[0] + TONE.BOUNCES[1] * bright(own) ** 2;
+  const lit = luminanceOf(Math.min(lab[0] * TONE.LIT, 99));
+  const [table, found] = [new Float64Array(2 * (100 * TABLE_STEPS + 1)), [0, 0, 0]];
+  for (let step = 0; step <= 100 * TABLE_STEPS; step += 1) {
+    const lightness = step / TABLE_STEPS;
+    const shade = Math.min(Math.max(1 - lightness / Math.max(lab[0], 1), TONE.BOUNCES_ABOVE), 1);
+    const saturated = own.map((value) => value ** (1 + bounces * shade));
+    const luminance = luminanceOf(lightness);
+    const gloss = Math.max(luminance - lit, 0) * TONE.GLOSS_PART;
+    const part = (luminance - gloss) / bright(saturated);
+    putLab(...saturated.map((value) => Math.min(value * part + gloss, 1)), found, 0);
+    table.set([found[1], found[2]], 2 * step);
+  }
+  return table;
+}
+
+// Ranks of light, 0 to 1, and L* of the colour at them.
+function lightnessLaw({ lab, lightness: [low, high] }) {
+  const reach = Math.max(high - low, 1);
+  const way = TONE.LIGHTNESS_LAW.map(([whole, mean, own]) => whole + (mean * (lab[0] - low)) / reach + (own * lab[0]) / 100);
+  const ends = [way[0] - TONE.BEYOND, ...way, way[way.length - 1] + TONE.BEYOND];
+  let highest = 0;
+  const rising = ends.map((part) => {
+    highest = Math.max(highest, Math.min(Math.max(low + reach * part, 0.5), 99.5));
+    return highest;
+  });
+  return [[0, ...TONE.PERCENTILES, 1], rising];
+}
+
+function luminanceOf(lightness) {
+  return lightness > 8 ? ((lightness + 16) / 116) ** 3 : lightness / 903.3;
+}
+
+function channels(hex) {
+  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+}
