@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 RELEASE := .venv-release/bin
+SITE   := .venv-site/bin
 # Every version that is installed here, pip's and the build backend's too, stands in constraints.txt.
 INSTALL := -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 PIP    := $(BIN)/python $(INSTALL) --build-constraint constraints.txt
 
-.PHONY: demo test lint bench schema references docs messages mini verify-sdxl lock audit clean
+.PHONY: demo test lint bench schema references docs messages site mini verify-sdxl lock audit clean
 
 # First at once, by the engine that needs no model; then by the embedded model, the way the container draws.
 demo: $(VENV)/.render
@@ -43,6 +44,11 @@ docs: $(VENV)/.dev
 # The Russian catalogue: what the documentation needs and it lacks, to be translated there.
 messages: $(VENV)/.dev
 	@$(BIN)/python docs/messages.py
+
+# The documentation as a web site in out/site, every link checked; nothing is fetched while it is built. Without
+# --quiet, which would let warnings pass.
+site: .venv-site/.tools
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/mkdocs build
 
 # The light install: everything but torch and diffusers.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -95,5 +101,11 @@ audit: .venv-release/.tools
 	@$(RELEASE)/python $(INSTALL) cyclonedx-bom pip-audit uv
 	@touch $@
 
+.venv-site/.tools: constraints.txt
+	@test -x $(SITE)/python || $(PYTHON) -m venv .venv-site
+	@$(SITE)/python $(INSTALL) pip setuptools
+	@$(SITE)/python $(INSTALL) mkdocs mkdocs-htmlproofer-plugin mkdocs-material mkdocstrings-python ruff
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .venv-release out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-release .venv-site out .pytest_cache .mypy_cache .ruff_cache .hypothesis

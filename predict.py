@@ -15,7 +15,7 @@ from plitka.device.monitor import ResourceMonitor
 from plitka.engines import device_of, engine_name_from_environment, load_engine, log_to_stderr
 from plitka.files.temporary_folders import named_when_full, own_folder
 from plitka.files.whole_files import write_whole
-from plitka.generate import Result, generate
+from plitka.generation import Result, generate
 from plitka.output.metrics import request_metrics
 from plitka.request.http_inputs import refuse_null
 from plitka.request.tile_request import parse_inputs

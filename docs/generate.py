@@ -6,7 +6,8 @@ Pages in `docs/ru` and README.ru.md get the same blocks in Russian.
 
 A page is Markdown with blocks between `<!-- generated: NAME -->` and `<!-- end -->`; everything around them
 is written by hand. A Russian page also gets the measured and shared blocks of its English twin, translated
-(`shared_blocks.py`). The web page is put together whole from its parts.
+(`shared_blocks.py`). The web page is put together whole from its parts. The example
+notebook gets its outputs.
 """
 
 import dataclasses
@@ -25,6 +26,7 @@ import scenario_blocks
 import typer.main
 from language import Say, in_english, in_russian, references
 from markdown_text import code, table
+from notebook import refreshed
 from shared_blocks import translated
 from web_page import web_page
 
@@ -47,6 +49,7 @@ PAGES = (
 )
 # The file that the server sends, and the same one beside the documentation.
 WEB_PAGES = ("plitka/server/page/index.html", "docs/web_examples.html")
+NOTEBOOK = "examples/plan.ipynb"
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 API_NAMES = ("black", "white", "red", "green", "blue", "gray", "brown", "yellow", "orange", "purple", "pink")
@@ -214,6 +217,7 @@ def main() -> None:
         _write(name, refresh(name))
     for path in WEB_PAGES:
         _write(path, web_page())
+    _write(NOTEBOOK, refreshed(ROOT / NOTEBOOK))
 
 
 def _write(name: str, fresh: str) -> None:

@@ -9,7 +9,7 @@ from markdown_text import block, table
 
 from plitka.engine.render import RenderEngine
 from plitka.fidelity.measure import Fidelity
-from plitka.generate import generate
+from plitka.generation import generate
 from plitka.request.tile_request import parse_request
 
 FOLDER = Path(__file__).resolve().parent.parent / "references" / "scenarios"

@@ -32,11 +32,21 @@ def check_engine_name(name: str, source: str = "engine") -> str:
 
 
 def load_engine(name: str, *, weights: Path | None = None) -> Engine:
-    """Load an engine and its models.
+    """Load an engine and its models: once, for any number of requests.
 
-    `weights` is a folder, `.tar` or `.zip` with a LoRA and embeddings, for the engines that have any. Raises
-    EngineError for an unknown name or a missing part of the installation, ModelFileError and DeviceError as
-    `plitka.diffusion.engine.DiffusionEngine.load` does.
+    Args:
+        name: "render" (draws the plan itself, without weights), "mini" (the small embedded model) or "sdxl".
+        weights: A folder, `.tar` or `.zip` with a LoRA and embeddings, in place of the model folder's own;
+            `render` ignores it.
+
+    Returns:
+        The engine on the best device here. `close()` releases its models and memory.
+
+    Raises:
+        EngineError: There is no engine of this name, or a part of the installation is missing.
+        ModelFileError: A weight file is missing, broken or does not fit.
+        DeviceError: A setting of the device (an environment variable) is not allowed.
+        FolderError: The temporary folder cannot hold an unpacked archive of weights.
     """
     name = check_engine_name(name)
     if name == RENDER:

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from plitka.engine.render import RenderEngine
-from plitka.generate import generate
+from plitka.generation import generate
 from plitka.request.tile_request import parse_request
 
 ANGLE = 45

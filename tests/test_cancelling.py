@@ -13,7 +13,7 @@ from door import Door, predict, run
 from drawing import draw, images, load_small_engine, make_job
 from interruptions import CALLS, Cancelled, CancelledHalfway, failing, out_of_memory, part_of
 
-from plitka import generate
+from plitka import generation
 from plitka.diffusion import pipelines
 from plitka.engine.render import RenderEngine
 from plitka.errors import GpuMemoryError
@@ -119,7 +119,7 @@ def test_a_controlnet_that_stops_half_way_is_not_kept(model_folder, monkeypatch,
 
 
 def finals(engine, **changes):
-    return [result.data for result in generate.generate(parse_request(as_json(**changes)), engine)]
+    return [result.data for result in generation.generate(parse_request(as_json(**changes)), engine)]
 
 
 @pytest.mark.parametrize("stage", ["build_prompt", "plan_for", "hold_colors", "encode", "draw_colormap"])
@@ -131,7 +131,7 @@ def test_cancelled_in_any_stage_of_ours_the_next_files_are_the_same(monkeypatch,
         raise Cancelled
 
     with monkeypatch.context() as patch:
-        patch.setattr(generate, stage, cancel)
+        patch.setattr(generation, stage, cancel)
         with pytest.raises(Cancelled):
             finals(engine, angle=20)
     assert finals(engine, angle=45) == expected

@@ -15,7 +15,7 @@ from PIL import Image
 
 from plitka.colors.mix import Mix, blend, hex_mix_color, palette_mix_color
 from plitka.colors.palette import PALETTE
-from plitka.generate import generate
+from plitka.generation import generate
 from plitka.output.provenance import encode, provenance_of, read_provenance
 from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import parse_request

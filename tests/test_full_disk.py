@@ -13,7 +13,7 @@ from command_line import run_process
 from disks import Disk, small_disk
 from door import DEFAULTS, Door, predict, run
 
-from plitka import generate
+from plitka import generation
 from plitka.diffusion.adapters.load import opened_weights
 from plitka.engine.render import RenderEngine
 from plitka.errors import FolderError
@@ -229,6 +229,6 @@ DOWNLOAD = "data:application/x-tar;base64," + "dGFy" * 10_000
 def test_a_clock_that_jumps_leaves_the_durations_true(monkeypatch, hours):
     now = itertools.count(10**9, 3600 * hours)
     monkeypatch.setattr(time, "time", lambda: float(next(now)))
-    results = list(generate.generate(parse_request(as_json()), RenderEngine()))
+    results = list(generation.generate(parse_request(as_json()), RenderEngine()))
     seconds = results[-1].metrics["timing.total"]
     assert 0 < seconds < 60

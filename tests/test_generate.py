@@ -11,7 +11,7 @@ from plitka.device.monitor import Peaks
 from plitka.engine.protocol import Drawing
 from plitka.engine.render import RenderEngine
 from plitka.errors import Problem, RequestError
-from plitka.generate import generate
+from plitka.generation import generate
 from plitka.output.metrics import METRICS, request_metrics
 from plitka.output.provenance import read_provenance
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES, Profile
@@ -138,7 +138,7 @@ def test_failing_measurement_ends_the_work_of_the_engine(monkeypatch):
     def fail(*args):
         raise ValueError("unmeasurable")
 
-    monkeypatch.setattr("plitka.generate.hold_colors", fail)
+    monkeypatch.setattr("plitka.generation.hold_colors", fail)
     engine = FakeEngine()
     with pytest.raises(ValueError, match="unmeasurable"):
         list(generate(request_of(), engine))
@@ -239,7 +239,7 @@ def test_a_picture_from_noise_does_not_wait_for_the_plan(monkeypatch):
         assert engine.drawing.wait(timeout=10)
         return plan_for(request)
 
-    monkeypatch.setattr("plitka.generate.plan_for", plan_slowly)
+    monkeypatch.setattr("plitka.generation.plan_for", plan_slowly)
     assert len(list(generate(request_of(), engine))) == 3
 
 
@@ -247,7 +247,7 @@ def test_failing_plan_reaches_the_caller_and_ends_the_work_of_the_engine(monkeyp
     def fail(request):
         raise ValueError("unplannable")
 
-    monkeypatch.setattr("plitka.generate.plan_for", fail)
+    monkeypatch.setattr("plitka.generation.plan_for", fail)
     engine = FakeEngine()
     with pytest.raises(ValueError, match="unplannable"):
         list(generate(request_of(), engine))

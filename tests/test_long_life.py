@@ -6,7 +6,7 @@ import time
 import psutil
 from door import Door, predict, run
 
-from plitka import generate
+from plitka import generation
 from plitka.device.worker_thread import Helper
 from plitka.tile.plan import plan_for
 
@@ -28,7 +28,7 @@ def test_memory_that_a_prediction_has_freed_goes_back_to_the_system(tmp_path, mo
     door, kept, held = Door(tmp_path), [], []
 
     def wasteful(*given):
-        yield from generate.generate(*given)
+        yield from generation.generate(*given)
         kept.append(scattered())
         held.append(resident_mib())
 
@@ -48,7 +48,7 @@ def test_every_prediction_is_planned_in_the_same_thread(tmp_path, monkeypatch):
         threads.append(threading.current_thread())
         return plan_for(request)
 
-    monkeypatch.setattr(generate, "plan_for", noted)
+    monkeypatch.setattr(generation, "plan_for", noted)
     door = Door(tmp_path)
     for _ in range(3):
         run(door)

@@ -24,7 +24,7 @@ from plitka.engine.protocol import Engine
 from plitka.engines import device_of, load_engine, log_to_stderr
 from plitka.errors import DeviceError, ModelFileError
 from plitka.files.whole_files import write_whole
-from plitka.generate import generate
+from plitka.generation import generate
 from plitka.request.tile_request import parse_request
 from plitka.weights.locate import BASE_MODEL_VARIABLE
 from plitka.weights.manifest import engine_models, model_dir

@@ -16,7 +16,7 @@ from card import baseline
 from card.baseline import PREDECESSORS
 from card.bench import Bench
 from card.predictions import loaded, predict
-from plitka import generate
+from plitka import generation
 from plitka.diffusion import engine as diffusion
 
 
@@ -83,6 +83,6 @@ class InTurn:
 def _in_turn() -> Iterator[None]:
     with (
         mock.patch.object(diffusion, "Helper", InTurn),
-        mock.patch.object(generate, "Helper", InTurn),
+        mock.patch.object(generation, "Helper", InTurn),
     ):
         yield

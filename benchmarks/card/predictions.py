@@ -16,7 +16,7 @@ from card.step import count_step_flops, step_seconds
 from plitka.device.monitor import ResourceMonitor
 from plitka.diffusion.acceleration import Acceleration
 from plitka.diffusion.engine import DiffusionEngine
-from plitka.generate import Result, generate
+from plitka.generation import Result, generate
 from plitka.request.tile_request import TileRequest
 
 

@@ -268,7 +268,7 @@ def draw(request: TileRequest, engine: Engine, folder: Path) -> tuple[HeldPictur
     Returns the final picture with what was measured in it, and the seconds that all files took.
     """
     from plitka.files.whole_files import write_whole
-    from plitka.generate import generate as draw_files
+    from plitka.generation import generate as draw_files
 
     held, seconds = [], 0.0
     files = draw_files(request, engine)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from plitka.colors.mix import Mix
     from plitka.fidelity.color_lock import HeldPicture
     from plitka.fidelity.measure import Fidelity
-    from plitka.generate import Result
+    from plitka.generation import Result
     from plitka.weights.verify import FileStatus
 
 # A patch of colour in a table; where a terminal shows no colours, the hex beside it says what it is.

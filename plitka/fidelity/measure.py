@@ -22,11 +22,15 @@ _ONE_COLOR = 2 / 3
 
 @dataclass(frozen=True)
 class ColorFidelity:
-    """One colour of the mix: `requested` and `measured` are shares from 0 to 1.
+    """One colour of the mix, requested and measured.
 
-    `hex` is the mean colour that was measured, `delta_e` its CIEDE2000 difference from the colour itself: of
-    the colour's own granules where the plan is known, else of the pixels counted for it. Both are None if
-    there are none.
+    Attributes:
+        id: The palette code, or ``#RRGGBB``.
+        requested: Its share of the mix, 0 to 1.
+        measured: Its share of the picture, 0 to 1.
+        delta_e: CIEDE2000 difference of `hex` from the colour itself; None if no pixel was measured.
+        hex: The mean colour that was measured, ``#RRGGBB``: of the colour's own granules where the plan is
+            known, else of the pixels counted for it; None if there are none.
     """
 
     id: str
@@ -40,8 +44,11 @@ class ColorFidelity:
 class Fidelity:
     """A measured picture.
 
-    `worst_error_pp` is the largest error of a share, in percentage points; `worst_delta_e` the largest colour
-    difference among the colours of more than 5 %, None if none of them could be measured.
+    Attributes:
+        colors: Every colour of the mix, in its order.
+        worst_error_pp: The largest error of a share, in percentage points.
+        worst_delta_e: The largest colour difference (CIEDE2000) among the colours of more than 5 %; None if
+            none of them could be measured.
     """
 
     colors: tuple[ColorFidelity, ...]

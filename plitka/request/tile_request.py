@@ -25,6 +25,7 @@ from plitka.request.overrides import (
     Overrides,
 )
 from plitka.request.problems import problems_of
+from plitka.request.python_values import to_json_text
 
 __all__ = [
     "DEFAULT_ANGLE",
@@ -126,13 +127,23 @@ class TileRequest:
         )
 
 
-def parse_request(params_json: str) -> TileRequest:
-    """Read a request from its JSON; null stands for a key that is not given.
+def parse_request(params_json: str | Mapping[str, Any]) -> TileRequest:
+    """Read and check a request.
+
+    Args:
+        params_json: The request as JSON text, or the same as a dictionary: `colors` (1 to 8 dictionaries,
+            each with a `name` or `hex` and a `proportion`, in percent or as fractions of 1), and as needed
+            `angle` (degrees, anticlockwise; default 0), `quality` ("preview", "standard" or "high"; default
+            "standard"), `seed` (0 to 2**63 - 1, or -1 for a random one; default -1) and `overrides` (a
+            dictionary of settings). None stands for a key that is not given.
+
+    Returns:
+        The request with shares that sum to 1 and a seed; what was merged or scaled is in its `notices`.
 
     Raises:
         RequestError: With every problem that was found.
     """
-    document = read_document(params_json)
+    document = read_document(params_json if isinstance(params_json, str) else to_json_text(params_json))
     return _request(RequestFields, document, find_clashes(document))
 
 

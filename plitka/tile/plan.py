@@ -33,8 +33,16 @@ _EXACT_SIZES = (1024, 512)
 class TilePlan:
     """Granules, joints and colours of one picture.
 
-    `relief` is the heap and its facet map at 1.5 times PLAN_SIZE. `granule_color` is (G,) uint8, an index
-    into `mix` for every granule. A view at a smaller size shows the same tile.
+    A picture of a smaller size shows the same tile. Sizes are pixels a side and must divide 1024 (PLAN_SIZE);
+    at 1024 and 512 the shares are exact.
+
+    Attributes:
+        mix: The colours with their shares, which sum to 1.
+        laying_angle: Rotation of the joints, degrees, anticlockwise, at least 0 and below 180.
+        layout: "surface" (no joints), "grid" or "brick".
+        seed: 0 to 2**63 - 1.
+        relief: The heap, and its facet map at 1.5 times PLAN_SIZE.
+        granule_color: (G,) uint8, an index into `mix` for every granule.
     """
 
     mix: Mix
@@ -60,19 +68,32 @@ class TilePlan:
         return self.relief.facets[step // 2 :: step, step // 2 :: step]
 
     def labels(self, size: int) -> NDArray[np.int32]:
-        """(size, size) int32 granule id per pixel, JOINT (-1) on joints."""
+        """(size, size) int32 granule per pixel, 0 to G - 1, JOINT (-1) on joints.
+
+        Raises ValueError for a size that does not divide PLAN_SIZE.
+        """
         return _labels(self.relief, self.facet_map(size), size)
 
     def heights(self, size: int) -> HeightMap:
-        """Height and slope per pixel at 1.5 times `size`, in granules' pitches; 0 on joints."""
+        """Height and slope per pixel at 1.5 times `size`; 0 on joints.
+
+        Heights are in pitches: 1 is the picture's width divided by GRANULES_ACROSS (62). Raises ValueError
+        for a size that does not divide PLAN_SIZE.
+        """
         return height_map(self.relief, self.facet_map(size))
 
     def color_indices(self, size: int) -> NDArray[np.uint8]:
-        """(size, size) uint8 index into the mix per pixel, JOINT_COLOR_INDEX (255) on joints."""
+        """(size, size) uint8 index into the mix per pixel, JOINT_COLOR_INDEX (255) on joints.
+
+        Raises ValueError for a size that does not divide PLAN_SIZE.
+        """
         return np.append(self.granule_color, np.uint8(JOINT_COLOR_INDEX))[self.labels(size)]
 
     def shares(self, size: int) -> NDArray[np.float64]:
-        """(len(mix),) shares of the visible granule area, joints left out; they sum to 1."""
+        """(len(mix),) float64 shares of the visible granule area, joints left out; they sum to 1.
+
+        Raises ValueError for a size that does not divide PLAN_SIZE.
+        """
         counts = np.bincount(self.color_indices(size).ravel(), minlength=JOINT_COLOR_INDEX + 1)[
             : len(self.mix)
         ]
@@ -93,7 +114,14 @@ def make_plan(mix: Mix, laying_angle: float, layout: str, seed: int) -> TilePlan
 
 
 def plan_for(request: TileRequest) -> TilePlan:
-    """The plan of a request."""
+    """Plan the tile of a request: the plan that `generate` draws.
+
+    Args:
+        request: What `parse_request` returns.
+
+    Returns:
+        The plan; the same request gives the same one, to the byte, with every engine.
+    """
     return make_plan(request.mix, request.laying_angle, request.layout, request.seed)
 
 

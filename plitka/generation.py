@@ -4,6 +4,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from plitka.device.monitor import ResourceMonitor
 from plitka.device.worker_thread import Helper
 from plitka.engine.protocol import Engine, Job
 from plitka.fidelity.color_lock import HeldPicture, hold_colors
+from plitka.fidelity.measure import Fidelity
+from plitka.files.whole_files import write_whole
 from plitka.output.metrics import memory_metrics, picture_metrics
 from plitka.output.provenance import encode, provenance_of
 from plitka.request.profiles import FINAL_SIZE, profile_for
@@ -31,11 +34,11 @@ class Result:
 
     Attributes:
         name: "preview", "final" or "colormap", in this order.
-        image: (size, size, 3) uint8 sRGB.
+        image: (size, size, 3) uint8 sRGB; size is 512 for the preview, 1024 for the other two.
         filename: `name` with the extension of its format.
         data: The bytes of the file, its provenance included.
-        colors: The colours as measured and, where needed, corrected; None for the colour map, which is exact
-            by construction.
+        colors: The picture's colours as measured and, where needed, corrected; None for the colour map, which
+            is exact by construction. `fidelity` is the part that most callers want.
         metrics: What became known with this file, by the names of `plitka.output.metrics.METRICS`.
     """
 
@@ -45,6 +48,27 @@ class Result:
     data: bytes
     colors: HeldPicture | None
     metrics: dict[str, Any]
+
+    @property
+    def fidelity(self) -> Fidelity | None:
+        """Requested and measured share of every colour of `image`; None for the colour map."""
+        return self.colors.measured.fidelity if self.colors else None
+
+    def save(self, folder: Path | str) -> Path:
+        """Write `data` as `filename` into a folder, which is made if it does not exist.
+
+        A file of this name is replaced. After an error the folder holds no part of the new one.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            OSError: The folder or the file cannot be written.
+        """
+        path = Path(folder) / self.filename
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, self.data)
+        return path
 
 
 class Stopwatch:
@@ -69,14 +93,23 @@ class Stopwatch:
 def generate(
     request: TileRequest, engine: Engine, monitor: ResourceMonitor | None = None
 ) -> Generator[Result]:
-    """Check the request and plan the tile; the generator draws preview, final picture and colour map.
+    """Draw a request: preview, final picture and colour map, each as soon as it is finished.
 
     The caller's `for` is the progress and the cancellation: nothing is drawn before it is asked for, and
-    closing the generator early leaves the engine usable. A `monitor` adds the peaks of memory to the last
-    file's metrics.
+    closing the generator early leaves the engine usable. The same request, engine, versions and kind of
+    device give the same files.
+
+    Args:
+        request: What `parse_request` returns.
+        engine: What `load_engine` returns; it can draw any number of requests, one at a time.
+        monitor: Adds the peaks of memory to the last file's metrics.
+
+    Returns:
+        A generator of three results: "preview", "final", "colormap".
 
     Raises:
         RequestError: At the call, before anything is drawn, if this engine cannot draw this request.
+        DrawingError: From the generator, if a picture cannot be drawn.
     """
     watch = Stopwatch()
     if monitor is not None:
