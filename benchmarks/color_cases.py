@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from fixed_mixes import random_mixes
 from joint_angle import angle_error, joint_angle
+from mini_texture import distance
 from numpy.typing import NDArray
-from texture import distance
 
 from plitka.colors.lab import to_lab
 from plitka.colors.mix import Mix

@@ -3,7 +3,8 @@
     python benchmarks/mini.py --models FOLDER [--mixes 12] [--angles 16] [--report FILE]
 
 FOLDER is a model folder with a manifest that lists `mini`. Prints one line of JSON for every figure:
-errors of shares in percentage points, texture distances (benchmarks/texture.py), joints, ablations, seconds.
+errors of shares in percentage points, texture distances (benchmarks/mini_texture.py), joints, ablations,
+seconds.
 """
 
 import argparse
@@ -19,9 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 from joint_angle import angle_error, joint_angle
+from mini_texture import distance, relative_sharpness
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from texture import distance, relative_sharpness
 
 from plitka.colors.palette import PALETTE, delta_e00
 from plitka.diffusion.engine import DiffusionEngine

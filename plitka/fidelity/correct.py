@@ -35,9 +35,10 @@ _ONSET = 6.0
 _CONTRAST = (0.6, 1.6)
 # Recoloured light is bent from this part of the way to the lightness where another colour of the mix begins.
 _KNEE = 0.6
-# Units of CIELAB by which a colour's mean may stay off: soft edges mix colours, and granules that made up for
-# them would be too vivid.
-_TOLERANCE = 2.0
+# Units of CIELAB by which a grey's mean may stay off, and how much more a colour's by its chroma (CIE94):
+# soft edges mix colours, and granules that made up for them would be too vivid.
+_TOLERANCE = 1.2
+_BY_CHROMA = 0.045
 # Offsets of neighbours' colours run into each other, so once is not enough.
 _ROUNDS = 2
 # The softest that the edge between two colours stays; light stays as soft as it was.
@@ -265,7 +266,8 @@ def _remaining_offsets(planes: list[_Plane], reading: _Reading, mix: Mix) -> NDA
         mask = (planned == index).view(np.uint8)
         if mask.any():
             offset = np.subtract(color.lab, cv2.mean(lab, mask)[:3])
-            offsets[:, index] = offset * max(0.0, 1 - _TOLERANCE / max(float(np.linalg.norm(offset)), 1e-6))
+            allowed = _TOLERANCE * (1 + _BY_CHROMA * float(np.hypot(*color.lab[1:])))
+            offsets[:, index] = offset * max(0.0, 1 - allowed / max(float(np.linalg.norm(offset)), 1e-6))
     return offsets
 
 

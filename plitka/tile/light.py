@@ -17,17 +17,28 @@ from plitka.tile.rims import bevel
 
 # Weight of the logarithm of the cosine between a surface and the vertical (Lambert's law); the cosine is
 # 1 / sqrt(1 + slope^2).
-_STEEPNESS = 0.6
-# Occlusion: width of the surroundings in pitches, and the weight of what they stand over a pixel.
-_OCCLUSION = ((0.20, 0.36), (0.65, 1.3), (1.50, 1.6))
+_STEEPNESS = 1.2
+# Occlusion, in wide gaps and in contacts: width of the surroundings in pitches, and the weight of what they
+# stand over a pixel.
+_OCCLUSION = ((0.65, 1.2), (1.50, 2.0))
+_CONTACTS = ((0.20, 0.36),)
+# The part of that weight by which a pixel that stands over its surroundings is lighter.
+_OPENNESS = 0.3
 # Surroundings wider than this are seen on a smaller map.
 _WIDE = 0.6
 # Light missing in the crease where a granule lies on another.
-_CREASE = 0.22
+_CREASE = 0.3
+# White granules: the part of the shade of wide gaps that their reflections fill, and by how many times a
+# contact is darker beside it.
+_PALE_SHADE = 0.8
+_PALE_CONTACT = 2.5
 # Granules, their facets and their surfaces differ: deviations of the logarithm of light.
-_GRANULE_VARIATION = 0.09
+_GRANULE_VARIATION = 0.13
 _FACET_VARIATION = 0.06
-_ROUGHNESS = 0.075
+_ROUGHNESS = 0.10
+# No heap is level: hollows across the picture, how much darker they are, and the size of their map.
+_HOLLOWS = ((40, 0.16), (15, 0.08))
+_HOLLOWS_SIZE = 128
 # Tiles between joints differ too.
 _TILE_VARIATION = 0.05
 # Torn sides are rougher than flat tops: roughness of a level surface, and what is added by the square of its
@@ -43,11 +54,14 @@ _PRESSED_FROM = 0.8
 _PRESSED = np.float32(0.5)
 # Gloss: how narrow it is, how much the surface waves (bumps across the picture, deviation of the slope), how
 # patchy it is, how much granules differ in it and how soon shade ends it.
-_NARROW = 4.0
-_WAVES = ((90, 0.5), (300, 0.2))
-_PATCHES = ((200, 0.8),)
+_NARROW = 6.0
+_WAVES = ((130, 0.45), (420, 0.28))
+_PATCHES = ((300, 0.9),)
 _GLOSS_SPREAD = 0.8
 _GLOSS_SHADE = 2.5
+# The veil of white light: how much of it gloss brings, and how patchy it is anyhow.
+_VEIL_OF_GLOSS = 2.0
+_VEIL_PATCHES = ((450, 1.2), (170, 0.8))
 # Tells the random numbers of the surface from those of the plan, which start from the same seed.
 _SURFACE_STREAM = 1
 
@@ -58,12 +72,18 @@ _Plane = NDArray[np.float32]
 class Light:
     """What falls on each pixel, all (n, n) float32.
 
-    `brightness` is the logarithm of the light, 0 for an open, level surface; `gloss` is 0 to about 3, the
-    light that a mirror would send up.
+    `height` is that of the pressed heap, in pitches. `brightness` is the logarithm of the light on dark
+    granules, 0 for an open, level surface, and `pale` what is added to it on white ones, which light each
+    other's gaps up to their narrow contacts. `gloss` is 0 to about 3, the
+    light that a mirror would send up. `veil` (n / 2, n / 2), about -3 to 3, is how much of the light the
+    surface sends back white: shining and worn surfaces much, others little.
     """
 
+    height: _Plane
     brightness: _Plane
+    pale: _Plane
     gloss: _Plane
+    veil: _Plane
 
 
 def light_on(relief: Relief, facets: NDArray[np.uint16], seed: int) -> Light:
@@ -75,18 +95,23 @@ def light_on(relief: Relief, facets: NDArray[np.uint16], seed: int) -> Light:
     if edge is not None:
         height -= edge[0]
     owner = per_pixel(relief.owner, facets, -1)
-    dark = _occlusion(height)
-    dark += np.float32(_CREASE) * _creases(owner)
+    dark = _occlusion(height, _OCCLUSION)
+    contact = _occlusion(height, _CONTACTS)
+    contact += np.float32(_CREASE) * _creases(owner)
+    pale = cv2.addWeighted(dark, _PALE_SHADE, contact, -_PALE_CONTACT, 0)
     brightness = cv2.log(surface.steepness)
     brightness *= np.float32(-0.5 * _STEEPNESS)
     brightness -= dark
     brightness += per_pixel(_variation(relief, rng), facets)
     rough = per_pixel(_of_granules(relief, rng, _ROUGHNESS_SPREAD) * np.float32(_ROUGHNESS), facets)
     rough *= _torn(surface)
+    brightness -= contact
+    dark += contact
     brightness += cv2.multiply(rough, _noise(rng, _GRAIN, len(facets)), rough)
     if edge is not None:
         brightness += edge[1]
-    return Light(brightness, _gloss(relief, facets, surface, dark, rng))
+    gloss = _gloss(relief, facets, surface, dark, rng)
+    return Light(height, brightness, pale, gloss, _veil(gloss, rng))
 
 
 def _press(height: _Plane) -> _Plane:
@@ -104,20 +129,20 @@ def _torn(surface: HeightMap) -> _Plane:
     return factor
 
 
-def _occlusion(height: _Plane) -> _Plane:
+def _occlusion(height: _Plane, surroundings: tuple[tuple[float, float], ...]) -> _Plane:
     """Light that surroundings take: by how much their mean height, in several widths, is above a pixel's."""
     pitch = len(height) * PITCH
-    half = cv2.resize(height, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     dark = np.zeros_like(height)
-    for width, weight in _OCCLUSION:
+    for width, weight in surroundings:
         if width > _WIDE:
+            half = cv2.resize(height, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
             around = cv2.resize(_mean_around(half, width * pitch / 2), height.shape[::-1])
         else:
             around = _mean_around(height, width * pitch)
         around -= height
-        cv2.max(around, 0, around)
-        around *= np.float32(weight)
-        dark += around
+        dark += cv2.addWeighted(
+            cv2.max(around, 0), weight * (1 - _OPENNESS), around, weight * _OPENNESS, 0, around
+        )
     return dark
 
 
@@ -139,6 +164,9 @@ def _variation(relief: Relief, rng: np.random.Generator) -> _Plane:
     of_facet = rng.standard_normal(len(relief.owner), np.float32) * np.float32(_FACET_VARIATION)
     of_tile = rng.standard_normal(int(relief.tile.max()) + 1, np.float32) * np.float32(_TILE_VARIATION)
     of_granule += of_tile[relief.tile]
+    hollows = _noise(rng, _HOLLOWS, _HOLLOWS_SIZE)
+    column, row = np.clip(relief.granules.center.T * _HOLLOWS_SIZE, 0, _HOLLOWS_SIZE - 1).astype(np.intp)
+    of_granule += hollows[row, column]
     return of_granule[relief.owner] + of_facet
 
 
@@ -163,11 +191,18 @@ def _gloss(
     other *= other
     away += other
     away *= np.float32(-_NARROW)
-    away -= np.float32(_GLOSS_SHADE) * dark
+    away -= np.float32(_GLOSS_SHADE) * cv2.max(dark, 0)
     gloss = cv2.exp(away)
-    gloss *= np.clip(_noise(rng, _PATCHES, size) + np.float32(0.1), 0, np.float32(1.2))
+    patches = cv2.add(_noise(rng, _PATCHES, size), 0.1)
+    gloss *= cv2.min(cv2.max(patches, 0, patches), 1.2, patches)
     gloss *= per_pixel(_of_granules(relief, rng, _GLOSS_SPREAD), facets)
     return gloss
+
+
+def _veil(gloss: _Plane, rng: np.random.Generator) -> _Plane:
+    half = len(gloss) // 2
+    veil = cv2.resize(gloss, (half, half), interpolation=cv2.INTER_LINEAR)
+    return cv2.addWeighted(veil, _VEIL_OF_GLOSS, _noise(rng, _VEIL_PATCHES, half), 1, 0, veil)
 
 
 def _noise(rng: np.random.Generator, octaves: tuple[tuple[int, float], ...], size: int) -> _Plane:

@@ -25,7 +25,7 @@ _COARSE = 3
 _TEARS = ((120, 0.038), (420, 0.006))
 # Granules are no crystals: over a granule, heights fall from the middle as on a ball of this curvature, per
 # pitch.
-_CURVATURE = np.float32(0.15)
+_CURVATURE = np.float32(0.35)
 
 _Floats = NDArray[np.float32]
 

@@ -7,6 +7,8 @@ shade is more saturated (the colour to a power), and what is brighter than a lit
 white.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -33,17 +35,24 @@ _LIGHTNESS_LAW = np.array(
 )
 # What the darkest and the brightest of all are beyond the last percentiles, as a part of that way.
 _BEYOND = 0.12
-# The exponent of a colour in full shade, less 1: for a black granule, and added for a white one.
-_BOUNCES = (0.85, 1.5)
+# The exponent of a colour in full shade, less 1: for a black granule, and added for a white one, by this
+# power of luminance.
+_BOUNCES = (0.55, 3.1)
+_BOUNCES_POWER = 1.7
 # Beyond the mean the same law goes on this far upwards.
-_BOUNCES_ABOVE = -0.25
+_BOUNCES_ABOVE = -0.275
 # L* of a lit facet by that of the mean, and the part of what is brighter that is gloss.
-_LIT = 1.25
-_GLOSS_PART = 0.35
+_LIT = 1.237
+_GLOSS_PART = 0.68
+# How much of a pixel's light the surface sends back white, beyond the usual: one step of the veil.
+_VEIL_STEP = 0.06
 # Linear sRGB below which no channel of a colour lies, since 0 would stay 0 to any power.
 _LEAST_CHANNEL = 0.002
 # A shade is clearly a colour's own while its distance to that colour is below this part of that to any other.
 _CLEARLY = 0.85
+# L* that the 5th percentile loses where neighbours reflect nothing of a colour's light, and where it ends.
+_NEIGHBOURS_TAKE = 10.0
+_DARKEST = 4.0
 # Stands for no limit; far enough outside 0 to 100 to leave a ramp as it is.
 _UNLIMITED = 1e4
 # How far batches of a neutral and of a vivid colour are from its mean in a* and b*, and the chroma from which
@@ -57,9 +66,12 @@ _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
 def shade_ramps(
-    color: MixColor, light: NDArray[np.float64], mean: NDArray[np.float64], batches: int
+    color: MixColor, light: NDArray[np.float64], mean: NDArray[np.float64], batches: int, veils: int
 ) -> NDArray[np.uint8]:
-    """(batches x 256, 3) uint8 sRGB: a colour at every level of light, in each of its batches.
+    """(batches x veils x 256, 3) uint8 sRGB: a colour at every level of light, under each veil, by batch.
+
+    A veil is light that the surface sends back white, from the least (what lies in gaps, lit by its
+    neighbours, is vivid) to the most (what shines is pale).
 
     `light` (256,) says how often each level falls on the colour's granules, in any unit. Weighted by it, the
     mean of a ramp is the CIELAB `mean` (3,), as far as the sRGB gamut allows. Batches stand around it in a*
@@ -76,7 +88,9 @@ def shade_ramps(
     reach = neutral + (vivid - neutral) * min(float(np.hypot(*color.lab[1:])) / _VIVID, 1.0)
     turns = 2 * np.pi * (np.arange(batches) + 0.5) / batches
     tints = reach * np.stack([np.zeros(batches), np.cos(turns), np.sin(turns)], 1)
-    return _to_srgb((shades + tints[:, None]).reshape(-1, 3).astype(np.float32))
+    white = _VEIL_STEP * (np.arange(veils) - (veils - 1) / 2)
+    veiled = shades * np.stack([np.ones(veils), 1 - white, 1 - white], 1)[:, None]
+    return _to_srgb((veiled + tints[:, None, None]).reshape(-1, 3).astype(np.float32))
 
 
 def joint_ramp() -> NDArray[np.uint8]:
@@ -86,11 +100,27 @@ def joint_ramp() -> NDArray[np.uint8]:
     return _to_srgb(lab)
 
 
+def neighbours_light(mix: Mix) -> Mix:
+    """The mix with each colour's 5th percentile of L* as its neighbours make it.
+
+    Shade is light that neighbours have reflected: among granules of other colours less of it has the colour.
+    """
+    own = np.maximum(_to_linear(np.array([color.lab for color in mix])), _LEAST_CHANNEL)
+    around = np.array([color.share for color in mix]) @ own
+    kept = (own * around) @ _LUMINANCE / (own**2 @ _LUMINANCE)
+    found = []
+    for color, part in zip(mix, kept, strict=True):
+        low, high = color.lightness_range
+        deeper = _NEIGHBOURS_TAKE * max(1 - float(part), 0.0)
+        found.append(replace(color, lightness_range=(max(low - deeper, min(low, _DARKEST)), high)))
+    return tuple(found)
+
+
 def at_lightness(color: MixColor, lightness: NDArray[np.float64]) -> NDArray[np.float32]:
     """(n, 3) CIELAB: how the colour looks at each L* (n,)."""
     own = np.maximum(_to_linear(np.array([color.lab]))[0], _LEAST_CHANNEL)
     least, for_white = _BOUNCES
-    bounces = least + for_white * float(_LUMINANCE @ own) ** 2
+    bounces = least + for_white * float(_LUMINANCE @ own) ** _BOUNCES_POWER
     shade = np.clip(1 - lightness / max(color.lab[0], 1.0), _BOUNCES_ABOVE, 1)
     saturated = own ** (1 + bounces * shade[:, None])
     luminance = _luminance(lightness)

@@ -13,14 +13,16 @@ from plitka.tile.light import Light, light_on
 from plitka.tile.plan import TilePlan, pixel_centres
 from plitka.tile.relief import JOINT_FACET, per_pixel
 from plitka.tile.rims import fill_joints
-from plitka.tile.shading import joint_ramp, shade_ramps
+from plitka.tile.shading import joint_ramp, neighbours_light, shade_ramps
 
 # Rubber shines the more, the darker it is: of a black granule, the light that a glint adds to the logarithm
 # of its brightness; L* from which nothing shines; and the part of it that vivid colours show.
-_GLOSS = 2.0
+_GLOSS = 3.6
 _MATT_FROM = 75.0
 _VIVID_GLOSS = 0.6
 _VIVID = 60.0
+# L* up to which granules are lit as dark ones, and from which as white ones.
+_PALE = (45.0, 80.0)
 # Brightness, a logarithm, at the first and the last of the 256 levels of light.
 _DARKEST, _BRIGHTEST = -2.2, 4.0
 # Levels are counted at every n-th row and column.
@@ -33,11 +35,16 @@ _BAND_PART = 6
 _STEADY = 400
 # Colours run into each other's edges, so correcting their means once is not enough.
 _ROUNDS = 2
-# What a mean may stay off, in CIELAB, for a colour that is most of the mix and for others: edges mix colours,
-# and what makes up for them makes the inside of granules too vivid.
-_MAY_BE_OFF = (0.6, 1.5)
+# What a mean may stay off, in CIELAB, for a grey that is most of the mix and for others: edges mix colours,
+# and what makes up for them gives the inside of granules another hue. The eye allows colours more, by their
+# chroma (CIE94).
+_MAY_BE_OFF = (0.45, 1.2)
+_BY_CHROMA = 0.045
 # Granules of one colour come from so many batches, of slightly different tints.
 _BATCHES = 4
+# Steps from vivid to pale at one lightness.
+_VEILS = 6
+_VARIANTS = _BATCHES * _VEILS
 # Tells the random numbers of batches and joints from those of plan, surface and grain, which start from the
 # same seed.
 _PAINT_STREAM = 3
@@ -59,25 +66,29 @@ def kept_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
     light = light_on(plan.relief, facets, plan.seed)
     rng = np.random.Generator(np.random.PCG64([plan.seed, _PAINT_STREAM]))
     index = _paints(plan, facets, rng)
-    index |= _levels(light, plan, facets)
-    fill_joints(index, _BATCHES * len(plan.mix), rng)
+    index += _veils(light)
+    # Joints, the last of the paints, have no veil.
+    cv2.min(index, float(256 * _VARIANTS * len(plan.mix)), index)
+    index += _levels(light, plan, facets)
+    fill_joints(index, _VARIANTS * len(plan.mix), rng)
     lit = _statistics(index, len(plan.mix))
     means = np.array([color.lab for color in plan.mix])
     aims = means.copy()
     allowed = np.where([color.share > 0.5 for color in plan.mix], *_MAY_BE_OFF)[:, None]
+    allowed *= 1 + _BY_CHROMA * np.linalg.norm(means[:, 1:], axis=1, keepdims=True)
     for _ in range(_ROUNDS):
         missing = means - _means_in_picture(plan, index, _ramps(plan, lit, aims), size)
         distance = np.maximum(np.linalg.norm(missing, axis=1, keepdims=True), 1e-6)
         aims += missing * np.maximum(1 - allowed / distance, 0)
-    picture = photograph(_look_up(_ramps(plan, lit, aims), index), size, plan.seed)
+    picture = photograph(_look_up(_ramps(plan, lit, aims), index), light.height, size, plan.seed)
     picture.flags.writeable = False
     return picture
 
 
 def _ramps(plan: TilePlan, lit: list[NDArray[np.float64]], means: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """(256 x (batches x C + 1), 3) uint8 sRGB: every paint, then joints, at every level of light."""
-    colors = zip(plan.mix, lit, means, strict=True)
-    return np.concatenate([*(shade_ramps(*color, _BATCHES) for color in colors), joint_ramp()])
+    """(256 x (variants x C + 1), 3) uint8 sRGB: every paint, then joints, at every level of light."""
+    colors = zip(neighbours_light(plan.mix), lit, means, strict=True)
+    return np.concatenate([*(shade_ramps(*color, _BATCHES, _VEILS) for color in colors), joint_ramp()])
 
 
 def _means_in_picture(
@@ -93,7 +104,7 @@ def _means_in_picture(
     band = index[first : first + round(height * scale)]
     lab = to_lab(through_lens(_look_up(ramps, band), size, scale))
     at = pixel_centres(size)
-    shown = ((band >> 8) // _BATCHES)[at[: len(lab)]][:, at].astype(np.uint8)
+    shown = ((band >> 8) // _VARIANTS)[at[: len(lab)]][:, at].astype(np.uint8)
     means = np.array([color.lab for color in plan.mix])
     for color in range(len(plan.mix)):
         mask = (shown == color).view(np.uint8)
@@ -104,11 +115,18 @@ def _means_in_picture(
 
 
 def _paints(plan: TilePlan, facets: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.uint16]:
-    """Of each pixel, 256 x its paint: batches x index into the mix + batch; joints have one of their own."""
-    table = np.full(JOINT_FACET + 1, _BATCHES * len(plan.mix), np.uint16)
-    paint = _BATCHES * plan.granule_color + rng.integers(0, _BATCHES, plan.granules.count, np.uint8)
+    """Of each pixel, 256 x its paint: variants x index into the mix + veils x batch; the last is joints'."""
+    table = np.full(JOINT_FACET + 1, _VARIANTS * len(plan.mix), np.uint16)
+    batch = rng.integers(0, _BATCHES, plan.granules.count, np.uint8)
+    paint = _VARIANTS * plan.granule_color + _VEILS * batch
     table[: len(plan.relief.owner)] = paint[plan.relief.owner]
     return cv2.LUT(np.ascontiguousarray(facets), table << 8)
+
+
+def _veils(light: Light) -> NDArray[np.uint16]:
+    """256 x the veil of each pixel."""
+    step = cv2.min(cv2.max(cv2.add(light.veil, _VEILS / 2), 0), _VEILS - 1).astype(np.uint16) << 8
+    return cv2.resize(step, light.brightness.shape, interpolation=cv2.INTER_NEAREST)
 
 
 def _levels(light: Light, plan: TilePlan, facets: NDArray[np.uint16]) -> NDArray[np.uint8]:
@@ -117,6 +135,10 @@ def _levels(light: Light, plan: TilePlan, facets: NDArray[np.uint16]) -> NDArray
     level = per_pixel(shine[plan.granule_color[plan.relief.owner]], facets)
     level *= light.gloss
     level += light.brightness
+    paleness = np.array([_paleness(color) for color in plan.mix], np.float32)
+    pale = per_pixel(paleness[plan.granule_color[plan.relief.owner]], facets)
+    pale *= light.pale
+    level += pale
     level -= np.float32(_DARKEST)
     level *= np.float32(255 / (_BRIGHTEST - _DARKEST))
     return np.clip(level, 0, 255, out=level).astype(np.uint8)
@@ -125,8 +147,8 @@ def _levels(light: Light, plan: TilePlan, facets: NDArray[np.uint16]) -> NDArray
 def _statistics(index: NDArray[np.uint16], colors: int) -> list[NDArray[np.float64]]:
     """For each colour (256,): how often each level of light falls on it."""
     sample = index[_SAMPLED // 2 :: _SAMPLED, _SAMPLED // 2 :: _SAMPLED]
-    levels = 256 * _BATCHES * colors
-    counts = np.bincount(sample.ravel(), minlength=levels)[:levels].reshape(colors, _BATCHES, 256).sum(1)
+    levels = 256 * _VARIANTS * colors
+    counts = np.bincount(sample.ravel(), minlength=levels)[:levels].reshape(colors, _VARIANTS, 256).sum(1)
     everyone = counts.sum(0) / counts.sum()
     borrowed = np.maximum(_BORROWED - counts.sum(1), 0)
     return list(counts + borrowed[:, None] * everyone)
@@ -146,3 +168,9 @@ def _shine(color: MixColor) -> float:
     lightness, a, b = color.lab
     matt = min(1.0, lightness / _MATT_FROM)
     return _GLOSS * (1 - matt) * (_VIVID_GLOSS if np.hypot(a, b) > _VIVID else 1.0)
+
+
+def _paleness(color: MixColor) -> float:
+    """How much of its gaps' light a granule of the colour makes: 0 to 1."""
+    dark, pale = _PALE
+    return float(np.clip((color.lab[0] - dark) / (pale - dark), 0, 1))
