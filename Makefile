@@ -8,7 +8,8 @@ SITE   := .venv-site/bin
 INSTALL := -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 PIP    := $(BIN)/python $(INSTALL) --build-constraint constraints.txt
 
-.PHONY: demo test lint bench schema references docs messages site mini verify-sdxl lock audit clean
+.PHONY: demo test lint coverage bench schema references docs messages site mini verify-sdxl lock audit \
+        release-check clean
 
 # First at once, by the engine that needs no model; then by the embedded model, the way the container draws.
 demo: $(VENV)/.render
@@ -24,6 +25,14 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+# Which lines of the package the tests run, in the processes that they start too; slower than `make test`.
+coverage: $(VENV)/.dev
+	@rm -rf out/coverage
+	@mkdir -p out/coverage
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/coverage run -m pytest $(TESTS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 # Milliseconds for the plan and its views.
 bench: $(VENV)/.render
@@ -94,6 +103,15 @@ audit: .venv-release/.tools
 	@mkdir -p out
 	@$(RELEASE)/cyclonedx-py requirements requirements.lock --output-reproducible --output-file out/sbom.cdx.json
 	@$(RELEASE)/pip-audit --requirement requirements.lock --no-deps --disable-pip --strict
+
+# Whether this commit can be released: clean tree, tag, versions and dates agree, lint, tests, the wheel.
+release-check: $(VENV)/.dev
+	@$(BIN)/python -m verification.release check
+	@$(MAKE) --no-print-directory lint test
+	@rm -rf build out/dist
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index \
+		--wheel-dir out/dist .
+	@ls out/dist
 
 .venv-release/.tools: constraints.txt
 	@test -x $(RELEASE)/python || $(PYTHON) -m venv .venv-release

@@ -12,7 +12,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Where this is "required", as in the gate, a missing browser is a failure and no reason to skip.
 REQUIRED = "PLITKA_TEST_BROWSER"
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 from PIL import Image
 
-START_SECONDS = 90
-ANSWER_SECONDS = 120
+# Against a hang alone: a busy machine is slow, not wrong.
+START_SECONDS = ANSWER_SECONDS = PATIENCE_SECONDS = 300
 
 MIX = [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}]
 REQUEST = {"colors": MIX, "angle": 0, "quality": "standard", "seed": 42, "overrides": {}}
@@ -29,7 +29,7 @@ class CogServer:
     temp: Path
 
     @classmethod
-    def start(cls, folder, engine, wrapper=(), stdin=None, **environment):
+    def start(cls, folder, engine, wrapper=(), stdin=None, python=sys.executable, **environment):
         """Start a server from an unrelated folder, with a PATH that does not lead to this Python.
 
         `wrapper` is a command that runs the server's in its own place, such as `nohup`.
@@ -42,7 +42,7 @@ class CogServer:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PLITKA_")}
         with log.open("wb") as sink:
             process = subprocess.Popen(
-                [*wrapper, sys.executable, "-m", "plitka", "serve", "--port", str(port), "--threads", "1"],
+                [*wrapper, str(python), "-m", "plitka", "serve", "--port", str(port), "--threads", "1"],
                 cwd=folder,
                 env=inherited
                 | {"PATH": os.defpath, "TMPDIR": str(temp), "PLITKA_ENGINE": engine}
@@ -69,13 +69,13 @@ class CogServer:
     def stop(self):
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
     def health(self):
-        return httpx.get(f"{self.url}/health-check", timeout=10).json()
+        return httpx.get(f"{self.url}/health-check", timeout=PATIENCE_SECONDS).json()
 
     def post(self, inputs, **more):
         return httpx.post(f"{self.url}/predictions", json={"input": inputs, **more}, timeout=ANSWER_SECONDS)
@@ -91,12 +91,12 @@ class CogServer:
             f"{self.url}/predictions/{prediction_id}",
             json={"input": inputs, **more},
             headers={"Prefer": "respond-async"},
-            timeout=10,
+            timeout=PATIENCE_SECONDS,
         )
         assert answer.status_code == 202, answer.text
 
     def cancel(self, prediction_id):
-        return httpx.post(f"{self.url}/predictions/{prediction_id}/cancel", timeout=10)
+        return httpx.post(f"{self.url}/predictions/{prediction_id}/cancel", timeout=PATIENCE_SECONDS)
 
     def output_files(self):
         """The files that predictions have left in the temporary folder."""
@@ -126,7 +126,7 @@ def as_json(**changes):
     return json.dumps(REQUEST | changes)
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=PATIENCE_SECONDS):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "timed out"

@@ -28,4 +28,4 @@ def request_in(path):
 def run_process(*arguments, code=None, line=None, **options):
     """`plitka` in a process of its own, or in its place `code` or a whole command line."""
     command = line or [sys.executable, *(["-c", code] if code else ["-m", "plitka"]), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)

@@ -1,15 +1,32 @@
 import os
-import shutil
-from unittest import mock
 
-import pytest
-from cog_server import CogServer
-from hypothesis import settings
-from typer.testing import CliRunner
+# Before numpy, OpenCV and torch are loaded: several tests run at a time, so each of them, and each program
+# that it starts, gets one thread.
+for library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+    os.environ.setdefault(library, "1")
+
+import shutil  # noqa: E402
+from unittest import mock  # noqa: E402
+
+import pytest  # noqa: E402
+from cog_server import CogServer  # noqa: E402
+from hypothesis import settings  # noqa: E402
+from schedule import FileScheduling, length_rank  # noqa: E402
+from thorough import FACTOR, THOROUGH  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
 
 # A busy machine is slow, not wrong.
-settings.register_profile("plitka", deadline=None)
+settings.register_profile("plitka", deadline=None, max_examples=40 * FACTOR if THOROUGH else 40)
 settings.load_profile("plitka")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: length_rank(item.path))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return FileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

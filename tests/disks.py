@@ -32,7 +32,7 @@ class Namespace:
         return ["nsenter", f"--target={self.holder.pid}", "--mount", *owner, "--", *map(str, command)]
 
     def run(self, *command):
-        subprocess.run(self.inside(*command), check=True, capture_output=True, timeout=20)
+        subprocess.run(self.inside(*command), check=True, capture_output=True, timeout=300)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import lru_cache
 from unittest import mock
 
 import torch
@@ -12,7 +13,7 @@ from plitka.engine.protocol import Job
 from plitka.request.profiles import PROFILES, profile_for
 from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import parse_request
-from plitka.tile.plan import plan_for
+from plitka.tile.plan import make_plan
 from plitka.weights.locate import find_files
 
 PREVIEW, FINAL = 64, 128
@@ -46,7 +47,17 @@ def make_job(angle=0, seed=5, colors=(("red", 60), ("blue", 40)), profiles=PROFI
         "overrides": {"num_inference_steps": 2, **overrides},
     }
     request = parse_request(json.dumps(document))
-    return Job(request, build_prompt(request), profile_for(request, profiles), plan_for(request))
+    plan = _plan(request.mix, request.laying_angle, request.layout, request.seed)
+    return Job(request, build_prompt(request), profile_for(request, profiles), plan)
+
+
+@lru_cache(maxsize=32)
+def _plan(*arguments):
+    """A plan that many pictures are drawn from: making it takes longer than a small picture of it."""
+    plan = make_plan(*arguments)
+    for shared in (plan.relief.facets, plan.granule_color):
+        shared.flags.writeable = False
+    return plan
 
 
 def draw(engine, **request):

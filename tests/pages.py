@@ -6,9 +6,10 @@ import re
 from plitka.server.serve import ROOT
 
 README, README_RU = ROOT / "README.md", ROOT / "README.ru.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 ENGLISH = sorted((ROOT / "docs").glob("*.md"))
 RUSSIAN = sorted((ROOT / "docs/ru").glob("*.md"))
-PAGES = [README, README_RU, *ENGLISH, *RUSSIAN, ROOT / "model_files/README.md"]
+PAGES = [README, README_RU, CONTRIBUTING, *ENGLISH, *RUSSIAN, ROOT / "model_files/README.md"]
 # Names, versions and licences: there is nothing to translate.
 ENGLISH_ONLY = {"components.md"}
 

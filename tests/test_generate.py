@@ -236,7 +236,7 @@ def test_a_picture_from_noise_does_not_wait_for_the_plan(monkeypatch):
     engine = PlanningEngine()
 
     def plan_slowly(request):
-        assert engine.drawing.wait(timeout=10)
+        assert engine.drawing.wait(timeout=300)
         return plan_for(request)
 
     monkeypatch.setattr("plitka.generation.plan_for", plan_slowly)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
 from diffusers.training_utils import _collate_lora_metadata
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from lora_layouts import LAYERS, LAYOUTS, TEXT, TEXT_2, UNET, Change, File
 from peft import (
@@ -22,6 +22,7 @@ from peft import (
 )
 from peft.tuners.lora import LoraLayer
 from peft.utils.other import get_pattern_key
+from thorough import examples
 
 from plitka.diffusion.adapters.lora import load_lora
 from plitka.errors import ModelFileError
@@ -94,7 +95,7 @@ def test_every_field_of_the_installed_pefts_configuration_is_decided_upon():
     assert fields == STRENGTH | OF_NO_CONSEQUENCE | DECIDE
 
 
-@settings(max_examples=200)
+@examples(80)
 @given(
     layout=CONFIGURED,
     key=st.sampled_from(sorted(DECIDE)) | st.from_regex(r"[a-z_]{3,20}", fullmatch=True),
@@ -112,7 +113,7 @@ def test_a_setting_that_is_not_understood_is_named_unless_it_is_neutral(pipeline
     assert json.dumps(value)[:100] in problem
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(layout=CONFIGURED, key=st.sampled_from(sorted(OF_NO_CONSEQUENCE)), value=json_values)
 def test_a_setting_of_no_consequence_may_be_anything(pipeline, place, layout, key, value):
     assert load_lora(pipeline, some_lora(layout, **{key: value}).write(place)).modules == 2
@@ -185,7 +186,7 @@ patterns = modules | st.sampled_from(
 )
 
 
-@settings(max_examples=25)
+@examples(10)
 @given(
     ranks=st.dictionaries(patterns, st.integers(1, 6), max_size=3),
     alphas=st.dictionaries(patterns, st.integers(1, 16), max_size=3),

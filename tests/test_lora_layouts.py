@@ -4,10 +4,11 @@ import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from lora_layouts import LAYERS, LAYOUTS, TEXT, TEXT_2, UNET, Change
 from lora_layouts import kohya as kohya_name
+from thorough import examples
 
 from benchmarks.card.architecture import SDXL
 from plitka.diffusion.adapters.lora import load_lora
@@ -70,7 +71,7 @@ def assert_unchanged(pipeline, before):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS)
-@settings(max_examples=25)
+@examples(12)
 @given(data=st.data())
 def test_a_lora_changes_every_module_by_what_the_file_says_for_it(pipelines, place, layout, dtype, data):
     layout, pipeline = LAYOUTS[layout], pipelines[dtype]
@@ -191,7 +192,7 @@ UP = ("lora_B.weight", "up.weight")
 MID = ("lora_mid.weight",)
 
 
-@settings(max_examples=50)
+@examples(20)
 @given(case=files, data=st.data())
 def test_a_tensor_without_its_partner_is_named(pipelines, place, case, data):
     layout, changes = case
@@ -203,7 +204,7 @@ def test_a_tensor_without_its_partner_is_named(pipelines, place, case, data):
     assert "has no partner" in problem
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(case=files, ending=st.sampled_from(STRANGE_ENDINGS) | st.from_regex(r"[a-z_]{1,12}", fullmatch=True))
 def test_a_tensor_that_nothing_reads_is_named(pipelines, place, case, ending):
     layout, changes = case
@@ -214,7 +215,7 @@ def test_a_tensor_that_nothing_reads_is_named(pipelines, place, case, ending):
     assert repr(f"{stem}.{ending}") in refused(pipelines[torch.float32], file.write(place))
 
 
-@settings(max_examples=40)
+@examples(15)
 @given(name=st.text(max_size=30).filter(lambda name: name != "__metadata__" and not name.endswith(".alpha")))
 def test_a_tensor_of_any_other_name_is_named(pipelines, place, name):
     file = LAYOUTS["kohya"].file([Change(UNET, "conv_in", 2, 1.0, torch.float32)])
@@ -223,7 +224,7 @@ def test_a_tensor_of_any_other_name_is_named(pipelines, place, name):
     assert repr(name) in refused(pipelines[torch.float32], file.write(place))
 
 
-@settings(max_examples=50)
+@examples(20)
 @given(case=files, data=st.data())
 def test_a_module_that_the_model_does_not_have_is_named(pipelines, place, case, data):
     layout, changes = case
@@ -237,7 +238,7 @@ def test_a_module_that_the_model_does_not_have_is_named(pipelines, place, case, 
     assert f"no module for '{wrong}" in problem, problem
 
 
-@settings(max_examples=50)
+@examples(20)
 @given(case=files, data=st.data())
 def test_a_tensor_of_another_shape_is_named(pipelines, place, case, data):
     layout, changes = case
@@ -253,7 +254,7 @@ def test_a_tensor_of_another_shape_is_named(pipelines, place, case, data):
         assert repr(name) in problem
 
 
-@settings(max_examples=40)
+@examples(15)
 @given(case=files, data=st.data(), number=st.sampled_from([float("nan"), float("inf"), -float("inf")]))
 def test_a_number_that_is_not_finite_is_named(pipelines, place, case, data, number):
     layout, changes = case
@@ -264,7 +265,7 @@ def test_a_number_that_is_not_finite_is_named(pipelines, place, case, data, numb
     assert repr(name) in refused(pipelines[torch.float32], file.write(place))
 
 
-@settings(max_examples=40)
+@examples(15)
 @given(first=st.sampled_from(sorted(LAYOUTS)), second=st.sampled_from(sorted(LAYOUTS)), data=st.data())
 def test_names_of_two_layouts_in_one_file_are_refused(pipelines, place, first, second, data):
     kinds = {name: name.split(",")[0] for name in LAYOUTS}
@@ -277,7 +278,7 @@ def test_names_of_two_layouts_in_one_file_are_refused(pipelines, place, first, s
     assert sum(repr(name) in problem for name in one.tensors) == 2
 
 
-@settings(max_examples=20)
+@examples(10)
 @given(
     pairs=st.sampled_from([("kohya", "kohya, original names"), ("diffusers", "diffusers, older")]),
     data=st.data(),

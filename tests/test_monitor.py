@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import torch
+from cog_server import wait_for
 
 from plitka.device.monitor import MIB, ResourceMonitor
 from plitka.device.select import DeviceInfo
@@ -46,9 +47,7 @@ def test_the_thread_runs_samples_and_leaves_nothing_behind():
     monitor.start_monitoring()
     assert len(monitor_threads()) == 1
     assert monitor_threads()[0].daemon
-    deadline = time.monotonic() + 5
-    while monitor.peaks().ram_mib == 0 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda: monitor.peaks().ram_mib > 0)
     monitor.stop()
     monitor.stop()
     assert monitor_threads() == []
@@ -111,9 +110,7 @@ def test_an_error_in_the_thread_is_logged_and_ends_it(monkeypatch, caplog):
     monitor = ResourceMonitor(CPU, interval=0.001)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: 1 / 0)
     monitor.start_monitoring()
-    deadline = time.monotonic() + 5
-    while monitor_threads() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda: not monitor_threads())
     assert monitor_threads() == []
     assert "resource monitoring ends after an error" in caplog.text
     monitor.stop()

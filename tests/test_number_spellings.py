@@ -4,7 +4,7 @@ import json
 from fractions import Fraction
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from number_spellings import (
     DEGREE_SIGNS,
@@ -17,11 +17,12 @@ from number_spellings import (
     two_amounts,
     unclear_amounts,
 )
+from thorough import examples
 
 from plitka.cli.request_input import read_request
 from plitka.request.tile_request import RequestError, parse_inputs, parse_request
 
-many = settings(max_examples=400)
+many = examples(150)
 sources = st.randoms(use_true_random=False)
 RED = [{"name": "red"}]
 

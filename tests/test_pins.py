@@ -103,7 +103,9 @@ def commands_of_make(folder, *targets):
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "lint", "mini", "verify-sdxl", "lock", "audit", "site"])
+@pytest.mark.parametrize(
+    "target", ["demo", "test", "lint", "coverage", "mini", "verify-sdxl", "lock", "audit", "site"]
+)
 def test_make_installs_nothing_that_a_newer_release_could_change(target, tmp_path):
     installs = [line for line in commands_of_make(tmp_path, target) if " pip install " in line]
     assert installs

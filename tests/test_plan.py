@@ -2,9 +2,10 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mixes import mix_of, mixes
+from thorough import examples
 
 from plitka.request.tile_request import parse_request
 from plitka.tile.granules import GRANULES_ACROSS
@@ -20,7 +21,7 @@ def share_errors(plan, size):
 
 
 @given(mixes(), st.sampled_from(LAYOUTS), st.floats(0, 179.99), st.integers(0, 2**63 - 1))
-@settings(max_examples=40)
+@examples(15)
 def test_shares_are_exact_for_every_mix_layout_angle_and_seed(mix, layout, angle, seed):
     plan = make_plan(mix, angle, layout, seed)
     assert share_errors(plan, 1024) < 0.1

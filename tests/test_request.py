@@ -273,13 +273,10 @@ def test_line_breaks_in_the_negative_prompt_become_spaces():
     assert request.overrides.negative_prompt == "blurry, flat"
 
 
-def test_reading_requests_starts_at_once_and_needs_no_heavy_library():
+def test_reading_requests_needs_no_heavy_library():
     code = (
-        "import sys, time; "
-        "import plitka.request.tile_request, plitka.request.prompt, plitka.request.profiles; "
-        "print(time.process_time()); "
+        "import sys, plitka.request.tile_request, plitka.request.prompt, plitka.request.profiles; "
         "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'cv2', 'diffusers')))"
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
-    assert float(finished.stdout) < 1

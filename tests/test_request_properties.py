@@ -1,14 +1,15 @@
 import json
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from request_mutations import Case
 from request_oracle import check_parser
 from request_strategies import PLAIN, any_text, documents, objects, simple_inputs
+from thorough import examples
 
 from plitka.request.tile_request import parse_request
 
-many = settings(max_examples=300)
+many = examples(100)
 
 
 @many

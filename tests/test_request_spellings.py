@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from request_strategies import documents
+from thorough import examples
 
 from plitka.colors.palette import PALETTE
 from plitka.request.characters import plain
@@ -13,7 +14,7 @@ from plitka.request.fields import SYNONYMS
 from plitka.request.json_text import MAX_WRAPPINGS
 from plitka.request.tile_request import RequestError, parse_inputs, parse_request
 
-many = settings(max_examples=300)
+many = examples(100)
 
 
 def problems_of(*entries):

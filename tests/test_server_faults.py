@@ -15,10 +15,9 @@ LONG = {"num_inference_steps_preview": 2, "num_inference_steps_final": 100}
 
 
 @contextmanager
-def started(folder, model_folder, temp=None):
+def started(folder, engine="sdxl", **environment):
     folder.mkdir(exist_ok=True)
-    settings = {"TMPDIR": temp} if temp else {}
-    server = CogServer.start(folder, "sdxl", PLITKA_MODEL_DIR=model_folder, **settings)
+    server = CogServer.start(folder, engine, **environment)
     try:
         assert server.wait_until_started()["status"] == "READY"
         yield server
@@ -35,7 +34,7 @@ def status_of(server):
 
 
 def test_a_killed_worker_is_noticed_and_a_restart_is_clean(tmp_path, model_folder):
-    with started(tmp_path, model_folder) as server:
+    with started(tmp_path, PLITKA_MODEL_DIR=model_folder) as server:
         server.start_prediction("killed", {"params_json": as_json(overrides=LONG)})
         wait_for(server.output_files)
         main = psutil.Process(server.process.pid)
@@ -46,15 +45,15 @@ def test_a_killed_worker_is_noticed_and_a_restart_is_clean(tmp_path, model_folde
         wait_for(lambda: status_of(server) != "BUSY")
         assert status_of(server) != "READY"
     # The killed worker could not tidy up; the next start does it.
-    with started(tmp_path / "again", model_folder, temp=server.temp) as restarted:
+    with started(tmp_path / "again", "render", TMPDIR=server.temp) as restarted:
         abandoned = [path for path in server.output_files() if path not in restarted.output_files()]
         assert abandoned == []
         assert len(list(server.temp.iterdir())) == 1
-        pictures(restarted.predict(params_json=as_json(overrides={"num_inference_steps": 2})))
+        pictures(restarted.predict(params_json=as_json()))
 
 
 def test_sigterm_in_the_middle_of_a_prediction_ends_everything(tmp_path, model_folder):
-    with started(tmp_path, model_folder) as server:
+    with started(tmp_path, PLITKA_MODEL_DIR=model_folder) as server:
         server.start_prediction("ended", {"params_json": as_json(overrides=LONG)})
         wait_for(server.output_files)
         family = [
@@ -62,14 +61,14 @@ def test_sigterm_in_the_middle_of_a_prediction_ends_everything(tmp_path, model_f
             *psutil.Process(server.process.pid).children(recursive=True),
         ]
         server.process.send_signal(signal.SIGTERM)
-        _, alive = psutil.wait_procs(family, 40)
+        _, alive = psutil.wait_procs(family, 300)
     assert alive == []
 
 
 def test_cancelled_on_the_server_the_next_answer_is_the_same(sdxl_server):
     request = {"params_json": as_json(angle=45, overrides={"num_inference_steps": 2})}
     expected = [picture.tobytes() for picture in pictures(sdxl_server.predict(**request))]
-    for index, pause in enumerate((0.0, 0.3, 1.5)):
+    for index, pause in enumerate((0.0, 1.0)):
         name = f"fault-{index}"
         sdxl_server.start_prediction(name, {"params_json": as_json(angle=20, overrides=LONG)})
         time.sleep(pause)
@@ -83,7 +82,7 @@ def test_caller_that_hangs_up_ends_its_prediction_and_leaves_nothing(sdxl_server
     body = json.dumps({"input": {"params_json": as_json(overrides=LONG)}})
     head = f"PUT /predictions/hung-up HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n"
     host, port = sdxl_server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=60) as caller:
+    with socket.create_connection((host, int(port)), timeout=300) as caller:
         caller.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
         wait_for(lambda: [path.name for path in sdxl_server.output_files()] == ["preview.png"])
     wait_for(lambda: sdxl_server.health()["status"] == "READY")

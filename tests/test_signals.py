@@ -36,7 +36,7 @@ def test_a_signal_ends_the_work_without_a_word_and_without_half_a_file(tmp_path,
             assert process.poll() is None
         time.sleep(delay)
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode in (128 + number, 0), err
     assert err in ("", "seed 1\n")
     files = list((tmp_path / "out").iterdir()) if (tmp_path / "out").exists() else []
@@ -57,7 +57,7 @@ def test_ctrl_c_before_the_libraries_are_loaded_is_quiet(tmp_path):
             while catches(process.pid, signal.SIGINT) and not catches(process.pid, signal.SIGTERM):
                 pass
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=300)
         assert process.returncode in (-signal.SIGINT, 128 + signal.SIGINT, 0)
         assert err == ""
 
@@ -68,7 +68,7 @@ def test_a_signal_that_was_ignored_from_the_start_stays_so(tmp_path):
         while not (process.poll() is not None or catches(process.pid, signal.SIGTERM)):
             pass
         process.send_signal(signal.SIGHUP)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     assert process.returncode == 0
     assert written(tmp_path / "out") == FILES
 

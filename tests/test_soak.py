@@ -30,7 +30,7 @@ def test_a_picture_of_another_request_would_be_found(render_server):
 
 
 def test_switching_controlnets_keeps_no_tensor_and_changes_no_picture(model_folder):
-    figures = soak.switches(model_folder, 8)
+    figures = soak.switches(model_folder, 6)
     assert figures["wrong_pictures"] == 0
     assert figures["tensors"][0] == figures["tensors"][1]
     assert figures["tensor_bytes"][0] == figures["tensor_bytes"][1]

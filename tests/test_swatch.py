@@ -1,9 +1,12 @@
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mixes import mix_of, random_mixes
+from thorough import examples
 
 from plitka.colors.mix import hex_mix_color
 from plitka.colors.palette import PALETTE, delta_e00
@@ -16,11 +19,23 @@ def lab_of(image):
     return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
 
 
+@cache
+def tile_of(code):
+    return make_plan(mix_of(**{code: 100}), 0, "surface", 1)
+
+
+@cache
+def lab_of_tile(code, size=1024):
+    """A tile of one colour, drawn once for all tests that look at it."""
+    lab = lab_of(draw_swatch(tile_of(code), size))
+    lab.flags.writeable = False
+    return lab
+
+
 @pytest.mark.parametrize("size", [512, 1024])
 @pytest.mark.parametrize("code", PALETTE)
 def test_a_tile_of_one_colour_has_the_photographed_mean(code, size):
-    image = draw_swatch(make_plan(mix_of(**{code: 100}), 0, "surface", 1), size)
-    mean = tuple(float(v) for v in lab_of(image).reshape(-1, 3).mean(0))
+    mean = tuple(float(v) for v in lab_of_tile(code, size).reshape(-1, 3).mean(0))
     assert delta_e00(mean, PALETTE[code].lab) < 1.0
 
 
@@ -33,7 +48,7 @@ def test_joints_do_not_change_the_colour_of_the_granules(layout):
 
 @pytest.mark.parametrize("code", PALETTE)
 def test_granules_are_lit_and_shaded_as_on_photographs(code):
-    lightness = lab_of(draw_swatch(make_plan(mix_of(**{code: 100}), 0, "surface", 1), 1024))[..., 0]
+    lightness = lab_of_tile(code)[..., 0]
     low, high = np.percentile(lightness, [5, 95])
     assert (low, high) == pytest.approx(PALETTE[code].lightness_range, abs=3.0)
 
@@ -77,7 +92,7 @@ def test_neighbours_of_one_colour_are_told_apart(codes):
 
 @pytest.mark.parametrize("code", ["GRAY", "WHITE", "RED"])
 def test_the_light_has_no_direction(code):
-    lightness = lab_of(draw_swatch(make_plan(mix_of(**{code: 100}), 0, "surface", 1), 1024))[..., 0]
+    lightness = lab_of_tile(code)[..., 0]
     for axis in (0, 1):
         step = np.diff(lightness.astype(np.float64), axis=axis)
         # Photographs: 0.001 to 0.09.
@@ -97,22 +112,20 @@ def test_edges_are_as_soft_as_a_lens_makes_them():
 
 def test_gaps_between_vivid_granules_are_dark_and_saturated():
     for code in ("RED", "BLUE", "YELLOW"):
-        lightness, a, b = cv2.split(
-            lab_of(draw_swatch(make_plan(mix_of(**{code: 100}), 0, "surface", 1), 1024))
-        )
+        lightness, a, b = cv2.split(lab_of_tile(code))
         gap = lightness < np.percentile(lightness, 8)
         saturation = np.hypot(a, b) / lightness
         assert saturation[gap].mean() > 1.1 * saturation[~gap].mean()
 
 
 def test_black_rubber_shines():
-    lightness = lab_of(draw_swatch(make_plan(mix_of(BLACK=100), 0, "surface", 1), 1024))[..., 0]
+    lightness = lab_of_tile("BLACK")[..., 0]
     mean = PALETTE["BLACK"].lab[0]
     assert np.percentile(lightness, 99) > 2.1 * mean
 
 
 @given(st.tuples(*[st.integers(0, 255)] * 3))
-@settings(max_examples=15)
+@examples(8)
 def test_any_hex_colour_keeps_its_mean(rgb):
     color = hex_mix_color("#" + bytes(rgb).hex(), 1.0)
     mean = lab_of(draw_swatch(make_plan((color,), 0, "surface", 1), 512)).reshape(-1, 3).mean(0)

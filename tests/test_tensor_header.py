@@ -4,9 +4,10 @@ import json
 
 import pytest
 from header_files import header_texts, sound_headers, whole_file
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from thorough import examples
 
 from plitka.errors import ModelFileError
 from plitka.weights.files import read_header, read_tensor_header
@@ -29,7 +30,7 @@ def accepted(path, content):
         return None
 
 
-@settings(max_examples=400)
+@examples(150)
 @given(header_texts())
 def test_what_is_accepted_loads_and_nothing_but_a_sentence_comes_of_the_rest(path, text):
     tensors = accepted(path, whole_file(*text))

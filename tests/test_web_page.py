@@ -214,7 +214,7 @@ def test_every_text_to_copy_says_the_same_request(served, render_server):
 def test_copied_python_draws_the_tile(served, tmp_path):
     served.click("#random")
     (tmp_path / "draw.py").write_text(served.code("python"), encoding="utf-8")
-    subprocess.run([sys.executable, "draw.py"], cwd=tmp_path, check=True, timeout=120)
+    subprocess.run([sys.executable, "draw.py"], cwd=tmp_path, check=True, timeout=300)
     assert sorted(path.name for path in tmp_path.glob("*.png")) == [
         "colormap.png",
         "final.png",

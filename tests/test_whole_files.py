@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from disks import small_disk
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from thorough import examples
 
 from plitka.files.whole_files import write_whole
 from plitka.server.serve import ROOT
@@ -27,7 +28,7 @@ def disk(tmp_path_factory):
         yield disk
 
 
-@settings(max_examples=150)
+@examples(60)
 @given(
     old=st.none() | st.integers(0, 20 * BLOCK),
     new=st.integers(0, 40 * BLOCK),

@@ -70,7 +70,7 @@ CODE = {
 def run_process(folder, kind, ending):
     code = f"import os, signal\n{CODE[kind]}\n(folder / 'final.png').write_bytes(b'x')\n{ending}"
     environment = os.environ | {"TMPDIR": str(folder)}
-    subprocess.run([sys.executable, "-c", code], check=False, timeout=60, env=environment)
+    subprocess.run([sys.executable, "-c", code], check=False, timeout=300, env=environment)
 
 
 @pytest.mark.parametrize("kind", CODE)

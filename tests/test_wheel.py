@@ -1,0 +1,116 @@
+"""The wheel, installed where nothing else of the project is: it draws, serves its page, can be imported."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import httpx
+import pytest
+from cog_server import CogServer
+from command_line import FILES, written
+
+from plitka import __version__
+from plitka.server.serve import ROOT
+
+# What the build reads; neither what an earlier build has left, nor anything the wheel must do without.
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "plitka", "predict.py")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy of the sources."""
+    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, source)
+    pip("wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(built), str(source))
+    shutil.rmtree(source)
+    (path,) = built.glob("*.whl")
+    return path
+
+
+def pip(*arguments):
+    line = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
+    subprocess.run(line, check=True, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def python(wheel, tmp_path_factory):
+    """The Python of an environment with the wheel, which takes all packages but ours from this one."""
+    home = tmp_path_factory.mktemp("home")
+    venv.create(home, symlinks=True)
+    python = home / "bin" / "python"
+    pip("--python", str(python), "install", "--no-deps", "--no-index", str(wheel))
+    (packages,) = home.glob("lib/python*/site-packages")
+    # A folder in a .pth file is a place to import from, but the .pth files within it are not read: the
+    # editable install of this checkout stays out.
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+@pytest.fixture
+def run(python, tmp_path):
+    """Run the environment's Python in an empty folder."""
+
+    def run(*words):
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PLITKA_", "PYTHON", "COVERAGE", "COV_CORE"))
+        }
+        line = [str(python), *words]
+        done = subprocess.run(
+            line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_the_package_comes_from_the_wheel_and_not_from_the_checkout(run, python):
+    said = run("-c", "import plitka; print(plitka.__file__, plitka.__version__)").split()
+    assert Path(said[0]).is_relative_to(python.parent.parent)
+    assert said[1] == __version__
+
+
+def test_every_module_of_the_checkout_is_in_the_wheel(run):
+    code = (
+        "import plitka, pathlib; root = pathlib.Path(plitka.__file__).parent;"
+        "print(*(path.relative_to(root) for path in root.rglob('*.py')), sep='\\n')"
+    )
+    ours = {str(path.relative_to(ROOT / "plitka")) for path in (ROOT / "plitka").rglob("*.py")}
+    assert set(run("-c", code).splitlines()) == ours
+
+
+def test_it_draws(run, tmp_path):
+    said = run("-m", "plitka", "generate", "--colors", "60% black, 40% white", "--seed", "1")
+    assert said.startswith("preview")
+    assert written(tmp_path / "out") == FILES
+
+
+def test_a_request_is_read_and_planned(run):
+    code = (
+        "import plitka;"
+        """request = plitka.parse_request('{"colors": [{"name": "red", "proportion": 100}], "seed": 1}');"""
+        "print(plitka.plan_for(request).labels(64).shape)"
+    )
+    assert run("-c", code) == "(64, 64)\n"
+
+
+def test_it_serves_the_page_and_draws_over_http(python, tmp_path):
+    server = CogServer.start(tmp_path, "render", python=python)
+    try:
+        assert server.wait_until_started()["status"] == "READY"
+        page = httpx.get(f"{server.url}/", timeout=30)
+        assert page.status_code == 200
+        assert page.text.startswith("<!doctype html>") and "<script" in page.text
+        assert server.predict(colors="black")["status"] == "succeeded"
+    finally:
+        server.stop()
