@@ -1,4 +1,4 @@
-"""Cog's door to Plitka Pro: what the HTTP server and the web form see, and nothing else.
+"""The predictor that Cog runs: the inputs and outputs of the HTTP server and of the web form.
 
 Cog makes the OpenAPI schema by parsing this file, not by running it, so whatever stands inside `Input(...)`
 is a literal.
@@ -66,7 +66,7 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
         ),
         seed: int = Input(
             default=-1,
-            description="The same seed gives the same tile; -1 draws a new one",
+            description="The same seed gives the same tile; -1 chooses a random one",
         ),
     ) -> Iterator[Path]:
         """Draw one tile. A bad request is refused here, before the first picture is begun."""

@@ -68,12 +68,12 @@ def run(name: str, count: int, minutes: float, results: Path) -> None:
                 break
             kept = kept_path(results, case)
             drawn = np.asarray(Picture.open(kept)) if kept.exists() else None
-            row, drawn, held = result_of(case, engine, drawn)
-            save(results, case, drawn, held.image)
+            row, drawn, returned = result_of(case, engine, drawn)
+            save(results, case, drawn, returned.image)
             print(json.dumps(row), file=file, flush=True)
             found = {
                 part: {name: row[part][name] for name in ("error_pp", "delta_e")}
-                for part in ("drawn", "held")
+                for part in ("drawn", "returned")
             }
             print(f"{case} {found}", flush=True)
 
@@ -91,14 +91,14 @@ def pair_path(results: Path, case: Case | Row) -> Path:
     return path.with_name(f"{path.stem}_pair.png")
 
 
-def save(results: Path, case: Case, drawn: np.ndarray[Any, Any], held: np.ndarray[Any, Any]) -> None:
+def save(results: Path, case: Case, drawn: np.ndarray[Any, Any], returned: np.ndarray[Any, Any]) -> None:
     """Keep the picture as drawn, and its middle beside that of the one returned at full size."""
     path = kept_path(results, case)
     path.parent.mkdir(exist_ok=True)
     Picture.fromarray(drawn).save(path)
     start = (len(drawn) - CUTTING) // 2
     cut = slice(start, start + CUTTING)
-    Picture.fromarray(np.hstack([drawn[cut, cut], held[cut, cut]])).save(pair_path(results, case))
+    Picture.fromarray(np.hstack([drawn[cut, cut], returned[cut, cut]])).save(pair_path(results, case))
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -112,9 +112,9 @@ def table(rows: Sequence[Row]) -> str:
         if len(own) <= CURVE_MIXES and group[2] not in (0.0, DEFAULT_COLOR_GUIDANCE, 1.0):
             continue
         cells = [group[0], f"{group[1]}²", f"{group[2]:g}", f"{group[3]:g}°", str(len(own))]
-        for part, name in (("drawn", "as drawn"), ("held", "as returned")):
-            figures = (spread(own, part, figure) for figure in ("error_pp", "outsider_error_pp"))
-            differences = spread(own, part, "delta_e" if group[2] else "outsider_delta_e")
+        for part, name in (("drawn", "as drawn"), ("returned", "as returned")):
+            figures = (spread(own, part, figure) for figure in ("error_pp", "unguided_error_pp"))
+            differences = spread(own, part, "delta_e" if group[2] else "unguided_delta_e")
             line = [*(cells if part == "drawn" else [""] * len(cells)), name, *figures]
             lines.append("| " + " | ".join([*line, differences, spread(own, part, "joints_off")]) + " |")
     return "\n".join(lines)
@@ -133,11 +133,11 @@ def texture_table(rows: Sequence[Row]) -> str:
     corrected = [row for row in rows if row["corrected"]]
     for engine, guidance in sorted({(row["engine"], row["guidance"]) for row in corrected}):
         own = [row for row in corrected if (row["engine"], row["guidance"]) == (engine, guidance)]
-        ratios = [row["held"]["relief"] / row["drawn"]["relief"] for row in own]
+        ratios = [row["returned"]["relief"] / row["drawn"]["relief"] for row in own]
         moved = [
-            abs(row["held"]["joints_off"] - row["drawn"]["joints_off"])
+            abs(row["returned"]["joints_off"] - row["drawn"]["joints_off"])
             for row in own
-            if "joints_off" in row["held"]
+            if "joints_off" in row["returned"]
         ]
         figures = (f"{figure:.3f}" for figure in (statistics.median(ratios), min(ratios), max(ratios)))
         turned = f"{max(moved):.1f}°" if moved else "-"
@@ -152,10 +152,10 @@ def summary(rows: Sequence[Row]) -> str:
     for engine in sorted({row["engine"] for row in rows}):
         own = [r for r in rows if r["engine"] == engine and r["guidance"] == DEFAULT_COLOR_GUIDANCE]
         if own:
-            for name, figure in (("against the plan", "error_pp"), ("without the plan", "outsider_error_pp")):
-                errors = [row["held"][figure] for row in own]
-                difference = "delta_e" if figure == "error_pp" else "outsider_delta_e"
-                worst = max(row["held"][difference] or 0.0 for row in own)
+            for name, figure in (("against the plan", "error_pp"), ("without the plan", "unguided_error_pp")):
+                errors = [row["returned"][figure] for row in own]
+                difference = "delta_e" if figure == "error_pp" else "unguided_delta_e"
+                worst = max(row["returned"][difference] or 0.0 for row in own)
                 figures = f"{statistics.median(errors):.2f} pp | {max(errors):.2f} pp | {worst:.2f}"
                 lines.append(f"| {engine}, {name} | {figures} |")
     return "\n".join(lines)
@@ -180,10 +180,10 @@ def draw_chart(rows: Sequence[Row], path: Path) -> bool:
         return [statistics.median(value(row) for row in own if row["guidance"] == g) for g in guidances]
 
     figure, panels = pyplot.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
-    errors = {"as drawn": "drawn", "as returned": "held"}
+    errors = {"as drawn": "drawn", "as returned": "returned"}
     for label, part in errors.items():
         panels[0].plot(
-            guidances, medians(lambda row, part=part: row[part]["outsider_error_pp"]), "o-", label=label
+            guidances, medians(lambda row, part=part: row[part]["unguided_error_pp"]), "o-", label=label
         )
     panels[0].set_title("worst colour's error without the plan, pp")
     panels[0].legend()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from plitka.colors.lab import to_lab
 from plitka.colors.mix import Mix
 from plitka.engine.protocol import Job
-from plitka.fidelity.color_lock import HeldPicture, hold_colors
+from plitka.fidelity.color_lock import MeasuredPicture, measure_and_correct
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE
 from plitka.request.profiles import Profile, profile_for
 from plitka.request.prompt import build_prompt
@@ -96,35 +96,35 @@ def drawn_picture(engine: Engine, job: Job, size: int) -> Image:
 
 def result_of(
     case: Case, engine: Engine, drawn: Image | None = None
-) -> tuple[dict[str, Any], Image, HeldPicture]:
-    """Draw a case, unless it is drawn, correct it as `auto` does, and say what is found before and after."""
+) -> tuple[dict[str, Any], Image, MeasuredPicture]:
+    """Draw a case, unless it is drawn, correct it as `auto` does, and measure it before and after."""
     job = job_of(case, engine.profiles)
     if drawn is None:
         drawn = drawn_picture(engine, job, case.size)
     start = time.perf_counter()
-    held = hold_colors("final", drawn, job.request, job.plan)
-    holding = time.perf_counter() - start
+    returned = measure_and_correct("final", drawn, job.request, job.plan)
+    seconds = time.perf_counter() - start
     swatch = draw_swatch(job.plan, case.size)
     row: dict[str, Any] = asdict(case) | {
-        "corrected": held.corrected,
-        "hold_seconds": round(holding, 3),
+        "corrected": returned.corrected,
+        "correction_seconds": round(seconds, 3),
         "novelty": round(novelty(drawn, swatch), 3),
     }
-    pictures = {"drawn": drawn, "held": held.image}
-    measured = {"drawn": held.before or held.measured, "held": held.measured}
+    pictures = {"drawn": drawn, "returned": returned.image}
+    measured = {"drawn": returned.before or returned.measured, "returned": returned.measured}
     for name, picture in pictures.items():
-        plan, outsider = measured[name].plan, measured[name].outsider
+        plan, unguided = measured[name].plan, measured[name].unguided
         row[name] = {
             "error_pp": plan.worst_error_pp if plan else None,
             "delta_e": plan.worst_delta_e if plan else None,
-            "outsider_error_pp": outsider.worst_error_pp,
-            "outsider_delta_e": outsider.worst_delta_e,
+            "unguided_error_pp": unguided.worst_error_pp,
+            "unguided_delta_e": unguided.worst_delta_e,
             "relief": round(relief(picture, job.plan), 4),
             "texture": round(distance(picture, swatch), 4),
         }
         if job.request.layout != "surface":
             row[name]["joints_off"] = angle_error(joint_angle(picture), job.request.laying_angle)
-    return row, drawn, held
+    return row, drawn, returned
 
 
 def relief(image: Image, plan: TilePlan) -> float:
@@ -136,9 +136,9 @@ def relief(image: Image, plan: TilePlan) -> float:
     inside = inner_pixels(labels) & (labels != JOINT)
     lightness, index = to_lab(image)[..., 0][inside].astype(np.float64), labels[inside]
     count = np.bincount(index)
-    told = count >= _LEAST_INNER_PIXELS
-    mean = np.bincount(index, lightness)[told] / count[told]
-    square = np.bincount(index, lightness**2)[told] / count[told]
+    enough = count >= _LEAST_INNER_PIXELS
+    mean = np.bincount(index, lightness)[enough] / count[enough]
+    square = np.bincount(index, lightness**2)[enough] / count[enough]
     return float(np.median(np.sqrt(np.maximum(square - mean**2, 0))))
 
 

@@ -72,7 +72,7 @@ def measured_errors(name: str, mix: Mix, seed: int) -> dict[str, Any]:
     measure(picture, mix, plan)
     row = {"set": name, "seed": seed, "ms": round(1000 * (time.process_time() - start), 1)}
     assert found.plan is not None
-    return row | {"plan": _error(found.plan, truth), "outsider": _error(found.outsider, truth)}
+    return row | {"plan": _error(found.plan, truth), "unguided": _error(found.unguided, truth)}
 
 
 def _error(fidelity: Fidelity, truth: np.ndarray[Any, np.dtype[np.float64]]) -> float:
@@ -103,7 +103,7 @@ def errors_table(measured: list[dict[str, Any]]) -> str:
     for name in SETS:
         own = [row for row in measured if row["set"] == name]
         if own:
-            cells = [_median_and_worst([row[key] for row in own]) for key in ("plan", "outsider")]
+            cells = [_median_and_worst([row[key] for row in own]) for key in ("plan", "unguided")]
             ms = f"{statistics.median(row['ms'] for row in own):.0f}"
             lines.append(f"| {name} | {len(own)} | {cells[0]} | {cells[1]} | {ms} |")
     return "\n".join(lines)

@@ -22,7 +22,7 @@ from plitka.fidelity.measure import measure
 from plitka.tile.colormap import draw_colormap
 from plitka.tile.control_image import draw_control
 from plitka.tile.plan import make_plan
-from plitka.tile.swatch import draw_swatch, kept_swatch
+from plitka.tile.swatch import cached_swatch, draw_swatch
 
 # Of the plan, made once per tile, and of all its views.
 PLAN_LIMIT_MS = 330
@@ -45,7 +45,7 @@ def measure_size(mix: Mix, size: int, repeats: int) -> dict[str, float]:
     picture = draw_swatch(plan, size)
     stages: dict[str, Callable[[], object]] = {
         "plan": lambda: make_plan(mix, 30, "brick", 1),
-        "swatch": lambda: kept_swatch.__wrapped__(plan, size),
+        "swatch": lambda: cached_swatch.__wrapped__(plan, size),
         "colormap": lambda: draw_colormap(plan, size),
     }
     stages |= {kind: lambda kind=kind: draw_control(plan, kind, size) for kind in CONTROL_KINDS}  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Blocks about errors: bad requests with the whole error they get, and every problem that can be reported."""
+"""Blocks about errors: bad requests with the whole error they get, and every reason for a refusal."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from request_blocks import BLACK_WHITE, parse_simple
 
 from plitka.request.color_text import MAX_COLORS_CHARACTERS
 from plitka.request.fields import MAX_COLORS
-from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES, MAX_WRAPPINGS
+from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
 from plitka.request.numbers import MAX_PROPORTION
 from plitka.request.overrides import MAX_NEGATIVE_PROMPT
 from plitka.request.tile_request import RequestError, parse_request
@@ -30,8 +30,8 @@ README_REFUSED = (
 REFUSED_COLOR_TEXTS = ("60% blak, 40% white", "60% black 40%", "ten reds")
 
 RED = {"name": "red"}
-# One request for every problem, in the order of the keys; what is not a text is written as JSON.
-COMPLAINTS: tuple[Any, ...] = (
+# One request for every reason, in the order of the keys; what is not a text is written as JSON.
+REFUSED_REQUESTS: tuple[Any, ...] = (
     {},
     {"colors": "red"},
     {"colors": []},
@@ -77,9 +77,8 @@ COMPLAINTS: tuple[Any, ...] = (
     '{"params_json": {}, "seed": 1}',
     " " * (MAX_PARAMS_BYTES + 1),
     '{"colors": ' + "[" * MAX_DEPTH + "]" * MAX_DEPTH + "}",
-    '{"params_json": ' * (MAX_WRAPPINGS + 1) + "{}" + "}" * (MAX_WRAPPINGS + 1),
 )
-SIMPLE_COMPLAINTS: tuple[Mapping[str, Any], ...] = (
+REFUSED_INPUTS: tuple[Mapping[str, Any], ...] = (
     {"colors": "60% black 40%"},
     {"colors": "60% black / 40% white"},
     {"colors": " , "},
@@ -104,11 +103,11 @@ def refused_inputs(say: Say) -> str:
     return block("\n".join(map(str, errors)))
 
 
-def complaints(say: Say) -> str:
-    """Every problem that can be reported, each with one value that has it, without what is allowed."""
-    texts = (text if isinstance(text, str) else json.dumps(text) for text in COMPLAINTS)
+def refusal_reasons(say: Say) -> str:
+    """Every reason for a refusal, each with one value that gets it, without what is allowed."""
+    texts = (text if isinstance(text, str) else json.dumps(text) for text in REFUSED_REQUESTS)
     errors = [_error_of(partial(parse_request, text)) for text in texts]
-    errors += [_error_of(partial(parse_simple, **inputs)) for inputs in SIMPLE_COMPLAINTS]
+    errors += [_error_of(partial(parse_simple, **inputs)) for inputs in REFUSED_INPUTS]
     lines = (str(error.problems[0]).partition(" Allowed: ")[0] for error in errors)
     return block("\n".join(lines))
 

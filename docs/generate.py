@@ -180,7 +180,7 @@ BLOCKS: Mapping[str, Callable[[Say], str]] = {
     "accepted-requests": request_blocks.accepted_requests,
     "refused-requests": error_blocks.refused_requests,
     "readme-refusal": error_blocks.readme_refusal,
-    "complaints": error_blocks.complaints,
+    "refusal-reasons": error_blocks.refusal_reasons,
     "color-texts": request_blocks.color_texts,
     "numbers": number_blocks.numbers,
     "refused-inputs": error_blocks.refused_inputs,

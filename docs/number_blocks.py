@@ -49,7 +49,7 @@ def _row(key: str, texts: tuple[str, ...], say: Say) -> tuple[str, str, str]:
     try:
         reading = _reading(parse_request(json.dumps(_document(key, texts))), key)
     except RequestError as error:
-        reading = f"{say('refused')}: {error.problems[0].complaint}"
+        reading = f"{say('refused')}: {error.problems[0].reason}"
     return code(key), ", ".join(map(code, texts)), reading
 
 

@@ -15,7 +15,7 @@ from plitka.diffusion.pipeline_inputs import DEFAULT_CONTROLNET_SCALE
 from plitka.diffusion.routing import route
 from plitka.request.color_text import MAX_COLORS_CHARACTERS
 from plitka.request.fields import ColorEntry, RequestFields
-from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES, MAX_WRAPPINGS
+from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
 from plitka.request.overrides import (
     DEFAULT_COLOR_GUIDANCE,
     DEFAULT_COLOR_LOCK,
@@ -153,7 +153,6 @@ def request_limits(say: Say) -> str:
     rows = (
         ("`params_json`, bytes of UTF-8", MAX_PARAMS_BYTES),
         ("nesting of the JSON, levels", MAX_DEPTH),
-        ("a request inside `params_json`, or JSON encoded again, times", MAX_WRAPPINGS),
         ("`colors` as text, characters", MAX_COLORS_CHARACTERS),
         ("colours of a mix", MAX_COLORS),
         ("`negative_prompt`, characters", MAX_NEGATIVE_PROMPT),

@@ -65,6 +65,6 @@ def _scenario(name: str, title: str, remark: str, say: Say) -> str:
 def _measured(text: str) -> Fidelity:
     """What the `render` engine's final picture of a request measures."""
     results = {result.name: result for result in generate(parse_request(text), RenderEngine())}
-    colors = results["final"].colors
-    assert colors is not None
-    return colors.measured.fidelity
+    picture = results["final"].colors
+    assert picture is not None
+    return picture.measured.fidelity

@@ -8,6 +8,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The pages, and whatever they show or link to.
 PATTERNS = (
     "README*.md",
+    "CONTRIBUTING.md",
     "docs/*.md",
     "docs/ru/*.md",
     "model_files/README.md",

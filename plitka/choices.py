@@ -1,7 +1,8 @@
 """The words that a request, a manifest or the command line may choose from. Imports nothing of Plitka."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+Quality = Literal["preview", "standard", "high"]
 ColorLock = Literal["auto", "off", "always"]
 Layout = Literal["surface", "grid", "brick"]
 OutputFormat = Literal["png", "webp", "jpg"]
@@ -10,3 +11,9 @@ ControlKind = Literal["canny", "softedge", "lineart"]
 CONTROL_KINDS: tuple[ControlKind, ...] = get_args(ControlKind)
 EngineName = Literal["render", "mini", "sdxl"]
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
+
+
+def one_of(choice: Any, quote: str = '"') -> str:
+    """The words of a Literal as a sentence lists them: ``"png", "webp" or "jpg"``."""
+    *words, last = (f"{quote}{word}{quote}" for word in get_args(choice))
+    return f"{', '.join(words)} or {last}" if words else last

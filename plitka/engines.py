@@ -1,4 +1,4 @@
-"""Engines by name: what `PLITKA_ENGINE` and `--engine` may say, and how each is loaded."""
+"""Engines by name (`PLITKA_ENGINE`, `--engine`) and how each is loaded."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def load_engine(name: str, *, weights: Path | None = None) -> Engine:
 
 
 def device_of(name: str) -> DeviceInfo:
-    """The device that an engine draws on: the best one, but the CPU for `render`, without touching torch."""
+    """The device that an engine draws on: the best one, or the CPU for `render`, without importing torch."""
     import psutil
 
     from plitka.device.select import DeviceInfo, select_best_device
@@ -75,7 +75,7 @@ def device_of(name: str) -> DeviceInfo:
 
 
 def log_to_stderr() -> None:
-    """Let this package's own messages through to standard error: the phases of setup, and what went amiss."""
+    """Log this package's own messages to standard error: the phases of setup, warnings and errors."""
     handler = logging.StreamHandler()
     handler.setFormatter(_PrintableFormatter("%(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler])
@@ -83,7 +83,7 @@ def log_to_stderr() -> None:
 
 
 class _PrintableFormatter(logging.Formatter):
-    """Keeps control characters of paths, files and the environment from terminal and log."""
+    """Escapes control characters that come from paths, files and the environment."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's own name
         return printable(super().formatMessage(record))

@@ -1,4 +1,4 @@
-"""Everything that Plitka raises on purpose, each with the sentence that people are shown.
+"""Every error that Plitka raises on purpose; the text of each is a sentence for the user.
 
 ```text
 PlitkaError                 catch this to catch all of them
@@ -9,9 +9,9 @@ PlitkaError                 catch this to catch all of them
 ├── DrawingError            a picture could not be drawn
 │   ├── GpuMemoryError      the GPU's memory does not suffice
 │   └── NonFiniteImageError the model's numbers overflowed
-├── MetadataError           a picture does not carry the request that made it
+├── MetadataError           a picture file does not contain the request that made it
 ├── FolderError             a folder for temporary files cannot be used (an OSError too)
-├── OutputError             standard output takes no more (an OSError too)
+├── OutputError             standard output cannot be written to (an OSError too)
 ├── ServeError              the server cannot be started
 └── SchemaError             the schema's file does not fit the predictor
     inside the package, turned into one of the above before they reach a caller:
@@ -19,9 +19,9 @@ PlitkaError                 catch this to catch all of them
 ```
 
 Each is also of the built-in class that fits (`ValueError`, `RuntimeError`, `OSError`). What else can leave
-Plitka are the system's own errors (`OSError` of a full disk) and, in the server, `RefusedError`, which
-becomes an answer there. A bad argument of a function (a size that does not divide 1024) is a plain
-`ValueError`.
+Plitka are the system's own errors (`OSError` of a full disk) and a plain `ValueError` for a bad argument of a
+function (a size that does not divide 1024). `RefusedError` of `plitka.server` becomes an HTTP answer
+there, and `StoppedError` of `plitka.cli.commands` ends the process at a signal.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ class Problem:
     Attributes:
         field: Where it is, as the user wrote it: ``colors[1].proportion``.
         value: What stands there, shortened and safe to print; empty where nothing stands.
-        complaint: What is wrong with it, as the end of a sentence that starts with the value.
+        reason: What is wrong with it, as the end of a sentence that starts with the value.
         allowed: What may stand there.
     """
 
     field: str
     value: str
-    complaint: str
+    reason: str
     allowed: str
 
     def __str__(self) -> str:
-        sentence = " ".join(part for part in (self.value, self.complaint) if part)
+        sentence = " ".join(part for part in (self.value, self.reason) if part)
         stop = "" if sentence.endswith(("?", ".")) else "."
         return f"{self.field}: {sentence}{stop} Allowed: {self.allowed}."
 
@@ -90,10 +90,10 @@ class DeviceError(PlitkaError, ValueError):
 
 
 class ModelFileError(PlitkaError, RuntimeError):
-    """A weight file is missing, broken or not what it should be; says which, what is wrong, what to do."""
+    """A weight file is missing, broken or not what it should be; names it, what is wrong and what to do."""
 
     def __init__(self, path: Path | str, problem: str, remedy: str) -> None:
-        # Names in a file may hold anything, and this goes to terminals and logs.
+        # Names in a file may contain control characters, and this goes to terminals and logs.
         super().__init__(printable(f"{path}: {problem}. {remedy}"))
         self.path = str(path)
         self.problem = printable(problem)
@@ -112,18 +112,18 @@ class NonFiniteImageError(DrawingError):
 
 
 class MetadataError(PlitkaError, ValueError):
-    """The file is not a picture, or not one that Plitka made; says which and what is wrong with it."""
+    """The file is not a picture, or not one that Plitka made; names it and what is wrong with it."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{printable(str(path))}: {problem}")
 
 
 class FolderError(PlitkaError, OSError):
-    """A folder that Plitka or Cog's server needs cannot be used; says which, why, and what to do."""
+    """A folder that Plitka or Cog's server needs cannot be used; names it, why, and what to do."""
 
 
 class OutputError(PlitkaError, OSError):
-    """Standard output takes no more: it is closed, its reader is gone, its disk is full."""
+    """Standard output cannot be written to: it is closed, its reader is gone, its disk is full."""
 
 
 class ServeError(PlitkaError, RuntimeError):
@@ -131,11 +131,11 @@ class ServeError(PlitkaError, RuntimeError):
 
 
 class SchemaError(PlitkaError, RuntimeError):
-    """The schema's file does not fit the predictor and cannot be written anew."""
+    """The schema's file does not fit the predictor and cannot be written, or the predictor has none."""
 
 
 class UnknownColorError(PlitkaError, ValueError):
-    """A name that no palette colour answers to.
+    """A name that no palette colour has.
 
     Attributes:
         name: The name as it was given.
@@ -149,11 +149,11 @@ class UnknownColorError(PlitkaError, ValueError):
 
 
 class HeaderError(PlitkaError, ValueError):
-    """The bytes are no header of this format; says why in a few words."""
+    """The bytes are not a header of this format; the message is a few words about why."""
 
 
 class ContainerError(PlitkaError, ValueError):
-    """The file is no PNG, JPEG or WebP, or a damaged one; the message ends a sentence about it."""
+    """The file is not a PNG, JPEG or WebP, or damaged; the message is the end of a sentence about it."""
 
 
 def shown(value: object) -> str:
@@ -171,7 +171,7 @@ def shown(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Text of any origin in one line of a terminal or log: escapes for whatever is no visible character."""
+    """Text of any origin as one line for a terminal or log: escapes for everything that is not printable."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 

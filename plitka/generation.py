@@ -1,4 +1,4 @@
-"""The way through the house: one request in, three finished files out."""
+"""One request in, three finished files out."""
 
 import time
 from collections.abc import Generator, Mapping
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from plitka.device.monitor import ResourceMonitor
 from plitka.device.worker_thread import Helper
 from plitka.engine.protocol import Engine, Job
-from plitka.fidelity.color_lock import HeldPicture, hold_colors
+from plitka.fidelity.color_lock import MeasuredPicture, measure_and_correct
 from plitka.fidelity.measure import Fidelity
 from plitka.files.whole_files import write_whole
 from plitka.output.metrics import memory_metrics, picture_metrics
@@ -46,7 +46,7 @@ class Result:
     image: NDArray[np.uint8]
     filename: str
     data: bytes
-    colors: HeldPicture | None
+    colors: MeasuredPicture | None
     metrics: dict[str, Any]
 
     @property
@@ -145,14 +145,16 @@ def _pictures(job: Job, engine: Engine, watch: Stopwatch, planning: Mapping[str,
     with closing(engine.draw(job)) as drawings:
         for drawing in drawings:
             seconds = {"draw": watch.lap()}
-            held = hold_colors(drawing.name, drawing.image, job.request, job.plan)
+            picture = measure_and_correct(drawing.name, drawing.image, job.request, job.plan)
             seconds["measure"] = watch.lap()
-            filename, data = _file(drawing.name, held.image, job.request.output_format, job, engine, held)
+            filename, data = _file(
+                drawing.name, picture.image, job.request.output_format, job, engine, picture
+            )
             seconds["encode"] = watch.lap()
-            known |= picture_metrics(drawing, held, seconds)
+            known |= picture_metrics(drawing, picture, seconds)
             if drawing.name == "preview":
                 known |= {**planning, "timing.first_picture": watch.total}
-            yield Result(drawing.name, held.image, filename, data, held, known)
+            yield Result(drawing.name, picture.image, filename, data, picture, known)
             known = {}
             watch.resume()
 
@@ -179,8 +181,8 @@ def _file(
     output_format: str,
     job: Job,
     engine: Engine,
-    held: HeldPicture | None = None,
+    picture: MeasuredPicture | None = None,
 ) -> tuple[str, bytes]:
-    measured = {"fidelity": held.measured.as_dict(), "correction": held.correction()} if held else {}
+    measured = {"fidelity": picture.measured.as_dict(), "correction": picture.correction()} if picture else {}
     provenance = provenance_of(name, job.request, job.prompt, engine.name, engine.identity(), measured)
     return f"{name}.{output_format}", encode(image, output_format, provenance)

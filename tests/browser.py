@@ -93,6 +93,6 @@ class Page:
         self.click(f"#tab-{form}")
         return self.script("return document.getElementById('code').textContent")
 
-    def complaints(self):
-        """What the browser complained of since the last time."""
+    def console_errors(self):
+        """Errors in the browser's console since the last call."""
         return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]

@@ -116,8 +116,8 @@ def pictures(prediction):
     return [Image.open(io.BytesIO(decode(url))) for url in prediction["output"]]
 
 
-def said(picture, key):
-    """What a picture says of itself under a key."""
+def field_of(picture, key):
+    """The text that a picture file has under a key."""
     return picture.info[f"plitka:{key}"]
 
 

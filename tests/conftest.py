@@ -133,7 +133,7 @@ def page(tmp_path_factory):
 
 @pytest.fixture
 def served(page, render_server):
-    """The web page as the server serves it; the browser must have nothing to complain of."""
+    """The web page as the server serves it; the browser's console must stay without errors."""
     page.open(f"{render_server.url}/")
     yield page
-    assert page.complaints() == []
+    assert page.console_errors() == []

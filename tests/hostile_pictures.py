@@ -1,7 +1,7 @@
 """Pictures that no honest program writes: a generator of files for `plitka generate --from`.
 
 Each function of a kind yields (name, bytes). `whole` is a picture of Plitka's own in a format, from which the
-others are made; `with_texts` is one that says something else of itself.
+others are made; `with_texts` is one with other metadata.
 """
 
 import json
@@ -9,16 +9,18 @@ import os
 import socket
 import struct
 import zlib
+from typing import get_args
 
 import numpy as np
 from PIL import Image
 
+from plitka.choices import OutputFormat
 from plitka.output.picture_texts import EXIF_IMAGE_DESCRIPTION, PNG_SIGNATURE
 from plitka.output.provenance import encode, provenance_of
 from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import parse_request
 
-FORMATS = ("png", "webp", "jpg")
+FORMATS = get_args(OutputFormat)
 ASCII, BYTE, SHORT, LONG, UNDEFINED = 2, 1, 3, 4, 7
 ESCAPES = "\x1b[31m\x1b]0;owned\x07\r\n\x9b2J\u202egnp"
 DEEP, DIGITS = 100_000, 5_000

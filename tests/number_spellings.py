@@ -178,6 +178,6 @@ def shares_of(*amounts):
     return [float(part / sum(parts)) for part in parts]
 
 
-def readings_in(complaint):
-    """The two readings that a complaint names, as text."""
-    return complaint.partition("could be ")[2].partition(";")[0].split(" or ")
+def readings_in(reason):
+    """The two readings that a reason names, as text."""
+    return reason.partition("could be ")[2].partition(";")[0].split(" or ")

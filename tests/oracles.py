@@ -1,4 +1,4 @@
-"""Models that know the answer: what a perfectly trained UNet would say of noisy latents."""
+"""Models that know the answer: what a perfectly trained UNet would predict from noisy latents."""
 
 import torch
 
@@ -32,7 +32,7 @@ def sample(scheduler, predict, shape, steps, seed=0):
     latents = torch.randn(shape, generator=random) * scheduler.init_noise_sigma
     takes_noise = "generator" in scheduler.step.__code__.co_varnames
     for timestep in scheduler.timesteps:
-        told = predict(scheduler.scale_model_input(latents, timestep), timestep)
+        prediction = predict(scheduler.scale_model_input(latents, timestep), timestep)
         more = {"generator": random} if takes_noise else {}
-        latents = scheduler.step(told, timestep, latents, **more).prev_sample
+        latents = scheduler.step(prediction, timestep, latents, **more).prev_sample
     return latents

@@ -5,7 +5,7 @@ import threading
 from contextlib import contextmanager
 
 import httpx
-from front import gateway
+from gateway_setup import gateway
 
 
 class Recorder(http.server.BaseHTTPRequestHandler):
@@ -33,11 +33,11 @@ def recording():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Recorder) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with gateway(server.server_port) as front, httpx.Client(timeout=30) as client:
+        with gateway(server.server_port) as running_gateway, httpx.Client(timeout=30) as client:
 
             def send(body, path="/predictions", method="POST", **headers):
                 Recorder.bodies.clear()
-                url = f"http://127.0.0.1:{front.port}{path}"
+                url = f"http://127.0.0.1:{running_gateway.port}{path}"
                 return client.request(method, url, content=body, headers=headers), list(Recorder.bodies)
 
             yield send

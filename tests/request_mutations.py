@@ -59,7 +59,7 @@ def key_given_twice(random, document):
     pairs = Pairs([*container.items(), (key, "another value")])
     random.shuffle(pairs)
     _replace(document, path, pairs)
-    # Which of the two is judged besides depends on their order, so other complaints may come with it.
+    # Which of the two is judged besides depends on their order, so other reasons may come with it.
     return join_path(path, key), False
 
 

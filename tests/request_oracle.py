@@ -10,7 +10,7 @@ from fractions import Fraction
 import httpx
 import jsonschema
 import pytest
-from cog_server import ANSWER_SECONDS, pictures, said
+from cog_server import ANSWER_SECONDS, field_of, pictures
 from number_spellings import readings_in
 
 from plitka.colors.mix import percentages
@@ -130,12 +130,12 @@ def check_error(error, case):
     assert error.problems
     for problem in error.problems:
         assert problem.field, "no field"
-        assert problem.complaint, "no complaint"
+        assert problem.reason, "no reason"
         assert problem.allowed, "nothing allowed"
     fields = [problem.field for problem in error.problems]
     if case.spoiled:
         assert case.spoiled in fields, f"{case.spoiled} is spoiled, the error names {fields}"
-        named = next(p.complaint for p in error.problems if p.field == case.spoiled)
+        named = next(p.reason for p in error.problems if p.field == case.spoiled)
         if case.readings:
             assert [Fraction(text) for text in readings_in(named)] == list(case.readings), named
         strangers = [name for name in fields if not name.startswith(case.spoiled)]
@@ -174,7 +174,7 @@ def _check_prediction(prediction, case):
         return "refused"
     final = pictures(prediction)[1]
     if request.output_format == "png":
-        drawn = parse_request(said(final, "request"))
+        drawn = parse_request(field_of(final, "request"))
         assert drawn.mix == request.mix
         assert (drawn.angle, drawn.overrides) == (request.angle, request.overrides)
         assert prediction["metrics"]["seed"] == str(drawn.seed)

@@ -1,9 +1,11 @@
 """Requests for property tests: documents that are right, and JSON of any shape."""
 
 import json
+from typing import get_args
 
 from hypothesis import strategies as st
 
+from plitka.choices import Layout, OutputFormat, Scheduler
 from plitka.colors.palette import PALETTE
 from plitka.request.tile_request import MAX_SEED
 
@@ -42,9 +44,9 @@ overrides = st.fixed_dictionaries(
         "lora_scale": scales,
         "controlnet_scale": scales,
         "color_guidance": st.floats(0, 1),
-        "layout": st.sampled_from(["surface", "grid", "brick"]),
-        "output_format": st.sampled_from(["png", "webp", "jpg"]),
-        "scheduler": st.sampled_from(["dpmpp_2m_karras", "dpmpp_sde_karras", "ddim", "euler", "euler_a"]),
+        "layout": st.sampled_from(get_args(Layout)),
+        "output_format": st.sampled_from(get_args(OutputFormat)),
+        "scheduler": st.sampled_from(get_args(Scheduler)),
     },
 )
 documents = st.fixed_dictionaries(

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 import psutil
-from cog_server import ANSWER_SECONDS, REQUEST, CogServer, pictures, said
+from cog_server import ANSWER_SECONDS, REQUEST, CogServer, field_of, pictures
 
 SECTIONS = ("render", "sdxl", "switches", "burst")
 ANGLES = (0, 45, 90, 135, 30)
@@ -57,7 +57,7 @@ def predictions(server, count, **overrides):
         start = time.perf_counter()
         shown = pictures(server.predict(**request(number, **overrides)))
         seconds.append(time.perf_counter() - start)
-        assert said(shown[1], "seed") == str(number)
+        assert field_of(shown[1], "seed") == str(number)
         files.append(len(server.output_files()))
         for name, process in running.items():
             resident[name].append(process.memory_info().rss)
@@ -152,7 +152,7 @@ def _is_its_own(prediction, number, expected):
     """True if an answer carries its own request's seed, and to the byte the undisturbed pictures."""
     if prediction["status"] != "succeeded" or prediction["output"] != expected:
         return False
-    return all(said(picture, "seed") == str(number) for picture in pictures(prediction))
+    return all(field_of(picture, "seed") == str(number) for picture in pictures(prediction))
 
 
 def switches(folder, count):
@@ -161,7 +161,7 @@ def switches(folder, count):
     from drawing import draw, images, load_small_engine
 
     engine = load_small_engine(folder)
-    expected, held, wrong = {}, [], 0
+    expected, samples, wrong = {}, [], 0
     for number in range(count):
         engine.pipelines.controlnets.evict_all()
         angle = CONTROLNET_ANGLES[number % len(CONTROLNET_ANGLES)]
@@ -169,17 +169,19 @@ def switches(folder, count):
         wrong += expected.setdefault(angle, drawn) != drawn
         gc.collect()
         tensors = [item for item in gc.get_objects() if issubclass(type(item), torch.Tensor)]
-        held.append((len(tensors), sum(item.nbytes for item in tensors), psutil.Process().memory_info().rss))
+        samples.append(
+            (len(tensors), sum(item.nbytes for item in tensors), psutil.Process().memory_info().rss)
+        )
         del tensors
     # The two ControlNets differ in size, so the first round is compared with the last.
-    first, last = held[len(CONTROLNET_ANGLES) * 2 - 1], held[-1 - count % len(CONTROLNET_ANGLES)]
-    warm = held[max(1, count // 5)]
+    first, last = samples[len(CONTROLNET_ANGLES) * 2 - 1], samples[-1 - count % len(CONTROLNET_ANGLES)]
+    warm = samples[max(1, count // 5)]
     return {
         "switches": count,
         "wrong_pictures": wrong,
         "tensors": [first[0], last[0]],
         "tensor_bytes": [first[1], last[1]],
-        "rss_growth_percent": percent(held[-1][2], warm[2]),
+        "rss_growth_percent": percent(samples[-1][2], warm[2]),
     }
 
 

@@ -43,7 +43,7 @@ def test_what_is_asked_for_is_done(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "complaint"),
+    ("variable", "value", "reason"),
     [
         ("PLITKA_COMPILE", "yes", "PLITKA_COMPILE: 'yes' is not one of off, blocks, unet"),
         ("PLITKA_COMPILE", "Blocks", "'Blocks' is not one of"),
@@ -51,8 +51,8 @@ def test_what_is_asked_for_is_done(monkeypatch):
         ("PLITKA_GRAPHS", "1", "PLITKA_GRAPHS: 1 needs an NVIDIA or AMD GPU; here is CPU"),
     ],
 )
-def test_a_wrong_word_stops_the_start(model_folder, variable, value, complaint):
-    with pytest.raises(DeviceError, match=complaint):
+def test_a_wrong_word_stops_the_start(model_folder, variable, value, reason):
+    with pytest.raises(DeviceError, match=reason):
         load_small_engine(model_folder, **{variable: value})
 
 

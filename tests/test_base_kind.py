@@ -40,7 +40,7 @@ def unread(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("file", "changes", "complaint"),
+    ("file", "changes", "reason"),
     [
         (INDEX, {"_class_name": "StableDiffusionPipeline"}, "a model for StableDiffusionPipeline"),
         (INDEX, {"_class_name": "StableDiffusion3Pipeline"}, "a model for StableDiffusion3Pipeline"),
@@ -66,10 +66,10 @@ def unread(monkeypatch):
     ],
 )
 @pytest.mark.usefixtures("unread")
-def test_a_folder_of_another_kind_is_refused_by_its_configuration(folder, file, changes, complaint):
+def test_a_folder_of_another_kind_is_refused_by_its_configuration(folder, file, changes, reason):
     edit_config(folder / file, **changes)
     text = refusal(files_in(folder))
-    assert complaint in text
+    assert reason in text
     assert str(folder / file) in text
 
 
@@ -152,7 +152,7 @@ def test_a_single_files_own_word_is_what_the_samplers_do(
 
 
 @pytest.mark.parametrize(
-    ("change", "metadata", "complaint"),
+    ("change", "metadata", "reason"),
     [
         (marked("edm_vpred.sigma_max", "edm_vpred.sigma_min", "v_pred"), {}, "'edm_vpred.sigma_max' says"),
         (marked("edm_mean", "edm_std"), {}, "'edm_mean' says that it was trained with EDM's noise"),
@@ -171,10 +171,10 @@ def test_a_single_files_own_word_is_what_the_samplers_do(
     ],
 )
 def test_a_single_file_that_means_something_else_is_refused(
-    model_folder, checkpoint, change, metadata, complaint
+    model_folder, checkpoint, change, metadata, reason
 ):
     rewrite(checkpoint, change, **metadata)
-    assert complaint in refusal(files_of(model_folder, checkpoint))
+    assert reason in refusal(files_of(model_folder, checkpoint))
 
 
 def with_channels(count):
@@ -195,7 +195,7 @@ def of_another_layout(*names, drop="conditioner."):
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "reason"),
     [
         (with_channels(9), "this is an inpainting model: its UNet takes 9 channels instead of 4"),
         (with_channels(8), "this is an InstructPix2Pix model"),
@@ -211,10 +211,10 @@ def of_another_layout(*names, drop="conditioner."):
     ],
 )
 @pytest.mark.usefixtures("unread")
-def test_a_single_file_of_another_kind_is_named(model_folder, checkpoint, change, complaint):
+def test_a_single_file_of_another_kind_is_named(model_folder, checkpoint, change, reason):
     rewrite(checkpoint, change)
     text = refusal(files_of(model_folder, checkpoint))
-    assert complaint in text
+    assert reason in text
     assert str(checkpoint) in text
 
 

@@ -54,7 +54,7 @@ def test_a_single_file_without_a_local_configuration_needs_the_hub(folder, monke
 
 
 @pytest.mark.parametrize(
-    ("chosen", "complaint"),
+    ("chosen", "reason"),
     [
         ("name", "no such folder or file, and it is no hub id"),
         ("/nowhere/at/all", "no such folder or file"),
@@ -62,9 +62,9 @@ def test_a_single_file_without_a_local_configuration_needs_the_hub(folder, monke
         ("absent.safetensors", "the file is missing"),
     ],
 )
-def test_a_base_that_is_nowhere_is_named_with_what_is_allowed(folder, monkeypatch, chosen, complaint):
+def test_a_base_that_is_nowhere_is_named_with_what_is_allowed(folder, monkeypatch, chosen, reason):
     monkeypatch.setenv("PLITKA_BASE_MODEL", chosen)
-    with pytest.raises(ModelFileError, match=complaint) as raised:
+    with pytest.raises(ModelFileError, match=reason) as raised:
         find_files("sdxl")
     assert "a hub id, a diffusers folder or a .safetensors file" in str(raised.value)
 

@@ -9,9 +9,9 @@ from unittest import mock
 import psutil
 import pytest
 from cog_server import as_json
-from door import Door, predict, run
 from drawing import draw, images, load_small_engine, make_job
 from interruptions import CALLS, Cancelled, CancelledHalfway, failing, out_of_memory, part_of
+from local_predictor import LocalPredictor, predict, run
 
 from plitka import generation
 from plitka.diffusion import pipelines
@@ -131,11 +131,13 @@ def expected_files():
 @pytest.fixture(scope="module")
 def expected_predictions(tmp_path_factory):
     # The files are gone with the predictor.
-    door = Door(tmp_path_factory.mktemp("undisturbed"))
-    return [Path(file).read_bytes() for file in run(door)]
+    predictor = LocalPredictor(tmp_path_factory.mktemp("undisturbed"))
+    return [Path(file).read_bytes() for file in run(predictor)]
 
 
-@pytest.mark.parametrize("stage", ["build_prompt", "plan_for", "hold_colors", "encode", "draw_colormap"])
+@pytest.mark.parametrize(
+    "stage", ["build_prompt", "plan_for", "measure_and_correct", "encode", "draw_colormap"]
+)
 def test_cancelled_in_any_stage_of_ours_the_next_files_are_the_same(monkeypatch, stage, expected_files):
     engine = RenderEngine()
 
@@ -153,7 +155,7 @@ def test_cancelled_in_any_stage_of_ours_the_next_files_are_the_same(monkeypatch,
 def test_cancelled_before_the_first_picture_the_next_files_are_the_same(
     tmp_path, monkeypatch, stage, expected_predictions
 ):
-    door = Door(tmp_path)
+    predictor = LocalPredictor(tmp_path)
 
     def cancel(*given):
         raise Cancelled
@@ -161,8 +163,8 @@ def test_cancelled_before_the_first_picture_the_next_files_are_the_same(
     with monkeypatch.context() as patch:
         patch.setattr(predict, stage, cancel)
         with pytest.raises(Cancelled):
-            run(door)
-    assert [Path(file).read_bytes() for file in run(door)] == expected_predictions
+            run(predictor)
+    assert [Path(file).read_bytes() for file in run(predictor)] == expected_predictions
 
 
 # What stays

@@ -10,7 +10,7 @@ from plitka.choices import ENGINE_NAMES
 
 
 @pytest.mark.parametrize("size", [512, 1024])
-def test_plan_draws_every_view_without_a_model(invoke, tmp_path, size):
+def test_plan_draws_every_picture_of_the_plan_without_a_model(invoke, tmp_path, size):
     result = invoke("plan", "-p", PARAMS, "--size", size)
     assert result.exit_code == 0, result.output
     names = ["canny.png", "colormap.png", "lineart.png", "softedge.png", "swatch.png"]

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from command_line import FILES, PARAMS, request_in, written
 from PIL import Image
 from rich.console import Console
 
+from plitka.choices import OutputFormat
 from plitka.cli.report import colors_table
-from plitka.fidelity.color_lock import hold_colors
+from plitka.fidelity.color_lock import measure_and_correct
 from plitka.request.tile_request import parse_request
 from plitka.tile.plan import plan_for
 from plitka.tile.swatch import draw_swatch
@@ -84,7 +86,7 @@ def test_empty_standard_input_is_no_wish_for_the_default_tile(invoke):
     assert invoke("generate", "-p", "-", stdin="\n").exit_code == 2
 
 
-def test_notices_and_the_drawn_seed_are_said(invoke, tmp_path):
+def test_notices_and_the_random_seed_are_printed(invoke, tmp_path):
     colors = [{"name": "red", "proportion": 30}, {"name": "blue", "proportion": 30}]
     result = invoke("generate", "-p", json.dumps({"colors": colors}))
     assert "note: " in result.stderr
@@ -94,7 +96,7 @@ def test_notices_and_the_drawn_seed_are_said(invoke, tmp_path):
 def test_generate_prints_shares_and_colours_as_measured(invoke):
     result = invoke("generate", "-p", PARAMS)
     assert "not corrected" in result.stdout
-    for title in ("requested", "measured", "outsider", "ΔE00", "mean colour"):
+    for title in ("requested", "measured", "without plan", "ΔE00", "mean colour"):
         assert title in result.stdout
     assert re.search(r"██ #[0-9A-F]{6}", result.stdout)
 
@@ -102,10 +104,10 @@ def test_generate_prints_shares_and_colours_as_measured(invoke):
 def test_a_patch_has_the_measured_colour_where_the_terminal_can():
     request = parse_request(PARAMS)
     tile = plan_for(request)
-    held = hold_colors("final", draw_swatch(tile, 512), request, tile)
+    picture = measure_and_correct("final", draw_swatch(tile, 512), request, tile)
     terminal = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=120)
-    terminal.print(colors_table(held))
-    for color in held.measured.fidelity.colors:
+    terminal.print(colors_table(picture))
+    for color in picture.measured.fidelity.colors:
         red, green, blue = bytes.fromhex(color.hex[1:])
         assert f"38;2;{red};{green};{blue}m" in terminal.file.getvalue()
 
@@ -113,7 +115,7 @@ def test_a_patch_has_the_measured_colour_where_the_terminal_can():
 # Made again
 
 
-@pytest.mark.parametrize("output_format", ["png", "webp", "jpg"])
+@pytest.mark.parametrize("output_format", get_args(OutputFormat))
 def test_every_picture_is_made_again_from_itself_to_the_byte(invoke, tmp_path, output_format):
     colors = [{"name": "red", "proportion": 1}, {"hex": "#123456", "proportion": 2}]
     params = {"colors": colors, "angle": 30.5, "overrides": {"output_format": output_format}}
@@ -128,7 +130,7 @@ def test_every_picture_is_made_again_from_itself_to_the_byte(invoke, tmp_path, o
             assert path.read_bytes() == (again / path.name).read_bytes()
 
 
-def test_other_version_of_a_library_is_said_when_a_picture_is_made_again(invoke, tmp_path, monkeypatch):
+def test_other_version_of_a_library_is_named_when_a_picture_is_made_again(invoke, tmp_path, monkeypatch):
     assert invoke("generate", "-p", PARAMS, "-o", "first").exit_code == 0
     monkeypatch.setattr("plitka.output.provenance.library_versions", lambda: {"plitka": "99.0"})
     result = invoke("generate", "--from", "first/final.png", "-o", "second")

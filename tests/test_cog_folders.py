@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from disks import Disk, small_disk
-from door import Door, run
+from local_predictor import LocalPredictor, run
 
 from plitka.errors import FolderError
 from plitka.server import cog_folders
@@ -77,7 +77,7 @@ def test_it_looks_again_only_after_a_while(left, monkeypatch):
 
 def test_every_prediction_sweeps(tmp_path):
     old = leave(tmp_path / "coglet", "old", LEFT_SECONDS + 60)
-    run(Door(tmp_path))
+    run(LocalPredictor(tmp_path))
     assert not old.exists()
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from model_faults import drawn_badly
 
-from plitka.fidelity.color_lock import hold_colors
+from plitka.fidelity.color_lock import measure_and_correct
 from plitka.request.tile_request import parse_request
 from plitka.tile.plan import plan_for
 from plitka.tile.swatch import draw_swatch
@@ -27,54 +27,54 @@ def bad(plan):
     return drawn_badly(plan, 512)
 
 
-def held(picture, plan, **overrides):
-    return hold_colors("final", picture, request_of(**overrides), plan)
+def measured(picture, plan, **overrides):
+    return measure_and_correct("final", picture, request_of(**overrides), plan)
 
 
 def test_a_good_picture_stays_to_the_byte(plan):
     picture = draw_swatch(plan, 512)
-    result = held(picture, plan)
+    result = measured(picture, plan)
     assert not result.corrected
     assert result.image is picture
     assert result.measured.plan.worst_error_pp < 0.7
 
 
 def test_a_picture_that_misses_is_corrected_and_measured_again(plan, bad):
-    result = held(bad, plan)
+    result = measured(bad, plan)
     assert result.corrected
     assert "pp off" in result.reason or "ΔE00" in result.reason
     assert result.measured.plan.worst_error_pp < 0.7 < result.before.plan.worst_error_pp
     assert result.measured.plan.worst_delta_e < 3 < result.before.plan.worst_delta_e
-    assert result.measured.outsider != result.before.outsider
+    assert result.measured.unguided != result.before.unguided
 
 
 def test_off_measures_and_leaves_the_picture(plan, bad):
-    result = held(bad, plan, color_lock="off")
+    result = measured(bad, plan, color_lock="off")
     assert not result.corrected
     assert np.array_equal(result.image, bad)
     assert result.measured.plan.worst_delta_e > 3
 
 
 def test_always_corrects_a_good_picture_too(plan):
-    result = held(draw_swatch(plan, 512), plan, color_lock="always")
+    result = measured(draw_swatch(plan, 512), plan, color_lock="always")
     assert result.corrected
     assert result.measured.plan.worst_error_pp < 0.7
 
 
 def test_without_guidance_the_picture_is_measured_by_the_mix_alone(plan, bad):
-    result = held(bad, plan, color_guidance=0)
+    result = measured(bad, plan, color_guidance=0)
     assert not result.corrected
     assert result.measured.plan is None
-    assert result.measured.fidelity is result.measured.outsider
+    assert result.measured.fidelity is result.measured.unguided
     assert "color_guidance 0" in result.reason
     assert result.measured.as_dict()["against"] == "mix"
 
 
-def test_what_cannot_be_mended_is_said_and_not_tried_again(plan, bad, monkeypatch, caplog):
+def test_a_picture_that_cannot_be_corrected_is_logged_and_not_tried_again(plan, bad, monkeypatch, caplog):
     tries = []
     monkeypatch.setattr("plitka.fidelity.color_lock.correct", lambda image, plan: tries.append(1) or image)
     with caplog.at_level(logging.WARNING):
-        result = held(bad, plan)
+        result = measured(bad, plan)
     assert tries == [1]
     assert not result.corrected
     assert "did not help" in result.reason
@@ -84,13 +84,14 @@ def test_what_cannot_be_mended_is_said_and_not_tried_again(plan, bad, monkeypatc
 def test_what_still_misses_after_correction_is_in_the_log(plan, bad, monkeypatch, caplog):
     monkeypatch.setattr("plitka.fidelity.color_lock.correct", lambda image, plan: image)
     with caplog.at_level(logging.WARNING):
-        assert held(bad, plan, color_lock="always").corrected
+        assert measured(bad, plan, color_lock="always").corrected
     assert "still" in caplog.text
 
 
-def test_the_report_is_json_and_holds_before_and_after(plan, bad):
-    result = held(bad, plan)
+def test_the_report_is_json_with_the_measurements_before_and_after(plan, bad):
+    result = measured(bad, plan)
     report = json.loads(json.dumps(result.correction(), allow_nan=False))
     assert (report["color_lock"], report["color_guidance"], report["corrected"]) == ("auto", 0.5, True)
     assert report["before"]["worst_error_pp"] > result.measured.as_dict()["worst_error_pp"]
-    assert {"against", "worst_error_pp", "worst_delta_e", "colors", "outsider"} == set(report["before"])
+    keys = {"against", "worst_error_pp", "worst_delta_e", "colors", "unguided", "outsider"}
+    assert set(report["before"]) == keys

@@ -92,7 +92,7 @@ def test_joints_are_unlike_every_colour_of_the_mix(mix):
 
 
 @given(adversarial_mixes(), st.integers(0, 2**32 - 1))
-def test_joints_and_granules_are_told_apart_by_the_nearest_colour_after_small_errors(mix, seed):
+def test_joints_and_granules_are_distinguished_by_the_nearest_colour_after_small_errors(mix, seed):
     true = np.array([joint_color(mix), *map(rgb_of, mix)])
     for error, view in ((ERROR_RGB, np.float64), (ERROR_LAB, lab_of)):
         corners = np.random.default_rng(seed).choice((-error, error), (50, len(true), 3))
@@ -123,7 +123,7 @@ def test_colours_of_the_palette_keep_the_usual_joints(codes):
 
 
 @pytest.mark.parametrize(("given_hex", "joint"), [("#181818", "#FFFFFF"), ("#000000", USUAL)])
-def test_colour_of_the_joints_is_said_in_the_files_and_stands_in_the_map(tmp_path, given_hex, joint):
+def test_colour_of_the_joints_is_named_in_the_files_and_used_in_the_map(tmp_path, given_hex, joint):
     from plitka.engine.render import RenderEngine
     from plitka.output.metrics import request_metrics
 

@@ -60,7 +60,7 @@ def test_every_change_of_a_controlnets_configuration_is_refused_or_drawn(folder,
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes", "complaint"),
+    ("kind", "changes", "reason"),
     [
         (
             "softedge",
@@ -85,10 +85,10 @@ def test_every_change_of_a_controlnets_configuration_is_refused_or_drawn(folder,
         ),
     ],
 )
-def test_a_controlnet_that_takes_something_else_is_refused_at_setup(folder, kind, changes, complaint):
+def test_a_controlnet_that_takes_something_else_is_refused_at_setup(folder, kind, changes, reason):
     edit_config(folder / FOLDERS[kind] / "config.json", **changes)
     text = refusal(folder)
-    assert complaint in text
+    assert reason in text
     assert str(folder / FOLDERS[kind] / "config.json") in text
 
 
@@ -127,7 +127,7 @@ def test_a_tensor_left_over_in_a_controlnet_is_refused(folder, kind):
 
 
 @pytest.mark.parametrize(("extra", "lacking"), [("extra.weight", None), (None, "conv_in.bias")])
-def test_a_controlnet_from_the_hub_is_held_against_what_diffusers_reports(
+def test_a_controlnet_from_the_hub_is_checked_against_what_diffusers_reports(
     folder, monkeypatch, extra, lacking
 ):
     """Its files lie in a cache that is not ours to look into."""

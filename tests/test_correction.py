@@ -42,7 +42,7 @@ def test_a_picture_with_every_fault_gets_its_mix_back(plan, bad):
     assert after.worst_delta_e < 3
 
 
-def test_an_outsider_sees_the_correction(plan, bad):
+def test_the_correction_shows_without_the_plan_too(plan, bad):
     assert measure(correct(bad, plan), MIX).worst_error_pp < measure(bad, MIX).worst_error_pp
 
 

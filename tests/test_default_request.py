@@ -1,4 +1,4 @@
-"""What happens where nothing is asked for: the default tile is drawn, and whoever asked is told."""
+"""An empty request: the default tile is drawn, with a notice."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ import time
 
 import httpx
 import pytest
-from door import DEFAULTS, Door
+from local_predictor import DEFAULTS, LocalPredictor
 
 from plitka.cli.request_input import read_request
 from plitka.request.http_inputs import INPUT_TYPES, refuse_null
@@ -84,7 +84,7 @@ NO_INPUT = [
 
 
 @pytest.mark.parametrize("body", NO_INPUT)
-def test_a_body_without_colours_draws_the_default_tile_and_says_so(bare_server, body):
+def test_a_body_without_colours_draws_the_default_tile_with_a_notice(bare_server, body):
     prediction = bare_server.send(body).json()
     assert prediction["status"] == "succeeded"
     assert DEFAULT_NOTICE in prediction["metrics"]["notices"]
@@ -138,7 +138,7 @@ def test_every_null_is_named_at_once():
 
 def test_the_predictor_refuses_null_before_anything_is_drawn(tmp_path):
     with pytest.raises(RequestError, match='angle: null is not of type "number"'):
-        Door(tmp_path).run("", **{**DEFAULTS, "angle": None})
+        LocalPredictor(tmp_path).run("", **{**DEFAULTS, "angle": None})
 
 
 def test_none_stands_for_an_input_that_is_not_given():
@@ -155,7 +155,7 @@ def test_what_is_no_text_is_refused_by_the_name_of_its_input(name, value):
     with pytest.raises(RequestError) as caught:
         parse_inputs(**{"params_json": "", **DEFAULTS, name: value})
     (problem,) = caught.value.problems
-    assert (problem.field, problem.complaint) == (name, "is not text")
+    assert (problem.field, problem.reason) == (name, "is not text")
 
 
 @pytest.mark.parametrize(
@@ -168,11 +168,11 @@ def test_what_is_no_text_is_refused_by_the_name_of_its_input(name, value):
         ((json.dumps({"colors": [{"name": "red"}]}), None, None, None, None), False),
     ],
 )
-def test_the_command_line_says_so_too(options, is_said):
+def test_the_command_line_prints_the_notice_too(options, is_said):
     assert (DEFAULT_NOTICE in read_request(*options).notices) == is_said
 
 
-def test_generate_without_options_says_what_it_draws(invoke):
+def test_generate_without_options_prints_what_it_draws(invoke):
     result = invoke("plan", "--size", "512")
     assert result.exit_code == 0
     assert f"note: {DEFAULT_NOTICE}" in result.stderr

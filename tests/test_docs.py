@@ -157,10 +157,10 @@ def test_reference_names_every_key_metric_and_call(page):
     assert [name for name in names if f"| `{name}` |" not in read(page)] == []
 
 
-def complaints():
+def reasons():
     """Every text of the code that ends a sentence about a bad value, by its longest fixed part."""
-    places = {"complaint": 0, "_error": 1, "PydanticCustomError": 1, "Problem": 2}
-    for path in SOURCES:
+    places = {"invalid_value": 0, "_error": 1, "PydanticCustomError": 1, "Problem": 2}
+    for path in (ROOT / "plitka/request").glob("*.py"):
         for node in ast.walk(ast.parse(read(path))):
             place = places.get(getattr(getattr(node, "func", None), "id", ""))
             arguments = [] if place is None else node.args[place : place + 1]
@@ -173,17 +173,17 @@ def complaints():
             yield from [max(fixed, key=len)] if fixed else []
 
 
-def test_reference_shows_every_complaint_about_a_request():
-    from plitka.request.problems import _COMPLAINTS
+def test_reference_shows_every_reason_for_a_refusal():
+    from plitka.request.problems import REASONS
 
-    texts = [*complaints(), *_COMPLAINTS.values()]
+    texts = [*reasons(), *REASONS.values()]
     assert len(texts) > 30
     assert [text for text in texts if "{" not in text and text.strip() not in read(API)] == []
 
 
 def test_pages_name_only_files_that_exist():
     named = {(page_id(page), path) for page in PAGES for path in SOURCE_PATH.findall(read(page))}
-    assert ("docs/Project.md", "plitka/diffusion/routing.py") in named
+    assert ("docs/Project.md", "plitka/engine/render.py") in named
     assert [(page, path) for page, path in sorted(named) if not (ROOT / path).is_file()] == []
 
 

@@ -135,7 +135,7 @@ def silent_address():
 
 
 @pytest.mark.parametrize(
-    ("path", "complaint"),
+    ("path", "reason"),
     [
         ("{store}/404/w.tar", "the server answers 404 Not Found."),
         ("{store}/500/w.tar", "the server answers 500"),
@@ -157,7 +157,7 @@ def silent_address():
         ("/nowhere/w.tar", "there is no such folder or file"),
     ],
 )
-def test_weights_that_cannot_be_had_are_one_sentence(store, monkeypatch, path, complaint):
+def test_weights_that_cannot_be_had_are_one_sentence(store, monkeypatch, path, reason):
     monkeypatch.setattr("plitka.weights.download.ANSWER_SECONDS", 0.5)
     listener, silent = silent_address()
     plain = store.rpartition(":")[2]
@@ -167,7 +167,7 @@ def test_weights_that_cannot_be_had_are_one_sentence(store, monkeypatch, path, c
     with listener, pytest.raises(ModelFileError) as raised, predict.fetched(address):
         pass
     text = str(raised.value)
-    assert complaint in text.replace(SECRET, "")
+    assert reason in text.replace(SECRET, "")
     assert "\n" not in text
     assert "COG_WEIGHTS" in text
     assert SECRET not in text

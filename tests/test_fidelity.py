@@ -24,7 +24,7 @@ def test_flat_colours_are_counted_to_the_pixel():
     assert max(c.delta_e for c in fidelity.colors) < 0.5
 
 
-def test_a_missing_colour_is_told():
+def test_a_missing_colour_is_reported():
     mix = mix_of(RED=50, BLUE=50)
     fidelity = measure(draw_swatch(make_plan(mix_of(RED=100), 0, "surface", 1), 512), mix)
     assert fidelity.worst_error_pp > 49
@@ -60,7 +60,7 @@ def test_the_plans_shares_are_read_off_its_swatch(seed, size):
     "codes", [("GRAY", "LTGRAY"), ("BLACK", "DKGRAY"), ("WHITE", "PEARL"), ("BEIGE", "SAND")]
 )
 @pytest.mark.parametrize("size", [512, 1024])
-def test_colours_as_alike_as_light_and_shade_are_told_apart_by_who_knows_the_light(codes, size):
+def test_colours_as_alike_as_light_and_shade_are_distinguished_where_the_light_is_known(codes, size):
     plan = make_plan(mix_of(**dict(zip(codes, (60, 40), strict=True))), 30, "brick", 5)
     drawn = with_wrong_granules(plan, 0.3)
     for shown in (plan, drawn):
@@ -93,11 +93,11 @@ def test_a_soft_edge_between_black_and_white_is_not_grey():
     assert measure(soft, mix).worst_error_pp < 6.5
 
 
-def test_an_outsider_counts_joints_as_what_they_look_like():
+def test_without_a_plan_joints_count_as_the_colour_they_look_like():
     mix = mix_of(BLACK=50, WHITE=50)
     plan = make_plan(mix, 45, "brick", 3)
     measured = measure_picture(draw_swatch(plan, 1024), mix, plan)
-    black_inside, black_outside = (f.colors[0].measured for f in (measured.plan, measured.outsider))
+    black_inside, black_outside = (f.colors[0].measured for f in (measured.plan, measured.unguided))
     assert black_inside < black_outside
     assert measured.fidelity is measured.plan
 
@@ -107,11 +107,11 @@ def test_a_picture_is_measured_alike_in_one_go_and_one_by_one():
     plan = make_plan(mix, 45, "brick", 3)
     picture = draw_swatch(plan, 512)
     measured = measure_picture(picture, mix, plan)
-    assert (measured.plan, measured.outsider) == (measure(picture, mix, plan), measure(picture, mix))
+    assert (measured.plan, measured.unguided) == (measure(picture, mix, plan), measure(picture, mix))
     assert measure_picture(picture, mix, None).plan is None
 
 
-def test_the_mean_colour_is_told_as_hex():
+def test_the_mean_colour_is_reported_as_hex():
     mix = (hex_mix_color("#A63437"),)
     flat = np.full((64, 64, 3), (0xA6, 0x34, 0x37), np.uint8)
     (color,) = measure(flat, mix).colors

@@ -71,7 +71,7 @@ def replaced(own, tensors, name="embeddings.pti"):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "complaint"),
+    ("spoil", "reason"),
     [
         (lambda own: torch.save({"string_to_param": torch.ones(2)}, own / "embeddings.pti"), "is a pickle"),
         (lambda own: (own / "embeddings.pti").rename(own / "embeddings.pt"), "may be a pickle"),
@@ -88,9 +88,9 @@ def replaced(own, tensors, name="embeddings.pti"):
         ),
     ],
 )
-def test_what_is_not_read_is_named_with_what_to_do(folder, own, spoil, complaint):
+def test_what_is_not_read_is_named_with_what_to_do(folder, own, spoil, reason):
     spoil(own)
-    assert complaint in refusal(folder, own)
+    assert reason in refusal(folder, own)
 
 
 # Room in the prompt
@@ -133,7 +133,7 @@ def test_vectors_that_pass_leave_room_for_every_mix_of_named_colours(names, coun
 
 
 @pytest.mark.parametrize(
-    ("tokens", "complaint"),
+    ("tokens", "reason"),
     [
         (["<a>", "<a>"], "two of its vectors are called '<a>'"),
         (["red", "<a>"], "its token 'red' is already a word of the tokenizer"),
@@ -142,11 +142,11 @@ def test_vectors_that_pass_leave_room_for_every_mix_of_named_colours(names, coun
         (["", "<c>"], "a token cannot be called ''"),
     ],
 )
-def test_tokens_that_would_be_misread_are_refused(folder, tokens, complaint):
+def test_tokens_that_would_be_misread_are_refused(folder, tokens, reason):
     edit_manifest(folder, lambda models: models["embeddings"].update(tokens=tokens))
     with pytest.raises(ModelFileError) as raised:
         load_small_engine(folder)
-    assert complaint in str(raised.value)
+    assert reason in str(raised.value)
     assert "<s0>, <s1> and so on always work" in str(raised.value)
 
 

@@ -11,7 +11,7 @@ import pytest
 from cog_server import as_json
 from command_line import run_process
 from disks import Disk, small_disk
-from door import DEFAULTS, Door, predict, run
+from local_predictor import DEFAULTS, LocalPredictor, predict, run
 
 from plitka import generation
 from plitka.diffusion.adapters.load import opened_weights
@@ -111,39 +111,39 @@ def test_a_folder_that_cannot_be_made_is_named(name, reason, disk):
 
 
 def test_a_full_disk_fails_the_prediction_before_anything_is_drawn(disk):
-    door = Door(disk.path)
-    expected = [Path(file).read_bytes() for file in run(door)]
+    predictor = LocalPredictor(disk.path)
+    expected = [Path(file).read_bytes() for file in run(predictor)]
     disk.fill(ROOM_BYTES // 2)
     drawn = []
-    door.engine.draw = lambda job: iter(drawn.append(job) or ())
+    predictor.engine.draw = lambda job: iter(drawn.append(job) or ())
     with pytest.raises(FolderError, match=rf"{re.escape(str(disk.path))}.*: {FULL}. Free"):
-        run(door)
+        run(predictor)
     assert drawn == []
-    assert [path for path in door.workspace.root.rglob("*/*") if path.is_file()] == []
+    assert [path for path in predictor.workspace.root.rglob("*/*") if path.is_file()] == []
     disk.empty()
-    del door.engine.draw
-    assert [Path(file).read_bytes() for file in run(door)] == expected
+    del predictor.engine.draw
+    assert [Path(file).read_bytes() for file in run(predictor)] == expected
 
 
 def test_a_disk_that_gets_full_meanwhile_keeps_no_half_file(disk):
-    door = Door(disk.path)
-    files = door.run(as_json(), **DEFAULTS)
+    predictor = LocalPredictor(disk.path)
+    files = predictor.run(as_json(), **DEFAULTS)
     preview = Path(next(files))
     disk.fill()
     with pytest.raises(OSError, match=rf"{FULL}: .*final\.png"):
         next(files)
     assert [path.name for path in preview.parent.iterdir()] == ["preview.png"]
     disk.empty()
-    assert len(run(door)) == 3
+    assert len(run(predictor)) == 3
 
 
 def test_a_disk_without_inodes_fails_the_prediction_and_the_next_one_is_drawn(disk):
-    door = Door(disk.path)
+    predictor = LocalPredictor(disk.path)
     disk.fill_inodes()
     with pytest.raises(FolderError, match="No inodes left on device"):
-        run(door)
+        run(predictor)
     disk.empty()
-    assert len(run(door)) == 3
+    assert len(run(predictor)) == 3
 
 
 @pytest.mark.parametrize(
@@ -166,10 +166,10 @@ def test_a_temp_folder_of_no_use_stops_the_start_by_name(disk, spoil, reason, mo
 
 
 def test_a_temp_folder_cleaned_under_the_server_is_made_again(tmp_path):
-    door = Door(tmp_path)
+    predictor = LocalPredictor(tmp_path)
     for clean in (lambda root: os.system(f"rm -r {root}"), lambda root: next(root.glob(".*")).unlink()):
-        clean(door.workspace.root)
-        assert len(run(door)) == 3
+        clean(predictor.workspace.root)
+        assert len(run(predictor)) == 3
 
 
 # The other files

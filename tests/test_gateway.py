@@ -8,30 +8,30 @@ import socket
 import httpx
 import pytest
 from cog_server import as_json
-from front import PAGE as SHOWN
-from front import Behind, connection, everything, gateway, put, server_behind
+from gateway_setup import PAGE as SHOWN
+from gateway_setup import EchoHandler, connection, echo_server, everything, gateway, put
 
 from plitka.server.relay import REQUEST_HEADERS, Upstream
-from plitka.server.serve import PAGE, ROOT, ServeError, free_port, listening
+from plitka.server.serve import PAGE, ROOT, ServeError, free_port, new_gateway
 
 BODY = b'{"input": {}}'
 
 
 @pytest.fixture(scope="module")
 def behind():
-    with server_behind() as port:
+    with echo_server() as port:
         yield port
 
 
 @pytest.fixture(scope="module")
-def front(behind):
+def running_gateway(behind):
     with gateway(behind) as running:
         yield running
 
 
 @pytest.fixture
-def client(front):
-    with httpx.Client(base_url=f"http://127.0.0.1:{front.port}", timeout=30) as client:
+def client(running_gateway):
+    with httpx.Client(base_url=f"http://127.0.0.1:{running_gateway.port}", timeout=30) as client:
         yield client
 
 
@@ -90,16 +90,16 @@ def test_paths_of_a_prediction_are_passed_on_with_their_body(client, method, pat
         ("ZZZ", "/predictions", 405),
     ],
 )
-def test_nothing_else_is_passed_on(front, method, path, status):
-    before = Behind.reached
-    caller = http.client.HTTPConnection("127.0.0.1", front.port, timeout=30)
+def test_nothing_else_is_passed_on(running_gateway, method, path, status):
+    before = EchoHandler.reached
+    caller = http.client.HTTPConnection("127.0.0.1", running_gateway.port, timeout=30)
     caller.request(method, path)
     answer = caller.getresponse()
     assert answer.status == status
     if method != "HEAD":
         assert json.loads(answer.read())["detail"]
     caller.close()
-    assert Behind.reached == before
+    assert EchoHandler.reached == before
 
 
 def test_id_in_the_path_that_is_none_is_named(client):
@@ -137,13 +137,13 @@ NOT_HTTP = {
 
 
 @pytest.mark.parametrize("case", NOT_HTTP)
-def test_what_is_no_clear_http_is_refused_in_words(front, case):
-    before = Behind.reached
-    with connection(front, NOT_HTTP[case]) as raw:
+def test_what_is_no_clear_http_is_refused_in_words(running_gateway, case):
+    before = EchoHandler.reached
+    with connection(running_gateway, NOT_HTTP[case]) as raw:
         answer = everything(raw)
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 501 "))
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
-    assert Behind.reached == before
+    assert EchoHandler.reached == before
 
 
 HOSTS = {"localhost:5000": 200, "127.0.0.1": 200, "[::1]:5000": 200, "evil.example": 403, "10.0.0.1": 403}
@@ -187,13 +187,13 @@ def test_a_name_of_this_machine_is_a_name_of_the_server(behind, monkeypatch):
 @pytest.mark.parametrize("host", ["0..0.0.0", ".", "a" * 64 + ".example", "\u044b..\u044b", "::1::"])
 def test_host_that_is_no_name_is_refused_in_one_sentence(host):
     with pytest.raises(ServeError, match=r"cannot listen on .* port 5000: ") as refused:
-        listening(host, 5000, Upstream(free_port()))
+        new_gateway(host, 5000, Upstream(free_port()))
     assert str(refused.value).count("5000") == 1
 
 
 def test_an_empty_host_listens_nowhere(invoke):
     with pytest.raises(ServeError, match="empty"):
-        listening("", 0, Upstream(free_port()))
+        new_gateway("", 0, Upstream(free_port()))
     result = invoke("serve", "--host", "")
     assert result.exit_code == 2
     assert "0.0.0.0" in result.output
@@ -237,7 +237,7 @@ def test_browser_may_not_ask_to_send_json_from_elsewhere(client):
     assert client.options("/predictions", headers={"Origin": "http://evil.example"}).status_code == 405
 
 
-def test_server_behind_that_is_not_there_is_said_in_words():
+def test_missing_cog_server_is_reported_in_words():
     with gateway(free_port()) as running:
         url = f"http://127.0.0.1:{running.port}"
         post = httpx.post(f"{url}/predictions", json={"input": {}})
@@ -248,7 +248,7 @@ def test_server_behind_that_is_not_there_is_said_in_words():
         assert httpx.get(f"{url}/").status_code == 200
 
 
-def test_server_behind_that_breaks_off_is_said_in_words(client, caplog):
+def test_cog_server_that_breaks_off_is_reported_in_words(client, caplog):
     with caplog.at_level(logging.WARNING, "plitka"):
         answer = client.put("/predictions/broken", content=BODY)
     assert answer.status_code == 502
@@ -263,39 +263,39 @@ def test_answer_that_breaks_off_does_not_look_whole(client):
 
 
 def test_events_reach_the_browser_while_the_server_is_still_at_work(client):
-    Behind.release.clear()
+    EchoHandler.release.clear()
     with client.stream("PUT", "/predictions/stream", content=BODY) as answer:
         pieces = answer.iter_text()
         assert next(pieces).startswith("event: start")
-        Behind.release.set()
+        EchoHandler.release.set()
         assert "event: completed" in "".join(pieces)
 
 
-def test_browser_that_goes_away_ends_its_prediction(front):
-    Behind.gone.clear()
-    with connection(front, put("slow")):
-        assert not Behind.gone.wait(0.2)
-    assert Behind.gone.wait(30)
+def test_browser_that_goes_away_ends_its_prediction(running_gateway):
+    EchoHandler.gone.clear()
+    with connection(running_gateway, put("slow")):
+        assert not EchoHandler.gone.wait(0.2)
+    assert EchoHandler.gone.wait(30)
 
 
-def test_browser_that_leaves_a_stream_ends_it(front, client):
-    Behind.release.clear()
+def test_browser_that_leaves_a_stream_ends_it(running_gateway, client):
+    EchoHandler.release.clear()
     with client.stream("PUT", "/predictions/stream", content=BODY) as answer:
         next(answer.iter_text())
-    Behind.release.set()
+    EchoHandler.release.set()
     assert client.get("/health-check").status_code == 200
 
 
 @pytest.mark.parametrize("name", ["abc", "later", "stream"])
-def test_caller_that_half_closes_after_its_request_gets_its_answer(front, name):
-    Behind.release.clear()
-    Behind.waiting.clear()
-    with connection(front, put(name)) as raw:
+def test_caller_that_half_closes_after_its_request_gets_its_answer(running_gateway, name):
+    EchoHandler.release.clear()
+    EchoHandler.waiting.clear()
+    with connection(running_gateway, put(name)) as raw:
         raw.shutdown(socket.SHUT_WR)
         if name == "later":
-            assert Behind.waiting.wait(30)
-            assert not Behind.release.wait(0.5)
-        Behind.release.set()
+            assert EchoHandler.waiting.wait(30)
+            assert not EchoHandler.release.wait(0.5)
+        EchoHandler.release.set()
         answer = everything(raw)
     while answer.startswith(b"HTTP/1.1 100 "):
         answer = answer.partition(b"\r\n\r\n")[2]
@@ -303,15 +303,15 @@ def test_caller_that_half_closes_after_its_request_gets_its_answer(front, name):
     assert answer.endswith((b"}", b"0\r\n\r\n"))
 
 
-def test_caller_that_half_closes_in_the_middle_of_its_answer_gets_the_rest(front):
-    Behind.release.clear()
-    with connection(front, put("stream")) as raw:
+def test_caller_that_half_closes_in_the_middle_of_its_answer_gets_the_rest(running_gateway):
+    EchoHandler.release.clear()
+    with connection(running_gateway, put("stream")) as raw:
         answer = b""
         while b"event: start" not in answer:
             answer += raw.recv(4096)
         raw.shutdown(socket.SHUT_WR)
-        assert not Behind.release.wait(0.3)
-        Behind.release.set()
+        assert not EchoHandler.release.wait(0.3)
+        EchoHandler.release.set()
         assert everything(raw).endswith(b"0\r\n\r\n")
 
 

@@ -4,7 +4,7 @@ import json
 
 import httpx
 import pytest
-from front import gateway
+from gateway_setup import gateway
 from recorder import recording, refused
 
 
@@ -28,7 +28,7 @@ def test_number_arrives_as_it_was_written(send, number):
 @pytest.mark.parametrize(
     "number", ["1e400", "-1e400", "1" + "0" * 309, "7" * 4000, "NaN", "Infinity", "-Infinity"]
 )
-def test_number_that_nobody_can_hold_is_refused(send, number):
+def test_number_beyond_the_range_of_a_double_is_refused(send, number):
     answer, reached = send(f'{{"input": {{"seed": {number}}}}}'.encode())
     problems = refused(answer)
     assert reached == []
@@ -77,7 +77,7 @@ def test_body_that_is_no_json_is_refused(send, body):
     assert "not valid JSON" in refused(answer)["body",]
 
 
-def test_empty_input_asks_for_the_default_in_so_many_words(send):
+def test_empty_input_means_the_default_request(send):
     answer, (body,) = send(b'{"input": {}}')
     assert (answer.status_code, json.loads(body)["input"]) == (200, {})
 
@@ -128,9 +128,9 @@ def test_events_that_do_not_exist_are_refused(send, events):
 
 
 def test_operator_can_forbid_webhooks():
-    with gateway(9, allow_webhooks=False) as front:
+    with gateway(9, allow_webhooks=False) as running_gateway:
         body = {"input": {}, "webhook": "http://127.0.0.1:9/"}
-        answer = httpx.post(f"http://127.0.0.1:{front.port}/predictions", json=body, timeout=30)
+        answer = httpx.post(f"http://127.0.0.1:{running_gateway.port}/predictions", json=body, timeout=30)
     assert "leave webhook out" in refused(answer)["body", "webhook"]
 
 

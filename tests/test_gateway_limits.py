@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 from cog_server import CogServer, wait_for
-from front import Behind, connection, everything, gateway, put, server_behind
+from gateway_setup import EchoHandler, connection, echo_server, everything, gateway, put
 
 from plitka.server.gateway import Gateway
 from plitka.server.limits import MAX_SMALL_PIECES, Limits, affordable_connections
@@ -25,7 +25,7 @@ PATIENT = Limits(connections=8, header_seconds=600, body_seconds=600, linger_sec
 
 @pytest.fixture(scope="module")
 def behind():
-    with server_behind() as port:
+    with echo_server() as port:
         yield port
 
 
@@ -41,10 +41,10 @@ def patient(behind):
         yield running
 
 
-def answers(front):
+def answers(running_gateway):
     """The status of the page; None where this caller was slower than the limits, as on a busy machine."""
     try:
-        return httpx.get(f"http://127.0.0.1:{front.port}/", timeout=30).status_code
+        return httpx.get(f"http://127.0.0.1:{running_gateway.port}/", timeout=30).status_code
     except httpx.TransportError:
         return None
 
@@ -96,18 +96,18 @@ def test_body_that_does_not_arrive_in_time_is_answered_in_words(quick):
 def test_caller_that_never_takes_its_answer_is_let_go(behind):
     page = b"x" * 30_000_000
     limits = Limits(answer_seconds=0.5)
-    with Gateway("127.0.0.1", 0, Upstream(behind), page, (), limits=limits) as front:
-        with connection(front, GET) as raw:
+    with Gateway("127.0.0.1", 0, Upstream(behind), page, (), limits=limits) as running_gateway:
+        with connection(running_gateway, GET) as raw:
             raw.recv(1)
             time.sleep(2.0)
             assert len(everything(raw)) < len(page)
-        assert httpx.get(f"http://127.0.0.1:{front.port}/", timeout=30).content == page
+        assert httpx.get(f"http://127.0.0.1:{running_gateway.port}/", timeout=30).content == page
 
 
 @pytest.mark.parametrize("start", STARTS)
 def test_connections_that_ask_for_nothing_make_room(patient, start):
-    with ExitStack() as held:
-        silent = [held.enter_context(connection(patient, STARTS[start])) for _ in range(50)]
+    with ExitStack() as opened:
+        silent = [opened.enter_context(connection(patient, STARTS[start])) for _ in range(50)]
         assert answers(patient) == 200
         closed = 0
         for raw in silent:
@@ -120,33 +120,33 @@ def test_connections_that_ask_for_nothing_make_room(patient, start):
         assert closed >= 50 - PATIENT.connections
 
 
-def test_connections_at_work_are_kept_and_the_next_is_told_to_come_again(patient):
-    Behind.release.clear()
-    with ExitStack() as held:
-        working = [held.enter_context(at_work(patient)) for _ in range(PATIENT.connections)]
+def test_connections_at_work_are_kept_and_the_next_gets_status_503(patient):
+    EchoHandler.release.clear()
+    with ExitStack() as opened:
+        working = [opened.enter_context(at_work(patient)) for _ in range(PATIENT.connections)]
         wait_for(lambda: answers_or_none(patient) == 503)
         with connection(patient, GET) as raw:
             refused = everything(raw)
         assert b"Retry-After: " in refused
         assert json.loads(refused.partition(b"\r\n\r\n")[2])["detail"]
-        Behind.release.set()
+        EchoHandler.release.set()
         for raw in working:
             assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
     wait_for(lambda: answers_or_none(patient) == 200)
 
 
 @contextmanager
-def at_work(front):
+def at_work(running_gateway):
     """A connection whose request has come to the server behind: a slow gateway takes it for none before."""
-    before = Behind.reached
-    with connection(front, put("later")) as raw:
-        wait_for(lambda: Behind.reached > before)
+    before = EchoHandler.reached
+    with connection(running_gateway, put("later")) as raw:
+        wait_for(lambda: EchoHandler.reached > before)
         yield raw
 
 
-def answers_or_none(front):
+def answers_or_none(running_gateway):
     try:
-        return answers(front)
+        return answers(running_gateway)
     except httpx.TransportError:
         return None
 
@@ -194,7 +194,7 @@ def test_body_in_crumbs_is_not_handled_to_its_end(patient, monkeypatch, data):
     assert answers(patient) == 200
 
 
-def test_why_a_body_in_crumbs_is_refused_is_said(patient):
+def test_the_refusal_of_a_body_in_small_pieces_names_the_reason(patient):
     crumbs = b"1\r\n \r\n" * (MAX_SMALL_PIECES + 1)
     with connection(patient, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + crumbs) as raw:
         assert "pieces" in json.loads(everything(raw).partition(b"\r\n\r\n")[2])["detail"]
@@ -222,9 +222,9 @@ def test_two_hundred_silent_connections_take_neither_all_files_nor_a_core(tmp_pa
         assert server.wait_until_started()["status"] == "READY"
         host, port = server.url.removeprefix("http://").split(":")
         process = psutil.Process(server.process.pid)
-        with ExitStack() as held:
+        with ExitStack() as opened:
             for _ in range(200):
-                held.enter_context(socket.create_connection((host, int(port)), timeout=30))
+                opened.enter_context(socket.create_connection((host, int(port)), timeout=30))
             for _ in range(5):
                 assert server.health()["status"] == "READY"
             before = sum(process.cpu_times()[:2])

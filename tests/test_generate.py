@@ -2,11 +2,13 @@ import io
 import json
 import threading
 import time
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from plitka.choices import OutputFormat
 from plitka.device.monitor import Peaks
 from plitka.engine.protocol import Drawing
 from plitka.engine.render import RenderEngine
@@ -85,7 +87,7 @@ def test_files_come_in_order_and_carry_their_names():
     assert [result.colors is None for result in results] == [False, False, True]
 
 
-@pytest.mark.parametrize("output_format", ["png", "webp", "jpg"])
+@pytest.mark.parametrize("output_format", get_args(OutputFormat))
 def test_chosen_format_holds_for_the_pictures_and_never_for_the_colormap(tmp_path, output_format):
     request = request_of(overrides={"output_format": output_format})
     results = list(generate(request, FakeEngine()))
@@ -138,7 +140,7 @@ def test_failing_measurement_ends_the_work_of_the_engine(monkeypatch):
     def fail(*args):
         raise ValueError("unmeasurable")
 
-    monkeypatch.setattr("plitka.generation.hold_colors", fail)
+    monkeypatch.setattr("plitka.generation.measure_and_correct", fail)
     engine = FakeEngine()
     with pytest.raises(ValueError, match="unmeasurable"):
         list(generate(request_of(), engine))
@@ -173,17 +175,26 @@ def test_seconds_of_the_stages_add_up():
     assert min(metrics["timing.plan"], *metrics["timing.colormap"].values()) > 0
 
 
-def test_an_outsiders_figures_are_told_from_those_against_the_plan():
+def test_errors_without_the_plan_and_against_it_are_separate_metrics():
     _, final, _ = generate(request_of(angle=45), RenderEngine())
-    against_plan, outside = (
-        final.metrics[f"fidelity.{name}"] for name in ("worst_error_pp", "outsider_error_pp")
+    against_plan, unguided = (
+        final.metrics[f"fidelity.{name}"] for name in ("worst_error_pp", "unguided_error_pp")
     )
-    # The joints are dark: to an outsider they are black granules.
-    assert against_plan < 0.5 < 1 < outside
-    assert final.metrics["fidelity.final"]["outsider"]["worst_error_pp"] == pytest.approx(outside, abs=0.01)
+    # The joints are dark: without the plan they count as black granules.
+    assert against_plan < 0.5 < 1 < unguided
+    assert final.metrics["fidelity.final"]["unguided"]["worst_error_pp"] == pytest.approx(unguided, abs=0.01)
 
 
-def test_the_file_holds_the_corrected_picture():
+def test_readers_of_the_old_names_still_find_the_error_without_the_plan():
+    _, final, _ = generate(request_of(), RenderEngine())
+    metrics = final.metrics
+    assert metrics["fidelity.outsider_error_pp"] == metrics["fidelity.unguided_error_pp"]
+    in_file = json.loads(Image.open(io.BytesIO(final.data)).info["plitka:measured"])
+    for fidelity in (metrics["fidelity.final"], in_file["fidelity"]):
+        assert fidelity["outsider"] == fidelity["unguided"]
+
+
+def test_the_file_contains_the_corrected_picture():
     preview, final, _ = generate(request_of(overrides={"color_lock": "always"}), FakeEngine())
     for result in (preview, final):
         assert result.metrics[f"correction.{result.name}"]["corrected"]
@@ -273,7 +284,7 @@ def test_render_engine_gives_the_same_bytes_twice():
     assert first == second
 
 
-def test_the_metrics_hold_a_request_that_draws_the_same_tile_again():
+def test_the_request_in_the_metrics_draws_the_same_tile_again():
     request = request_of(
         angle=30, colors=[{"name": "RED", "proportion": 1}, {"hex": "#A63437", "proportion": 2}]
     )

@@ -24,7 +24,7 @@ READ_ALL = """
 import resource, sys, warnings
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from plitka.metadata import MetadataError, read_provenance
+from plitka.output.provenance import MetadataError, read_provenance
 warnings.simplefilter("error")
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + {memory}, -1))

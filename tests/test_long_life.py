@@ -4,7 +4,7 @@ import threading
 import time
 
 import psutil
-from door import Door, predict, run
+from local_predictor import LocalPredictor, predict, run
 
 from plitka import generation
 from plitka.device.worker_thread import Helper
@@ -25,19 +25,19 @@ def resident_mib():
 
 
 def test_memory_that_a_prediction_has_freed_goes_back_to_the_system(tmp_path, monkeypatch):
-    door, kept, held = Door(tmp_path), [], []
+    predictor, kept, memory = LocalPredictor(tmp_path), [], []
 
     def wasteful(*given):
         yield from generation.generate(*given)
         kept.append(scattered())
-        held.append(resident_mib())
+        memory.append(resident_mib())
 
-    run(door)
+    run(predictor)
     before = resident_mib()
     with monkeypatch.context() as patch:
         patch.setattr(predict, "generate", wasteful)
-        run(door)
-    assert held[0] - before > 40, "the case must be one where the C library keeps the memory by itself"
+        run(predictor)
+    assert memory[0] - before > 40, "the case must be one where the C library keeps the memory by itself"
     assert resident_mib() - before < 20
 
 
@@ -49,9 +49,9 @@ def test_every_prediction_is_planned_in_the_same_thread(tmp_path, monkeypatch):
         return plan_for(request)
 
     monkeypatch.setattr(generation, "plan_for", noted)
-    door = Door(tmp_path)
+    predictor = LocalPredictor(tmp_path)
     for _ in range(3):
-        run(door)
+        run(predictor)
     assert len(threads) == 3
     assert len(set(threads)) == 1
     assert threads[0] is not threading.current_thread()

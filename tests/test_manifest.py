@@ -30,7 +30,7 @@ def test_a_model_folder_without_a_manifest_uses_the_shipped_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("control", "complaint"),
+    ("control", "reason"),
     [
         ({"canny": {"controlnet": "absent"}}, "there is no ControlNet 'absent'"),
         ({"canny": {"controlnet": "plain", "mode": 3}}, "'mode' belongs to a ControlNetUnionModel"),
@@ -38,13 +38,13 @@ def test_a_model_folder_without_a_manifest_uses_the_shipped_one(tmp_path):
         ({"depth": {"controlnet": "plain"}}, "depth"),
     ],
 )
-def test_a_manifest_that_contradicts_itself_is_refused(control, complaint):
+def test_a_manifest_that_contradicts_itself_is_refused(control, reason):
     controlnets = {
         "plain": {"type": "ControlNetModel", "folder": "plain"},
         "union": {"type": "ControlNetUnionModel", "folder": "union"},
     }
     models = {"base": {"folder": "base"}, "controlnets": controlnets, "control": control}
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=reason):
         Manifest.model_validate({"models": {"sdxl": models}})
 
 

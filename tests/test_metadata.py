@@ -2,6 +2,7 @@ import dataclasses
 import json
 import time
 from dataclasses import fields
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,13 +12,14 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import plitka
+from plitka.choices import OutputFormat
 from plitka.errors import MetadataError
 from plitka.output import provenance as metadata
 from plitka.output.provenance import Provenance, differences, encode, provenance_of, read_provenance
 from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import parse_request
 
-FORMATS = ["png", "webp", "jpg"]
+FORMATS = get_args(OutputFormat)
 MIX = [{"name": "red", "proportion": 1}, {"hex": "#123456", "proportion": 2}]
 
 
@@ -120,7 +122,7 @@ def test_picture_of_another_program_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("changed", [{"seed": None}, {"versions": "1.0"}, {"identity": "[]"}])
-def test_picture_that_lost_a_part_of_what_it_said_is_refused(tmp_path, changed):
+def test_picture_that_lost_a_part_of_its_metadata_is_refused(tmp_path, changed):
     chunks = PngInfo()
     for key, value in (vars(provenance()) | changed).items():
         if value is not None:

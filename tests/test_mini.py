@@ -78,7 +78,7 @@ def test_every_file_is_the_one_that_the_manifest_names(module_environment):
 
 
 @pytest.mark.parametrize("code", ["RED", "BLUE", "YELLOW", "DKGREEN"])
-def test_the_prompt_says_the_colour(mini, code):
+def test_the_prompt_names_the_colour(mini, code):
     image = draw(mini, [(PALETTE[code].prompt_word, 100)])
     others = [other for other in ("RED", "BLUE", "YELLOW", "DKGREEN") if other != code]
     assert difference(image, code) < min(difference(image, other) for other in others) / 2
@@ -149,11 +149,11 @@ def test_the_controlnet_lays_the_joints_at_the_angle(mini, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     joint_angle = importlib.import_module("joint_angle").joint_angle
     mix = [("red", 60), ("white", 40)]
-    held, free = (
+    guided, free = (
         joint_angle(draw(mini, mix, angle=90, seed=4, size=512, **scale))
         for scale in ({}, {"controlnet_scale": 0})
     )
-    assert abs(held - 90) <= 2
+    assert abs(guided - 90) <= 2
     assert abs(free - 90) > 2
 
 

@@ -28,7 +28,7 @@ def test_preview_comes_first_and_both_have_their_size(engine):
 
 @pytest.mark.parametrize("angle", [0, 45, 90, 20])
 @pytest.mark.parametrize("color_guidance", [0, 0.5])
-def test_the_seed_says_everything(engine, angle, color_guidance):
+def test_the_seed_determines_the_whole_picture(engine, angle, color_guidance):
     first = images(draw(engine, angle=angle, color_guidance=color_guidance))
     assert images(draw(engine, angle=angle, color_guidance=color_guidance)) == first
     assert images(draw(engine, angle=angle, color_guidance=color_guidance, seed=6)) != first
@@ -71,9 +71,9 @@ def test_the_report_names_pipeline_and_controlnet_and_why(
 @pytest.mark.parametrize("color_guidance", [0, 0.5])
 def test_the_controlnet_changes_the_picture_by_its_scale(engine, angle, color_guidance):
     request = {"angle": angle, "color_guidance": color_guidance}
-    held = images(draw(engine, **request))
-    assert images(draw(engine, **request, controlnet_scale=2.0)) != held
-    assert images(draw(engine, **request, use_controlnet=False)) != held
+    guided = images(draw(engine, **request))
+    assert images(draw(engine, **request, controlnet_scale=2.0)) != guided
+    assert images(draw(engine, **request, use_controlnet=False)) != guided
 
 
 def test_the_plan_decides_what_the_controlnet_sees(engine):

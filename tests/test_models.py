@@ -69,12 +69,12 @@ def test_a_local_copy_saved_without_the_variant_is_used(folder):
 
 def test_a_listed_file_that_is_missing_or_of_another_size_is_named(folder):
     models = engine_models("sdxl")
-    for listed, complaint in (
+    for listed, reason in (
         ({"path": "config.json", "size": 1}, "bytes where 1 are expected"),
         ({"path": "absent.json"}, "the file is missing"),
     ):
         edit_manifest(folder, lambda models, listed=listed: models["vae"].update(files=[listed]))
-        with pytest.raises(ModelFileError, match=complaint):
+        with pytest.raises(ModelFileError, match=reason):
             locate(engine_models("sdxl").vae, folder)
     assert models.vae.files == ()
 

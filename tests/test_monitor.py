@@ -23,7 +23,7 @@ def monitor_threads():
 @pytest.fixture
 def driver(monkeypatch):
     """NVIDIA's library and torch's counters, with figures that the test sets."""
-    figures = SimpleNamespace(used=100 * MIB, held=50 * MIB)
+    figures = SimpleNamespace(used=100 * MIB, reserved=50 * MIB)
 
     class NVMLError(Exception):
         pass
@@ -35,7 +35,7 @@ def driver(monkeypatch):
         nvmlDeviceGetMemoryInfo=lambda handle: SimpleNamespace(used=figures.used),
     )
     monkeypatch.setitem(sys.modules, "pynvml", library)
-    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: figures.held)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: figures.reserved)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
     figures.library = library
     return figures

@@ -65,9 +65,9 @@ def test_a_model_that_knows_the_picture_gives_it_with_every_sampler(name, meanin
     assert (found - PICTURE).abs().max() < (0.2 if name == "ddim" else 1e-3)
 
 
-def crowd(config, name, told):
+def crowd(config, name, predict):
     """How far the middle of a crowd of pictures is off, and how wide it is, read with `config`."""
-    found = sample(make_scheduler(name, config), told, SHAPE, 12) - PICTURE
+    found = sample(make_scheduler(name, config), predict, SHAPE, 12) - PICTURE
     return found.mean(dim=(0, 1, 2)).abs().mean().item(), found.std().item()
 
 
@@ -139,7 +139,7 @@ def _cpu():
 
 
 @pytest.mark.parametrize(
-    ("changes", "complaint"),
+    ("changes", "reason"),
     [
         ({"_class_name": "EDMEulerScheduler"}, "its scheduler is EDMEulerScheduler"),
         ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "its scheduler is FlowMatchEuler"),
@@ -160,11 +160,11 @@ def _cpu():
         ({"something_new": "x"}, "its something_new = 'x' is not known"),
     ],
 )
-def test_what_no_sampler_can_do_is_refused_by_name(folder, changes, complaint):
+def test_what_no_sampler_can_do_is_refused_by_name(folder, changes, reason):
     edit_config(folder / "base/scheduler/scheduler_config.json", **changes)
     with pytest.raises(ModelFileError) as raised:
         read_base(files_in(folder), torch.float32)
-    assert complaint in str(raised.value)
+    assert reason in str(raised.value)
     assert f"{folder}/base/scheduler/scheduler_config.json" in str(raised.value)
     assert "model_files/README.md" in str(raised.value)
 

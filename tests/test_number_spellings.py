@@ -28,11 +28,11 @@ RED = [{"name": "red"}]
 
 
 def outcome(read, *given):
-    """What a channel makes of its input: a request, or its complaints by field."""
+    """What a channel makes of its input: a request, or its reasons by field."""
     try:
         return read(*given)
     except RequestError as error:
-        return {problem.field: problem.complaint for problem in error.problems}
+        return {problem.field: problem.reason for problem in error.problems}
 
 
 def document_with(field, value):

@@ -58,7 +58,7 @@ def test_a_broken_adapter_stops_the_start_even_if_the_base_is_allowed(folder, mo
         adapters(folder)
 
 
-def test_an_operators_own_folder_is_recognised_by_content_and_not_held_to_the_manifest(folder, tmp_path):
+def test_an_operators_own_folder_is_recognised_by_content_and_not_checked_by_the_manifest(folder, tmp_path):
     own = tmp_path / "own" / "deeper"
     own.mkdir(parents=True)
     shutil.copy(folder / LORA_FILE, own / "a.safetensors")

@@ -26,7 +26,7 @@ GENERIC_NAMES = {
 }
 
 
-def test_palette_holds_the_29_granule_colours_in_alphabetical_order():
+def test_palette_has_the_29_granule_colours_in_alphabetical_order():
     assert len(PALETTE) == 29
     assert list(PALETTE) == sorted(PALETTE)
 

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 from cog import CancelationException
-from door import DEFAULTS, predict
+from local_predictor import DEFAULTS, predict
 
 from plitka.engine.render import RenderEngine
 from plitka.errors import EngineError

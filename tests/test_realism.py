@@ -45,7 +45,7 @@ def changed(photographs, folder, change):
     return folder
 
 
-def test_pictures_made_the_same_way_are_not_told_apart(ruler, photographs):
+def test_pictures_made_the_same_way_are_not_distinguished(ruler, photographs):
     pairs = ruler.read_pairs(photographs, None)
     assert 0.3 < ruler.unseen_auc(pairs) < 0.7
     assert max(ruler.relative_distances(pairs, halves=3)) < 0.3

@@ -147,12 +147,20 @@ def test_proportions_become_shares_of_one(proportions, expected, is_reported):
     assert bool(request.notices) == is_reported
 
 
-def test_a_sum_other_than_100_percent_is_reported_in_its_own_unit():
-    assert (
-        "sum to 0.999, not 1;"
-        in parse(*({"name": n, "proportion": 0.333} for n in ("red", "blue", "pink"))).notices[0]
-    )
-    assert "sum to 90 %, not 100 %;" in parse({"name": "red", "proportion": 90}).notices[0]
+@pytest.mark.parametrize(
+    ("proportions", "notice"),
+    [
+        ([0.333] * 3, "sum to 0.999, not 1;"),
+        ([0.9, 0.9], "sum to 1.8, not 1;"),
+        ([0.5], "sum to 0.5, not 1;"),
+        ([90], "sum to 90 %, not 100 %;"),
+        ([2, 1], "sum to 3 %, not 100 %;"),
+        (["0.5 %", "0.4 %"], "sum to 0.9 %, not 100 %;"),
+    ],
+)
+def test_a_sum_other_than_the_whole_is_reported_in_its_own_unit(proportions, notice):
+    request = parse(*({"name": n, "proportion": p} for n, p in zip(PALETTE, proportions, strict=False)))
+    assert notice in request.notices[0]
 
 
 def test_a_colour_of_no_share_is_left_out_and_reported():

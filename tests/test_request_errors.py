@@ -158,7 +158,7 @@ def test_a_lock_on_colours_that_no_plan_guides_is_refused():
     (problem,) = problems_of(json.dumps(override(color_guidance="0", color_lock="Always")))
     assert problem.field == "overrides.color_lock"
     assert problem.value == '"Always"'
-    assert "color_guidance 0" in problem.complaint
+    assert "color_guidance 0" in problem.reason
     assert problem.allowed == '"auto" or "off", or "always" with color_guidance above 0'
 
 
@@ -169,7 +169,7 @@ def test_a_lock_is_refused_only_without_guidance(settings):
 
 def test_a_lock_is_one_of_three_words():
     (problem,) = problems_of(json.dumps(override(color_guidance=0, color_lock="never")))
-    assert (problem.field, problem.complaint) == ("overrides.color_lock", "is not one of the choices")
+    assert (problem.field, problem.reason) == ("overrides.color_lock", "is not one of the choices")
 
 
 BAD_TEXTS = {
@@ -191,7 +191,7 @@ BAD_TEXTS = {
     "a list encoded twice": ('"[]"', "[] is not a JSON object"),
     "a list nested in itself": ('{"params_json": []}', "[] is not a JSON object"),
     "nothing nested in itself": ('{"params_json": ""}', "is empty"),
-    "too many wrappings": ('{"params_json":' * 20 + "{}" + "}" * 20, "is wrapped more than 8 times"),
+    "endless nesting": ('{"params_json":' * 120 + "{}" + "}" * 120, "is nested more than 8 levels deep"),
     "deep lists": ('{"colors": ' + "[" * 20 + "]" * 20 + "}", "is nested more than 8 levels deep"),
     "very deep lists": ("[" * 60_000, "is nested more than 8 levels deep"),
     # As deep as Python's parser goes or not, by how deep its caller is.

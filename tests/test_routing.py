@@ -37,7 +37,7 @@ def test_a_plain_surface_needs_no_controlnet(angle):
 
 
 @pytest.mark.parametrize("layout", ["grid", "brick"])
-def test_joints_at_angle_0_are_held_by_canny(layout):
+def test_joints_at_angle_0_get_a_canny_controlnet(layout):
     chosen = routed(0, layout=layout)
     assert (chosen.pipeline, chosen.control) == ("controlnet", "canny")
     assert layout in chosen.reason
@@ -56,7 +56,7 @@ def test_use_controlnet_false_wins_everywhere(angle):
     assert "use_controlnet" in chosen.reason
 
 
-def test_use_controlnet_true_holds_the_granules_of_a_plain_surface():
+def test_use_controlnet_true_works_on_a_plain_surface_too():
     chosen = routed(0, use_controlnet=True)
     assert chosen.control == "canny"
     assert "use_controlnet" in chosen.reason

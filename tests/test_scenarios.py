@@ -24,7 +24,7 @@ def short_request(scenario):
 
 
 @pytest.mark.parametrize(("engine", "scenario"), CASES)
-def test_scenario_gives_three_pictures_and_says_how_they_were_made(engine, scenario, request):
+def test_scenario_gives_three_pictures_and_how_they_were_made(engine, scenario, request):
     server = request.getfixturevalue(f"{engine}_server")
     params = short_request(scenario)
     prediction = server.predict(params_json=json.dumps(params))

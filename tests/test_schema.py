@@ -9,6 +9,7 @@ from cog.input import FieldInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plitka.errors import SchemaError
 from plitka.request import tile_request as requests
 from plitka.request.profiles import PROFILES
 from plitka.server import openapi as schema
@@ -185,10 +186,10 @@ def with_input(annotation):
 
 @pytest.mark.parametrize("annotation", [None, str, list[str], Iterator[dict], Iterator])
 def test_output_type_that_the_schema_does_not_know_is_refused(annotation):
-    with pytest.raises(TypeError, match="output type"):
+    with pytest.raises(SchemaError, match="output type"):
         schema.openapi_schema(with_output(annotation))
 
 
 def test_input_type_that_the_schema_does_not_know_is_refused_by_name():
-    with pytest.raises(TypeError, match="mix"):
+    with pytest.raises(SchemaError, match="mix"):
         schema.openapi_schema(with_input(dict))

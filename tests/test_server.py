@@ -9,12 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cog_server import CogServer, as_json, decode, pictures, said, wait_for
+from cog_server import CogServer, as_json, decode, field_of, pictures, wait_for
 
 from plitka.output.metrics import METRICS
 from plitka.server.openapi import SCHEMA_FILE
 from plitka.server.relay import Upstream
-from plitka.server.serve import ROOT, ServeError, free_port, listening, server_environment
+from plitka.server.serve import ROOT, ServeError, free_port, new_gateway, server_environment
 
 
 def names(value, prefix=""):
@@ -44,10 +44,10 @@ def test_answer_is_preview_final_and_colormap(render_server):
     prediction = render_server.predict(params_json=as_json())
     _, final, colormap = answer = pictures(prediction)
     assert [picture.size for picture in answer] == [(512, 512), (1024, 1024), (1024, 1024)]
-    assert [said(picture, "picture") for picture in answer] == ["preview", "final", "colormap"]
-    assert said(final, "seed") == "42"
-    assert said(final, "prompt").startswith("ohwx_rubber_tile <s0><s1>, 60% black, 40% white, ")
-    assert json.loads(said(final, "request"))["seed"] == 42
+    assert [field_of(picture, "picture") for picture in answer] == ["preview", "final", "colormap"]
+    assert field_of(final, "seed") == "42"
+    assert field_of(final, "prompt").startswith("ohwx_rubber_tile <s0><s1>, 60% black, 40% white, ")
+    assert json.loads(field_of(final, "request"))["seed"] == 42
     assert len(colormap.getcolors(16)) == 2
 
 
@@ -65,7 +65,7 @@ def test_every_documented_metric_is_reported_and_no_other(render_server):
 def test_seed_is_reported_exactly(render_server, seed):
     prediction = render_server.predict(seed=seed)
     assert prediction["metrics"]["seed"] == str(seed)
-    assert said(pictures(prediction)[1], "seed") == str(seed)
+    assert field_of(pictures(prediction)[1], "seed") == str(seed)
 
 
 def test_same_seed_gives_the_same_files_and_another_seed_others(render_server):
@@ -147,9 +147,9 @@ def test_unknown_engine_ends_the_start_and_says_which_there_are(tmp_path, engine
     server = CogServer.start(tmp_path, engine)
     try:
         assert server.process.wait(60) == 1
-        (said,) = server.log.read_text().splitlines()
+        (line,) = server.log.read_text().splitlines()
         for text in ("PLITKA_ENGINE", engine, "render, mini, sdxl"):
-            assert text in said
+            assert text in line
     finally:
         server.stop()
 
@@ -175,7 +175,7 @@ def test_address_that_is_taken_is_named():
         with pytest.raises(
             ServeError, match=rf"^cannot listen on 127.0.0.1 port {port}: Address already in use$"
         ):
-            listening("127.0.0.1", port, Upstream(free_port()))
+            new_gateway("127.0.0.1", port, Upstream(free_port()))
 
 
 def test_server_gets_this_python_and_paths_that_do_not_depend_on_the_folder(tmp_path, monkeypatch):

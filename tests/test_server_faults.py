@@ -26,7 +26,7 @@ def started(folder, engine="sdxl", **environment):
 
 
 def status_of(server):
-    """What the server says of itself; "gone" where it does not answer any more."""
+    """The status that the server reports; "gone" if it does not answer any more."""
     try:
         return server.health()["status"]
     except httpx.TransportError:

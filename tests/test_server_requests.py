@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from cog_server import MIX, REQUEST, as_json, pictures, said
+from cog_server import MIX, REQUEST, as_json, field_of, pictures
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ from cog_server import MIX, REQUEST, as_json, pictures, said
     ids=lambda item: item[0],
 )
 def test_documented_form_of_the_request_gives_the_same_tile(render_server, inputs):
-    asked = json.loads(said(pictures(render_server.predict(**inputs[1]))[1], "request"))
-    canonical = json.loads(said(pictures(render_server.predict(params_json=as_json()))[1], "request"))
+    asked = json.loads(field_of(pictures(render_server.predict(**inputs[1]))[1], "request"))
+    canonical = json.loads(field_of(pictures(render_server.predict(params_json=as_json()))[1], "request"))
     assert asked == canonical
 
 

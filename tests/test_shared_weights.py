@@ -119,16 +119,16 @@ def test_a_controlnet_that_fails_to_load_leaves_nothing_behind(loaded, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "reason"),
     [
         ({"cross_attention_dim": 32}, "its cross_attention_dim is 32, the base model's 80"),
         ({"hint_channels": (4, 8, 8)}, "it shrinks the control image 4 times, the base model's VAE 8 times"),
     ],
 )
-def test_a_controlnet_made_for_another_model_is_refused(folder, options, complaint):
+def test_a_controlnet_made_for_another_model_is_refused(folder, options, reason):
     shutil.rmtree(folder / "controlnet-lines")
     write_controlnet(folder / "controlnet-lines", **options)
-    with pytest.raises(ModelFileError, match=f"controlnet-lines/config.json: {complaint}"):
+    with pytest.raises(ModelFileError, match=f"controlnet-lines/config.json: {reason}"):
         Pipelines(files_in(folder), CPU).get("softedge", False, SCHEDULER)
 
 

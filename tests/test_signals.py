@@ -28,7 +28,7 @@ def catches(pid, number):
         *((number, delay) for number in (signal.SIGTERM, signal.SIGHUP) for delay in (0, 0.15, 0.5)),
     ],
 )
-def test_a_signal_ends_the_work_without_a_word_and_without_half_a_file(tmp_path, number, delay):
+def test_a_signal_ends_the_work_without_output_and_without_half_a_file(tmp_path, number, delay):
     """At any moment from the first lines of ours on: while the libraries load, plan, draw and write."""
     line = [*COMMAND, *DRAWING]
     with subprocess.Popen(line, stdout=-1, stderr=-1, text=True, cwd=tmp_path) as process:

@@ -14,7 +14,7 @@ def test_predictions_in_a_row_leave_only_the_latest_files_and_no_threads(render_
             assert count - figures[kept][process] < 4
 
 
-def test_every_request_of_a_burst_gets_its_own_picture_or_is_told_to_come_again(render_server):
+def test_every_request_of_a_burst_gets_its_own_picture_or_status_409(render_server):
     figures = soak.burst(render_server, 4)
     assert figures["at_once"]["served"] >= 1
     assert figures["at_once"]["served"] + figures["at_once"]["busy_409"] == 4

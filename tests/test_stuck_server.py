@@ -5,7 +5,7 @@ import psutil
 import pytest
 from cog_server import CogServer, as_json, pictures, wait_for
 from disks import small_disk
-from front import server_behind
+from gateway_setup import echo_server
 
 from plitka.server.cog_folders import FOLDER
 from plitka.server.relay import Predictions
@@ -79,6 +79,6 @@ def cog_port(server):
 def test_server_without_an_answer_is_no_stuck_one():
     predictions = Predictions()
     predictions.begin("a")
-    with server_behind() as port:
+    with echo_server() as port:
         assert not StuckWatch(port, predictions, seconds=0.0).is_stuck()
     assert not StuckWatch(port, predictions, seconds=0.0).is_stuck()

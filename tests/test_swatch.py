@@ -82,7 +82,7 @@ ALIKE = [("GRAY", "LTGRAY"), ("BLACK", "DKGRAY"), ("WHITE", "PEARL"), ("BEIGE", 
 
 
 @pytest.mark.parametrize("codes", GREYS + ALIKE, ids="+".join)
-def test_neighbours_of_one_colour_are_told_apart(codes):
+def test_neighbours_of_one_colour_differ(codes):
     plan = make_plan(mix_of(**dict.fromkeys(codes, 50)), 0, "surface", 2)
     least, usual, inside = contrast_at_edges(draw_swatch(plan, 1024), plan.labels(1024))
     # The eye sees a step of 1 or 2; photographs cannot be measured so, their granules are not known.
@@ -133,7 +133,7 @@ def test_any_hex_colour_keeps_its_mean(rgb):
     assert delta_e00(tuple(float(v) for v in mean), color.lab) < 6.0
 
 
-def test_an_outsider_counts_the_requested_shares():
+def test_without_a_plan_the_requested_shares_are_measured():
     errors = [
         measure(draw_swatch(make_plan(mix, 0, "surface", seed), 1024), mix).worst_error_pp
         for seed, mix in enumerate(random_mixes(12, seed=5))

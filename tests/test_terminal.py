@@ -13,7 +13,7 @@ from command_line import COMMAND, DRAWING, FILES, run_process, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plitka.cli.terminal import SPELLING
+from plitka.cli.terminal import ERROR_HANDLER
 
 # Every command but `serve`, of which all that is said is tested with its server, and what may go wrong.
 COMMANDS = {
@@ -66,7 +66,7 @@ def start(command, folder, more):
 
 
 def words(text):
-    """What a text says, apart from lines and boxes, times and what was spelled otherwise."""
+    """A text without lines and boxes, times and replaced characters."""
     text = re.sub(r"\d+\.\d\d(?= s|\W*$)", "0.00", text, flags=re.M)
     text = re.sub(r"[^\x00-\x7f]", " ", text.replace("ΔE00", "dE00").replace("██", "##"))
     return re.findall(r"[A-Za-z0-9][\w.%/#:-]*", text)
@@ -89,7 +89,7 @@ def in_utf8(folder):
     ("command", "encoding"),
     [pytest.param(*case, marks=() if case in FEW else pytest.mark.slow) for case in ALL],
 )
-def test_every_encoding_is_told_the_same(in_utf8, folder, command, encoding):
+def test_the_output_is_the_same_in_every_encoding(in_utf8, folder, command, encoding):
     done, known = start(command, folder, ENCODINGS[encoding]), in_utf8(command)
     codec = ENCODINGS[encoding].get("PYTHONIOENCODING", "ascii")
     assert done.returncode == known.returncode
@@ -102,13 +102,13 @@ def test_every_encoding_is_told_the_same(in_utf8, folder, command, encoding):
             assert words(text) == words(reference.decode())
 
 
-def test_what_is_said_in_utf8_stays_as_it_was_told(in_utf8):
+def test_text_in_utf8_is_printed_unchanged(in_utf8):
     assert all(sign in in_utf8("generate").stdout.decode() for sign in ("ΔE00", "██ #", "┏━"))
 
 
 @given(st.text(), st.sampled_from(["ascii", "cp1251", "cp866", "latin-1", "shift_jis", "utf-8"]))
-def test_any_text_can_be_said_in_any_encoding(text, encoding):
-    encoded = text.encode(encoding, SPELLING)
+def test_any_text_can_be_printed_in_any_encoding(text, encoding):
+    encoded = text.encode(encoding, ERROR_HANDLER)
     assert bool(encoded.decode(encoding)) == bool(text)
     if all(ord(char) < 128 for char in text):
         assert encoded.decode(encoding) == text
@@ -154,7 +154,7 @@ SAYING = ("bad request", "bad option", "help", "version")
 @pytest.mark.parametrize(
     ("command", "size"), [*(("bad request", size) for size in WIDTHS), *zip(SAYING[1:], WIDTHS, strict=False)]
 )
-def test_a_terminal_of_any_width_is_told_something(tmp_path, command, size):
+def test_a_terminal_of_any_width_gets_output(tmp_path, command, size):
     done = start(command, tmp_path, {"COLUMNS": size, "LINES": size})
     assert (done.stdout + done.stderr).strip()
     assert b"Traceback" not in done.stderr
@@ -173,7 +173,7 @@ def test_messages_that_nobody_takes_do_not_stop_the_drawing(tmp_path, end):
     assert written(tmp_path / "out") == FILES
 
 
-def test_with_every_stream_closed_the_pictures_do_not_get_what_is_said(tmp_path):
+def test_with_every_stream_closed_no_output_lands_in_the_pictures(tmp_path):
     """A file that is opened takes the lowest free number, also that of standard output."""
     done = shell('"$@" plan --size 512 <&- 2>&- >/dev/null', tmp_path)
     assert done.returncode == 0
@@ -188,15 +188,21 @@ REQUEST = json.dumps({"colors": [{"name": "чёрный", "proportion": 1}], "se
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251", "cp866", "koi8-r"])
 @pytest.mark.parametrize("source", ["-", "@request.json"])
-def test_a_request_is_read_in_utf8_or_in_the_encoding_that_was_told(tmp_path, encoding, source):
+def test_a_request_is_read_in_utf8_or_in_the_given_encoding(tmp_path, encoding, source):
     data = REQUEST.encode(encoding)
     (tmp_path / "request.json").write_bytes(data)
-    told = {} if encoding.startswith("utf") else {"PYTHONIOENCODING": encoding}
+    environment = {} if encoding.startswith("utf") else {"PYTHONIOENCODING": encoding}
     line = [*COMMAND, "plan", "--size", "512", "-p", source]
     done = subprocess.run(
-        line, input=data, capture_output=True, env=os.environ | told, cwd=tmp_path, timeout=300, check=False
+        line,
+        input=data,
+        capture_output=True,
+        env=os.environ | environment,
+        cwd=tmp_path,
+        timeout=300,
+        check=False,
     )
-    if told and source != "-":
+    if environment and source != "-":
         assert done.returncode == 2
         assert b"is not in UTF-8" in done.stderr
     else:

@@ -55,7 +55,7 @@ def test_swapped_vectors_are_named_as_such(pipeline, path):
 
 
 @pytest.mark.parametrize(
-    ("tensors", "complaint"),
+    ("tensors", "reason"),
     [
         ({"clip_l": (2, WIDTH_L), "clip_g": (2, 7)}, "the encoders take"),
         ({"clip_l": (2, WIDTH_L), "clip_g": (3, WIDTH_G)}, "the encoders take"),
@@ -65,9 +65,9 @@ def test_swapped_vectors_are_named_as_such(pipeline, path):
         ({"emb_params": (2, WIDTH_L)}, "instead of clip_l and clip_g"),
     ],
 )
-def test_embeddings_of_another_shape_are_refused(pipeline, path, tensors, complaint):
+def test_embeddings_of_another_shape_are_refused(pipeline, path, tensors, reason):
     save_file({name: torch.ones(shape) for name, shape in tensors.items()}, path)
-    with pytest.raises(ModelFileError, match=complaint):
+    with pytest.raises(ModelFileError, match=reason):
         load_textual_inversion(pipeline, path)
 
 

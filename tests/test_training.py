@@ -117,7 +117,7 @@ def test_a_tile_is_the_same_every_time_and_has_the_shares_it_claims():
     assert np.abs(crop_shares(planes["colors"], len(tile.shares)) - tile.shares).max() < 0.01
 
 
-def test_a_caption_says_the_shares_of_what_is_in_the_picture():
+def test_a_caption_states_the_shares_of_what_is_in_the_picture():
     plan = make_job(colors=(("black", 30), ("yellow", 70)), layout="surface").plan
     piece = slice(100, 260), slice(40, 200)
     shares = crop_shares(plan.color_indices(512)[piece], 2)

@@ -159,7 +159,7 @@ def test_the_colour_benchmark_knows_the_command_it_is_given(tmp_path, monkeypatc
     assert [(name, results) for name, _, _, results in drawn] == [("sdxl", tmp_path / "color.jsonl")]
 
 
-def test_what_failed_is_said_first_and_named(tmp_path):
+def test_what_failed_is_named_first(tmp_path):
     checks = [Check("files", True, "ok"), Check("colour benchmark", False, "<b>")]
     scenarios = [ScenarioReport("one colour", error="GpuMemoryError: out of memory")]
     assert failures(checks, scenarios) == ["colour benchmark", "one colour"]

@@ -163,7 +163,7 @@ def test_colour_lock_is_asked_for_only_where_it_is_no_default(served):
     assert tuple(served.script("return LIMITS.locks")) == get_args(ColorLock)
 
 
-def test_result_says_what_was_done_about_the_colours(served):
+def test_result_shows_what_was_done_about_the_colours(served):
     served.script("document.getElementById('more').open = true")
     served.send()
     assert served.text("[data-metric=correction] dd").startswith("not corrected (")
@@ -229,7 +229,7 @@ def test_running_prediction_can_be_cancelled(page, sdxl_server):
     page.click("#cancel")
     page.wait_for(lambda: page.script("return run.isOver"))
     assert page.text("#outcome") == "Cancelled."
-    assert page.complaints() == []
+    assert page.console_errors() == []
 
 
 def test_steps_in_the_servers_log_are_counted_in_words(served):

@@ -36,7 +36,7 @@ def test_page_works_from_disk_and_asks_nothing_of_the_network(page):
         if message["method"] == "Network.requestWillBeSent"
     ]
     assert [url for url in urls if not url.startswith(("file:", "data:"))] == []
-    assert page.complaints() == []
+    assert page.console_errors() == []
 
 
 NAMELESS = """

@@ -70,10 +70,10 @@ def test_colour_lock_that_the_server_refuses_is_said_before_it_is_sent(page, ren
     page.find("#guidance").send_keys(Keys.ARROW_RIGHT)
     assert word not in page.text("#color-lock-note")
     assert parse_request(page.code("json")).color_lock == "always"
-    assert page.complaints() == []
+    assert page.console_errors() == []
 
 
-def test_server_that_cannot_be_reached_is_said_in_words(page, render_server):
+def test_server_that_cannot_be_reached_is_named_in_words(page, render_server):
     page.open(f"{render_server.url}/")
     page.type("#address", "http://127.0.0.1:9")
     page.send()
@@ -83,7 +83,7 @@ def test_server_that_cannot_be_reached_is_said_in_words(page, render_server):
     assert "“here” is no address" in page.text("#error")
     page.click("[data-language=ru]")
     assert "«here» — не адрес" in page.text("#error")
-    page.complaints()
+    page.console_errors()
 
 
 def test_address_copied_with_what_follows_it_is_still_the_servers(served, render_server):

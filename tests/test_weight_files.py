@@ -34,7 +34,7 @@ def test_a_whole_file_passes_and_its_tensors_are_listed(whole):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "complaint"),
+    ("spoil", "reason"),
     [
         (lambda path: path.unlink(), "the file is missing"),
         (lambda path: path.write_bytes(LFS_POINTER), "Git LFS pointer"),
@@ -46,12 +46,12 @@ def test_a_whole_file_passes_and_its_tensors_are_listed(whole):
         (lambda path: path.write_bytes((4).to_bytes(8, "little") + b"nope"), "not a safetensors file"),
     ],
 )
-def test_a_broken_file_is_named_with_what_is_wrong_and_what_to_do(whole, spoil, complaint):
+def test_a_broken_file_is_named_with_what_is_wrong_and_what_to_do(whole, spoil, reason):
     spoil(whole)
     with pytest.raises(ModelFileError) as raised:
         check(whole)
     assert str(whole) in str(raised.value)
-    assert complaint in str(raised.value)
+    assert reason in str(raised.value)
     assert "Fetch it again." in str(raised.value)
 
 
@@ -62,7 +62,7 @@ def test_a_file_of_another_size_or_hash_is_refused(whole):
         check(whole, sha256="0" * 64)
 
 
-def test_adapters_are_told_apart_by_what_is_in_them():
+def test_adapters_are_distinguished_by_what_is_in_them():
     assert adapter_kind({"clip_l": {}, "clip_g": {}}) == "embeddings"
     assert adapter_kind({"unet.down_blocks.0.lora_A.weight": {}}) == "LoRA"
     assert adapter_kind({"model.diffusion_model.out.0.bias": {}}) is None

@@ -15,7 +15,8 @@ import typer
 from rich.console import Console
 
 import plitka
-from plitka.choices import EngineName
+from plitka import choices
+from plitka.choices import EngineName, one_of
 from plitka.cli.failures import FAILURE, exit_status, fail, messages
 from plitka.cli.report import (
     PrintableErrors,
@@ -25,14 +26,14 @@ from plitka.cli.report import (
     files_table,
     picture_line,
     plan_table,
-    say,
+    print_lines,
 )
 from plitka.device.memory_errors import check_room_for_libraries
 from plitka.engines import DEFAULT_ENGINE, ENGINE_VARIABLE, RENDER
 
 if TYPE_CHECKING:
     from plitka.engine.protocol import Engine
-    from plitka.fidelity.color_lock import HeldPicture
+    from plitka.fidelity.color_lock import MeasuredPicture
     from plitka.request.tile_request import TileRequest
 
 app = typer.Typer(
@@ -55,8 +56,8 @@ Params = Annotated[
 ]
 Colors = Annotated[str | None, typer.Option(help="Colours and shares, such as '60% black, 40% white'.")]
 Angle = Annotated[str | None, typer.Option(help="Laying angle of the joints, degrees.")]
-Quality = Annotated[str | None, typer.Option(help="preview, standard or high.")]
-Seed = Annotated[str | None, typer.Option(help="0 to 2^63 - 1, or -1 to draw one.")]
+Quality = Annotated[str | None, typer.Option(help=f"{one_of(choices.Quality, quote='')}.")]
+Seed = Annotated[str | None, typer.Option(help="0 to 2^63 - 1, or -1 for a random one.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the files, made where it is missing.")]
 Engines = Annotated[
     EngineName | None,
@@ -77,7 +78,7 @@ def main(
 ) -> None:
     """Pictures of pressed rubber tiles with exactly the colour mix that was asked for."""
     if version:
-        say(results, f"plitka {plitka.__version__}")
+        print_lines(results, f"plitka {plitka.__version__}")
         raise typer.Exit
     check_room_for_libraries()
 
@@ -103,14 +104,14 @@ def generate(
     with exit_status():
         if from_picture is None:
             request = read_request(params, colors, angle, quality, seed)
-            say_notices(request)
-            held, _ = draw(request, load(engine, weights), out)
+            print_notices(request)
+            picture, _ = draw(request, load(engine, weights), out)
         elif any(value is not None for value in (params, colors, angle, quality, seed, engine)):
             raise typer.BadParameter("--from takes everything from the picture; leave the other options out")
         else:
-            held, _ = draw_again(from_picture, weights, out)
-        say(results, *correction_lines(held))
-        results.print(colors_table(held))
+            picture, _ = draw_again(from_picture, weights, out)
+        print_lines(results, *correction_lines(picture))
+        results.print(colors_table(picture))
 
 
 @app.command()
@@ -123,20 +124,20 @@ def plan(
     size: Size = "1024",
     out: Out = Path("out"),
 ) -> None:
-    """Draw what stands before any model runs: colour map, swatch and control images."""
+    """Draw the pictures of the plan, which need no model: colour map, swatch and control images."""
     from plitka.cli.request_input import read_request
     from plitka.files.whole_files import write_whole
-    from plitka.output.plan_pictures import draw_views
+    from plitka.output.plan_pictures import draw_plan_pictures
     from plitka.tile.plan import plan_for
 
     with exit_status():
         request = read_request(params, colors, angle, quality, seed)
-        say_notices(request)
+        print_notices(request)
         tile = plan_for(request)
         out.mkdir(parents=True, exist_ok=True)
-        for filename, data in draw_views(request, tile, int(size)):
+        for filename, data in draw_plan_pictures(request, tile, int(size)):
             write_whole(out / filename, data)
-            say(results, str(out / filename))
+            print_lines(results, str(out / filename))
         results.print(plan_table(request.mix, tile.shares(int(size))))
 
 
@@ -146,7 +147,7 @@ def demo(
     tiles: Annotated[int | None, typer.Option(min=1, help="How many; default: all.")] = None,
     out: Out = Path("out/demo"),
 ) -> None:
-    """Draw the demonstration tiles and say how exact they are and where they lie."""
+    """Draw the demonstration tiles, measure them and print where the files are."""
     from plitka.cli.demo import DEMO_REQUESTS
     from plitka.request.tile_request import parse_request
 
@@ -154,10 +155,10 @@ def demo(
         drawing_engine = load(engine, None)
         rows = []
         for name, params in islice(DEMO_REQUESTS.items(), tiles):
-            held, seconds = draw(parse_request(json.dumps(params)), drawing_engine, out / engine / name)
-            rows.append((name, held.measured.fidelity, seconds))
+            picture, seconds = draw(parse_request(json.dumps(params)), drawing_engine, out / engine / name)
+            rows.append((name, picture.measured.fidelity, seconds))
         results.print(demo_table(engine, rows))
-        say(results, f"The pictures are in {out.resolve()}")
+        print_lines(results, f"The pictures are in {out.resolve()}")
 
 
 @app.command()
@@ -180,13 +181,15 @@ def serve(
     """Start the Cog HTTP server, the same that runs in the container, without Docker, and its web page."""
     from plitka.server.serve import serve as run_server
 
-    def say_address(url: str) -> None:
-        say(messages, f"web page: {url}")
+    def print_address(url: str) -> None:
+        print_lines(messages, f"web page: {url}")
 
     if not host.strip():
         raise typer.BadParameter("--host is empty; 127.0.0.1 is this machine alone, 0.0.0.0 every address")
     with exit_status():
-        raise typer.Exit(run_server(host, port, engine, threads, say_address, allow_webhooks=not no_webhooks))
+        raise typer.Exit(
+            run_server(host, port, engine, threads, print_address, allow_webhooks=not no_webhooks)
+        )
 
 
 @app.command()
@@ -203,7 +206,7 @@ def schema(
         if check and not is_current(ROOT):
             fail(f"{ROOT / SCHEMA_FILE} does not fit predict.py; run: plitka schema", status=FAILURE)
         changed = not check and install_schema(ROOT)
-        say(results, f"{ROOT / SCHEMA_FILE}: {'written' if changed else 'up to date'}")
+        print_lines(results, f"{ROOT / SCHEMA_FILE}: {'written' if changed else 'up to date'}")
 
 
 @models.command("list")
@@ -225,7 +228,7 @@ def show_models(engine: str | None, *, hashes: bool) -> bool:
     from plitka.weights.verify import verify
 
     with exit_status():
-        say(results, f"model folder: {model_dir().resolve()}")
+        print_lines(results, f"model folder: {model_dir().resolve()}")
         names = [engine] if engine else list(load_manifest().models)
         whole = True
         for name in names:
@@ -236,8 +239,8 @@ def show_models(engine: str | None, *, hashes: bool) -> bool:
         return whole
 
 
-def draw_again(picture: Path, weights: Path | None, folder: Path) -> tuple[HeldPicture, float]:
-    """Draw the request of a picture with its engine; warns where this installation is another."""
+def draw_again(picture: Path, weights: Path | None, folder: Path) -> tuple[MeasuredPicture, float]:
+    """Draw the request of a picture with its engine; warns where this installation differs."""
     from plitka.engines import check_engine_name
     from plitka.errors import MetadataError, RequestError
     from plitka.output.provenance import differences, read_provenance
@@ -250,7 +253,7 @@ def draw_again(picture: Path, weights: Path | None, folder: Path) -> tuple[HeldP
         raise MetadataError(picture, f"its request cannot be drawn: {error.problems[0]}") from error
     engine = load(check_engine_name(provenance.engine, f"{picture}: engine"), weights)
     for difference in differences(provenance, engine.identity()):
-        say(messages, f"the bytes may differ: {difference}", style="yellow")
+        print_lines(messages, f"the bytes may differ: {difference}", style="yellow")
     return draw(request, engine, folder)
 
 
@@ -262,28 +265,28 @@ def load(engine: str | None, weights: Path | None) -> Engine:
     return load_engine(engine or engine_name_from_environment(), weights=weights)
 
 
-def draw(request: TileRequest, engine: Engine, folder: Path) -> tuple[HeldPicture, float]:
-    """Write the three files of a request into `folder`, saying so as each is finished.
+def draw(request: TileRequest, engine: Engine, folder: Path) -> tuple[MeasuredPicture, float]:
+    """Write the three files of a request into `folder`, printing a line as each is finished.
 
     Returns the final picture with what was measured in it, and the seconds that all files took.
     """
     from plitka.files.whole_files import write_whole
     from plitka.generation import generate as draw_files
 
-    held, seconds = [], 0.0
+    pictures, seconds = [], 0.0
     files = draw_files(request, engine)
     folder.mkdir(parents=True, exist_ok=True)
     for result in files:
         path = folder / result.filename
         write_whole(path, result.data)
-        say(results, picture_line(result, path))
-        held += [result.colors] if result.colors else []
+        print_lines(results, picture_line(result, path))
+        pictures += [result.colors] if result.colors else []
         seconds = result.metrics.get("timing.total", seconds)
-    return held[-1], seconds
+    return pictures[-1], seconds
 
 
-def say_notices(request: TileRequest) -> None:
-    """Say what was normalised or merged, and the seed, which may have been drawn here."""
+def print_notices(request: TileRequest) -> None:
+    """Print what was normalised or merged, and the seed, which may have been chosen at random."""
     for notice in request.notices:
-        say(messages, f"note: {notice}", style="yellow")
-    say(messages, f"seed {request.seed}")
+        print_lines(messages, f"note: {notice}", style="yellow")
+    print_lines(messages, f"seed {request.seed}")

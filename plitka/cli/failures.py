@@ -1,4 +1,4 @@
-"""Errors that people can mend, each as one message on standard error and an exit status."""
+"""Errors of Plitka and of files, each as one message on standard error and an exit status."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,8 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from plitka.cli.report import say
+from plitka.cli.report import print_lines
+from plitka.errors import MetadataError, PlitkaError, RequestError
 
 FAILURE, BAD_REQUEST = 1, 2
 
@@ -16,25 +17,17 @@ messages = Console(stderr=True)
 
 @contextmanager
 def exit_status() -> Iterator[None]:
-    """Turn the errors that people can mend into one message and the exit status for them."""
-    from plitka.errors import (
-        DeviceError,
-        DrawingError,
-        EngineError,
-        MetadataError,
-        ModelFileError,
-        RequestError,
-        SchemaError,
-        ServeError,
-    )
+    """Turn every PlitkaError and OSError into one message and an exit status.
 
+    The status is BAD_REQUEST if what was given cannot be drawn: a request, or a picture to draw again.
+    """
     try:
         yield
     except RequestError as error:
         fail(*str(error).split("\n"), status=BAD_REQUEST)
     except MetadataError as error:
         fail(str(error), status=BAD_REQUEST)
-    except (EngineError, ServeError, SchemaError, ModelFileError, DeviceError, DrawingError) as error:
+    except PlitkaError as error:
         fail(str(error), status=FAILURE)
     except OSError as error:
         fail(file_sentence(error), status=FAILURE)
@@ -46,6 +39,6 @@ def file_sentence(error: OSError) -> str:
 
 
 def fail(*lines: str, status: int) -> NoReturn:
-    """Say what is wrong and leave."""
-    say(messages, *lines, style="red")
+    """Print what is wrong and exit."""
+    print_lines(messages, *lines, style="red")
     raise typer.Exit(status)

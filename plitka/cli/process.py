@@ -1,6 +1,6 @@
-"""The command as a process: what signals, streams and a lack of memory do to it, from its first moment.
+"""The command as a process: signals, standard streams and a lack of memory, handled from the first moment.
 
-Nothing large is imported before that is seen to.
+Nothing large is imported before the handlers are in place.
 """
 
 import os
@@ -21,24 +21,24 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StoppedError(BaseException):
-    """A signal asks for an end. No KeyboardInterrupt, of which libraries and Python make something else."""
+    """A signal asked the process to end. Not a KeyboardInterrupt, which libraries handle themselves."""
 
 
 class Stopper:
-    """Lets signals end the work as Ctrl-C does: what is begun is tidied up, and nothing is said."""
+    """Lets signals end the work as Ctrl-C does: unfinished files are removed and nothing is printed."""
 
     def __init__(self) -> None:
         self.received: list[int] = []
 
     def start(self) -> None:
-        """Take the signals."""
+        """Install the signal handlers."""
         for number in STOPPING:
-            # Whoever starts a process with a signal ignored, as nohup does, wants it to stay so.
+            # A signal that is ignored at the start, as with nohup, stays ignored.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._stop)
 
     def end(self) -> None:
-        """From here on the process ends by itself."""
+        """Ignore further signals: the process is ending."""
         for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)
 
@@ -46,7 +46,7 @@ class Stopper:
         self.received.append(number)
         if len(self.received) == 1:
             raise StoppedError
-        # `make` may send a second one of its own; a third comes from somebody who will not wait.
+        # `make` may send a second signal of its own; at a third the user does not want to wait.
         if len(self.received) > 2:
             os._exit(BY_SIGNAL + number)
 
@@ -71,7 +71,7 @@ def run() -> int:
 
 
 def _run() -> tuple[int, str]:
-    """The exit status, and what is to be said that has not been."""
+    """The exit status, and a message that has not been printed yet."""
     try:
         prepare_streams()
         status = _status()

@@ -1,4 +1,4 @@
-"""What the command line tells people: tables and lines that read well on a terminal and in a pipe."""
+"""Tables and lines that the command line prints, readable on a terminal and in a pipe."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from plitka.errors import printable
 
 if TYPE_CHECKING:
     from plitka.colors.mix import Mix
-    from plitka.fidelity.color_lock import HeldPicture
+    from plitka.fidelity.color_lock import MeasuredPicture
     from plitka.fidelity.measure import Fidelity
     from plitka.generation import Result
     from plitka.weights.verify import FileStatus
 
-# A patch of colour in a table; where a terminal shows no colours, the hex beside it says what it is.
+# A patch of colour in a table; where a terminal shows no colours, the hex beside it names the colour.
 PATCH = "\u2588\u2588"
 STATE_STYLES: Mapping[str, str] = {"ok": "green", "hub": "cyan", "missing": "yellow", "broken": "red"}
 
 
-def say(console: Console, *lines: str, style: str | None = None) -> None:
-    """Print lines as they are: brackets are no markup, and a pipe gets long lines whole.
+def print_lines(console: Console, *lines: str, style: str | None = None) -> None:
+    """Print lines literally: brackets are no markup, long lines are not wrapped.
 
-    What comes from a file, a path or the environment may stand in them: control characters, line ends too,
-    reach the terminal as escapes.
+    Control characters, line ends included, are printed as escapes, since lines may contain text from files,
+    paths and the environment.
     """
     for line in lines:
         console.print(printable(line), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 class PrintableErrors(TyperGroup):
-    """Commands whose options' values, paths among them, are complained of as `say` would."""
+    """Commands whose errors about option values are printed with control characters as escapes."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -56,36 +56,36 @@ def picture_line(result: Result, path: Path) -> str:
     return f"{result.name:<8}  {size:<11}  {seconds:6.2f} s  {path}"
 
 
-def colors_table(held: HeldPicture) -> Table:
-    """Every colour of a picture: its share as requested, as measured and as an outsider sees it, its mean."""
-    fidelity, outsider = held.measured.fidelity, held.measured.outsider
+def colors_table(picture: MeasuredPicture) -> Table:
+    """One row per colour of a picture: share requested, share measured with and without the plan, mean."""
+    fidelity, unguided = picture.measured.fidelity, picture.measured.unguided
     shares = ["requested", "measured", "error"]
-    if held.measured.plan:
-        shares.append("by outsider")
+    if picture.measured.plan:
+        shares.append("without plan")
     table = Table(
         "colour",
         *(_number(title) for title in (*shares, "ΔE00")),
         "mean colour",
     )
-    for color, seen in zip(fidelity.colors, outsider.colors, strict=True):
+    for color, seen in zip(fidelity.colors, unguided.colors, strict=True):
         error = f"{100 * (color.measured - color.requested):+z.1f} pp"
         row = [color.id, _percent(color.requested), _percent(color.measured), error]
-        if held.measured.plan:
+        if picture.measured.plan:
             row.append(_percent(seen.measured))
         table.add_row(*row, _difference(color.delta_e), _patch(color.hex))
     return table
 
 
-def correction_lines(held: HeldPicture) -> tuple[str, ...]:
-    """What was done about the colours of a picture, and how far it was and is from its mix."""
-    settings = f"colour guidance {held.guidance:g}, colour lock {held.lock}"
-    if held.before is None:
-        return (f"{settings}: not corrected, {held.reason}",)
-    before, after = _misses(held.before.fidelity), _misses(held.measured.fidelity)
-    return f"{settings}: corrected, {held.reason}", f"{before} -> {after}"
+def correction_lines(picture: MeasuredPicture) -> tuple[str, ...]:
+    """Whether and why a picture was corrected, and how far it is from its mix before and after."""
+    settings = f"colour guidance {picture.guidance:g}, colour lock {picture.lock}"
+    if picture.before is None:
+        return (f"{settings}: not corrected, {picture.reason}",)
+    before, after = _errors(picture.before.fidelity), _errors(picture.measured.fidelity)
+    return f"{settings}: corrected, {picture.reason}", f"{before} -> {after}"
 
 
-def _misses(fidelity: Fidelity) -> str:
+def _errors(fidelity: Fidelity) -> str:
     worst = _difference(fidelity.worst_delta_e)
     return f"worst share error {fidelity.worst_error_pp:.1f} pp, worst ΔE00 {worst}"
 
@@ -105,9 +105,8 @@ def plan_table(mix: Mix, shares: Iterable[float]) -> Table:
 
 
 def demo_table(engine: str, rows: Iterable[tuple[str, Fidelity, float]]) -> Table:
-    """What an engine drew, one row per tile.
-
-    Its mix as requested and as measured in the final picture, and the seconds that all files took.
+    """What an engine drew, one row per tile: its mix as requested and as measured in the final picture, and
+    the seconds that all files took.
     """
     table = Table("tile", "requested", "measured", _number("worst error"), _number("seconds"), title=engine)
     for name, fidelity, seconds in rows:

@@ -10,7 +10,7 @@ import typer
 from plitka.request import tile_request as requests
 from plitka.request.tile_request import TileRequest
 
-# More than any request may have, so that it is refused as too long; a file without an end is not read on.
+# More than any request may have, so that a longer file is refused as too long without being read to its end.
 READ_BYTES = 2**20
 
 
@@ -20,7 +20,7 @@ def read_request(
     """The request of the options, None standing for one that was not given. Raises RequestError."""
     text = read_text(params) if params is not None else ""
     if params is not None and not text.strip():
-        # An empty file or pipe is a mistake, not a wish for the default tile: refused as every bad request.
+        # An empty file or pipe is refused as a bad request; it does not ask for the default tile.
         return requests.parse_request(text)
     simple = (
         requests.DEFAULT_COLORS if colors is None else as_typed(colors),
@@ -31,7 +31,7 @@ def read_request(
     request = requests.parse_inputs(text, *simple)
     if colors is None:
         return request
-    # Whoever types the default colours knows what is drawn.
+    # No notice about default colours if they were typed.
     notices = tuple(notice for notice in request.notices if notice != requests.DEFAULT_NOTICE)
     return replace(request, notices=notices)
 
@@ -52,7 +52,7 @@ def read_text(params: str) -> str:
 
 
 def as_typed(argument: str) -> str:
-    """An argument in UTF-8 as it was typed, also where the locale is another and Python kept its bytes."""
+    """An argument decoded as UTF-8, also where the locale has another encoding and Python kept the bytes."""
     try:
         return os.fsencode(argument).decode("utf-8")
     except UnicodeError:
@@ -60,7 +60,7 @@ def as_typed(argument: str) -> str:
 
 
 def _decoded(data: bytes, source: str, otherwise: str = "utf-8") -> str:
-    """The text of a file or a pipe: UTF-8, as JSON is, with or without a mark, or else another encoding."""
+    """The text of a file or a pipe: UTF-8, with or without a byte order mark, or else another encoding."""
     for encoding in ("utf-8-sig", otherwise):
         try:
             return data.decode(encoding)

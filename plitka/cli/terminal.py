@@ -1,4 +1,4 @@
-"""The standard streams of the command: any encoding carries what it says, and errors name their stream."""
+"""The standard streams of the command: text that any encoding can write, errors that name the stream."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from plitka.errors import OutputError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-SPELLING = "plitka-spelling"
-# What tables and messages hold beyond ASCII, for encodings that lack it; as wide, so that columns stay.
-SPELLED: Mapping[str, str] = {"Δ": "d", "█": "#", "–": "-", "−": "-", "×": "x", "…": "..."}
+ERROR_HANDLER = "plitka-replacements"
+# Replacements for the characters beyond ASCII in tables and messages, for encodings that lack them. Of the
+# same width, so that columns stay aligned.
+REPLACEMENTS: Mapping[str, str] = {"Δ": "d", "█": "#", "–": "-", "−": "-", "×": "x", "…": "..."}
 
 
 class _Results(io.FileIO):
-    """Standard output. Its errors say that it was that, and are none that libraries pass over in silence."""
+    """Standard output. Write errors become OutputError, which no library ignores, with the stream's name."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
@@ -30,7 +31,7 @@ class _Results(io.FileIO):
 
 
 class _Messages(io.FileIO):
-    """Standard error. What it does not take is lost; the work goes on."""
+    """Standard error. Text that cannot be written is lost; the work goes on."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
@@ -40,14 +41,14 @@ class _Messages(io.FileIO):
 
 
 def prepare_streams() -> None:
-    """Put streams that carry every character in place of `sys.stdout` and `sys.stderr`.
+    """Replace `sys.stdout` and `sys.stderr` by streams that can write every character.
 
     Raises:
         OutputError: Standard output is closed.
     """
     has_results = sys.stdout is not None
-    _forget_no_width()
-    _occupy_closed()
+    _remove_zero_size()
+    _reopen_closed()
     sys.stderr = _wrapped(_Messages(2, "w", closefd=False), sys.stderr)
     if not has_results:
         raise OutputError("standard output is closed: the results have nowhere to go")
@@ -55,7 +56,7 @@ def prepare_streams() -> None:
 
 
 def drop_results() -> None:
-    """Let go of what standard output did not take; Python would try again at its end, and complain."""
+    """Discard what standard output did not take; Python would try again at exit and print an error."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -65,46 +66,48 @@ def drop_results() -> None:
         os.close(nowhere)
 
 
-def _forget_no_width() -> None:
-    """Drop a width or height of nothing, as terminals without a size say: rich would print nothing at all."""
+def _remove_zero_size() -> None:
+    """Unset a terminal width or height of 0, with which rich would print nothing."""
     for name in ("COLUMNS", "LINES"):
         if not os.environ.get(name, "").strip("0"):
             os.environ.pop(name, None)
 
 
-def _occupy_closed() -> None:
-    """Take the numbers of closed standard streams: the next file opened would get one, and what is said."""
+def _reopen_closed() -> None:
+    """Open /dev/null in place of closed standard streams.
+
+    The next file opened would get their descriptor otherwise, and with it everything that is printed."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            # The lowest free number is taken: this one. Servers started from here need it open as well.
+            # Opens the lowest free descriptor, which is this one. Child processes need it open as well.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def _wrapped(raw: io.FileIO, stream: TextIO | None) -> TextIO:
-    """A text stream over `raw` with the encoding of `stream`; how errors are spelled, too, if it was told."""
+    """A text stream over `raw` with the encoding of `stream`, and its error handler if one was chosen."""
     given = stream if isinstance(stream, io.TextIOWrapper) else io.TextIOWrapper(io.BytesIO(), "utf-8")
-    is_told = given.errors not in ("strict", "surrogateescape", "backslashreplace")
+    is_chosen = given.errors not in ("strict", "surrogateescape", "backslashreplace")
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=given.encoding,
-        errors=given.errors if is_told else SPELLING,
+        errors=given.errors if is_chosen else ERROR_HANDLER,
         line_buffering=given.line_buffering,
         write_through=given.write_through,
     )
 
 
-def _spell(error: UnicodeError) -> tuple[str, int]:
-    """What an encoding lacks: spelled otherwise where that reads well, else as an escape."""
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """Characters that an encoding lacks: their replacement if there is one, else an escape."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
-    return "".join(map(_spelled, lacking)), error.end
+    return "".join(map(_replacement, lacking)), error.end
 
 
-def _spelled(char: str) -> str:
-    return SPELLED.get(char) or char.encode("ascii", "backslashreplace").decode()
+def _replacement(char: str) -> str:
+    return REPLACEMENTS.get(char) or char.encode("ascii", "backslashreplace").decode()
 
 
-codecs.register_error(SPELLING, _spell)
+codecs.register_error(ERROR_HANDLER, _replace)

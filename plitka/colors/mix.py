@@ -34,9 +34,10 @@ Mix = tuple[MixColor, ...]
 
 # One pixel of a picture of 1024 x 1024: nothing smaller can be seen.
 MIN_SHARE = 1e-6
-# Amounts this close to a whole are kept to the bit, so that a request read back from itself is the same.
-_EXACT = 1e-10
-# Units of one percentage point when whole percentages are shared out.
+# Relative rounding error of a sum. Amounts whose sum is that close to the whole are kept to the bit, so that
+# a request that is written and read back is the same.
+ROUNDING = 1e-10
+# Units per percentage point when shares are rounded to whole percentages.
 _POINT = 10**9
 
 _CODE_BY_HEX = {color.hex: color.code for color in PALETTE.values()}
@@ -75,7 +76,7 @@ def blend(parts: Iterable[tuple[MixColor, float]], whole: float) -> tuple[Mix, t
         whole: What the amounts should sum to: 1 for fractions, 100 for percentages.
 
     Returns:
-        The mix and, in words, whatever was merged, left out or scaled.
+        The mix and sentences about colours that were merged, left out or scaled.
     """
     notices = []
     given: dict[str, list[MixColor]] = {}
@@ -104,7 +105,7 @@ def _sum(colors: Iterable[MixColor]) -> float:
 
 
 def _is_exact(total: float, whole: float) -> bool:
-    return abs(total / whole - 1) <= _EXACT
+    return abs(total / whole - 1) <= ROUNDING
 
 
 def _label(color: MixColor) -> str:

@@ -1,6 +1,6 @@
-"""The 29 granule colours and every name they answer to.
+"""The granule colours and all their accepted names.
 
-The figures and the names stand in ``palette.json``. Each colour was measured on a photograph of a
+The figures and the names are in ``palette.json``. Each colour was measured on a photograph of a
 tile of that colour alone; Lab is CIELAB under D65 throughout.
 """
 
@@ -57,7 +57,7 @@ class PaletteColor:
 
 
 def fold(name: str) -> str:
-    """Reduce a name to what its spellings share: no case, ё as е, no spaces, hyphens or underscores."""
+    """Normalise the spelling of a name: no case, ё as е, no spaces, hyphens or underscores."""
     text = unicodedata.normalize("NFKC", name).casefold().replace("ё", "е")
     return "".join(
         char for char in text if not (char.isspace() or unicodedata.category(char) in ("Pd", "Pc"))
@@ -89,7 +89,7 @@ _BY_FOLDED_NAME: Mapping[str, tuple[PaletteColor, str]] = {
 
 
 def resolve(name: str) -> PaletteColor:
-    """Find the colour that a name means; case, separators and ё or е make no difference.
+    """Find the colour of a name; case, separators and ё or е make no difference.
 
     Raises:
         UnknownColorError: No colour has this name.

@@ -1,4 +1,4 @@
-"""How well a picture keeps its mix: measured against the plan and without it, and corrected where it misses.
+"""Shares and colours of a finished picture: measured with and without the plan, corrected if they are off.
 
 Imports `tile`, `request`, `colors`.
 """

@@ -1,4 +1,4 @@
-"""Hold a finished picture to its mix: measure it, correct it where that is needed, and measure it again."""
+"""Measure a finished picture, correct its colours if needed, and measure it again."""
 
 import logging
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class HeldPicture:
-    """A picture and what is known of its colours.
+class MeasuredPicture:
+    """A finished picture and its measured colours.
 
     Attributes:
         image: (size, size, 3) uint8 sRGB: what the user gets.
@@ -29,7 +29,7 @@ class HeldPicture:
         before: Of the picture as the engine drew it; None where that is `image`.
         lock: "auto", "off" or "always".
         guidance: The request's colour guidance, 0 to 1.
-        reason: Why it was corrected, or why not, in words for the operator.
+        reason: Why it was corrected, or why not, for the metrics and the command line.
     """
 
     image: NDArray[np.uint8]
@@ -55,37 +55,43 @@ class HeldPicture:
         }
 
 
-def hold_colors(name: str, image: NDArray[np.uint8], request: TileRequest, plan: TilePlan) -> HeldPicture:
+def measure_and_correct(
+    name: str, image: NDArray[np.uint8], request: TileRequest, plan: TilePlan
+) -> MeasuredPicture:
     """Measure the picture `name`, (size, size, 3) uint8 sRGB, and correct it once if the request wants that.
 
-    A correction that brings the picture no nearer to its mix is given up, except under `always`. What still
-    misses is said in the measurement and in the log.
+    A correction that brings the picture no nearer to its mix is dropped, except under `always`. A difference
+    that remains is in the measurement and in the log.
     """
     lock, guidance = request.color_lock, request.color_guidance
     # Without guidance the picture has granules of its own, not the plan's.
     guide = plan if guidance > 0 else None
     drawn = measure_picture(image, request.mix, guide)
     if guide is None:
-        return HeldPicture(image, drawn, None, lock, guidance, "color_guidance 0: no granules of the plan")
+        return MeasuredPicture(
+            image, drawn, None, lock, guidance, "color_guidance 0: no granules of the plan"
+        )
     if lock == "off":
-        return HeldPicture(image, drawn, None, lock, guidance, "color_lock is off")
+        return MeasuredPicture(image, drawn, None, lock, guidance, "color_lock is off")
     missed = _missed(drawn.fidelity)
     if lock == "auto" and not missed:
-        return HeldPicture(image, drawn, None, lock, guidance, "the colours hold as drawn")
+        return MeasuredPicture(
+            image, drawn, None, lock, guidance, "the colours are within the limits as drawn"
+        )
     corrected = correct(image, guide)
     measured = measure_picture(corrected, request.mix, guide)
     if lock == "auto" and _excess(measured.fidelity) >= _excess(drawn.fidelity):
         log.warning("%s: correction is no nearer to the mix and is given up; as drawn, %s", name, missed)
-        return HeldPicture(image, drawn, None, lock, guidance, f"correction did not help: {missed}")
+        return MeasuredPicture(image, drawn, None, lock, guidance, f"correction did not help: {missed}")
     still = _missed(measured.fidelity)
     if still:
         log.warning("%s: corrected, and still %s", name, still)
     reason = f"as drawn, {missed}" if missed else "color_lock is always"
-    return HeldPicture(corrected, measured, drawn, lock, guidance, reason)
+    return MeasuredPicture(corrected, measured, drawn, lock, guidance, reason)
 
 
 def _missed(fidelity: Fidelity) -> str:
-    """In what a picture misses its mix, in words; empty if it keeps it."""
+    """How a picture differs from its mix beyond the limits, in words; empty if it does not."""
     parts = []
     if fidelity.worst_error_pp > SHARE_LIMIT_PP:
         parts.append(f"a share is {fidelity.worst_error_pp:.1f} pp off")
@@ -95,5 +101,5 @@ def _missed(fidelity: Fidelity) -> str:
 
 
 def _excess(fidelity: Fidelity) -> float:
-    """How far a picture is from its mix: 1 at the nearer limit."""
+    """How far a picture is from its mix, in units of the limit that is exceeded the most."""
     return max(fidelity.worst_error_pp / SHARE_LIMIT_PP, (fidelity.worst_delta_e or 0.0) / DELTA_E_LIMIT)

@@ -1,8 +1,8 @@
-"""Give granules the colours of the plan and leave them their light.
+"""Give granules the colours of the plan and keep their light.
 
-A picture is read as light on coloured rubber: what a granule's colour does not explain is light, grain and
-glints. The colour is exchanged, the rest stays. At the edges between granules each pixel is read as crisp or
-soft, as it was drawn, and gets the new colours mixed as the old ones were: granules get no outlines.
+A picture is split into the colours of its granules and a residual: light, grain and glints. The colours are
+replaced, the residual stays. At the edges between granules the softness of each pixel is estimated, and the
+new colours are mixed as the old ones were, so that granules get no outlines.
 """
 
 from collections.abc import Sequence
@@ -16,24 +16,24 @@ from plitka.colors.lab import to_lab
 from plitka.colors.mix import Mix
 from plitka.fidelity.known_light import without_light
 from plitka.fidelity.measure import granule_counts
-from plitka.fidelity.shown_colors import shown_colors, stretch, stretch_index, without_thin_strips
+from plitka.fidelity.shown_colors import chroma_curves, curve_index, shown_colors, without_thin_strips
 from plitka.tile.plan import JOINT, TilePlan, inner_pixels
 from plitka.tile.shading import own_lightness
 
-# The softest edge between granules that a picture is read with: deviation of a Gaussian, pixels.
+# The softest edge between granules that is assumed: standard deviation of a Gaussian, pixels.
 _EDGE_SOFTNESS = 1.2
-# A granule is recoloured if another colour has more of its area than its own, by this part of it.
+# A granule is recoloured if another colour covers more of it than its own does, by this part of its area.
 _MARGIN = 0.1
-# A granule is mottled, and read pixel by pixel, if no colour has this part of its area.
+# A granule is mottled, and classified pixel by pixel, if no colour covers this part of its area.
 _ONE_COLOR = 0.75
-# Units of a* and b* that a granule may stand from the mean of its colour, and a pixel from its granule's.
+# Distance in a* and b* that a granule may have from the mean of its colour, and a pixel from its granule's.
 _GRANULE_REACH = 4.0
 _PIXEL_REACH = 6.0
-# Beyond that reach it is corrected more and more, wholly after so many units.
+# Beyond that distance it is corrected gradually, fully after so many units.
 _ONSET = 6.0
-# How much more or less contrast the light may have on one colour than on another.
+# Limits of the factor by which the contrast of the light changes with the colour.
 _CONTRAST = (0.6, 1.6)
-# Recoloured light is bent from this part of the way to the lightness where another colour of the mix begins.
+# Lightness of recoloured pixels is compressed from this part of the distance to where another colour begins.
 _KNEE = 0.6
 # Units of CIELAB by which a grey's mean may stay off, and how much more a colour's by its chroma (CIE94):
 # soft edges mix colours, and granules that made up for them would be too vivid.
@@ -41,11 +41,11 @@ _TOLERANCE = 1.2
 _BY_CHROMA = 0.045
 # Offsets of neighbours' colours run into each other, so once is not enough.
 _ROUNDS = 2
-# The softest that the edge between two colours stays; light stays as soft as it was.
+# The softest that the edge between two colours remains; light stays as soft as it was.
 _CHROMA_SOFTNESS = 0.6
-# L* below white in which a cast fades: what is lit to white has lost it, and would get its opposite.
+# L* below white over which a colour cast fades out: white highlights have none and would get its opposite.
 _CLIPPING = 10.0
-# Keeps the softness of a pixel steady where neighbours are hardly another colour; units of CIELAB, squared.
+# Regularises the softness of a pixel where its neighbours have almost the same colour; CIELAB units, squared.
 _STEADY = 30.0
 # The mean of a colour is taken from every n-th row and column of a large picture.
 _SAMPLED_SIZE = 512
@@ -55,11 +55,11 @@ _Plane = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class _Reading:
-    """What a picture shows, pixel by pixel, all (h, w).
+    """The classified picture, pixel by pixel, all (h, w).
 
     `lab` are its planes L*, a*, b*; `labels` granule ids; `inside` 1 on granules and 0 on joints; `shown` and
     `planned` indices into the mix, that of a joint being len(mix). `altered` is (G + 1,), joints last: 1 for
-    granules that show another colour than the plan's, in whole or in part.
+    granules that show another colour than the plan's, fully or in part.
     """
 
     lab: Sequence[_Plane]
@@ -71,9 +71,9 @@ class _Reading:
 
 
 class _Softener:
-    """Softens planes of colour at the edges between granules, as pictures do.
+    """Blurs planes of colour at the edges between granules, as pictures do.
 
-    The planes are 0 on joints, which stay apart.
+    The planes are 0 on joints, which are left out of the blur.
     """
 
     def __init__(self, inside: _Plane) -> None:
@@ -110,20 +110,20 @@ def correct(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]:
 
 
 def _read(image: NDArray[np.uint8], plan: TilePlan) -> _Reading:
-    """Find out which granules show which colour."""
+    """Find which granules show which colour."""
     colors = len(plan.mix)
     labels = plan.labels(len(image))
     pixels, inner = shown_colors(without_light(image, plan), plan.mix), inner_pixels(labels)
     counts = granule_counts(pixels, labels, inner, plan)
     own = counts[np.arange(len(counts)), plan.granule_color]
     area, most = counts.sum(1), counts.max(1)
-    # What shows through between granules is a pixel or two wide: recoloured, it would be a speck.
+    # A granule seen through a gap is a pixel or two wide: recoloured, it would be a speck.
     is_granule = np.bincount(labels[inner & (labels != JOINT)], minlength=len(counts)) > 0
     another = is_granule & (most - own > _MARGIN * area)
     shown_color = np.where(another, counts.argmax(1), plan.granule_color)
     mottled = is_granule & (most < _ONE_COLOR * area)
     altered = another | mottled
-    # The rim of a mottled granule may be a gap or its neighbour's soft edge; pixels tell its inside alone.
+    # The rim of a mottled granule may be a gap or its neighbour's soft edge; only its inside is classified.
     by_pixel = np.append(mottled, False).take(labels) & inner
     shown = np.append(shown_color, colors).astype(np.uint8).take(labels)
     shown = np.where(by_pixel, without_thin_strips(pixels, colors), shown)
@@ -141,7 +141,7 @@ def _exchange(reading: _Reading, plan: TilePlan, soften: _Softener) -> list[_Pla
     """L*, a*, b* with the planned colours in place of the shown ones."""
     mean_lightness = _with_joint([color.lab[0] for color in plan.mix])
     own = [_look_up(mean_lightness, reading.shown)]
-    own += _stretch_planes(reading.shown, reading.lab[0], plan.mix)
+    own += _chroma_planes(reading.shown, reading.lab[0], plan.mix)
     steps = [soften(plane) - plane for plane in own]
     softness, residuals = _explain(reading.lab, own, steps)
     crisper = np.minimum(softness, np.float32(_CHROMA_SOFTNESS))
@@ -150,14 +150,14 @@ def _exchange(reading: _Reading, plan: TilePlan, soften: _Softener) -> list[_Pla
     clipped = np.clip((100 - reading.lab[0]) / np.float32(_CLIPPING), 0, 1)
     cast_planes[1:] = [plane * clipped for plane in cast_planes[1:]]
     light, *tints = (plane - cast for plane, cast in zip(residuals, cast_planes, strict=True))
-    character, need = _character(reading, tints, plan.granules.count)
+    variation, need = _variation(reading, tints, plan.granules.count)
     mean = _look_up(mean_lightness, reading.planned)
     softened_mean = _mixed(mean, soften(mean), softness)
     lightness = _limited(
         softened_mean + light * soften(_contrasts(reading, plan.mix)), mean, reading, plan.mix
     )
     target = [lightness]
-    for color, part in zip(_stretch_planes(reading.planned, lightness, plan.mix), character, strict=True):
+    for color, part in zip(_chroma_planes(reading.planned, lightness, plan.mix), variation, strict=True):
         target.append(_mixed(color, soften(color), crisper) + part)
     exchanged: list[_Plane] = []
     for plane, step, cast, new in zip(reading.lab, steps, cast_planes, target, strict=True):
@@ -171,9 +171,9 @@ def _exchange(reading: _Reading, plan: TilePlan, soften: _Softener) -> list[_Pla
 def _explain(
     lab: Sequence[_Plane], own: Sequence[_Plane], steps: Sequence[_Plane]
 ) -> tuple[_Plane, list[_Plane]]:
-    """How soft each pixel is, from 0 for crisp to 1, and what its colour, that soft, leaves unexplained.
+    """Softness of each pixel, from 0 for crisp to 1, and the residual of its colour at that softness.
 
-    `own` are the crisp colours and `steps` the ways from there to the soft ones.
+    `own` are the crisp colours and `steps` the differences from there to the soft ones.
     """
     along, length = np.zeros_like(lab[0]), np.zeros_like(lab[0])
     for plane, crisp, step in zip(lab, own, steps, strict=True):
@@ -189,7 +189,7 @@ def _mixed(crisp: _Plane, soft: _Plane, softness: _Plane) -> _Plane:
 
 
 def _casts(reading: _Reading, residuals: Sequence[_Plane], colors: int) -> NDArray[np.float32]:
-    """(3, C + 1): mean of what is unexplained in each shown colour; 0 for one that nothing shows."""
+    """(3, C + 1): mean residual of each shown colour (its cast); 0 for a colour that no pixel shows."""
     casts = np.zeros((3, colors + 1), np.float32)
     planes = cv2.merge(residuals)
     for index in range(colors):
@@ -199,16 +199,16 @@ def _casts(reading: _Reading, residuals: Sequence[_Plane], colors: int) -> NDArr
     return casts
 
 
-def _stretch_planes(color: NDArray[np.uint8], lightness: _Plane, mix: Mix) -> list[_Plane]:
+def _chroma_planes(color: NDArray[np.uint8], lightness: _Plane, mix: Mix) -> list[_Plane]:
     """The a* and b* planes of colours (indices into the mix, len(mix) for joints) at each pixel's L*."""
-    table = stretch(mix)
+    table = chroma_curves(mix)
     table = np.concatenate([table, np.zeros_like(table[:1])])
-    index = color * np.int32(table.shape[1]) + stretch_index(lightness)
+    index = color * np.int32(table.shape[1]) + curve_index(lightness)
     return [np.ascontiguousarray(table[..., axis]).ravel().take(index) for axis in (0, 1)]
 
 
 def _contrasts(reading: _Reading, mix: Mix) -> _Plane:
-    """By how much light shows more or less on the planned colour than on the shown one."""
+    """Factor of the light's contrast on the planned colour, compared with the shown one."""
     reach = np.array([high - low for low, high in (color.lightness_range for color in mix)])
     contrast = np.zeros((len(mix) + 1,) * 2, np.float32)
     contrast[:-1, :-1] = np.clip(reach / np.maximum(reach[:, None], 1.0), *_CONTRAST)
@@ -216,7 +216,7 @@ def _contrasts(reading: _Reading, mix: Mix) -> _Plane:
 
 
 def _limited(lightness: _Plane, mean: _Plane, reading: _Reading, mix: Mix) -> _Plane:
-    """L* that ends, in shade and in sheen, before the planned colour looks like another of the mix."""
+    """L*, compressed before the planned colour looks like another of the mix."""
     limits = np.array([own_lightness(color, mix) for color in mix])
     means = np.array([color.lab[0] for color in mix])
     below = _look_up(_with_joint(means - limits[:, 0]), reading.planned)
@@ -228,15 +228,15 @@ def _limited(lightness: _Plane, mean: _Plane, reading: _Reading, mix: Mix) -> _P
     return mean + np.copysign(np.where(way < _KNEE, way, bent) * room, aside)
 
 
-def _character(reading: _Reading, residuals: Sequence[_Plane], granules: int) -> tuple[list[_Plane], _Plane]:
-    """The a* and b* by which granules and pixels may go on differing, and how much each pixel needs it.
+def _variation(reading: _Reading, residuals: Sequence[_Plane], granules: int) -> tuple[list[_Plane], _Plane]:
+    """The a* and b* by which granules and pixels may still differ, and each pixel's need of correction.
 
-    The need is 0 to 1: wholly where another colour is shown, by degrees where a granule or a pixel stands
-    further from its colour than granules do.
+    The need is 0 to 1: 1 where another colour is shown, gradual where a granule or a pixel is further from
+    its colour than granules usually are.
     """
     index = (reading.labels + 1).ravel()
     areas = np.maximum(np.bincount(index, minlength=granules + 1), 1)
-    # Counted from the joints' label, -1; put last.
+    # Index 0 is the joints' label, -1; moved to the end.
     of_granule = [
         np.roll(np.bincount(index, residual.ravel(), granules + 1) / areas, -1).astype(np.float32)
         for residual in residuals
@@ -245,18 +245,18 @@ def _character(reading: _Reading, residuals: Sequence[_Plane], granules: int) ->
     within = [plane - mean.take(reading.labels) for plane, mean in zip(residuals, of_granule, strict=True)]
     kept_of_granule = _kept(distance, _GRANULE_REACH)
     kept_within = _kept(cv2.magnitude(*within), _PIXEL_REACH)
-    character = [
+    variation = [
         (mean * kept_of_granule).take(reading.labels) + plane * kept_within
         for mean, plane in zip(of_granule, within, strict=True)
     ]
     need_of_granule = np.maximum(reading.altered, _onset(distance, _GRANULE_REACH)).take(reading.labels)
     need_of_pixel = _onset(cv2.magnitude(*residuals), _PIXEL_REACH)
     need = np.maximum(cv2.dilate(need_of_granule, np.ones((3, 3), np.uint8)), need_of_pixel)
-    return character, cv2.GaussianBlur(need, (3, 3), 0)
+    return variation, cv2.GaussianBlur(need, (3, 3), 0)
 
 
 def _remaining_offsets(planes: list[_Plane], reading: _Reading, mix: Mix) -> NDArray[np.float32]:
-    """(3, C + 1): L*, a*, b* that each planned colour lacks, beyond the tolerance, as sRGB shows it."""
+    """(3, C + 1): L*, a*, b* that each planned colour is off beyond the tolerance, as shown in sRGB."""
     step = max(1, len(reading.labels) // _SAMPLED_SIZE)
     sample = [np.ascontiguousarray(plane[::step, ::step]) for plane in planes]
     planned = np.ascontiguousarray(reading.planned[::step, ::step])
@@ -290,7 +290,7 @@ def _with_joint(per_color: ArrayLike) -> NDArray[np.float32]:
 
 
 def _kept(distance: _Plane, reach: float) -> _Plane:
-    """Factor that leaves small distances as they are and keeps large ones at `reach`."""
+    """Factor that keeps small distances and limits large ones to `reach`."""
     return np.tanh(distance / np.float32(reach)) * np.float32(reach) / np.maximum(distance, np.float32(1e-6))
 
 

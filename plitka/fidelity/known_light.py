@@ -1,7 +1,7 @@
-"""Take the plan's own light off a picture, so that what is left tells the colours of its granules.
+"""Subtract the plan's light from a picture, so that the colours of its granules remain.
 
-A light gray granule in the shade looks like a gray one in the light. Whoever has the plan knows which of them
-lies in the shade: the plan's swatch says how much lighter or darker than its colour each pixel should be.
+A light gray granule in the shade looks like a gray one in the light. The plan knows which of them is in the
+shade: its swatch shows how much lighter or darker than its colour each pixel should be.
 """
 
 import cv2
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from plitka.colors.lab import to_lab
 from plitka.tile.colormap import draw_colormap
 from plitka.tile.plan import JOINT, TilePlan, inner_pixels
-from plitka.tile.swatch import kept_swatch
+from plitka.tile.swatch import cached_swatch
 
-# Correlation of a picture's lightness with the plan's light, inside of granules, from which the light counts
+# Correlation of a picture's lightness with the plan's light, inside of granules, above which the light counts
 # as the plan's. A model that draws the plan's edges with a light of its own stays below.
 _SAME_LIGHT = 0.6
 
@@ -21,10 +21,10 @@ _SAME_LIGHT = 0.6
 def without_light(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]:
     """A (size, size, 3) uint8 sRGB picture of the plan without the plan's light.
 
-    A picture whose light is not the plan's comes back as it is.
+    A picture whose light is not the plan's is returned unchanged.
     """
     lab, labels = to_lab(image), plan.labels(len(image))
-    light = to_lab(kept_swatch(plan, len(image))) - to_lab(draw_colormap(plan, len(image)))
+    light = to_lab(cached_swatch(plan, len(image))) - to_lab(draw_colormap(plan, len(image)))
     strength = _strength(lab[..., 0], light[..., 0], labels)
     if strength == 0:
         return image

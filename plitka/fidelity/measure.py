@@ -1,4 +1,4 @@
-"""How well a picture keeps its mix: the measured share and colour of every colour, from the pixels alone."""
+"""The share and mean colour of every colour of a mix, measured from the pixels of a picture."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from plitka.fidelity.known_light import without_light
 from plitka.fidelity.shown_colors import shown_colors, without_thin_strips
 from plitka.tile.plan import JOINT_COLOR_INDEX, TilePlan, inner_pixels
 
-# Colours of a smaller share have too few granules for a mean that says much.
+# Colours of a smaller share have too few granules for a reliable mean.
 LEAST_SHARE_FOR_DELTA_E = 0.05
 # A granule shows one colour if this part of its pixels does; the others are soft edges, gaps and glints.
 _ONE_COLOR = 2 / 3
@@ -62,52 +62,62 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A picture measured in both ways: against its plan, None where no plan guided it, and by an outsider."""
+    """A picture measured in two ways.
+
+    Attributes:
+        plan: Against its plan; None where no plan guided the picture.
+        unguided: Without the plan, from the picture and the mix alone.
+    """
 
     plan: Fidelity | None
-    outsider: Fidelity
+    unguided: Fidelity
 
     @property
     def fidelity(self) -> Fidelity:
-        """The measure that counts: the plan's where there is one."""
-        return self.plan or self.outsider
+        """The measure against the plan, or, without a plan, the other one."""
+        return self.plan or self.unguided
 
     def as_dict(self) -> dict[str, Any]:
-        """The measure that counts, what it is against ("plan" or "mix"), and the outsider's, JSON-ready."""
+        """JSON-ready: `fidelity`, what it is against ("plan" or "mix"), and the measure without the plan.
+
+        `outsider` is an old key of `unguided`, kept for one release.
+        """
+        unguided = self.unguided.as_dict()
         return {
             "against": "plan" if self.plan else "mix",
             **self.fidelity.as_dict(),
-            "outsider": self.outsider.as_dict(),
+            "unguided": unguided,
+            "outsider": unguided,
         }
 
 
 def measure(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None = None) -> Fidelity:
     """Measure shares and colours of a (size, size, 3) uint8 sRGB picture.
 
-    Without a plan, everything in the picture is counted, as an outsider who knows the mix alone would. With
-    one, joints are left out, the plan's light is allowed for where the picture has it, every granule that
+    Without a plan, every pixel is counted, those of gaps and joints too. With a plan, joints are left out,
+    the plan's light is subtracted where the picture has it, every granule that
     shows one colour counts as a whole, and colours are compared over the granules that the plan gave them.
     Raises ValueError for a size that does not divide the plan's.
     """
     lab = to_lab(image)
     if plan is None:
-        return _by_outsider(lab, shown_colors(image, mix), mix)
-    return _by_plan(lab, shown_colors(without_light(image, plan), mix), plan)
+        return _without_plan(lab, shown_colors(image, mix), mix)
+    return _against_plan(lab, shown_colors(without_light(image, plan), mix), plan)
 
 
 def measure_picture(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None) -> Measurement:
-    """Measure a picture as an outsider and, with a plan, against it; see `measure`."""
-    by_plan = None if plan is None else measure(image, mix, plan)
-    return Measurement(by_plan, measure(image, mix))
+    """Measure a picture without a plan and, where there is one, against it; see `measure`."""
+    against_plan = None if plan is None else measure(image, mix, plan)
+    return Measurement(against_plan, measure(image, mix))
 
 
-def _by_outsider(lab: NDArray[np.float32], shown: NDArray[np.uint8], mix: Mix) -> Fidelity:
+def _without_plan(lab: NDArray[np.float32], shown: NDArray[np.uint8], mix: Mix) -> Fidelity:
     shown = without_thin_strips(shown, len(mix))
     counts = np.bincount(shown.ravel(), minlength=len(mix)).astype(np.float64)
     return _fidelity(mix, counts, lab, shown)
 
 
-def _by_plan(lab: NDArray[np.float32], shown: NDArray[np.uint8], plan: TilePlan) -> Fidelity:
+def _against_plan(lab: NDArray[np.float32], shown: NDArray[np.uint8], plan: TilePlan) -> Fidelity:
     labels = plan.labels(len(lab))
     counts = shares_of_granules(granule_counts(shown, labels, inner_pixels(labels), plan))
     # Joints' label, -1, finds the colour appended last, which no colour of the mix is.
@@ -118,10 +128,11 @@ def _by_plan(lab: NDArray[np.float32], shown: NDArray[np.uint8], plan: TilePlan)
 def granule_counts(
     shown: NDArray[np.uint8], labels: NDArray[np.int32], inner: NDArray[np.bool_], plan: TilePlan
 ) -> NDArray[np.float64]:
-    """(G, len(mix)): pixels of each granule by the colour they show; joints are nobody's.
+    """(G, len(mix)): pixels of each granule by the colour they show; joints are not counted.
 
-    `inner` marks the pixels inside of granules (`inner_pixels`). The rim around them is part of the area but
-    has no say: it is soft, shaded or the neighbour's. Only granules that are all rim are told by it.
+    `inner` marks the pixels inside of granules (`inner_pixels`). The rim around them counts towards the area
+    of a granule, but not towards its colour: it is soft, shaded or the neighbour's. Only in a granule without
+    inner pixels does the rim decide.
     """
     colors, granules = len(plan.mix), plan.granules.count
     # A joint's label, -1, is counted before the first granule and dropped.
@@ -129,12 +140,12 @@ def granule_counts(
     size = (granules + 1) * colors
     everything = np.bincount(index.ravel(), minlength=size).reshape(granules + 1, colors)[1:]
     of_inner = np.bincount(index[inner], minlength=size).reshape(granules + 1, colors)[1:]
-    said = np.where(of_inner.any(1, keepdims=True), of_inner, everything)
-    return said * (everything.sum(1, keepdims=True) / np.maximum(said.sum(1, keepdims=True), 1))
+    counted = np.where(of_inner.any(1, keepdims=True), of_inner, everything)
+    return counted * (everything.sum(1, keepdims=True) / np.maximum(counted.sum(1, keepdims=True), 1))
 
 
 def shares_of_granules(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(colors,) pixels by colour: granules of one colour as a whole, mottled ones pixel by pixel."""
+    """(colors,) pixels by colour: granules of one colour count as a whole, mottled ones pixel by pixel."""
     areas = counts.sum(1)
     whole = counts.max(1) >= _ONE_COLOR * areas
     of_whole = np.bincount(counts[whole].argmax(1), areas[whole], counts.shape[1])
@@ -153,7 +164,7 @@ def mean_lab(lab: NDArray[np.float32], members: NDArray[np.bool_]) -> Lab | None
 def _fidelity(
     mix: Mix, counts: NDArray[np.float64], lab: NDArray[np.float32], members: NDArray[np.uint8]
 ) -> Fidelity:
-    """Put together what was counted; `members` says for each pixel whose mean it is part of."""
+    """Shares from the counted pixels; `members` gives for each pixel the colour whose mean it is part of."""
     measured = counts / counts.sum()
     colors = []
     for index, color in enumerate(mix):

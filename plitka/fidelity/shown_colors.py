@@ -1,7 +1,7 @@
-"""How a colour of a mix spreads in light and shade, and which colour of its mix every pixel shows.
+"""Classifies the pixels of a picture: which colour of its mix each one shows.
 
-A granule is lit on top and shaded below, so a colour is no point in CIELAB but a stretch along L*: as long as
-the 5th to 95th percentile of L* on photographs, with a* and b* that fade towards black (`tile.shading`).
+A granule is lit on top and shaded below, so a colour is not a point in CIELAB but a curve along L*, from the
+5th to the 95th percentile of L* on photographs, with a* and b* that fade towards black (`tile.shading`).
 """
 
 import functools
@@ -14,41 +14,41 @@ from plitka.colors.mix import Mix, MixColor
 from plitka.request.profiles import FINAL_SIZE
 from plitka.tile.shading import at_lightness
 
-# Deviation of a* and b* around a colour's own stretch.
+# Standard deviation of a* and b* around a colour's curve.
 _CHROMA_SPREAD = 8.0
 # Standard deviations between the mean of a normal distribution and its 5th or 95th percentile.
 _PERCENTILE_DEVIATIONS = 1.645
 # Each colour's spread of L* is drawn half-way, in ratio, towards this one: a colour spread twice as wide as
 # its neighbour takes the neighbour's lit or shaded pixels otherwise.
 _USUAL_LIGHTNESS_SPREAD = 12.0
-# L*; the bounds of a colour as dark or as pale as it gets can meet its mean.
+# L*; the percentiles of a very dark or very pale colour can coincide with its mean.
 _LEAST_LIGHTNESS_SPREAD = 2.5
-# sRGB is looked up in steps of 4 levels, which is less than the grain of a granule.
+# The table has sRGB in steps of 4 levels, which is less than the grain of a granule.
 _STEPS = 64
-# A colour's stretch in steps of L*, from 0 to 100.
-_STRETCH_STEP = 0.25
-# A strip is thin if it holds no square of so many pixels of its colour on a side: in the preview, whose
+# Steps of L*, from 0 to 100, in which a colour's curve is tabulated.
+_CURVE_STEP = 0.25
+# A strip is thin if it contains no square of its colour with so many pixels on a side: in the preview, whose
 # granules are half as wide, and in the final picture.
 _SOLID_PREVIEW, _SOLID_FINAL = 2, 3
-# Pixels of the window in which the edge between two granules looks for them.
+# Side in pixels of the window in which the pixels of a thin strip look for the colour around them.
 _REACH = 5
 
 
-def stretch(mix: Mix) -> NDArray[np.float32]:
+def chroma_curves(mix: Mix) -> NDArray[np.float32]:
     """(len(mix), 401, 2) float32: a* and b* of every colour at L* 0, 0.25, ..., 100."""
-    lightness = np.arange(0, 100 + _STRETCH_STEP, _STRETCH_STEP)
+    lightness = np.arange(0, 100 + _CURVE_STEP, _CURVE_STEP)
     return np.stack([at_lightness(color, lightness)[:, 1:] for color in mix])
 
 
-def stretch_index(lightness: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Index into the second axis of `stretch` for L* of any shape."""
-    return np.clip(np.rint(lightness * (1 / _STRETCH_STEP)), 0, 100 / _STRETCH_STEP).astype(np.int32)
+def curve_index(lightness: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Index into the second axis of `chroma_curves` for L* of any shape."""
+    return np.clip(np.rint(lightness * (1 / _CURVE_STEP)), 0, 100 / _CURVE_STEP).astype(np.int32)
 
 
 def shown_colors(image: NDArray[np.uint8], mix: Mix) -> NDArray[np.uint8]:
     """Index into the mix of the colour that each pixel of an (h, w, 3) uint8 sRGB picture shows.
 
-    A pixel shows the colour that it is the fewest deviations away from.
+    A pixel shows the colour that it is the fewest standard deviations away from.
     """
     steps = (image >> 2).astype(np.int32)
     return _table(mix)[(steps[..., 0] << 12) | (steps[..., 1] << 6) | steps[..., 2]]
@@ -58,8 +58,10 @@ def shown_colors(image: NDArray[np.uint8], mix: Mix) -> NDArray[np.uint8]:
 def _table(mix: Mix) -> NDArray[np.uint8]:
     """(64^3,) uint8: the colour of a mix that each coarse sRGB value shows."""
     lab = _coarse_lab()
-    index = stretch_index(lab[:, 0])
-    distances = [_deviations(lab, color, own[index]) for color, own in zip(mix, stretch(mix), strict=True)]
+    index = curve_index(lab[:, 0])
+    distances = [
+        _deviations(lab, color, own[index]) for color, own in zip(mix, chroma_curves(mix), strict=True)
+    ]
     table = np.argmin(distances, axis=0).astype(np.uint8)
     table.flags.writeable = False
     return table
@@ -77,7 +79,7 @@ def _coarse_lab() -> NDArray[np.float32]:
 def _deviations(
     lab: NDArray[np.float32], color: MixColor, chromatic: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """(n,) squared distance from a colour in its own deviations; `chromatic` is its (n, 2) a*, b*."""
+    """(n,) squared distance from a colour in its standard deviations; `chromatic` is its (n, 2) a*, b*."""
     mean = color.lab[0]
     below, above = (_lightness_spread(abs(bound - mean)) for bound in color.lightness_range)
     spread = np.where(lab[:, 0] < mean, np.float32(below), np.float32(above))
@@ -86,13 +88,13 @@ def _deviations(
 
 
 def _lightness_spread(reach: float) -> float:
-    """Deviation of L* on the side of the mean where the photographed percentile lies `reach` away."""
+    """Standard deviation of L* on the side of the mean where the photographed percentile is `reach` away."""
     own = max(reach / _PERCENTILE_DEVIATIONS, _LEAST_LIGHTNESS_SPREAD)
     return (own * _USUAL_LIGHTNESS_SPREAD) ** 0.5
 
 
 def without_thin_strips(shown: NDArray[np.uint8], colors: int) -> NDArray[np.uint8]:
-    """Shown colours without strips too thin to be granules: they go to the colour with the most around them.
+    """Shown colours without strips too thin to be granules: these get the most frequent colour around them.
 
     The soft edge between two granules can look like a third colour, grey between black and white.
     """

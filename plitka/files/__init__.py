@@ -1,4 +1,4 @@
-"""Files that are whole or as they were, and temporary folders that go with their process.
+"""Atomic writing of files, and temporary folders that are removed with their process.
 
 Imports `errors` only.
 """

@@ -1,9 +1,9 @@
-"""Folders under the temporary folder that go with the process that made them, even if it is killed.
+"""Temporary folders of a process that are removed after it, even if it is killed.
 
-Each holds a file that marks it: a fixed line and the number of the folder, locked for as long as the process
-lives. Who starts later removes the folders whose lock is free, and nothing else: a folder is taken for one of
-ours only if it is ours, closed to others, and holds such a mark. Nothing is looked up by name twice between
-that check and the removal, so a link that is put in its place meanwhile is not followed.
+Each contains a marker file: a fixed line with the folder's inode number, locked as long as the process lives.
+A process that starts later removes the folders whose lock is free. A folder counts as one of Plitka's only if
+it belongs to this user, is closed to others and contains such a marker. Between that check and the removal
+nothing is looked up by name again, so a link that is put in its place meanwhile is not followed.
 """
 
 import errno
@@ -21,25 +21,25 @@ from plitka.errors import FolderError
 
 PREFIX = "plitka-"
 MARK = ".plitka-temporary"
-# What a full disk says, and a user's full share of one.
+# Error numbers of a full disk and of an exceeded quota.
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _LINE = "Made by Plitka for one process, and removed with everything in it by the next one. Folder"
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Without O_NONBLOCK, opening a pipe of that name would wait for its other end.
+# Without O_NONBLOCK, opening a named pipe would wait for its other end.
 _MARK_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class OwnFolder:
-    """An empty folder for this process alone, removed by `close` or when the process ends.
+    """An empty folder of this process, removed by `close` or when the process ends.
 
     Raises:
-        FolderError: The temporary folder (`TMPDIR`) cannot hold it.
+        FolderError: It cannot be made in the temporary folder (`TMPDIR`).
     """
 
     def __init__(self, prefix: str = PREFIX, parent: Path | None = None) -> None:
         parent = temporary_folder() if parent is None else parent
         try:
-            # Tidying up must not keep anybody from working, as where the folder may not be listed.
+            # An error of the clean-up, such as a folder that may not be listed, must not stop the process.
             with suppress(OSError):
                 sweep_abandoned(parent)
             self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent.absolute()))
@@ -53,13 +53,13 @@ class OwnFolder:
         self._remove = weakref.finalize(self, _remove_marked, self.path, self._mark)
 
     def is_there(self) -> bool:
-        """False once somebody has cleaned the temporary folder under this process."""
+        """False if the folder has been removed by others, as by a cleaner of the temporary folder."""
         with suppress(OSError):
             return os.path.samestat((self.path / MARK).lstat(), os.fstat(self._mark))
         return False
 
     def close(self) -> None:
-        """Remove the folder with everything in it; happens by itself when the process ends in order."""
+        """Remove the folder with everything in it; done automatically when the process ends normally."""
         self._remove()
 
 
@@ -71,8 +71,8 @@ def own_folder(prefix: str) -> Iterator[Path]:
 
 
 def temporary_folder() -> Path:
-    """`TMPDIR` where it is set, as it is; else the system's."""
-    # tempfile passes over a TMPDIR that is full or not there in silence, at last for the working folder.
+    """`TMPDIR` if it is set, even if it does not exist; else the system's."""
+    # tempfile silently replaces a TMPDIR that is full or missing, in the end by the working folder.
     named = os.environ.get("TMPDIR")
     return Path(named) if named else Path(tempfile.gettempdir())
 
@@ -87,7 +87,7 @@ def unusable(folder: Path, error: OSError) -> FolderError:
 
 @contextmanager
 def named_when_full(folder: Path) -> Iterator[None]:
-    """Turn the error of a disk that is full, which names no file, into one that names the folder."""
+    """Turn the error of a full disk, which names no file, into one that names the folder."""
     try:
         yield
     except OSError as error:
@@ -97,7 +97,7 @@ def named_when_full(folder: Path) -> Iterator[None]:
 
 
 def reason(error: OSError, folder: Path) -> str:
-    """Why a folder cannot be used, in words; tells a lack of inodes from a lack of space."""
+    """Why a folder cannot be used, in words; distinguishes a lack of inodes from a lack of space."""
     if error.errno == errno.ENOSPC:
         with suppress(OSError):
             status = os.statvfs(folder)
@@ -107,11 +107,11 @@ def reason(error: OSError, folder: Path) -> str:
 
 
 def sweep_abandoned(parent: Path) -> None:
-    """Remove the folders of processes that are gone. What is not certainly one of them is left alone."""
+    """Remove the folders of processes that have ended. Anything that is not certainly one is left alone."""
     with _opened(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as above, os.scandir(above) as entries:
         names = [entry.name for entry in entries if entry.name.startswith(PREFIX)]
         for name in names:
-            # An OSError: no folder, another user's, without a mark, in use, or somebody else was quicker.
+            # An OSError: not a folder, another user's, without a marker, in use, or already removed.
             with (
                 suppress(OSError),
                 _opened(name, _FOLDER_FLAGS, above) as folder,
@@ -124,10 +124,10 @@ def sweep_abandoned(parent: Path) -> None:
 
 
 def _put_mark(path: Path) -> int:
-    """Write the mark and lock it; returns its open file, which holds the lock."""
+    """Write the marker and lock it; returns its open descriptor, which keeps the lock."""
     mark = os.open(path / MARK, _MARK_FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        # Locked before it says whose it is: until then nobody takes the folder for abandoned.
+        # Locked before it has its content: until then the folder does not count as abandoned.
         fcntl.flock(mark, fcntl.LOCK_EX)
         os.write(mark, _line(path.lstat()))
     except BaseException:
@@ -137,7 +137,7 @@ def _put_mark(path: Path) -> int:
 
 
 def _is_ours(folder: int, mark: int) -> bool:
-    """Whether the open folder is ours and closed to others, and the open file in it is its mark."""
+    """Whether the open folder is this user's and closed to others, and the open file in it is its marker."""
     status, marked = os.fstat(folder), os.fstat(mark)
     return (
         status.st_uid == marked.st_uid == os.geteuid()
@@ -149,12 +149,12 @@ def _is_ours(folder: int, mark: int) -> bool:
 
 
 def _line(status: os.stat_result) -> bytes:
-    """What the mark of a folder says. A copy of the folder has another number, so it is none of ours."""
+    """The content of a folder's marker. A copy of the folder has another inode number and does not match."""
     return f"{_LINE} {status.st_ino}.\n".encode()
 
 
 def _empty(folder: int) -> None:
-    """Remove everything in an open folder, the mark last: what is broken off is still known as ours."""
+    """Remove everything in an open folder, the marker last: an interrupted removal can be continued."""
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name == MARK):
             if entry.is_dir(follow_symlinks=False):
@@ -164,7 +164,7 @@ def _empty(folder: int) -> None:
 
 
 def _remove_marked(path: Path, mark: int) -> None:
-    """Remove the folder that holds this mark, if it still stands at `path`."""
+    """Remove the folder with this marker, if it is still at `path`."""
     try:
         with suppress(OSError), _opened(path, _FOLDER_FLAGS) as folder:
             if os.path.samestat(os.stat(MARK, dir_fd=folder, follow_symlinks=False), os.fstat(mark)):

@@ -1,4 +1,4 @@
-"""Files that are whole or as they were: a full disk or a signal leaves no half picture."""
+"""Atomic writing: a full disk or a signal leaves the old file or none, never a partial one."""
 
 import os
 import secrets
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Give the file this content, or leave it as it was.
+    """Replace the content of a file, or leave it unchanged.
 
-    The content is written beside the file and takes its name once it is complete; a new file gets the mode
+    The content is written to a file beside it, which is renamed once it is complete; a new file gets the mode
     that the umask allows. An existing one keeps its mode and, where that may be set, its owner, and must
     itself be writable. Links are followed. A device or a pipe is written to directly. Nothing waits for the
     disk: after a power cut either content may be there.
@@ -41,7 +41,7 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _replace(path: Path, data: bytes, before: os.stat_result | None) -> None:
-    # A name of its own: two processes may write the same file.
+    # A unique name: two processes may write the same file.
     part = path.with_name(f".plitka-{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:

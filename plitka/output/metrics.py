@@ -1,4 +1,4 @@
-"""What an operator is told about a prediction: every metric, its meaning, and how it is put together.
+"""The metrics of a prediction: their names, what they mean, and how they are collected.
 
 Names are dotted, as Cog nests them; a value keeps its type from one prediction to the next.
 """
@@ -8,7 +8,7 @@ from typing import Any
 
 from plitka.device.monitor import Peaks
 from plitka.engine.protocol import Drawing
-from plitka.fidelity.color_lock import HeldPicture
+from plitka.fidelity.color_lock import MeasuredPicture
 from plitka.request.tile_request import TileRequest
 from plitka.tile.colormap import joint_hex
 
@@ -38,10 +38,12 @@ METRICS: Mapping[str, str] = {
     "memory.peak_torch_vram_mib": "Most video memory that this process held through torch, MiB.",
     "memory.peak_ram_mib": "Most memory of this process, MiB.",
     "fidelity.preview": "Requested and measured share, mean colour and its ΔE00 for every colour, preview: "
-    "against the plan where it guided the picture, and in `outsider` against the mix alone.",
+    "against the plan where it guided the picture, and in `unguided` without the plan. `outsider` is an old "
+    "name of `unguided`, for one release.",
     "fidelity.final": "The same for the final picture.",
     "fidelity.worst_error_pp": "Largest error of a colour's share in the final picture, percentage points.",
-    "fidelity.outsider_error_pp": "The same as an outsider measures it, joints included.",
+    "fidelity.unguided_error_pp": "The same measured without the plan, joints included.",
+    "fidelity.outsider_error_pp": "An old name of `fidelity.unguided_error_pp`, for one release.",
     "correction.preview": "Colour guidance, colour lock, whether the preview was corrected and why, and "
     "`before`: its measurement as drawn, null if it was not corrected.",
     "correction.final": "The same for the final picture.",
@@ -59,7 +61,9 @@ def request_metrics(request: TileRequest, engine_name: str) -> dict[str, Any]:
     }
 
 
-def picture_metrics(drawing: Drawing, held: HeldPicture, seconds: Mapping[str, float]) -> dict[str, Any]:
+def picture_metrics(
+    drawing: Drawing, picture: MeasuredPicture, seconds: Mapping[str, float]
+) -> dict[str, Any]:
     """What is known once a picture is finished; `seconds` has one entry per stage."""
     details = dict(drawing.report)
     metrics: dict[str, Any] = {
@@ -68,13 +72,14 @@ def picture_metrics(drawing: Drawing, held: HeldPicture, seconds: Mapping[str, f
         "pipeline.reason": details.pop("reason"),
         f"steps.{drawing.name}": details.pop("steps_run"),
         f"drawing.{drawing.name}": details,
-        f"fidelity.{drawing.name}": held.measured.as_dict(),
-        f"correction.{drawing.name}": held.correction(),
+        f"fidelity.{drawing.name}": picture.measured.as_dict(),
+        f"correction.{drawing.name}": picture.correction(),
         f"timing.{drawing.name}": dict(seconds),
     }
     if drawing.name == "final":
-        metrics["fidelity.worst_error_pp"] = held.measured.fidelity.worst_error_pp
-        metrics["fidelity.outsider_error_pp"] = held.measured.outsider.worst_error_pp
+        metrics["fidelity.worst_error_pp"] = picture.measured.fidelity.worst_error_pp
+        for name in ("fidelity.unguided_error_pp", "fidelity.outsider_error_pp"):
+            metrics[name] = picture.measured.unguided.worst_error_pp
     return metrics
 
 

@@ -14,7 +14,7 @@ from plitka.tile.plan import TilePlan
 from plitka.tile.swatch import draw_swatch
 
 
-def draw_views(request: TileRequest, plan: TilePlan, size: int) -> Iterator[tuple[str, bytes]]:
+def draw_plan_pictures(request: TileRequest, plan: TilePlan, size: int) -> Iterator[tuple[str, bytes]]:
     """Yield file name and bytes of colour map, swatch and every control image, as PNG of `size` pixels.
 
     They carry the request as every picture does, with `render` as their engine.

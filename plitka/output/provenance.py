@@ -1,4 +1,4 @@
-"""What a picture says of itself: enough to make it again, byte for byte.
+"""The metadata of a picture file: enough to draw it again, byte for byte.
 
 PNG files carry one text chunk per field of `Provenance`; WebP and JPEG carry the same fields as one JSON
 object in the EXIF field ImageDescription. There are no times among them: the same request, engine
@@ -122,7 +122,7 @@ def encode(image: NDArray[np.uint8], output_format: str, provenance: Provenance)
     Args:
         image: (height, width, 3) uint8 sRGB.
         output_format: "png", "webp" (lossless) or "jpg".
-        provenance: What the file says of itself.
+        provenance: The metadata of the file.
 
     Returns:
         The bytes of the file: the same for the same arguments.
@@ -179,7 +179,7 @@ def _texts(provenance: Provenance) -> dict[str, str]:
 
 
 def read_provenance(path: Path) -> Provenance:
-    """Read what the picture at `path` says of itself, whatever else the file holds, at a bounded cost.
+    """Read the metadata of the picture at `path`, whatever else the file contains, at a bounded cost.
 
     Raises:
         MetadataError: The file cannot be read, is no picture, or was not made by Plitka or lost its metadata.

@@ -7,13 +7,12 @@ from typing import Any
 
 from plitka.errors import shown
 from plitka.request.characters import plain
-from plitka.request.numbers import complaint
+from plitka.request.numbers import invalid_value
 
 MAX_COLORS_CHARACTERS = 4096
 
-# In order: what divides entries, what may stand between a name and its amount, and the two themselves.
-# A comma between digits is a part of the number; a hyphen right behind a name is none, for a share of less
-# than nothing is always a mistake.
+# A comma between digits is a part of the number. A hyphen right behind a name is not a minus sign, since a
+# negative share makes no sense.
 _TOKEN = re.compile(
     r"""
       (?P<hex>\#\w*)
@@ -26,7 +25,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
-# A comma right before an amount, where it ends no entry: a decimal mark, or a slip. Two of them are a slip.
+# A comma right before an amount that ends no entry: a decimal mark or a typing error. Two are always an
+# error.
 _LEADING_COMMA = re.compile(r"(?<!,),(\d+)")
 
 
@@ -40,9 +40,9 @@ def read_color_text(text: object) -> list[dict[str, Any]]:
         PydanticCustomError: The text cannot be read.
     """
     if not isinstance(text, str):
-        raise complaint("is not text")
+        raise invalid_value("is not text")
     if len(text) > MAX_COLORS_CHARACTERS:
-        raise complaint(f"is longer than {MAX_COLORS_CHARACTERS} characters")
+        raise invalid_value(f"is longer than {MAX_COLORS_CHARACTERS} characters")
     text = plain(text)
     group: list[tuple[str, str]] = []
     entries: list[dict[str, Any]] = []
@@ -51,11 +51,11 @@ def read_color_text(text: object) -> list[dict[str, Any]]:
         # Raised and circled digits count as letters to the pattern of a name.
         strange = next(filter(str.isnumeric, token), "") if kind == "name" else ""
         if kind == "unknown" or strange:
-            raise complaint(f"cannot be read at {shown(strange or token)}")
+            raise invalid_value(f"cannot be read at {shown(strange or token)}")
         leading = _LEADING_COMMA.match(text, match.start()) if kind == "divider" and not group else None
         if leading is not None:
             readings = f"could be 0.{leading[1]} or {leading[1]}"
-            raise complaint(f"cannot be read at {shown(leading[0])}, which {readings}")
+            raise invalid_value(f"cannot be read at {shown(leading[0])}, which {readings}")
         if kind == "divider":
             entries.extend(_read_group(group))
             group = []
@@ -63,7 +63,7 @@ def read_color_text(text: object) -> list[dict[str, Any]]:
             group.append((kind, token))
     entries.extend(_read_group(group))
     if not entries:
-        raise complaint("names no colour")
+        raise invalid_value("names no colour")
     return entries
 
 
@@ -75,7 +75,9 @@ def _read_group(group: list[tuple[str, str]]) -> list[dict[str, Any]]:
     for pair in pairs:
         if len(pair) != 2 or [kind == "amount" for kind, _ in pair] != [amount_first, not amount_first]:
             written = " ".join(token for _, token in group)
-            raise complaint(f"cannot be read at {shown(written)}: each colour needs one name and one amount")
+            raise invalid_value(
+                f"cannot be read at {shown(written)}: each colour needs one name and one amount"
+            )
     return [_entry(pair[1], pair[0]) if amount_first else _entry(pair[0], pair[1]) for pair in pairs]
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -21,30 +20,25 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from plitka.choices import Quality, one_of
 from plitka.colors.mix import MixColor, hex_mix_color, palette_mix_color
 from plitka.colors.palette import PALETTE, resolve
 from plitka.errors import UnknownColorError, shown
 from plitka.request.characters import plain
 from plitka.request.color_text import read_color_text
 from plitka.request.numbers import (
-    MAX_PROPORTION,
+    PROPORTIONS,
+    IntegerRange,
     Proportion,
-    complaint,
-    integer_between,
+    invalid_value,
     read_degrees,
     read_proportion,
-    two_readings,
 )
 from plitka.request.overrides import Overrides, read_choice
+from plitka.request.proportions import unclear_amounts
 
 MAX_COLORS = 8
 MAX_SEED = 2**63 - 1
-# Fractions such as 0.33 or 0.17 for a third or a sixth are meant to sum to 1 and do not quite.
-FRACTION_TOLERANCE = 0.05
-PERCENT_TOLERANCE = 0.01
-
-MISSING = "is missing"
-UNCLEAR = "stands beside amounts with a percent sign and could be a fraction or a percentage"
 
 # Keys of a colour that are read as another one.
 SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -52,35 +46,33 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 _PERCENT_KEYS = ("percentage", "percent")
 
-Quality = Literal["preview", "standard", "high"]
-
 _NAMES = ", ".join(color.prompt_word for color in PALETTE.values())
 
 
 def _read_name(value: object) -> MixColor:
     if not isinstance(value, str):
-        raise complaint("is not text")
+        raise invalid_value("is not text")
     if value.strip().startswith("#"):
-        raise complaint('is a hex colour; give it as "hex" instead')
+        raise invalid_value('is a hex colour; give it as "hex" instead')
     try:
         return palette_mix_color(resolve(value))
     except UnknownColorError as error:
         spellings = " or ".join(shown(name) for name in error.suggestions)
         hint = f"; did you mean {spellings}?" if spellings else ""
-        raise complaint(f"is not a known colour{hint}") from None
+        raise invalid_value(f"is not a known colour{hint}") from None
 
 
 def _read_hex(value: object) -> MixColor:
     if not isinstance(value, str):
-        raise complaint("is not text")
+        raise invalid_value("is not text")
     try:
         return hex_mix_color(plain(value))
     except ValueError:
-        raise complaint("is not a hex colour") from None
+        raise invalid_value("is not a hex colour") from None
 
 
 class _Percent(NamedTuple):
-    """An amount under a key that says by itself that it is a percentage."""
+    """An amount under a key such as `percent`: a percentage without a percent sign."""
 
     value: object
 
@@ -108,8 +100,7 @@ class ColorEntry(BaseModel):
         default=None,
         validation_alias=AliasChoices("proportion", *SYNONYMS["proportion"]),
         description=(
-            f"percent, or a fraction when all of them sum to 1: a number from 0 to {MAX_PROPORTION:.0f}; "
-            "a single colour may go without"
+            f"percent, or a fraction when all of them sum to 1: {PROPORTIONS}; a single colour may go without"
         ),
     )
 
@@ -126,12 +117,12 @@ class ColorEntry(BaseModel):
     @field_validator("hex")
     @classmethod
     def _one_of_name_and_hex(cls, value: MixColor | None, info: ValidationInfo) -> MixColor | None:
-        # A refused name is absent from the data: its own complaint is enough.
+        # A refused name is absent from the data: its own error is enough.
         name = info.data.get("name", "refused")
         if value is None and name is None:
             raise PydanticCustomError("no_color", "has neither a name nor a hex")
         if value is not None and isinstance(name, MixColor):
-            raise complaint("stands beside a name; give one of the two")
+            raise invalid_value("stands beside a name; give one of the two")
         return value
 
     @property
@@ -143,49 +134,20 @@ class ColorEntry(BaseModel):
 
 
 def _check_proportions(entries: list[ColorEntry]) -> list[ColorEntry]:
+    unclear = unclear_amounts([entry.proportion for entry in entries])
+    if unclear:
+        raise PydanticCustomError("proportions", "{amounts}", {"amounts": unclear})
     given = [entry.proportion for entry in entries if entry.proportion is not None]
-    total = math.fsum(proportion.amount for proportion in given)
-    is_whole = len(given) == len(entries) and abs(total - 100) <= PERCENT_TOLERANCE
-    problems: dict[int, tuple[object, str]] = {}
-    for index, proportion in enumerate(entry.proportion for entry in entries):
-        if proportion is None:
-            if len(entries) > 1:
-                problems[index] = (None, MISSING)
-        elif proportion.thousands is not None and not is_whole:
-            problems[index] = (proportion.written, two_readings(proportion.amount, proportion.thousands))
-    if problems:
-        raise PydanticCustomError("proportions", "{amounts}", {"amounts": problems})
-    if given and total == 0:
-        raise complaint("has proportions that sum to 0")
-    if any(proportion.is_percent for proportion in given) and not is_whole:
-        # 0.5 beside "50 %" may mean a half or half a percent; only a sum of 100 tells.
-        unclear = {
-            index: (proportion.written, UNCLEAR)
-            for index, proportion in enumerate(given)
-            if not proportion.is_percent and 0 < proportion.amount <= 1
-        }
-        if unclear:
-            raise PydanticCustomError("proportions", "{amounts}", {"amounts": unclear})
+    if given and not any(proportion.amount for proportion in given):
+        raise invalid_value("has proportions that sum to 0")
     return entries
-
-
-def proportions_of(entries: list[ColorEntry]) -> tuple[list[float], float]:
-    """Give the amounts of checked entries and what they should sum to: 1 for fractions, 100 for percent."""
-    if entries[0].proportion is None:
-        return [1.0], 1.0
-    given = [entry.proportion for entry in entries if entry.proportion is not None]
-    amounts = [proportion.amount for proportion in given]
-    is_fraction = abs(math.fsum(amounts) - 1) <= FRACTION_TOLERANCE
-    if is_fraction and not any(proportion.is_percent for proportion in given):
-        return amounts, 1.0
-    return amounts, 100.0
 
 
 _Colors = Annotated[
     list[ColorEntry], Field(min_length=1, max_length=MAX_COLORS), AfterValidator(_check_proportions)
 ]
 _Angle = Annotated[float, BeforeValidator(read_degrees)]
-_Seed = Annotated[int, BeforeValidator(integer_between(-1, MAX_SEED))]
+_Seed = Annotated[int, BeforeValidator(IntegerRange(-1, MAX_SEED))]
 
 
 class RequestFields(BaseModel):
@@ -199,10 +161,10 @@ class RequestFields(BaseModel):
     )
     angle: _Angle | None = Field(default=None, description="any finite number of degrees")
     quality: Annotated[Quality | None, BeforeValidator(read_choice)] = Field(
-        default=None, description='"preview", "standard" or "high"'
+        default=None, description=one_of(Quality)
     )
     seed: _Seed | None = Field(
-        default=None, description=f"a whole number from 0 to {MAX_SEED}, or -1 to draw one"
+        default=None, description=f"{IntegerRange(0, MAX_SEED)}, or -1 for a random one"
     )
     overrides: Overrides | None = Field(
         default=None, description="an object with any of the keys " + ", ".join(Overrides.model_fields)

@@ -1,4 +1,4 @@
-"""What Cog's HTTP edge refuses by the schema, refused in the same words where a server has no schema."""
+"""Refuses null as Cog's HTTP server does by its schema, in the same words, where there is no schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the text of ``params_json`` to one JSON object, in every wrapping that web forms put around it."""
+"""From the text of ``params_json`` to one JSON object, however web forms have encoded or nested it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from plitka.request.characters import plain_json
 MAX_PARAMS_BYTES = 65536
 # A request is three levels deep; the rest is room for a message about the field instead of the nesting.
 MAX_DEPTH = 8
-MAX_WRAPPINGS = 8
 
 FIELD = "params_json"
 ALLOWED = (
@@ -21,20 +20,20 @@ ALLOWED = (
     '{"name": "white", "proportion": 40}], "angle": 0}'
 )
 
-# What may stand around a request in any order: every kind of whitespace, and byte order marks.
+# Characters stripped from both ends of a request: every kind of whitespace, and byte order marks.
 _AROUND = "\ufeff" + "".join(filter(str.isspace, map(chr, range(0x3001))))
 # Python refuses to convert integers of thousands of digits; as a float they are infinite, and so refused
 # with the name of their field.
 _MAX_INTEGER_DIGITS = 400
-# Python's parser goes as deep as its caller's stack leaves room for; this is less than that, always.
+# Python's parser recurses as deep as the stack has room for; this is always less than that.
 _MAX_BRACKETS = 100
 _STRING = r'"(?:[^"\\]++|\\.)*+"?'
-# Brackets of a text, and the strings that hide others.
+# Brackets of a text, and strings, whose brackets do not count.
 _BRACKETS = re.compile(rf"{_STRING}|[\[{{]|[\]}}]", re.DOTALL)
 # A string, or what stands before the next one.
 _INSIDE_OR_OUTSIDE = re.compile(rf'{_STRING}|[^"]+', re.DOTALL)
-# The beginning of an object, or of a string, whose quotes still carry the backslashes of an outer string that
-# is gone; its line breaks may be escaped as well.
+# The beginning of an object, or of a string, whose quotes are still escaped from an outer string that is
+# gone; its line breaks may be escaped as well.
 _SPACES = r"(?:\s|\\+(?:[nrt]|u[0-9a-fA-F]{4}))*+"
 _ESCAPED = re.compile(rf'{_SPACES}(?:\{{{_SPACES})?\\+"')
 
@@ -42,7 +41,7 @@ _ESCAPED = re.compile(rf'{_SPACES}(?:\{{{_SPACES})?\\+"')
 class JsonObject(dict[str, Any]):
     """A JSON object that remembers keys given more than once with different values.
 
-    Lone surrogates in keys are kept as their escapes, because no encoder and no message can hold them.
+    Lone surrogates in keys are kept as their escapes, because no encoder and no message can contain them.
     """
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
@@ -64,9 +63,10 @@ def strip(text: str) -> str:
 def read_document(params_json: str) -> JsonObject:
     """Read the request's object out of its text.
 
-    Tolerated: whitespace and a byte order mark around it, JSON encoded more than once, quotes and line
-    breaks left escaped, full-width characters and minus signs outside its strings, and the object inside a
-    ``params_json`` of its own, as object or as string.
+    Web forms, shells and chat programs change the text on its way. So these are accepted: whitespace and a
+    byte order mark around it, JSON encoded more than once, quotes and line breaks left escaped, full-width
+    characters and minus signs outside its strings, and the object inside a ``params_json`` of its own, as
+    object or as string.
 
     Raises:
         RequestError: Too long, too deep, not JSON, or not one object.
@@ -76,11 +76,8 @@ def read_document(params_json: str) -> JsonObject:
             params_json, f"is longer than {MAX_PARAMS_BYTES} bytes", f"at most {MAX_PARAMS_BYTES} bytes"
         )
     value = _loads(params_json)
-    wrappings = 0
+    # Every round takes characters or brackets away, and both are bounded.
     while isinstance(value, str) or (isinstance(value, JsonObject) and FIELD in value):
-        wrappings += 1
-        if wrappings > MAX_WRAPPINGS:
-            raise _error(params_json, f"is wrapped more than {MAX_WRAPPINGS} times", ALLOWED)
         value = _loads(value) if isinstance(value, str) else _unwrap(value)
     if not isinstance(value, JsonObject):
         raise _error(value, "is not a JSON object", ALLOWED)
@@ -154,8 +151,8 @@ def _unwrap(value: JsonObject) -> Any:
     others = [key for key in value if key != FIELD]
     if others:
         listed = ", ".join(shown(key) for key in others[:5])
-        complaint = f"stands beside {listed}; a nested {FIELD} must stand alone"
-        raise _error(value[FIELD], complaint, f"either {FIELD} or the keys of the request")
+        reason = f"stands beside {listed}; a nested {FIELD} must stand alone"
+        raise _error(value[FIELD], reason, f"either {FIELD} or the keys of the request")
     return value[FIELD]
 
 
@@ -170,5 +167,5 @@ def _is_deeper(value: Any, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)
 
 
-def _error(value: object, complaint: str, allowed: str) -> RequestError:
-    return RequestError([Problem(FIELD, shown(value), complaint, allowed)])
+def _error(value: object, reason: str, allowed: str) -> RequestError:
+    return RequestError([Problem(FIELD, shown(value), reason, allowed)])

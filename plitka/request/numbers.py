@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from pydantic_core import PydanticCustomError
@@ -22,7 +22,7 @@ _DECIMAL = re.compile(
     re.ASCII,
 )
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
-# What stands before a mark between thousands. Nobody writes a zero there.
+# The digits before a mark between thousands; the first is never a zero.
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}", re.ASCII)
 _DEGREE_SIGNS = "°º˚"
 _PERCENT_SIGNS = "%\ufe6a\uff05"
@@ -58,13 +58,13 @@ class _Readings(NamedTuple):
     thousands: float | None
 
 
-def complaint(text: str) -> PydanticCustomError:
-    """Make the validation error whose text ends a sentence that starts with the offending value."""
-    return PydanticCustomError("complaint", "{text}", {"text": text})
+def invalid_value(reason: str) -> PydanticCustomError:
+    """Make the validation error of a value; `reason` ends a sentence that starts with the value."""
+    return PydanticCustomError("invalid_value", "{reason}", {"reason": reason})
 
 
 def two_readings(decimal: float, thousands: float) -> str:
-    """The complaint about a text that has two readings."""
+    """Why a text that has two readings is refused."""
     return f"could be {decimal:.15g} or {thousands:.15g}; write it as one of these two"
 
 
@@ -87,9 +87,22 @@ def read_number(value: object, low: float = -math.inf, high: float = math.inf) -
     return number
 
 
-def number_between(low: float, high: float) -> Callable[[object], float]:
-    """:func:`read_number` for a range."""
-    return lambda value: read_number(value, low, high)
+@dataclass(frozen=True)
+class NumberRange:
+    """Reads numbers in a range as :func:`read_number` does; its text says what is allowed."""
+
+    low: float
+    high: float
+
+    def __call__(self, value: object) -> float:
+        """Read a number."""
+        return read_number(value, self.low, self.high)
+
+    def __str__(self) -> str:
+        return f"a number from {self.low:.16g} to {self.high:.16g}"
+
+
+PROPORTIONS = NumberRange(0, MAX_PROPORTION)
 
 
 def read_degrees(value: object) -> float:
@@ -111,24 +124,34 @@ def read_integer(value: object, low: int, high: int) -> int:
     if isinstance(number, bool) or not isinstance(number, int):
         number = _finite(number)
         if not number.is_integer():
-            raise complaint("is not a whole number")
+            raise invalid_value("is not a whole number")
         if abs(number) > _LARGEST_EXACT_FLOAT:
-            raise complaint("is too large to be exact as a decimal number; write all its digits")
+            raise invalid_value("is too large to be exact as a decimal number; write all its digits")
         number = int(number)
     _check_range(number, low, high)
     return number
 
 
-def integer_between(low: int, high: int) -> Callable[[object], int]:
-    """:func:`read_integer` for a range."""
-    return lambda value: read_integer(value, low, high)
+@dataclass(frozen=True)
+class IntegerRange:
+    """Reads whole numbers in a range as :func:`read_integer` does; its text says what is allowed."""
+
+    low: int
+    high: int
+
+    def __call__(self, value: object) -> int:
+        """Read a whole number."""
+        return read_integer(value, self.low, self.high)
+
+    def __str__(self) -> str:
+        return f"a whole number from {self.low} to {self.high}"
 
 
 def read_proportion(value: object) -> Proportion:
     """Read an amount of a colour: a number or a numeric string, with or without a percent sign.
 
-    A comma in a percentage is a decimal mark, for nobody orders thousands of percent. Elsewhere only the
-    other amounts of the mix can tell.
+    A comma in a percentage is a decimal mark: thousands of percent make no sense. Elsewhere it depends on the
+    other amounts of the mix; see `plitka.request.tile_request.proportions`.
     """
     if not isinstance(value, str):
         readings, is_percent = _Readings("", _finite(value), None), False
@@ -136,9 +159,9 @@ def read_proportion(value: object) -> Proportion:
         is_percent = value.rstrip()[-1:] in tuple(_PERCENT_SIGNS)
         readings = _read(value.rstrip()[:-1] if is_percent else value)
     if readings.decimal < 0:
-        raise complaint("is negative")
+        raise invalid_value("is negative")
     if readings.decimal > MAX_PROPORTION:
-        raise complaint("is too large")
+        raise invalid_value("is too large")
     has_thousands = readings.mark == "," and not is_percent
     return Proportion(readings.decimal, is_percent, readings.thousands if has_thousands else None, value)
 
@@ -146,7 +169,7 @@ def read_proportion(value: object) -> Proportion:
 def _read(text: str) -> _Readings:
     match = _DECIMAL.fullmatch(plain_number(text))
     if match is None:
-        raise complaint("is not a number")
+        raise invalid_value("is not a number")
     sign, whole, mark, rest, exponent = (part or "" for part in match.groups())
     decimal = _finite(float(f"{sign}{whole}.{rest}{exponent}"))
     parts_thousands = mark and len(rest) == 3 and _THOUSANDS.fullmatch(whole)
@@ -157,15 +180,15 @@ def _whole_text(value: str, low: int, high: int) -> int | float:
     text = plain_number(value)
     if _WHOLE.fullmatch(text):
         if len(text) > _MAX_DIGITS:
-            raise complaint("has too many digits")
+            raise invalid_value("has too many digits")
         return int(text)
     readings = _read(text)
     if readings.thousands is not None and readings.decimal.is_integer():
         is_clear = readings.mark == "." and not low <= readings.thousands <= high
         if not is_clear:
-            raise complaint(two_readings(readings.decimal, readings.thousands))
+            raise invalid_value(two_readings(readings.decimal, readings.thousands))
     if readings.mark == ",":
-        raise complaint("has a comma, and a whole number is written without one")
+        raise invalid_value("has a comma, and a whole number is written without one")
     return readings.decimal
 
 
@@ -173,24 +196,24 @@ def _choose(decimal: float, thousands: float, low: float, high: float) -> float:
     """The one reading of a text that lies in a range; the decimal one if neither does."""
     possible = [number for number in (decimal, thousands) if low <= number <= high]
     if len(possible) > 1:
-        raise complaint(two_readings(decimal, thousands))
+        raise invalid_value(two_readings(decimal, thousands))
     return possible[0] if possible else decimal
 
 
 def _finite(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise complaint("is not a number")
+        raise invalid_value("is not a number")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise complaint("is not finite")
+        raise invalid_value("is not finite")
     return number
 
 
 def _check_range(number: float, low: float, high: float) -> None:
     if number < low:
-        raise complaint("is too small")
+        raise invalid_value("is too small")
     if number > high:
-        raise complaint("is too large")
+        raise invalid_value("is too large")

@@ -1,4 +1,4 @@
-"""Settings of a request that win over its quality profile and over the defaults."""
+"""Settings of a request that take precedence over its quality profile and over the defaults."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from pydantic import (
     field_validator,
 )
 
-from plitka.choices import ColorLock, Layout, OutputFormat, Scheduler
-from plitka.request.numbers import complaint, integer_between, number_between
+from plitka.choices import ColorLock, Layout, OutputFormat, Scheduler, one_of
+from plitka.request.numbers import IntegerRange, NumberRange, invalid_value
 
 MAX_NEGATIVE_PROMPT = 1000
 DEFAULT_COLOR_GUIDANCE = 0.5
 DEFAULT_OUTPUT_FORMAT = "png"
 DEFAULT_SCHEDULER = "dpmpp_2m_karras"
-
 DEFAULT_COLOR_LOCK = "auto"
 
 
@@ -33,23 +32,23 @@ def read_choice(value: object) -> object:
 
 def _read_text(value: object) -> str:
     if not isinstance(value, str):
-        raise complaint("is not text")
+        raise invalid_value("is not text")
     text = " ".join(value.split())
     if len(text) > MAX_NEGATIVE_PROMPT:
-        raise complaint("is too long")
+        raise invalid_value("is too long")
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
-        raise complaint("contains control characters or broken Unicode")
+        raise invalid_value("contains control characters or broken Unicode")
     return text
 
 
-_Guidance = Annotated[float, BeforeValidator(number_between(1, 20))]
-_Scale = Annotated[float, BeforeValidator(number_between(0, 2))]
-_Weight = Annotated[float, BeforeValidator(number_between(0, 1))]
-_Steps = Annotated[int, BeforeValidator(integer_between(1, 100))]
-_Text = Annotated[str, BeforeValidator(_read_text)]
+_GUIDANCE, _SCALE, _WEIGHT = NumberRange(1, 20), NumberRange(0, 2), NumberRange(0, 1)
+_STEPS = IntegerRange(1, 100)
 
-_STEPS = "a whole number from 1 to 100"
-_SCALE = "a number from 0 to 2"
+_Guidance = Annotated[float, BeforeValidator(_GUIDANCE)]
+_Scale = Annotated[float, BeforeValidator(_SCALE)]
+_Weight = Annotated[float, BeforeValidator(_WEIGHT)]
+_Steps = Annotated[int, BeforeValidator(_STEPS)]
+_Text = Annotated[str, BeforeValidator(_read_text)]
 
 
 class Overrides(BaseModel):
@@ -61,32 +60,34 @@ class Overrides(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     use_controlnet: StrictBool | None = Field(default=None, description="true or false")
-    guidance_scale: _Guidance | None = Field(default=None, description="a number from 1 to 20")
-    num_inference_steps: _Steps | None = Field(default=None, description=_STEPS)
-    num_inference_steps_preview: _Steps | None = Field(default=None, description=_STEPS)
-    num_inference_steps_final: _Steps | None = Field(default=None, description=_STEPS)
+    guidance_scale: _Guidance | None = Field(default=None, description=str(_GUIDANCE))
+    num_inference_steps: _Steps | None = Field(default=None, description=str(_STEPS))
+    num_inference_steps_preview: _Steps | None = Field(default=None, description=str(_STEPS))
+    num_inference_steps_final: _Steps | None = Field(default=None, description=str(_STEPS))
     negative_prompt: _Text | None = Field(
         default=None, description=f"text of at most {MAX_NEGATIVE_PROMPT} characters, empty for none"
     )
-    lora_scale: _Scale | None = Field(default=None, description=_SCALE)
-    controlnet_scale: _Scale | None = Field(default=None, description=_SCALE)
-    color_guidance: _Weight | None = Field(default=None, description="a number from 0 to 1")
+    lora_scale: _Scale | None = Field(default=None, description=str(_SCALE))
+    controlnet_scale: _Scale | None = Field(default=None, description=str(_SCALE))
+    color_guidance: _Weight | None = Field(default=None, description=str(_WEIGHT))
     color_lock: Annotated[ColorLock | None, BeforeValidator(read_choice)] = Field(
         default=None, description='"auto" or "off", or "always" with color_guidance above 0'
     )
     layout: Annotated[Layout | None, BeforeValidator(read_choice)] = Field(
-        default=None, description='"surface", "grid" or "brick"'
+        default=None, description=one_of(Layout)
     )
     output_format: Annotated[OutputFormat | None, BeforeValidator(read_choice)] = Field(
-        default=None, description='"png", "webp" or "jpg"'
+        default=None, description=one_of(OutputFormat)
     )
     scheduler: Annotated[Scheduler | None, BeforeValidator(read_choice)] = Field(
-        default=None, description='"dpmpp_2m_karras", "dpmpp_sde_karras", "ddim", "euler" or "euler_a"'
+        default=None, description=one_of(Scheduler)
     )
 
     @field_validator("color_lock")
     @classmethod
     def _has_granules_to_correct(cls, value: ColorLock | None, info: ValidationInfo) -> ColorLock | None:
         if value == "always" and info.data.get("color_guidance") == 0:
-            raise complaint("needs granules of the plan to correct, and color_guidance 0 draws without them")
+            raise invalid_value(
+                "needs granules of the plan to correct, and color_guidance 0 draws without them"
+            )
         return value

@@ -9,11 +9,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from plitka.errors import Problem, shown
-from plitka.request.fields import MISSING, SYNONYMS, ColorEntry, RequestFields
+from plitka.request.fields import SYNONYMS, ColorEntry, RequestFields
 from plitka.request.json_text import join_path
 from plitka.request.overrides import Overrides
+from plitka.request.proportions import MISSING
 
-_COMPLAINTS = {
+REASONS = {
     "bool_type": "is not true or false",
     "list_type": "is not a list",
     "model_type": "is not an object",
@@ -32,7 +33,7 @@ _NOTHING = object()
 def problems_of(
     error: ValidationError, fields: type[RequestFields], document: dict[str, Any]
 ) -> Iterator[Problem]:
-    """Say every problem of a validation error with the values that the document holds.
+    """Turn every detail of a validation error into a problem with the value that the document has.
 
     Args:
         error: What pydantic found.
@@ -52,13 +53,13 @@ def problems_of(
                 key = _given_key((*location, index), "proportion", document)
                 yield _problem((*location, index, key), reason, fields, document, amount)
         else:
-            yield _problem(location, _COMPLAINTS.get(kind, text), fields, document, detail["input"])
+            yield _problem(location, REASONS.get(kind, text), fields, document, detail["input"])
 
 
 def _problem(
     location: _Location, text: str, fields: type[RequestFields], document: dict[str, Any], read: object
 ) -> Problem:
-    """Make a problem of the value as the document holds it, or else as it was read."""
+    """Make a problem of the value as the document has it, or else as it was read."""
     found = _look_up(location, document)
     value = "" if text == MISSING else shown(read if found is _NOTHING else found)
     return Problem(_path(location), value, text, _allowed(location, fields))
@@ -86,7 +87,7 @@ def _unknown_key(location: _Location, fields: type[RequestFields], document: dic
     candidates = {name.rpartition(".")[2]: name for name in elsewhere + known}
     if parents and parents[0] == "colors":
         candidates |= {key: field for field, synonyms in SYNONYMS.items() for key in synonyms}
-    # A whole word of longer names, such as "steps", is nearer than any spelling, and nearest the shortest.
+    # A part of longer names, such as "steps", comes before names spelled alike, the shortest name first.
     alike = sorted((name for name in candidates if len(key) >= 4 and key in name), key=len)
     alike = alike or difflib.get_close_matches(key, candidates, n=1, cutoff=0.5)
     hint = f"; did you mean {shown(candidates[alike[0]])}?" if alike else ""

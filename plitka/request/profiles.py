@@ -37,7 +37,7 @@ def profile_for(request: TileRequest, profiles: Mapping[str, Profile] = PROFILES
     """Give the profile of the request's quality, from an engine's own, with the request's overrides applied.
 
     ``num_inference_steps`` sets the steps of both pictures; ``num_inference_steps_preview`` and
-    ``num_inference_steps_final`` win over it.
+    ``num_inference_steps_final`` take precedence over it.
     """
     profile, overrides = profiles[request.quality], request.overrides
     return Profile(

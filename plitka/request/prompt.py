@@ -9,7 +9,7 @@ from plitka.colors.mix import percentages
 from plitka.errors import Problem, RequestError, shown
 from plitka.request.tile_request import TileRequest
 
-# The tokens that the customer's LoRA and textual inversion were trained with.
+# The tokens that the LoRA and the textual inversion were trained with.
 TRIGGER = "ohwx_rubber_tile <s0><s1>"
 STYLE = "photorealistic rubber tile, high quality, detailed texture"
 DEFAULT_NEGATIVE_PROMPT = (
@@ -29,7 +29,7 @@ class Prompt:
 
 
 def build_prompt(request: TileRequest) -> Prompt:
-    """Say the mix in the palette's prompt words, in the request's order, in whole percentages."""
+    """Write the mix in the palette's prompt words, in the request's order, in whole percentages."""
     mix = ", ".join(
         f"{percent}% {color.prompt_word}"
         for percent, color in zip(percentages(request.mix), request.mix, strict=True)
@@ -57,9 +57,9 @@ def check_token_budget(prompt: Prompt, count_tokens: Callable[[str], int], limit
     for field, text in (("colors", prompt.positive), ("overrides.negative_prompt", prompt.negative)):
         tokens = count_tokens(text)
         if tokens > limit:
-            complaint = f"makes a prompt of {tokens} tokens"
+            reason = f"makes a prompt of {tokens} tokens"
             problems.append(
-                Problem(field, shown(text), complaint, f"at most {limit} tokens, start and end included")
+                Problem(field, shown(text), reason, f"at most {limit} tokens, start and end included")
             )
     if problems:
         raise RequestError(problems)

@@ -1,4 +1,4 @@
-"""The request: read and checked once, then never looked at as JSON again."""
+"""The request: parsed and checked once from JSON or simple inputs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pydantic_core import PydanticCustomError
 
 from plitka.colors.mix import Mix, blend
 from plitka.errors import Problem, RequestError, shown
-from plitka.request.fields import MAX_COLORS, MAX_SEED, RequestFields, SimpleFields, proportions_of
+from plitka.request.fields import MAX_COLORS, MAX_SEED, RequestFields, SimpleFields
 from plitka.request.json_text import ALLOWED, FIELD, MAX_PARAMS_BYTES, find_clashes, read_document, strip
-from plitka.request.numbers import read_degrees, read_integer
+from plitka.request.numbers import Proportion, read_degrees, read_integer
 from plitka.request.overrides import (
     DEFAULT_COLOR_GUIDANCE,
     DEFAULT_COLOR_LOCK,
@@ -25,6 +25,7 @@ from plitka.request.overrides import (
     Overrides,
 )
 from plitka.request.problems import problems_of
+from plitka.request.proportions import whole_of
 from plitka.request.python_values import to_json_text
 
 __all__ = [
@@ -53,8 +54,8 @@ DEFAULTS: Mapping[str, float | str] = MappingProxyType(
     {"colors": DEFAULT_COLORS, "angle": DEFAULT_ANGLE, "quality": DEFAULT_QUALITY, "seed": DEFAULT_SEED}
 )
 DEFAULT_NOTICE = f"No colours but the default ones were asked for: {DEFAULT_COLORS}."
-DRAW_SEED = -1
-# As many as a JSON reader that keeps numbers as doubles can give back exactly.
+RANDOM_SEED = -1
+# A double holds whole numbers of so many bits exactly, and many JSON readers keep numbers as doubles.
 SEED_BITS = 53
 
 
@@ -66,10 +67,10 @@ class TileRequest:
         mix: 1 to 8 colours with shares that sum to 1, in the request's order.
         angle: Degrees, at least 0 and below 360.
         quality: ``preview``, ``standard`` or ``high``.
-        seed: 0 to 2**63 - 1, drawn already where the request left it open.
-        overrides: Settings that win over profile and defaults.
-        notices: What was merged, scaled, brought into range or left at its default, in sentences; no part of
-            equality.
+        seed: 0 to 2**63 - 1; a random one where the request has none.
+        overrides: Settings that take precedence over profile and defaults.
+        notices: Sentences about what was merged, scaled, brought into range or left at its default; ignored
+            when requests are compared.
     """
 
     mix: Mix
@@ -91,7 +92,7 @@ class TileRequest:
 
     @property
     def color_guidance(self) -> float:
-        """How much the plan's colours lead the picture: 0 to 1."""
+        """How strongly the plan's colours guide the picture: 0 to 1."""
         given = self.overrides.color_guidance
         return DEFAULT_COLOR_GUIDANCE if given is None else given
 
@@ -156,8 +157,8 @@ def parse_inputs(
 ) -> TileRequest:
     """Read a request from the inputs of the web form: all of it from ``params_json`` when that is filled in.
 
-    None stands for an input that is not given. A notice says so where no colours but the default ones were
-    asked for.
+    None stands for an input that is not given. A notice is added if the colours are the default
+    ones.
 
     Raises:
         RequestError: With every problem that was found, also when ``params_json`` is filled in and a simple
@@ -187,7 +188,7 @@ def _is_empty(value: object) -> bool:
 
 
 def _is_default(name: str, value: object) -> bool:
-    """Whether an input says what it says where it is left out, in any spelling."""
+    """Whether an input has its default value, in any spelling."""
     default = DEFAULTS[name]
     if isinstance(default, str):
         return isinstance(value, str) and value.strip().lower() == default.lower()
@@ -211,19 +212,21 @@ def _request(
 
 
 def _complete(fields: RequestFields) -> TileRequest:
-    amounts, whole = proportions_of(fields.colors)
-    mix, notices = blend(zip((entry.color for entry in fields.colors), amounts, strict=True), whole)
+    # A single colour may go without a proportion: it is the whole.
+    parts = [(entry.color, entry.proportion or Proportion(1.0, is_percent=False)) for entry in fields.colors]
+    whole = whole_of([proportion for _, proportion in parts])
+    mix, notices = blend(((color, proportion.amount) for color, proportion in parts), whole)
     given = DEFAULT_ANGLE if fields.angle is None else fields.angle
     # The remainder of a tiny negative angle rounds up to 360 itself.
     angle = given % 360 % 360
     if angle != given:
         notices = (*notices, f"The angle {given:g} is taken as {angle:g} degrees.")
-    seed = DRAW_SEED if fields.seed is None else fields.seed
+    seed = RANDOM_SEED if fields.seed is None else fields.seed
     return TileRequest(
         mix=mix,
         angle=angle,
         quality=fields.quality or DEFAULT_QUALITY,
-        seed=secrets.randbits(SEED_BITS) if seed == DRAW_SEED else seed,
+        seed=secrets.randbits(SEED_BITS) if seed == RANDOM_SEED else seed,
         overrides=fields.overrides or Overrides(),
         notices=notices,
     )

@@ -1,4 +1,4 @@
-"""What the gateway says itself: always JSON, with the words, or the problems of a body, under `detail`."""
+"""Answers that the gateway makes itself: JSON with a message, or the problems of a body, under `detail`."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -6,19 +6,19 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-# One problem of a body in the layout of FastAPI, which Cog's schema gives to its own: loc, msg, type.
+# One problem of a body in the layout of FastAPI, which Cog's schema has too: loc, msg, type.
 Detail = Mapping[str, Any]
-# Seconds after which a caller may well come again.
+# Seconds after which a caller should try again (the header Retry-After).
 RETRY_SECONDS = 5
 
 
 class RefusedError(Exception):
-    """A request that gets an answer of the gateway's own, and never reaches Cog's server or got none from it.
+    """A request that the gateway answers itself: it is refused, or Cog's server gave no answer.
 
     Attributes:
         status: The HTTP status.
-        detail: Words, or the problems of the body one by one.
-        headers: Headers of the answer beyond the usual.
+        detail: A message, or the problems of the body one by one.
+        headers: Additional headers of the answer.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class RefusedError(Exception):
         super().__init__(detail)
 
     def answer(self, **more: str) -> JSONResponse:
-        """The answer, with further keys beside `detail`."""
+        """The HTTP response, with further keys beside `detail`."""
         return JSONResponse({"detail": self.detail, **more}, self.status, self.headers)
 
 

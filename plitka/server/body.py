@@ -1,8 +1,7 @@
-"""The body of a prediction: refused with every problem by name, or written anew for Cog's server.
+"""The body of a prediction: refused with every problem by name, or serialised again for Cog's server.
 
-Cog's own parser takes more than it should (a list for an object, an id that leads out of its folder) and
-drops what it does not know. So it never sees what a caller sent: only keys and inputs that are known here, as
-text that this module wrote.
+Cog's own parser accepts more than it should (a list for an object, an id that leads out of its folder) and
+drops keys it does not know. So it never gets the text that a caller sent, only keys and inputs known here.
 """
 
 import difflib
@@ -23,10 +22,10 @@ from plitka.request.json_text import JsonObject, find_clashes
 from plitka.server.answers import Detail, RefusedError, problem
 
 # Cog makes a folder of this name: `..` and `/` would choose where, and after a name that no folder can have
-# the server would never be free again.
+# the server would stay busy for good.
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 WebhookEvent = Literal["start", "output", "logs", "completed"]
-# Replicate's API has these beside the input. They choose nothing on a server of one model.
+# Replicate's API has these beside the input. They have no effect on a server of one model.
 _WITHOUT_EFFECT = ("version", "stream", "created_at")
 _ALLOWED = {
     "id": "1 to 64 Latin letters, digits, - and _",
@@ -38,7 +37,7 @@ _ALLOWED = {
 _LISTED_PROBLEMS = 20
 _KEY_CHARACTERS = 64
 
-# Only what every parser of addresses reads alike: they forgive `http:x`, `https:///x`, blanks and brackets.
+# Only addresses that every parser reads alike: some accept `http:x`, `https:///x`, blanks and brackets.
 _NAME = r"[^\s\x00-\x20/?#\\@\[\]]"
 _ADDRESS = re.compile(
     rf"https?://({_NAME}*@)?(\[[0-9a-f:.]+\](:[0-9]*)?|(?!:){_NAME}+)([/?#][^\s\x00-\x20\\]*)?", re.IGNORECASE
@@ -48,14 +47,14 @@ _url = TypeAdapter(AnyHttpUrl)
 
 @dataclass(frozen=True)
 class Prediction:
-    """What goes to Cog's server: the id under which it will know the prediction, and the body."""
+    """A request to Cog's server: the id of the prediction and the body."""
 
     id: str
     body: bytes
 
 
 class _Body(BaseModel):
-    """What Cog's server reads of a body."""
+    """The keys of a body that Cog's server reads."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -75,7 +74,7 @@ class _Body(BaseModel):
     @field_validator("webhook")
     @classmethod
     def _check_webhook(cls, given: str | None) -> str | None:
-        # The parser of addresses is that of Cog's sender, so what is checked is what will be called.
+        # Checked by the same parser that Cog's sender uses.
         if given is None:
             return given
         try:
@@ -88,7 +87,7 @@ class _Body(BaseModel):
 
 
 class BodyReader:
-    """Checks bodies against what the predictor takes.
+    """Checks bodies against the inputs of the predictor.
 
     Args:
         inputs: The names of the predictor's inputs.
@@ -147,8 +146,8 @@ class BodyReader:
         value: Any = envelope
         for part in place:
             value = value[part]
-        complaint = text if kind in _ALLOWED else f"cannot be {key}"
-        return problem(where, f"{shown(value)} {complaint}. Allowed: {_ALLOWED[key]}.")
+        reason = text if kind in _ALLOWED else f"cannot be {key}"
+        return problem(where, f"{shown(value)} {reason}. Allowed: {_ALLOWED[key]}.")
 
     def _advice(self, key: str, value: object) -> str:
         if key in self._inputs:
@@ -159,7 +158,7 @@ class BodyReader:
 
 
 def check_path_id(name: str) -> None:
-    """Refuse an id that stands in the path of a call and is none.
+    """Refuse a malformed id in the path of a call.
 
     Raises:
         RefusedError: With status 422.
@@ -170,25 +169,25 @@ def check_path_id(name: str) -> None:
 
 
 def _parse(data: bytes) -> Any:
-    """Read JSON as strictly as it is defined: UTF-8, no NaN, no lone surrogates, at most 200 levels deep."""
+    """Read JSON strictly: UTF-8, no NaN, no lone surrogates, at most 200 levels deep."""
     try:
         from_json(data, allow_inf_nan=False)
     except ValueError as error:
         words = f"The body is not valid JSON: {error}."
         detail = [problem(["body"], words, "value_error.jsondecode")]
         raise RefusedError(HTTPStatus.BAD_REQUEST, detail) from None
-    # The first reading keeps the last of two equal keys; this one remembers both.
+    # The first parser keeps the last of two equal keys; this one remembers both.
     return json.loads(data.decode(), object_pairs_hook=JsonObject)
 
 
 def _clashes(document: JsonObject) -> Iterator[Detail]:
     for clash in find_clashes(document):
-        words = f"{clash.value} {clash.complaint}. Allowed: {clash.allowed}."
+        words = f"{clash.value} {clash.reason}. Allowed: {clash.allowed}."
         yield problem(["body", clash.field], words)
 
 
 def _beyond_range(value: object, place: list[str | int]) -> Iterator[Detail]:
-    """Numbers that Cog's parser cannot hold, wherever they stand."""
+    """Problems of numbers beyond the range of a double, which Cog's parser cannot read, at any depth."""
     if isinstance(value, dict | list):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
         for key, inner in pairs:

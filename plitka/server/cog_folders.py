@@ -1,6 +1,6 @@
 """The folders that Cog's server makes for every prediction and leaves behind, empty.
 
-Where it cannot make one, it stays busy for good, so that has to be known before it tries.
+If it cannot make one, it stays busy for good, so this is checked before it tries.
 """
 
 import logging
@@ -17,23 +17,23 @@ from plitka.files.temporary_folders import reason
 
 log = logging.getLogger(__name__)
 
-# Fixed in the server, whatever TMPDIR says.
+# Fixed in Cog's server; TMPDIR has no effect.
 FOLDER = Path("/tmp/coglet/predictions")
 PARTS = ("inputs", "outputs")
-# Longer than any prediction takes: other servers of this machine keep theirs here too.
+# Longer than any prediction takes: other servers on this machine use the same folder.
 LEFT_SECONDS = 24 * 3600.0
 SWEEP_SECONDS = 600.0
 
 
 class CogFolders:
-    """Removes what earlier predictions have left, a day after; only folders, and only empty ones."""
+    """Removes the folders that earlier predictions left, after a day, and only if they are empty."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._folder = folder
         self._next_sweep = 0.0
 
     def check(self) -> None:
-        """Make and remove what the server makes for a prediction.
+        """Make and remove the folders of a prediction, as a trial.
 
         Raises:
             FolderError: It cannot be made, or not by this user alone: the folder is a link, no folder, or
@@ -41,7 +41,7 @@ class CogFolders:
         """
         try:
             for folder in (self._folder.parent, self._folder):
-                _refuse_strange(folder)
+                _refuse_foreign(folder)
             self._folder.mkdir(parents=True, exist_ok=True)
             trial = Path(tempfile.mkdtemp(prefix="plitka-trial-", dir=self._folder))
             try:
@@ -57,7 +57,7 @@ class CogFolders:
             ) from error
 
     def is_usable(self) -> bool:
-        """Whether the server could make the folders of a prediction now; if not, the log says why."""
+        """Whether the server could make the folders of a prediction now; if not, the reason is logged."""
         try:
             self.check()
         except FolderError as error:
@@ -66,13 +66,13 @@ class CogFolders:
         return True
 
     def sweep(self) -> None:
-        """Remove what is old; looks at most every ten minutes, since there may be thousands."""
+        """Remove old folders; looks at most every ten minutes, since there may be thousands."""
         now = time.monotonic()
         if now < self._next_sweep:
             return
         self._next_sweep = now + SWEEP_SECONDS
         oldest = time.time() - LEFT_SECONDS
-        # An OSError: there is no such folder, somebody else was quicker, or a file is in it.
+        # An OSError: there is no such folder, another process removed it first, or a file is in it.
         with suppress(OSError):
             for prediction in self._folder.iterdir():
                 with suppress(OSError):
@@ -88,8 +88,8 @@ def _remove_empty(prediction: Path) -> None:
     prediction.rmdir()
 
 
-def _refuse_strange(folder: Path) -> None:
-    """Raise OSError for what lies there if it is not a folder of ours: others could lead the server away."""
+def _refuse_foreign(folder: Path) -> None:
+    """Raise OSError for a link, a file or another user's folder, which could redirect the server."""
     try:
         status = folder.lstat()
     except FileNotFoundError:
@@ -103,5 +103,5 @@ def _refuse_strange(folder: Path) -> None:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder or the first one above it that is there."""
+    """The folder or the first one above it that exists."""
     return folder if folder.exists() or folder == folder.parent else _nearest(folder.parent)

@@ -1,4 +1,4 @@
-"""Cog's server seen from `plitka serve`: started, started again, and ended with everything below it."""
+"""Cog's server as a child process of `plitka serve`: started, restarted, and ended with its own children."""
 
 import os
 import signal
@@ -46,20 +46,20 @@ class CogProcess:
         self._close()
 
     def wait(self, seconds: float) -> int | None:
-        """The exit status once the server has ended; None if it still runs after so long."""
+        """The exit status once the server has ended; None if it still runs after `seconds`."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
 
     def end(self) -> None:
-        """Ask the server to end, and see to it that it does. Returns at once."""
+        """Ask the server to end, and kill it after STOP_SECONDS. Returns at once."""
         if not self.is_ending:
             self.is_ending = True
             self._terminate()
 
     def restart(self) -> None:
-        """End this server, with whatever it is at work on, and start another."""
+        """End this server and its prediction, and start another."""
         killer = self._terminate()
         self._process.wait()
         killer.cancel()
@@ -74,7 +74,7 @@ class CogProcess:
             cwd=self._folder,
             env=self._environment,
             stdin=subprocess.PIPE,  # open as long as this process lives
-            # A Ctrl-C of the terminal reaches this process alone, which then ends the server once.
+            # A Ctrl-C of the terminal reaches only this process, which then ends the server once.
             process_group=0,
         )
 

@@ -1,8 +1,8 @@
 """Cog's HTTP server as a process that ends when `plitka serve` does, however that ends.
 
 Run with `python -m plitka.server.cog_server`. The standard input is a pipe that `plitka serve` keeps open
-and never writes to: it closes when that process is gone, killed too. Cog's worker is in the same process
-group and would go on drawing, with the GPU's memory in use.
+and never writes to: it closes when that process ends, even if it is killed. Cog's worker is in the same
+process group and would otherwise go on drawing and using the GPU's memory.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-# How long the server has to end a prediction and its worker before both are killed.
+# Seconds for the server to end a prediction and its worker before both are killed.
 STOP_SECONDS = 15.0
 _MODULE = "cog.server.http"
 

@@ -1,8 +1,8 @@
 """The web page and, on the same address, the paths of a Cog server behind it.
 
-A browser lets a page speak to the address that it came from and, without CORS headers, to no other; Cog's
-server sends none. So the page and the server share one address here: `GET /` is the page, five calls are
-passed on to one fixed Cog server, and nothing else is answered.
+A browser lets a page send requests to its own origin and, without CORS headers, to no other; Cog's server
+sends none. So the page and the server share one origin here: `GET /` is the page, five calls are passed on to
+one fixed Cog server, and every other path is refused.
 """
 
 import asyncio
@@ -43,14 +43,14 @@ PAGE_HEADERS: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
 }
 HEALTH_PATH = "/health-check"
-# Seconds for answers under way when the gateway ends.
+# Seconds for unfinished answers when the gateway ends.
 STOP_SECONDS = 2
 
 
 class Gateway:
-    """Listens on `host` and `port` and answers with `page` or with what Cog's server says.
+    """Listens on `host` and `port` and answers with `page` or with the answers of Cog's server.
 
-    Used as a context, in which it answers, from a thread of its own.
+    A context manager: within the `with` it answers, from a thread of its own.
 
     Args:
         host: A name or an address of this machine.
@@ -59,10 +59,10 @@ class Gateway:
         page: The web page.
         inputs: The names of the predictor's inputs.
         allow_webhooks: Whether a request may have its answer sent to an address.
-        limits: Bounds on what a caller may take.
+        limits: Bounds on time, bytes and connections of a caller.
 
     Raises:
-        OSError: The address cannot be listened on.
+        OSError: The address cannot be bound.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Gateway:
         self._socket.close()
 
     def is_running(self) -> bool:
-        """False if its thread has ended, which it should not."""
+        """False if its thread has ended, which is a failure."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
@@ -106,14 +106,14 @@ class Gateway:
 
 
 class SenderGuard:
-    """Refuses, on a server of this machine alone, what other web sites send through the user's browser.
+    """Refuses, on a server that only this machine reaches, requests of other web sites through its browsers.
 
-    They could point a name of theirs at this machine (DNS rebinding), or post a form and never read the
-    answer. JSON from elsewhere a browser does not send before it has asked, which is refused. And anywhere,
-    it refuses a body of two lengths.
+    They could point a name of theirs at this machine (DNS rebinding), or post a form without reading the
+    answer. JSON of another origin needs a preflight request, which is refused. A request with two body
+    lengths is refused on every server.
 
     Args:
-        app: What answers otherwise.
+        app: The application behind it.
         names: The names of this machine, besides its addresses; None for a server that others may reach.
     """
 
@@ -121,7 +121,7 @@ class SenderGuard:
         self._app, self._names = app, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with a refusal or let the application answer."""
+        """Answer with a refusal or pass the request to the application."""
         is_request = scope["type"] == "http"
         refusal = self._refusal(scope["method"], Headers(scope=scope)) if is_request else None
         await (refusal.answer() if refusal else self._app)(scope, receive, send)
@@ -147,7 +147,7 @@ class SenderGuard:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that waits for connections. Raises OSError, also where `host` is empty or no name."""
+    """A listening socket. Raises OSError, also if `host` is empty or not a name."""
     if not host:
         raise OSError(0, "the host is empty; 0.0.0.0 listens on every address")
     try:
@@ -161,7 +161,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is of this machine alone, or the name that always is."""
+    """Whether an address is a loopback address, or the name `localhost`."""
     if host == "localhost":
         return True
     try:
@@ -181,7 +181,7 @@ def _configuration(app: ASGIApp, limits: Limits) -> uvicorn.Config:
         ws="none",
         lifespan="on",
         log_config=None,
-        log_level=logging.CRITICAL,  # what goes wrong is logged here, what callers do wrong is not
+        log_level=logging.CRITICAL,  # errors of the server are logged here, those of callers are not
         access_log=False,
         proxy_headers=False,
         server_header=False,
@@ -236,7 +236,7 @@ async def _answer_refused(request: Request, error: Exception) -> Response:
 
 
 async def _answer_unrouted(request: Request, error: Exception) -> Response:
-    """Answer for a path that is not there, or does not take the method."""
+    """Answer for an unknown path, or a method that the path does not have."""
     assert isinstance(error, HTTPException)
     if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
         return no_such_path().answer()

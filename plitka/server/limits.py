@@ -1,8 +1,8 @@
-"""How long and how much a connection may take before it has asked for anything.
+"""Bounds on time, bytes and number of connections.
 
-uvicorn bounds neither the time of a header nor that of a body, and counts no connection that says nothing: a
-handful of silent ones would hold every file descriptor. Here each has a deadline, and where there are too
-many, one that has not finished its request makes room for the next.
+uvicorn limits neither the time of a header nor that of a body, and does not count connections without a
+request: a few hundred idle ones would use up every file descriptor. Here each has a deadline, and where there
+are too many, the oldest one without a complete request is closed.
 """
 
 import asyncio
@@ -18,18 +18,18 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from plitka.server.answers import RETRY_SECONDS
 
 MAX_CONNECTIONS = 256
-# Connections that the system takes in at once before the first of them is counted.
+# Connections that the system accepts before the server does (the backlog of `listen`).
 BACKLOG = 32
 # Files that the process itself has open, and the backlog.
 _RESERVED_FILES = 32 + BACKLOG
-# Small pieces of one body, and how many there may be: handling one costs the same whatever it holds.
+# Pieces of a body below this size are small, and there may be so many: each costs the same at any size.
 _SMALL_BYTES, MAX_SMALL_PIECES = 256, 4096
-# How soon and how often a caller that has stopped sending is asked whether it still listens.
+# Seconds until, and between, checks whether a half-closed connection still receives.
 _FIRST_PROBE_SECONDS, _PROBE_SECONDS = 0.1, 1.0
 
 
 def affordable_connections() -> int:
-    """Half of the file descriptors left: each connection may have one to the server behind."""
+    """Half of the file descriptors left, since each connection may need another one to Cog's server."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
@@ -38,14 +38,14 @@ def affordable_connections() -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on what one caller may take; seconds and bytes.
+    """Bounds on time (seconds), bytes and connections.
 
     Attributes:
         connections: Open at the same time.
-        header_seconds: From the connection, or the answer before, to the end of the next header.
+        header_seconds: From the connection, or the previous answer, to the end of the next header.
         body_seconds: From the header to the end of the body.
-        linger_seconds: For which the rest of a refused body is still read, so that the answer is not lost.
-        answer_seconds: Without any progress of a caller that is sent an answer.
+        linger_seconds: How long the rest of a refused body is still read, so that the answer is not lost.
+        answer_seconds: Without any progress in sending an answer.
         header_bytes: Of request line and headers.
         body_bytes: Of the body. A request of the largest allowed size, every character of it escaped twice,
             is well below this.
@@ -61,21 +61,21 @@ class Limits:
 
 
 class _CountingConnection(h11.Connection):
-    """Refuses a body in too many small pieces, whose handling would keep every other caller waiting."""
+    """Refuses a body in too many small pieces, which would slow down every other caller."""
 
-    complaint = ""
+    refusal = ""
     _pieces = 0
 
     def next_event(self) -> Any:
-        """The next event. Raises h11.RemoteProtocolError, and sets `complaint`, for a piece too many."""
+        """The next event. Raises h11.RemoteProtocolError, and sets `refusal`, for a piece too many."""
         event = super().next_event()
         if isinstance(event, h11.Request):
             self._pieces = 0
         elif isinstance(event, h11.Data) and len(event.data) < _SMALL_BYTES:
             self._pieces += 1
             if self._pieces > MAX_SMALL_PIECES:
-                self.complaint = f"The body comes in too many pieces of less than {_SMALL_BYTES} bytes."
-                raise h11.RemoteProtocolError(self.complaint)
+                self.refusal = f"The body comes in too many pieces of less than {_SMALL_BYTES} bytes."
+                raise h11.RemoteProtocolError(self.refusal)
         return event
 
 
@@ -93,7 +93,7 @@ class BoundedProtocol(H11Protocol):
         self._is_surplus = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, if need be in place of the oldest one that has not finished its request."""
+        """Accept a connection, if necessary in place of the oldest one without a complete request."""
         super().connection_made(transport)
         self._since = self.loop.time()
         self._expect(self.limits.header_seconds)
@@ -111,7 +111,7 @@ class BoundedProtocol(H11Protocol):
             self._is_surplus = True
 
     def data_received(self, data: bytes) -> None:
-        """Read on; a connection too many is told so once it has spoken, or the answer would be lost."""
+        """Handle data; a surplus connection gets its refusal here, since before any data it would be lost."""
         if self._is_surplus:
             words = "This server has as many connections as it can take. Try again in a few seconds."
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, words, f"Retry-After: {RETRY_SECONDS}\r\n")
@@ -119,7 +119,7 @@ class BoundedProtocol(H11Protocol):
             super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget every deadline."""
+        """Cancel every timer."""
         for timer in (self._deadline, self._stall, self._probe):
             if timer:
                 timer.cancel()
@@ -130,7 +130,7 @@ class BoundedProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
 
     def handle_events(self) -> None:
-        """Read on; with each new header the deadline becomes that of its body, and then none."""
+        """Handle events: after a header the deadline is that of the body, after the body there is none."""
         before = self.cycle
         super().handle_events()
         if self.cycle is not before and not self.cycle.response_complete:
@@ -140,7 +140,7 @@ class BoundedProtocol(H11Protocol):
             self._deadline = None
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or for the rest of a refused one; a closed connection must empty."""
+        """Set the deadline of the next request, of the rest of a refused one, or of a closing connection."""
         super().on_response_complete()
         if self.transport.is_closing():
             self._expect(self.limits.answer_seconds)
@@ -150,29 +150,29 @@ class BoundedProtocol(H11Protocol):
             self._expect(self.limits.linger_seconds if is_refused else self.limits.header_seconds)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """A caller that has sent its request and no more still gets the answer, if it listens."""
+        """A caller that closes its side after the request still gets the answer, if it receives."""
         if not self.has_request():
             return False
         self.cycle.keep_alive = False
-        # Of an answer under way, the next piece finds out; HTTP/1.0 knows no interim answers.
+        # Once an answer has started, sending its next piece shows that; HTTP/1.0 has no interim responses.
         if not self.cycle.response_started and self.scope["http_version"] != "1.0":
-            self._ask_whether_there()
+            self._probe_caller()
         return True
 
     def pause_writing(self) -> None:
-        """The caller takes its answer slower than it comes."""
+        """The caller receives more slowly than data is sent."""
         super().pause_writing()
         self._stall = self.loop.call_later(self.limits.answer_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The caller has taken most of what waited for it."""
+        """The caller has received most of the buffered data."""
         super().resume_writing()
         if self._stall:
             self._stall.cancel()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, in the same form as everything else."""
-        self._refuse(HTTPStatus.BAD_REQUEST, self.conn.complaint or msg)
+        """Refuse malformed HTTP, in the same JSON form as every other refusal."""
+        self._refuse(HTTPStatus.BAD_REQUEST, self.conn.refusal or msg)
 
     def _refuse(self, status: HTTPStatus, words: str, headers: str = "") -> None:
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
@@ -190,7 +190,7 @@ class BoundedProtocol(H11Protocol):
         self._deadline = self.loop.call_later(seconds, self._expire)
 
     def _expire(self) -> None:
-        """End a connection whose time is up; what waits to be sent has one more deadline."""
+        """Close a connection whose deadline has passed; buffered data gets one more deadline."""
         if self.transport.is_closing():
             self.transport.abort()
             return
@@ -199,8 +199,8 @@ class BoundedProtocol(H11Protocol):
         self.transport.close()
         self._expect(self.limits.answer_seconds)
 
-    def _ask_whether_there(self) -> None:
-        """Send an interim answer, which every client must skip and a closed connection refuses.
+    def _probe_caller(self) -> None:
+        """Send an interim response, which every client must skip and which fails on a closed connection.
 
         Half-closed and closed look alike until something is sent.
         """
@@ -208,4 +208,4 @@ class BoundedProtocol(H11Protocol):
             return
         self.transport.write(self.conn.send(h11.InformationalResponse(status_code=100, headers=[])))
         seconds = _PROBE_SECONDS if self._probe else _FIRST_PROBE_SECONDS
-        self._probe = self.loop.call_later(seconds, self._ask_whether_there)
+        self._probe = self.loop.call_later(seconds, self._probe_caller)

@@ -45,16 +45,16 @@ CONSTRAINTS = {
 
 
 def schema_text(root: Path) -> str:
-    """The schema of the predictor in `root`, as the file holds it."""
+    """The text of the schema file for the predictor in `root`."""
     run = getattr(_load_predictor(root), PREDICTOR_CLASS).run
     return json.dumps(openapi_schema(run), indent=2, ensure_ascii=False) + "\n"
 
 
 def is_current(root: Path) -> bool:
-    """Whether the schema in `root` says of the predictor there what is so, in whatever layout."""
+    """Whether the schema file in `root` fits the predictor there; its layout does not matter."""
     try:
         found = _meaning((root / SCHEMA_FILE).read_bytes())
-    # A file that cannot be read as JSON, for any reason, fits nothing.
+    # A file that cannot be read as JSON does not fit.
     except (OSError, ValueError, ArithmeticError, RecursionError):
         return False
     return found == _meaning(schema_text(root).encode())
@@ -64,7 +64,7 @@ def install_schema(root: Path) -> bool:
     """Write the schema where a server that runs in `root` looks for it. True if the file had to change.
 
     Raises:
-        SchemaError: It had to, and cannot be written.
+        SchemaError: It had to, and cannot be written, or the predictor has no schema.
     """
     if is_current(root):
         return False
@@ -102,7 +102,7 @@ def openapi_schema(run: Callable[..., Any]) -> dict[str, Any]:
     """The OpenAPI 3.0.2 document for a predictor with this `run` method.
 
     Raises:
-        TypeError: An input or the output has a type that is not in `JSON_TYPES`.
+        SchemaError: An input or the output has a type that is not in `JSON_TYPES`.
     """
     schemas: dict[str, Any] = {"Input": {"title": "Input", "type": "object", "properties": {}}}
     schemas["Output"] = _output_schema(run)
@@ -134,7 +134,7 @@ def _inputs(run: Callable[..., Any]) -> Iterator[tuple[str, inspect.Parameter]]:
 def _json_type(run: Callable[..., Any], name: str) -> dict[str, Any]:
     annotation = typing.get_type_hints(run)[name]
     if annotation not in JSON_TYPES:
-        raise TypeError(f"{name}: the schema knows no type {annotation}")
+        raise SchemaError(f"{name}: the schema knows no type {annotation}")
     return JSON_TYPES[annotation]
 
 
@@ -154,7 +154,7 @@ def _output_schema(run: Callable[..., Any]) -> dict[str, Any]:
     output = typing.get_type_hints(run)["return"]
     items = [JSON_TYPES[item] for item in typing.get_args(output) if item in JSON_TYPES]
     if typing.get_origin(output) is not Iterator or len(items) != 1:
-        raise TypeError(f"the schema knows no output type {output}")
+        raise SchemaError(f"the schema knows no output type {output}")
     return {"title": "Output", "type": "array", "items": items[0], "x-cog-array-type": "iterator"}
 
 
@@ -210,7 +210,7 @@ def _object(title: str, properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_streaming(run: Callable[..., Any]) -> bool:
-    """Whether `run` is decorated with `streaming`, which leaves no mark but in the source."""
+    """Whether `run` is decorated with `streaming`, which only its source shows."""
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(run))).body
     decorators = getattr(definition, "decorator_list", [])
     return "streaming" in {ast.unparse(decorator).partition("(")[0] for decorator in decorators}

@@ -1,7 +1,7 @@
-"""Folders for output files, one per prediction, that nobody has to remember to delete.
+"""Folders for output files, one per prediction, removed automatically.
 
-The Cog server reads the files of a prediction and never removes them, so they are swept when the next
-prediction starts. Several servers may share one temporary folder: each has a folder of its own there.
+The Cog server reads the files of a prediction and never removes them, so they are removed when the
+next prediction starts. Several servers may share one temporary folder: each has a folder of its own there.
 """
 
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 from plitka.files.temporary_folders import OwnFolder, unusable
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
 
-# No file is larger than its pixels: preview, final picture and colour map, and what is said in each.
+# No file is larger than its raw pixels; one block more for the metadata of all three.
 BLOCK_BYTES = 2**20
 ROOM_BYTES = 3 * (PREVIEW_SIZE**2 + 2 * FINAL_SIZE**2) + BLOCK_BYTES
 
@@ -20,7 +20,7 @@ class Workspace:
     """The output folders of one process, under the system's temporary folder (`TMPDIR`).
 
     Raises:
-        FolderError: Here and from `new_folder`, if the files of a prediction would not fit in there.
+        FolderError: Here and from `new_folder`, if the files of a prediction would not fit.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -34,7 +34,7 @@ class Workspace:
         return self._own.path
 
     def new_folder(self) -> Path:
-        """Sweep the folders of earlier predictions and make an empty one."""
+        """Remove the folders of earlier predictions and make an empty one."""
         if self._own.is_there():
             self.sweep()
         else:
@@ -44,18 +44,18 @@ class Workspace:
         return Path(tempfile.mkdtemp(dir=self.root))
 
     def sweep(self) -> None:
-        """Remove every folder handed out so far."""
+        """Remove every folder made so far."""
         for entry in self.root.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
 
     def close(self) -> None:
-        """Remove everything; happens by itself when the process ends in order."""
+        """Remove everything; done automatically when the process ends normally."""
         self._own.close()
 
 
 def _check_room(root: Path) -> None:
-    """Raise FolderError unless the largest files would fit: better before they are drawn than after."""
+    """Raise FolderError unless the largest possible files would fit, before anything is drawn."""
     try:
         with tempfile.TemporaryFile(dir=root, buffering=0) as trial:
             for _ in range(0, ROOM_BYTES, BLOCK_BYTES):

@@ -1,4 +1,4 @@
-"""What is passed on to Cog's server, and its answer on the way back, byte by byte as it comes."""
+"""Requests passed on to Cog's server, and its answers streamed back unchanged."""
 
 import asyncio
 import logging
@@ -21,17 +21,17 @@ log = logging.getLogger(__name__)
 REQUEST_HEADERS = ("accept", "prefer", "traceparent", "tracestate")
 RESPONSE_HEADERS = ("content-type", "content-length", "cache-control", "retry-after")
 _JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json", re.IGNORECASE)
-# Seconds: for the server to take a connection, and for it to say anything at all, which for an answer in one
-# piece is as long as the drawing takes.
+# Seconds: to connect, and until the first byte of an answer, which for an answer in one piece comes after the
+# drawing.
 TIMEOUT = httpx2.Timeout(60.0, connect=5.0, read=3600.0)
 
 
 class Predictions:
-    """The predictions that Cog's server may be at work on, as far as the gateway knows.
+    """The predictions that Cog's server may be working on, as far as the gateway knows.
 
     Attributes:
-        open: Ids of those whose callers wait for the answer, one entry for each caller.
-        left: Ids of those that nobody waits for: accepted ones (202), and those whose caller went away.
+        open: Ids of those whose callers wait for the answer, one entry per caller.
+        left: Ids of those without a waiting caller: accepted ones (202), and those whose caller disconnected.
         passed_on: How many calls have been passed on so far.
     """
 
@@ -46,18 +46,18 @@ class Predictions:
         self.open.append(name)
 
     def end(self, name: str, status: int | None) -> None:
-        """Note that nobody waits any more. `status` is that of the answer, if a whole one came."""
+        """Note that a caller no longer waits. `status` is that of its answer, None without a complete one."""
         self.open.remove(name)
         if status in (None, HTTPStatus.ACCEPTED):
             self.left.add(name)
 
 
 class Upstream:
-    """Cog's server as the gateway speaks to it.
+    """The gateway's client of Cog's server.
 
     Attributes:
         predictions: What was passed on to it.
-        is_restarting: Whether it is being started again, so that callers are told to come back.
+        is_restarting: Whether it is being restarted, so that callers get status 503.
         client: Connections to it; set while the gateway runs.
     """
 
@@ -68,17 +68,17 @@ class Upstream:
         self.client: httpx2.AsyncClient
 
     def new_client(self) -> httpx2.AsyncClient:
-        """A client that keeps no connection open: the server behind may be another at the next request."""
+        """A client without persistent connections: the server may have been restarted by the next request."""
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         return httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{self.port}", timeout=TIMEOUT, limits=limits, trust_env=False
         )
 
     async def exchange(self, request: httpx2.Request, send: Send) -> int | None:
-        """Send a request and its answer back; the status, or None if the answer broke off.
+        """Send a request and stream its answer to the caller; its status, None if it broke off.
 
         Raises:
-            RefusedError: The server cannot be reached, or broke off before it answered.
+            RefusedError: The server cannot be reached, or closed the connection before it answered.
         """
         try:
             response = await self.client.send(request, stream=True)
@@ -109,7 +109,7 @@ class Passage:
     Args:
         upstream: The server.
         path: Its path there, with `{id}` in place of a prediction's id.
-        reader: What reads the body, if the call takes one.
+        reader: Reads the body, if the call has one.
         body_bytes: The largest body.
     """
 
@@ -118,7 +118,7 @@ class Passage:
         self._reader, self._body_bytes = reader, body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on unless it is refused; ends early if the caller goes away."""
+        """Pass the request on unless it is refused; ends early if the caller disconnects."""
         request = Request(scope, receive)
         path_id = request.path_params.get("id")
         if path_id is not None:
@@ -131,7 +131,7 @@ class Passage:
                 return
         path = self._path.format(id=path_id)
         call = self._call(scope["method"], path, request.headers, prediction, send)
-        await _while_listening(call, receive)
+        await _until_disconnect(call, receive)
 
     async def _body(self, request: Request) -> bytes:
         kind = request.headers.get("content-type")
@@ -177,13 +177,13 @@ class Passage:
 
 
 def no_such_path() -> RefusedError:
-    """What is said of a path that is none of the gateway's."""
+    """The answer for an unknown path."""
     known = "/, /health-check, /openapi.json, /predictions, /predictions/ID, /predictions/ID/cancel"
     return RefusedError(HTTPStatus.NOT_FOUND, f"There is no such path here. Paths: {known}.")
 
 
 async def _relay(response: httpx2.Response, send: Send) -> bool:
-    """Send an answer back. False if it broke off, which the caller sees: its end is missing."""
+    """Stream an answer to the caller. False if it broke off; the caller notices that its end is missing."""
     headers = [
         (name.encode(), value.encode("latin-1"))
         for name in RESPONSE_HEADERS
@@ -200,9 +200,9 @@ async def _relay(response: httpx2.Response, send: Send) -> bool:
     return True
 
 
-async def _while_listening(call: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """Await a call, but end it when the caller goes away: Cog's server then ends its prediction."""
-    work, gone = asyncio.create_task(call), asyncio.create_task(_gone(receive))
+async def _until_disconnect(call: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """Await a call, but cancel it when the caller disconnects: Cog's server then cancels its prediction."""
+    work, gone = asyncio.create_task(call), asyncio.create_task(_disconnected(receive))
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
@@ -214,7 +214,7 @@ async def _while_listening(call: Coroutine[Any, Any, None], receive: Receive) ->
                 await task
 
 
-async def _gone(receive: Receive) -> None:
+async def _disconnected(receive: Receive) -> None:
     message: Message = {}
     while message.get("type") != "http.disconnect":
         message = await receive()

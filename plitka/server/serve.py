@@ -1,7 +1,6 @@
 """The real Cog HTTP server, without Docker: the same process that runs in the container, behind the web page.
 
-The Cog server listens on a port of this machine alone; the gateway listens where the caller wants it and
-passes requests on.
+The Cog server listens on a loopback port; the gateway listens on the given address and passes requests on.
 """
 
 import json
@@ -27,20 +26,20 @@ log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = resources.files("plitka.server") / "page/index.html"
-# How often the server is looked at, and how often it may be started again within an hour.
+# Seconds between checks of the server, and how often it may be restarted within an hour.
 LOOK_SECONDS = 1.0
 RESTARTS_AN_HOUR = 5
-# Variables that may hold a path, relative to where the caller stands, not to where the server runs.
+# Variables that may be a path relative to the caller's working folder, which is not the server's.
 PATH_VARIABLES = ("PLITKA_MODEL_DIR", "PLITKA_BASE_MODEL", "COG_WEIGHTS")
-# The container has the same. Any of the server's threads may serve a prediction, and glibc gives each a heap
-# of its own, of which `plitka.server.malloc_trim` can release all but the end.
+# The container has the same. Any of the server's threads may run a prediction, and glibc gives each a heap of
+# its own, whose free end `plitka.server.malloc_trim` cannot release.
 ALLOCATOR = {"MALLOC_ARENA_MAX": "1"}
 
 
 def server_environment(port: int, engine: str | None, threads: int | None) -> dict[str, str]:
     """The environment in which the server finds the predictor, this Python and its port.
 
-    `threads` bounds the threads of every numeric library in the worker; None leaves them their own choice.
+    `threads` limits the threads of every numeric library in the worker; None leaves their defaults.
     """
     environment = ALLOCATOR | dict(os.environ)
     for name in PATH_VARIABLES:
@@ -70,14 +69,14 @@ def serve(
     *,
     allow_webhooks: bool = True,
 ) -> int:
-    """Run the server and the page until one of them ends or a signal asks for it.
+    """Run the server and the page until one of them ends or a signal comes.
 
-    `on_listening` is told the address of the page. Returns the exit status: 0 after SIGINT, SIGTERM or
-    SIGHUP, 1 if the page could not be served any more, else that of the server.
+    `on_listening` is called with the address of the page. Returns the exit status: 0 after SIGINT, SIGTERM or
+    SIGHUP, 1 if the gateway has failed, else that of the server.
 
     Raises:
         EngineError: `PLITKA_ENGINE` names no engine.
-        ServeError: `predict.py` is not beside the package, or the address cannot be listened on.
+        ServeError: `predict.py` is not beside the package, or the address cannot be bound.
     """
     if not (ROOT / PREDICTOR_FILE).is_file():
         raise ServeError(
@@ -87,7 +86,7 @@ def serve(
         engine_name_from_environment()
     install_schema(ROOT)
     upstream = Upstream(free_port())
-    gateway = listening(host, port, upstream, allow_webhooks=allow_webhooks)
+    gateway = new_gateway(host, port, upstream, allow_webhooks=allow_webhooks)
     with gateway, CogProcess(ROOT, server_environment(upstream.port, engine, threads)) as server:
         signals = _ended_by_signals(server)
         on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
@@ -96,25 +95,25 @@ def serve(
     return 1 if has_failed else 0 if signals else abs(status)
 
 
-def listening(host: str, port: int, upstream: Upstream, *, allow_webhooks: bool = True) -> Gateway:
-    """The gateway, its page read. Raises ServeError where the address is taken or none of this machine."""
+def new_gateway(host: str, port: int, upstream: Upstream, *, allow_webhooks: bool = True) -> Gateway:
+    """The gateway, with its page. Raises ServeError if the address is in use or not of this machine."""
     page = PAGE.read_bytes()
     try:
         return Gateway(host, port, upstream, page, input_names(), allow_webhooks=allow_webhooks)
     except OSError as error:
-        # The text that Python gives to an error of binding repeats the address.
+        # Python's own text of this error repeats the address.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise ServeError(f"cannot listen on {host or 'no host'} port {port}: {reason}") from error
 
 
 def input_names() -> tuple[str, ...]:
-    """The inputs of the predictor, from the schema that Cog's server goes by."""
+    """The names of the predictor's inputs, from the schema that Cog's server reads."""
     schema = json.loads((ROOT / SCHEMA_FILE).read_text(encoding="utf-8"))
     return tuple(schema["components"]["schemas"]["Input"]["properties"])
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
+    """A free loopback port."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -122,7 +121,7 @@ def free_port() -> int:
 
 
 def _watch(server: CogProcess, gateway: Gateway, upstream: Upstream) -> int:
-    """Wait for the server's end and return its status; start it again where it is stuck."""
+    """Wait for the server's end and return its status; restart it if it is stuck."""
     watch, restarts = StuckWatch(upstream.port, upstream.predictions), list[float]()
     while (status := server.wait(LOOK_SECONDS)) is None:
         if not gateway.is_running():
@@ -140,7 +139,7 @@ def _watch(server: CogProcess, gateway: Gateway, upstream: Upstream) -> int:
 
 
 def _ended_by_signals(server: CogProcess) -> list[int]:
-    """End the server at SIGINT, SIGTERM and SIGHUP; the list holds those that have come."""
+    """End the server at SIGINT, SIGTERM and SIGHUP; returns the list of signals received, filled later."""
     received: list[int] = []
 
     def end(number: int, _frame: object) -> None:
@@ -148,7 +147,7 @@ def _ended_by_signals(server: CogProcess) -> list[int]:
         server.end()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # nohup and its like have SIGHUP ignored, and so it stays.
+        # A SIGHUP that is ignored at the start, as with nohup, stays ignored.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, end)
     return received

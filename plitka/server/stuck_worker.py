@@ -1,7 +1,7 @@
-"""Notices a Cog server that says BUSY without a prediction, and so for good.
+"""Detects a Cog server that stays BUSY without a prediction.
 
 Cog 0.23.1 loses its only slot when it cannot make a prediction's folder in `/tmp/coglet`: the prediction
-fails, and every later one is refused. Nothing but a new process helps.
+fails, and every later one is refused. Only a restart helps.
 """
 
 import time
@@ -11,19 +11,19 @@ import httpx2
 
 from plitka.server.relay import Predictions
 
-# This need not be long: Cog's server knows a prediction until its worker has let go of it, cancelled or not.
+# This can be short: Cog's server knows a prediction until its worker has finished with it, cancelled or not.
 STUCK_SECONDS = 10.0
-# A body that Cog's server never takes. It first looks whether it knows the id: 202 if it is at work on it.
-_QUESTION: dict[str, list[None]] = {"input": []}
+# An invalid body. Cog's server looks up the id first, and answers 202 if it is working on that prediction.
+_INVALID_BODY: dict[str, list[None]] = {"input": []}
 
 
 class StuckWatch:
-    """Asks Cog's server now and then, as long as it may be at work on something.
+    """Asks Cog's server for its status, as long as it may be working on something.
 
     Args:
-        port: Where the server listens on this machine.
-        predictions: What was passed on to it.
-        seconds: For how long it must have been BUSY with nothing.
+        port: The server's loopback port.
+        predictions: The predictions passed on to it.
+        seconds: How long it must have been BUSY without a prediction.
     """
 
     def __init__(self, port: int, predictions: Predictions, seconds: float = STUCK_SECONDS) -> None:
@@ -38,23 +38,23 @@ class StuckWatch:
         self._settled = 0
 
     def is_stuck(self) -> bool:
-        """Whether the server has been BUSY with nothing for too long. Call it every second or so."""
+        """Whether the server has been BUSY without a prediction for too long. Call it every second or so."""
         passed_on = self._predictions.passed_on
         if passed_on == self._settled:
             return False
-        if not self._is_busy_with_nothing() or passed_on != self._predictions.passed_on:
+        if not self._is_busy_without_prediction() or passed_on != self._predictions.passed_on:
             self._since = None
             return False
         self._since = self._since or time.monotonic()
         return time.monotonic() - self._since >= self._seconds
 
     def forget(self) -> None:
-        """Begin anew with another server, which knows none of the predictions."""
+        """Start over with a new server process, which knows none of the predictions."""
         self._since = None
         self._settled = self._predictions.passed_on
         self._predictions.left.clear()
 
-    def _is_busy_with_nothing(self) -> bool:
+    def _is_busy_without_prediction(self) -> bool:
         predictions, passed_on, left = (
             self._predictions,
             self._predictions.passed_on,
@@ -62,7 +62,7 @@ class StuckWatch:
         )
         try:
             if self._client.get("/health-check").json()["status"] == "BUSY":
-                return not any(self._is_at_work_on(name) for name in [*left, *predictions.open])
+                return not any(self._is_working_on(name) for name in [*left, *predictions.open])
         except (httpx2.HTTPError, ValueError, KeyError):
             return False
         predictions.left -= left
@@ -70,8 +70,8 @@ class StuckWatch:
             self._settled = passed_on
         return False
 
-    def _is_at_work_on(self, name: str) -> bool:
-        answer = self._client.put(f"/predictions/{name}", json=_QUESTION)
+    def _is_working_on(self, name: str) -> bool:
+        answer = self._client.put(f"/predictions/{name}", json=_INVALID_BODY)
         if answer.status_code == HTTPStatus.ACCEPTED:
             return True
         self._predictions.left.discard(name)

@@ -1,4 +1,4 @@
-"""The tile that is planned: granules, joints, colours, and its pictures: colour map, control image, swatch.
+"""The plan of a tile (granules, joints, colours) and its pictures: colour map, control image, swatch.
 
 Imports `request`, `colors`, `choices`.
 """

@@ -1,13 +1,13 @@
-"""Which granule gets which colour, so that the visible areas have the wanted shares at every size."""
+"""Assigns colours to granules so that the visible areas have the requested shares at every size."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Share of the area coloured at random; the rest, the smallest granules, evens the shares out.
+# Part of the area coloured at random; the rest, the smallest granules, makes the shares exact.
 _RANDOM_PART = 0.9
-# Shares within this of the wanted ones, at every size, are left as they are.
+# Shares this close to the requested ones, at every size, are not improved further.
 _EVEN = 0.0002
-# Most exchanges of two granules, and how many granules of each colour are tried for one.
+# Largest number of exchanges of two granules, and granules of each colour tried for one.
 _EXCHANGES = 60
 _TRIED = 300
 
@@ -15,12 +15,12 @@ _TRIED = 300
 def assign_colors(
     areas: NDArray[np.int64], shares: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Give each granule a colour so that the visible areas have the wanted shares.
+    """Give each granule a colour so that the visible areas have the requested shares.
 
     `areas` (S, G) visible pixels of each granule at S sizes of the picture, the largest first; `shares` (C,)
-    summing to 1. Returns (G,) indices into the shares. Most granules are coloured at random; a colour that
-    came out too large gives granules back, and the smallest granules then fill what is missing, so the error
-    that remains is that of a few pixels. Exchanges make the other sizes as exact.
+    summing to 1. Returns (G,) indices into the shares. Most granules are coloured at random; a colour with
+    too much area gives granules back, and the smallest granules then fill what is missing, so the error that
+    remains is a few pixels. Exchanges make the other sizes equally exact.
     """
     colors = _colors_at_one_size(areas[0], shares, rng)
     _even_out(colors, areas, shares, rng)
@@ -65,7 +65,7 @@ def _even_out(
     shares: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> None:
-    """Exchange granules of two colours, in place, while that brings the worst share at any size nearer."""
+    """Exchange granules of two colours, in place, while that reduces the largest error at any size."""
     parts = areas / areas.sum(1, keepdims=True)
     errors = np.stack([np.bincount(colors, part, len(shares)) for part in parts]) - shares
     for _ in range(_EXCHANGES):
@@ -75,7 +75,7 @@ def _even_out(
         if worst < _EVEN or other == color:
             return
         pair = [_some_granules(colors == which, areas[0], rng) for which in (color, other)]
-        # The last row and column stand for giving a granule away and getting none.
+        # The last row and column stand for giving a granule without getting one.
         own, others = (np.pad(parts[:, granules], ((0, 0), (0, 1))) for granules in pair)
         change = own[:, :, None] - others[:, None, :]
         left = np.maximum(
@@ -93,6 +93,6 @@ def _even_out(
 def _some_granules(
     of_color: NDArray[np.bool_], areas: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.intp]:
-    """Visible granules of a colour, some of them where there are many."""
+    """Visible granules of a colour, a random sample where there are many."""
     granules = np.flatnonzero(of_color & (areas > 0))
     return rng.permutation(granules)[:_TRIED]

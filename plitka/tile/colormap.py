@@ -16,8 +16,8 @@ RGB = tuple[int, int, int]
 # levels in every channel still counts for the nearest colour in RGB (2 x 11 x sqrt(3) < 40). In Lab it may be
 # off by 4: nothing that far from one of these joints is nearer than 7.8 there.
 #
-# The others lie more than twice 100 from each other, so no colour rules out two of them, and a colour that
-# rules out the first rules out none: one is left in every mix of up to eight colours.
+# The others are more than twice 100 from each other, so no colour excludes two of them, and a colour that
+# excludes the first excludes none of them: one remains for every mix of up to eight colours.
 JOINTS: tuple[tuple[RGB, int], ...] = (
     ((24, 24, 24), 40),
     ((255, 255, 255), 100),

@@ -1,4 +1,4 @@
-"""Control images: what a ControlNet sees of the plan. White edges on black, as edge ControlNets are fed."""
+"""Control images, the input of a ControlNet: the edges of the plan, white on black."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from plitka.choices import CONTROL_KINDS, ControlKind
 from plitka.tile.plan import JOINT, TilePlan
 
-# Brightness of an edge between granules of one colour: edge detectors see it, but less than a colour edge.
+# Brightness of an edge between granules of one colour: edge detectors find it fainter than a colour edge.
 _FAINT = 0.4
 
 
@@ -20,7 +20,7 @@ def draw_control(plan: TilePlan, kind: ControlKind, size: int) -> NDArray[np.uin
     """
     labels = plan.labels(size)
     if kind == "canny":
-        # Two lines side by side are lost among thousands of granules: a model drew no joints from them.
+        # Joints as two parallel lines are lost among thousands of granules: a model drew no joints from them.
         edges = cv2.max(_edges(labels), _joints(labels))
     elif kind == "softedge":
         edges = _softedge(plan, labels, size)

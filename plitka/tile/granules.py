@@ -1,4 +1,4 @@
-"""The heap of granules: polyhedra poured in layers, described before they are drawn.
+"""The heap of granules: positions, sizes and shapes of polyhedra in layers.
 
 The picture is the unit square, x to the right and y downwards; heights are in units of the granules' pitch.
 Granules are listed from the bottom of the heap to the top, so drawing them in order is the painter's
@@ -21,8 +21,8 @@ _Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class _Layer:
-    """One pouring: distance between neighbours, how far they lie off their lattice, radius and its spread (of
-    its logarithm), and height of the middles; all in pitches."""
+    """One layer, all in pitches: distance between neighbours, how far they are off their lattice, radius and
+    its spread (standard deviation of the logarithm), and height of the centres."""
 
     spacing: float
     jitter: float
@@ -31,16 +31,16 @@ class _Layer:
     level: float
 
 
-# Bottom to top. The bottom's shapes cover all of it, the dust lies in the gaps of the top.
+# Bottom to top. The bottom layer covers everything; the third has small granules for the gaps of the top.
 _LAYERS = (
     _Layer(1.20, 0.4, 1.10, 0.05, -0.6),
     _Layer(0.93, 0.6, 0.49, 0.18, 0.22),
     _Layer(1.40, 0.9, 0.27, 0.25, 0.58),
     _Layer(1.02, 0.45, 0.49, 0.16, 0.86),
 )
-# Deviation of the level within a layer, in pitches.
+# Standard deviation of the level within a layer, in pitches.
 _UNEVENNESS = 0.10
-# Granules whose middles lie this far outside, in pitches, still reach into the picture.
+# Granules whose centres are this far outside, in pitches, still reach into the picture.
 _MARGIN = 1.2
 
 
@@ -49,7 +49,7 @@ class Granules:
     """G granules, bottom first.
 
     `center` (G, 2) in the unit square; `radius` (G,) the mean radius, as a part of the picture's side;
-    `level` (G,) height of the middle, in pitches; `shape` (G,) index into the library of shards; `turn` (G,)
+    `level` (G,) height of the centre, in pitches; `shape` (G,) index into the library of shards; `turn` (G,)
     rotation in the picture plane, radians.
     """
 
@@ -70,11 +70,11 @@ class Granules:
         return Granules(self.center[kept], self.radius[kept], level, shape, turn)
 
     def outlines(self) -> _Floats:
-        """(G, K, 2): what of each granule is seen from above, convex, the last corner repeated."""
+        """(G, K, 2): outline of each granule from above, convex, the last corner repeated."""
         return self._placed(shard_library().outline[self.shape], np.arange(self.count))
 
     def facets(self) -> tuple[NDArray[np.intp], _Floats, _Floats]:
-        """Of all F facets, granule by granule: whose it is (F,), its polygon (F, V, 2) and its plane (F, 3).
+        """Of all F facets, granule by granule: the granule (F,), the polygon (F, V, 2) and the plane (F, 3).
 
         The plane is (a, b, c) of the height a x + b y + c, in pitches, x and y in pitches too.
         """
@@ -99,7 +99,7 @@ class Granules:
 
 
 def pour_granules(rng: np.random.Generator) -> Granules:
-    """Pour a heap that covers the unit square."""
+    """Generate a heap that covers the unit square."""
     layers = [_scatter(rng, layer) for layer in _LAYERS]
     center, radius, level = (np.concatenate(parts) for parts in zip(*layers, strict=True))
     order = np.argsort(level, kind="stable")
@@ -109,7 +109,7 @@ def pour_granules(rng: np.random.Generator) -> Granules:
 
 
 def _scatter(rng: np.random.Generator, layer: _Layer) -> tuple[_Floats, _Floats, _Floats]:
-    """Middles (n, 2) on a jittered triangular lattice, radii and levels (n,)."""
+    """Centres (n, 2) on a jittered triangular lattice, radii and levels (n,)."""
     columns = int(np.ceil((GRANULES_ACROSS + 2 * _MARGIN) / layer.spacing)) + 2
     rows = int(np.ceil(columns / 0.866)) + 1
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)

@@ -1,4 +1,4 @@
-"""Joints between tiles: where they run at a laying angle, and how granules stop at them.
+"""Joints between tiles: their position at a laying angle, and how they cut granules off.
 
 Tile coordinates (p, q) are picture coordinates turned by the laying angle: p runs along the courses, q across
 them. The picture is the unit square, x to the right and y downwards; the angle is anticlockwise as seen.
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from plitka.choices import Layout, one_of
 
 # Tile length and height as fractions of the picture's side. Two to one is the running bond's classic brick.
 BRICK_TILE = (0.58, 0.29)
@@ -82,12 +84,12 @@ class Joints:
 def joints_for(layout: str, laying_angle: float, rng: np.random.Generator) -> Joints | None:
     """The joints of a layout, their phase drawn from `rng`; None for `surface`.
 
-    Raises ValueError for a layout that is not `surface`, `grid` or `brick`.
+    Raises ValueError for an unknown layout.
     """
     if layout == "surface":
         return None
     if layout not in ("grid", "brick"):
-        raise ValueError(f"layout {layout!r} is not one of surface, grid, brick")
+        raise ValueError(f"layout {layout!r} is not {one_of(Layout)}")
     tile, stagger = (GRID_TILE, 0.0) if layout == "grid" else (BRICK_TILE, 0.5)
     # A crossing near the centre keeps both kinds of joint in the picture at every angle and seed.
     phase = (float(rng.uniform(-0.1, 0.1)), float(rng.uniform(-0.1, 0.1)))

@@ -1,4 +1,4 @@
-"""What a camera does to a picture: softness, sharpening, grain. Labels never go through it."""
+"""Simulates a camera: blur, sharpening, grain. Never applied to label maps."""
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ _LEAST_FOCUS, _MOST_FOCUS = 0.0, 1.3
 # Grain of lightness and of colour: deviations in levels of 0 to 255.
 _GRAIN = 1.8
 _CHROMA_GRAIN = 0.45
-# Tells the random numbers of the grain from those of plan and surface, which start from the same seed.
+# Number of the random stream of the grain; plan and surface have others from the same seed.
 _GRAIN_STREAM = 2
 
 
@@ -48,8 +48,8 @@ def through_lens(fine: NDArray[np.uint8], size: int, scale: float) -> NDArray[np
 def _exposed(fine: NDArray[np.uint8], size: int, scale: float) -> list[NDArray[np.uint8]]:
     """Planes Y, Cr, Cb (ITU-R BT.601) of a picture behind the lens, not sharpened.
 
-    Every pixel is the mean of its area, in sRGB: in linear light, the paler colour of an edge would be
-    favoured.
+    Every pixel is the mean of its area, in sRGB: in linear light, the paler colour would dominate at
+    edges.
     """
     blur = _BLUR * size / _FINAL
     # The area of a pixel and the lens blur together: variances add, that of a square of side 1 is 1/12.

@@ -1,8 +1,8 @@
 """How light falls on the heap: brightness and gloss of every pixel, from height and slope alone.
 
 The light is soft and even, as on photographs of tiles: it comes from everywhere above, so a surface is dark
-where it is steep and where its surroundings stand over it. Rubber of every colour is lit alike; what the
-light makes of a colour is said in `plitka.tile.shading`.
+where it is steep and where its surroundings are higher. Rubber of every colour is lit alike; what the
+colours in that light are in `plitka.tile.shading`.
 """
 
 from dataclasses import dataclass
@@ -45,9 +45,9 @@ _TILE_VARIATION = 0.05
 # slope, at most 1.
 _LEVEL_ROUGHNESS = 0.6
 _TORN_ROUGHNESS = 1.0
-# How much rougher some granules are than others: deviation of a logarithm.
+# Spread of the roughness among granules: standard deviation of the logarithm.
 _ROUGHNESS_SPREAD = 0.35
-# Bumps across the picture, and their part of the roughness.
+# Bumps across the picture, and their weight in the roughness.
 _GRAIN = ((768, 1.05), (307, 0.5))
 # Pressed: heights above this part of the heap are halved.
 _PRESSED_FROM = 0.8
@@ -70,7 +70,7 @@ _Plane = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """What falls on each pixel, all (n, n) float32.
+    """The light on each pixel, all (n, n) float32.
 
     `height` is that of the pressed heap, in pitches. `brightness` is the logarithm of the light on dark
     granules, 0 for an open, level surface, and `pale` what is added to it on white ones, which light each
@@ -115,7 +115,7 @@ def light_on(relief: Relief, facets: NDArray[np.uint16], seed: int) -> Light:
 
 
 def _press(height: _Plane) -> _Plane:
-    """Heights after the press has come down on the heap."""
+    """Heights after pressing."""
     limit = np.float32(np.quantile(height[::8, ::8], _PRESSED_FROM))
     cv2.addWeighted(cv2.min(height, float(limit)), float(1 - _PRESSED), height, float(_PRESSED), 0, height)
     return height
@@ -183,7 +183,7 @@ def _gloss(
     dark: _Plane,
     rng: np.random.Generator,
 ) -> _Plane:
-    """Glints where the waves of a surface face up, in patches, on granules that no other shades."""
+    """Glints where the waves of a surface face up, in patches, on granules that are not shaded."""
     size = len(facets)
     away = surface.across + _noise(rng, _WAVES, size)
     away *= away

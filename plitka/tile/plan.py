@@ -1,7 +1,7 @@
 """The plan of a tile: which granule lies where and which colour it has, decided before any model runs.
 
-The shares of the mix are exact because granules are given their colours by visible area, not by lot alone.
-Everything else (colour map, control image, swatch, measurement) is a view of the plan.
+The shares of the mix are exact because granules are given their colours by visible area, not only at random.
+Everything else (colour map, control image, swatch, measurement) is derived from the plan.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from plitka.tile.relief import JOINT_FACET, HeightMap, Relief, height_map, make_
 JOINT = -1
 JOINT_COLOR_INDEX = 255
 
-# Facet maps have one and a half times the picture's size; views average them down.
+# Facet maps have one and a half times the picture's size; pictures are sampled down from them.
 OVERSAMPLING = 1.5
 
-# Facet maps are drawn once, for this picture size; smaller views take every n-th pixel of them.
+# The facet map is drawn once, for this picture size; smaller pictures use every n-th pixel of it.
 PLAN_SIZE = 1024
 # Sizes of the pictures that are delivered: at these the shares are exact.
 _EXACT_SIZES = (1024, 512)
@@ -54,7 +54,7 @@ class TilePlan:
 
     @property
     def granules(self) -> Granules:
-        """The granules that are seen, bottom first."""
+        """The visible granules, bottom first."""
         return self.relief.granules
 
     def facet_map(self, size: int) -> NDArray[np.uint16]:
@@ -126,19 +126,19 @@ def plan_for(request: TileRequest) -> TilePlan:
 
 
 def inner_pixels(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(h, w): pixels whose neighbours belong to the same granule; the border is no neighbour."""
+    """(h, w): pixels whose neighbours all belong to the same granule; beyond the border there are none."""
     square = np.ones((3, 3), np.uint8)
     wide = (labels + 1).astype(np.uint16)
     return cv2.erode(wide, square) == cv2.dilate(wide, square)
 
 
 def pixel_centres(size: int) -> NDArray[np.intp]:
-    """Rows (or columns) of a facet map that lie under the pixel centres of a view."""
+    """Rows (or columns) of a facet map that lie under the pixel centres of a picture."""
     return ((np.arange(size) + 0.5) * OVERSAMPLING).astype(np.intp)
 
 
 def _visible_areas(relief: Relief, size: int) -> NDArray[np.int64]:
-    """(G,) pixels of each granule in a view."""
+    """(G,) pixels of each granule in a picture of this size."""
     step = PLAN_SIZE // size
     labels = _labels(relief, relief.facets[step // 2 :: step, step // 2 :: step], size)
     return np.bincount(labels.ravel() + 1, minlength=relief.granules.count + 1)[1:]

@@ -19,9 +19,9 @@ JOINT_FACET = np.iinfo(np.uint16).max
 
 # Corners are drawn with three fractional bits (cv2's `shift`).
 _SHIFT = 3
-# What is hidden is found on a map this much smaller.
+# Hidden granules are found on a map this much smaller.
 _COARSE = 3
-# Torn edges: bumps across the picture, and by how much they displace it, in pitches.
+# Torn edges: bumps across the picture, and their displacement in pitches.
 _TEARS = ((120, 0.038), (420, 0.006))
 # Granules are no crystals: over a granule, heights fall from the middle as on a ball of this curvature, per
 # pitch.
@@ -34,7 +34,7 @@ _Floats = NDArray[np.float32]
 class Relief:
     """The heap of one tile.
 
-    `granules` are those that are seen, bottom first. `facets` is (n, n) uint16: the number of the facet that
+    `granules` are the visible ones, bottom first. `facets` is (n, n) uint16: the number of the facet that
     is on top, JOINT_FACET on joints. `owner` (F,): the granule of a facet. `surfaces` (F, 3): (a, b, c) of
     the height a x + b y + c - k (x^2 + y^2) / 2 over a facet, k its curvature, lengths in pitches.
     `tile` (G,): which tile between joints a granule belongs to, 0 where there are no joints.
@@ -65,16 +65,16 @@ class HeightMap:
 
 
 def make_relief(rng: np.random.Generator, joints: Joints | None, fine: int) -> Relief:
-    """Pour a heap and look at it: a facet map of `fine` pixels a side."""
+    """Generate a heap and its facet map of `fine` pixels a side."""
     heap = pour_granules(rng)
-    coarse = _coarse_view(heap, joints, fine // _COARSE)
+    coarse = _coarse_map(heap, joints, fine // _COARSE)
     is_seen = np.bincount(coarse.ravel(), minlength=heap.count) > 0
     granules = heap.only(np.flatnonzero(is_seen))
     owner, polygons, planes = granules.facets()
     first = np.searchsorted(owner, np.cumsum(is_seen) - 1).astype(np.uint16)
     if joints is not None:
         polygons = _stopped_at_joints(joints, granules, owner, polygons)
-    # Slits that the coarse map has closed show the granule that lies there on it.
+    # Where no facet is drawn, in slits that the coarse map closed, the granule of the coarse map is shown.
     facets = cv2.resize(first.take(coarse), (fine, fine), interpolation=cv2.INTER_NEAREST)
     for facet, corners in enumerate(_fixed_point(polygons, fine)):
         cv2.fillConvexPoly(facets, corners, facet, cv2.LINE_8, _SHIFT)
@@ -114,15 +114,15 @@ def per_pixel(values: NDArray[Any], facets: NDArray[np.uint16], joint: float = 0
     return cv2.LUT(np.ascontiguousarray(facets), table)
 
 
-def _coarse_view(heap: Granules, joints: Joints | None, size: int) -> NDArray[np.int32]:
-    """(size, size) int32: the granule on top, by outlines alone."""
-    view = np.zeros((size, size), np.int32)
+def _coarse_map(heap: Granules, joints: Joints | None, size: int) -> NDArray[np.int32]:
+    """(size, size) int32: the granule on top, from outlines only."""
+    coarse = np.zeros((size, size), np.int32)
     outlines = heap.outlines()
     if joints is not None:
         outlines = _stopped_at_joints(joints, heap, np.arange(heap.count), outlines)
     for granule, corners in enumerate(_fixed_point(outlines, size)):
-        cv2.fillConvexPoly(view, corners, granule, cv2.LINE_8, _SHIFT)
-    return view
+        cv2.fillConvexPoly(coarse, corners, granule, cv2.LINE_8, _SHIFT)
+    return coarse
 
 
 def _stopped_at_joints(
@@ -130,12 +130,12 @@ def _stopped_at_joints(
 ) -> _Floats:
     """Polygons whose corners beyond the granule's own tile are moved back to the middle of the joint.
 
-    There, torn edges do not reach the tile beyond; the joint itself is cut out later.
+    From there torn edges do not reach the next tile; the joint itself is cut out later.
     """
-    middles = joints.to_tile(granules.center)
-    low, high = joints.tile_bounds(middles)
+    centres = joints.to_tile(granules.center)
+    low, high = joints.tile_bounds(centres)
     low, high = low - np.float32(JOINT_WIDTH / 2), high + np.float32(JOINT_WIDTH / 2)
-    room = np.minimum(middles - low, high - middles).min(1)
+    room = np.minimum(centres - low, high - centres).min(1)
     near = np.flatnonzero((room < 2 * granules.radius)[owner])
     inside = np.clip(joints.to_tile(polygons[near]), low[owner[near], None], high[owner[near], None])
     polygons[near] = joints.to_picture(inside)
@@ -151,7 +151,7 @@ def _tiles(joints: Joints | None, granules: Granules) -> NDArray[np.intp]:
 
 
 def _curved(granules: Granules, owner: NDArray[np.intp], planes: _Floats) -> _Floats:
-    """Planes bent over each granule's middle; see `Relief.surfaces`."""
+    """Planes curved around each granule's centre; see `Relief.surfaces`."""
     x, y = (granules.center[owner] / np.float32(PITCH)).T
     surfaces = planes.copy()
     surfaces[:, 0] += _CURVATURE * x

@@ -1,4 +1,4 @@
-"""How a tile ends at a joint: a bevelled edge in the light, crumbs at the rim, a dark gap of uneven depth."""
+"""The edges of tiles at joints: a lit bevel, crumbs at the rim, a dark gap of uneven depth."""
 
 import cv2
 import numpy as np
@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 from plitka.tile.granules import PITCH
 from plitka.tile.relief import JOINT_FACET
 
-# Width of the bevel and its depth at the joint, in pitches; the light that it catches there, as a logarithm.
+# Width of the bevel and its depth at the joint, in pitches; the light added there, as a logarithm.
 _BEVEL = 0.5
 _BEVEL_DEPTH = 0.6
 _LIT_EDGE = 0.7
-# Levels of light in a joint, 0 to 255: at its rim, how much less in the middle, and their deviation.
+# Levels of light in a joint, 0 to 255: at its rim, how much less in the middle, and their standard deviation.
 _GAP_RIM = 210.0
 _GAP_DEPTH = 120.0
 _GAP_UNEVENNESS = 55.0
 # Bumps across the picture of the gap's bottom and of the crumbs, how far crumbs reach into the joint in
-# pitches, and how rare they are (in deviations of the noise).
+# pitches, and how rare they are (in standard deviations of the noise).
 _BUMPS = 170
 _CRUMB_BUMPS = 300
 _CRUMB_REACH = 0.14
@@ -26,7 +26,7 @@ _Plane = NDArray[np.float32]
 
 
 def bevel(facets: NDArray[np.uint16]) -> tuple[_Plane, _Plane] | None:
-    """How deep the press has pushed each pixel near a joint, in pitches, and what light its edge catches.
+    """Depth of each pixel near a joint, in pitches, and the light added at the edge, as a logarithm.
 
     Both (n, n); None for a facet map (n, n) without joints.
     """
@@ -42,9 +42,9 @@ def bevel(facets: NDArray[np.uint16]) -> tuple[_Plane, _Plane] | None:
 
 
 def fill_joints(index: NDArray[np.uint16], joint: int, rng: np.random.Generator) -> None:
-    """Give joints their light and their crumbs.
+    """Fill joints with their levels of light and with crumbs.
 
-    `index` (n, n) is 256 x colour + level of light, `joint` the colour that stands for joints; in place.
+    `index` (n, n) is 256 x colour + level of light, `joint` the index of the joints' colour; in place.
     """
     is_joint = (index >> 8) == joint
     rows, columns = np.nonzero(is_joint)
@@ -68,7 +68,7 @@ def fill_joints(index: NDArray[np.uint16], joint: int, rng: np.random.Generator)
 
 
 def _spread(mask: NDArray[np.uint8], width: float) -> _Plane:
-    """The part of a pixel's surroundings, `width` pitches a side, that the mask (0 or 255) covers."""
+    """The fraction of a pixel's surroundings, `width` pitches a side, that the mask (0 or 255) covers."""
     side = 2 * max(1, round((width * PITCH * len(mask) - 1) / 2)) + 1
     return cv2.blur(mask, (side, side)).astype(np.float32) * np.float32(1 / 255)
 

@@ -1,8 +1,8 @@
-"""From light to colour: a ramp of 256 sRGB colours for each granule colour, by a general law of tone.
+"""From light to colour: a ramp of 256 sRGB colours for each granule colour, by one general tone curve.
 
-The law was fitted to photographs of single-colour tiles. Lightness: the ranks of the light within a colour go
-to percentiles of L* that lie between the photographed 5th and 95th percentile, and beyond, as the colour's
-mean says. Hue and chroma: light in a gap has been reflected by granules of its colour more than once, so
+The tone curve was fitted to photographs of single-colour tiles. Lightness: the ranks of the light within a
+colour are mapped to percentiles of L*, which follow from the photographed 5th and 95th percentile and the
+mean. Hue and chroma: light in a gap has been reflected by granules of its colour more than once, so
 shade is more saturated (the colour to a power), and what is brighter than a lit facet is gloss, which is
 white.
 """
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from plitka.colors.mix import Mix, MixColor
 
-# The law of lightness. Of each percentile of light (row): L* as a part of the way from the photographed 5th
-# to the 95th percentile, as a linear function of where the mean lies on that way and of L* of the mean / 100.
+# The tone curve. For each percentile of light (row): L* relative to the photographed 5th (0) and 95th (1)
+# percentile, as a linear function of the mean's position between them and of L* of the mean / 100.
 _PERCENTILES = np.array([0.5, 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5]) / 100
-_LIGHTNESS_LAW = np.array(
+_TONE_CURVE = np.array(
     [
         [0.506, -0.585, -1.216],
         [0.427, -0.637, -0.790],
@@ -33,7 +33,7 @@ _LIGHTNESS_LAW = np.array(
         [2.229, -1.685, -0.013],
     ]
 )
-# What the darkest and the brightest of all are beyond the last percentiles, as a part of that way.
+# How far the darkest and the brightest pixels lie beyond the last percentiles, on the same scale.
 _BEYOND = 0.12
 # The exponent of a colour in full shade, less 1: for a black granule, and added for a white one, by this
 # power of luminance.
@@ -48,15 +48,15 @@ _GLOSS_PART = 0.68
 _VEIL_STEP = 0.06
 # Linear sRGB below which no channel of a colour lies, since 0 would stay 0 to any power.
 _LEAST_CHANNEL = 0.002
-# A shade is clearly a colour's own while its distance to that colour is below this part of that to any other.
+# A shade clearly belongs to a colour if its distance to it is below this fraction of that to any other.
 _CLEARLY = 0.85
 # L* that the 5th percentile loses where neighbours reflect nothing of a colour's light, and where it ends.
 _NEIGHBOURS_TAKE = 10.0
 _DARKEST = 4.0
 # Stands for no limit; far enough outside 0 to 100 to leave a ramp as it is.
 _UNLIMITED = 1e4
-# How far batches of a neutral and of a vivid colour are from its mean in a* and b*, and the chroma from which
-# a colour is vivid.
+# Distance in a* and b* of the batches from the mean of a neutral and of a vivid colour, and the chroma from
+# which a colour is vivid.
 _BATCH_TINTS = (0.3, 1.3)
 _VIVID = 40.0
 # L* of joints: a neutral shadow.
@@ -73,13 +73,13 @@ def shade_ramps(
     A veil is light that the surface sends back white, from the least (what lies in gaps, lit by its
     neighbours, is vivid) to the most (what shines is pale).
 
-    `light` (256,) says how often each level falls on the colour's granules, in any unit. Weighted by it, the
-    mean of a ramp is the CIELAB `mean` (3,), as far as the sRGB gamut allows. Batches stand around it in a*
-    and b*, farther apart for vivid colours.
+    `light` (256,) is the frequency of each level on the colour's granules, in any unit. Weighted by it, the
+    mean of a ramp is the CIELAB `mean` (3,), as far as the sRGB gamut allows. Batches differ from it in a*
+    and b*, more for vivid colours.
     """
     frequency = light / light.sum()
     rank = np.cumsum(frequency) - frequency / 2
-    percentiles, lightness = _lightness_law(color)
+    percentiles, lightness = _tone_curve(color)
     shades = at_lightness(color, np.interp(rank, percentiles, lightness))
     for _ in range(3):
         shown = cv2.cvtColor(_to_srgb(shades)[None].astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[0]
@@ -117,7 +117,7 @@ def neighbours_light(mix: Mix) -> Mix:
 
 
 def at_lightness(color: MixColor, lightness: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(n, 3) CIELAB: how the colour looks at each L* (n,)."""
+    """(n, 3) CIELAB: the colour at each L* (n,)."""
     own = np.maximum(_to_linear(np.array([color.lab]))[0], _LEAST_CHANNEL)
     least, for_white = _BOUNCES
     bounces = least + for_white * float(_LUMINANCE @ own) ** _BOUNCES_POWER
@@ -148,13 +148,13 @@ def own_lightness(color: MixColor, mix: Mix) -> tuple[float, float]:
     return lowest, highest
 
 
-def _lightness_law(color: MixColor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _tone_curve(color: MixColor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Ranks of light, 0 to 1, and L* of the colour at them."""
     low, high = color.lightness_range
     reach = max(high - low, 1.0)
-    way = _LIGHTNESS_LAW @ np.array([1, (color.lab[0] - low) / reach, color.lab[0] / 100])
-    way = np.concatenate([[way[0] - _BEYOND], way, [way[-1] + _BEYOND]])
-    lightness = np.maximum.accumulate(np.clip(low + reach * way, 0.5, 99.5))
+    position = _TONE_CURVE @ np.array([1, (color.lab[0] - low) / reach, color.lab[0] / 100])
+    position = np.concatenate([[position[0] - _BEYOND], position, [position[-1] + _BEYOND]])
+    lightness = np.maximum.accumulate(np.clip(low + reach * position, 0.5, 99.5))
     return np.concatenate([[0], _PERCENTILES, [1]]), lightness
 
 

@@ -1,7 +1,7 @@
 """The shapes of granules: a library of convex polyhedra, seen from above.
 
-A shard is what planes at random leave of space: the half-spaces below eight planes around a centre. Its upper
-faces are its facets, drawn later as flat polygons; each has a plane that gives height and slope.
+A shard is the intersection of the half-spaces below eight random planes around a centre. Its upper faces are
+its facets, drawn later as flat polygons; each has a plane that gives height and slope.
 """
 
 import itertools
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 SHAPES = 320
 _PLANES = 8
-# Planes lie between 1 and this far from the centre: the farther they may, the more the faces differ in size.
+# Planes have a distance from the centre between 1 and this; the wider the range, the more the faces differ.
 _FARTHEST = 1.7
 # Rounds in which the planes' directions push each other apart; without them many shards are slivers.
 _SPREADING_ROUNDS = 4
 _PUSH = 0.05
-# Granules lie flat: height by width, and length by width as the deviation of a logarithm.
+# Granules lie flat: height by width, and standard deviation of the logarithm of length by width.
 _FLATNESS = (0.55, 0.75)
 _ELONGATION = 0.14
-# A face that looks sideways more than this (cosine to the vertical) is no facet: from above it is a line.
+# A face steeper than this (cosine of its normal to the vertical) is no facet: from above it is a line.
 _LEAST_RISE = 0.15
 _SEED = 7
 
@@ -33,8 +33,8 @@ _Floats = NDArray[np.float32]
 class Shards:
     """N shapes around the origin, scaled to a mean radius of 1. Corners that a polygon lacks repeat its last.
 
-    `outline` (N, K, 2): what is seen from above. `facets` (N, F, V, 2): polygons, of which the first
-    `counts` (N,) are there. `planes` (N, F, 3): (a, b, c) of the height a x + b y + c over a facet.
+    `outline` (N, K, 2): outline from above. `facets` (N, F, V, 2): polygons, of which the first `counts` (N,)
+    are valid. `planes` (N, F, 3): (a, b, c) of the height a x + b y + c over a facet.
     """
 
     outline: _Floats
@@ -62,7 +62,7 @@ def shard_library() -> Shards:
 
 
 def _spread_directions(rng: np.random.Generator) -> NDArray[np.float64]:
-    """(N, P, 3) unit vectors, spread over the sphere as charges would be, but not to rest."""
+    """(N, P, 3) unit vectors, spread over the sphere as by a few rounds of electrostatic repulsion."""
     directions = rng.standard_normal((SHAPES, _PLANES, 3))
     directions /= np.linalg.norm(directions, axis=2, keepdims=True)
     for _ in range(_SPREADING_ROUNDS):

@@ -1,4 +1,4 @@
-"""The plan as a photograph of the tile: its heap lit, toned and seen through a lens, without any model."""
+"""The swatch: the plan rendered as a photograph of the tile (light, tone, lens), without any model."""
 
 import functools
 
@@ -27,13 +27,14 @@ _PALE = (45.0, 80.0)
 _DARKEST, _BRIGHTEST = -2.2, 4.0
 # Levels are counted at every n-th row and column.
 _SAMPLED = 3
-# A colour with few pixels is lit as all are: so many of everyone's pixels are counted with its own.
-_BORROWED = 2000
-# The mean of a colour in the picture is read on a band of this part of it, and believed half if so many of
-# its pixels are in there.
+# A colour with few pixels gets the light of all colours: so many pixels of the overall statistics are added
+# to its own.
+_PRIOR_PIXELS = 2000
+# The mean of a colour in the picture is measured on a band, this fraction of it, and has half the weight if
+# so many of its pixels are in the band.
 _BAND_PART = 6
 _STEADY = 400
-# Colours run into each other's edges, so correcting their means once is not enough.
+# Colours blur into each other at edges, so correcting their means once is not enough.
 _ROUNDS = 2
 # What a mean may stay off, in CIELAB, for a grey that is most of the mix and for others: edges mix colours,
 # and what makes up for them gives the inside of granules another hue. The eye allows colours more, by their
@@ -51,17 +52,17 @@ _PAINT_STREAM = 3
 
 
 def draw_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
-    """Photograph the plan: (size, size, 3) uint8 sRGB.
+    """Render the plan: (size, size, 3) uint8 sRGB.
 
-    The two pictures drawn last are kept: measuring a picture compares it with the swatch. Raises ValueError
-    for a size that does not divide 1024.
+    The last two pictures are cached, since a picture is compared with the swatch when it is measured. Raises
+    ValueError for a size that does not divide 1024.
     """
-    return kept_swatch(plan, size).copy()
+    return cached_swatch(plan, size).copy()
 
 
 @functools.lru_cache(maxsize=2)
-def kept_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
-    """`draw_swatch`, read-only and kept for the next call."""
+def cached_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
+    """`draw_swatch`, read-only and cached."""
     facets = plan.facet_map(size)
     light = light_on(plan.relief, facets, plan.seed)
     rng = np.random.Generator(np.random.PCG64([plan.seed, _PAINT_STREAM]))
@@ -94,9 +95,9 @@ def _ramps(plan: TilePlan, lit: list[NDArray[np.float64]], means: NDArray[np.flo
 def _means_in_picture(
     plan: TilePlan, index: NDArray[np.uint16], ramps: NDArray[np.uint8], size: int
 ) -> NDArray[np.float64]:
-    """(C, 3) CIELAB: the mean of each colour's pixels behind the lens, which mixes colours at their edges.
+    """(C, 3) CIELAB: the mean of each colour's pixels after the lens, which mixes colours at their edges.
 
-    Seen on a band of the picture; a colour that has few pixels there is taken to have its own mean.
+    Measured on a band of the picture; for a colour with few pixels there, mostly its palette mean.
     """
     scale = len(index) / size
     height = size // _BAND_PART
@@ -130,9 +131,9 @@ def _veils(light: Light) -> NDArray[np.uint16]:
 
 
 def _levels(light: Light, plan: TilePlan, facets: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Light at each pixel, 0 to 255: brightness and, as the colour shines, gloss."""
-    shine = np.array([_shine(color) for color in plan.mix], np.float32)
-    level = per_pixel(shine[plan.granule_color[plan.relief.owner]], facets)
+    """Light at each pixel, 0 to 255: brightness, and gloss by the glossiness of the colour."""
+    glossiness = np.array([_glossiness(color) for color in plan.mix], np.float32)
+    level = per_pixel(glossiness[plan.granule_color[plan.relief.owner]], facets)
     level *= light.gloss
     level += light.brightness
     paleness = np.array([_paleness(color) for color in plan.mix], np.float32)
@@ -145,13 +146,13 @@ def _levels(light: Light, plan: TilePlan, facets: NDArray[np.uint16]) -> NDArray
 
 
 def _statistics(index: NDArray[np.uint16], colors: int) -> list[NDArray[np.float64]]:
-    """For each colour (256,): how often each level of light falls on it."""
+    """For each colour (256,): frequency of each level of light."""
     sample = index[_SAMPLED // 2 :: _SAMPLED, _SAMPLED // 2 :: _SAMPLED]
     levels = 256 * _VARIANTS * colors
     counts = np.bincount(sample.ravel(), minlength=levels)[:levels].reshape(colors, _VARIANTS, 256).sum(1)
-    everyone = counts.sum(0) / counts.sum()
-    borrowed = np.maximum(_BORROWED - counts.sum(1), 0)
-    return list(counts + borrowed[:, None] * everyone)
+    overall = counts.sum(0) / counts.sum()
+    prior = np.maximum(_PRIOR_PIXELS - counts.sum(1), 0)
+    return list(counts + prior[:, None] * overall)
 
 
 def _look_up(ramps: NDArray[np.uint8], index: NDArray[np.uint16]) -> NDArray[np.uint8]:
@@ -163,8 +164,8 @@ def _look_up(ramps: NDArray[np.uint8], index: NDArray[np.uint16]) -> NDArray[np.
     return cv2.cvtColor(found.view(np.uint8).reshape(*index.shape, 4), cv2.COLOR_RGBA2RGB)
 
 
-def _shine(color: MixColor) -> float:
-    """How much a granule of the colour shines."""
+def _glossiness(color: MixColor) -> float:
+    """Glossiness of the colour."""
     lightness, a, b = color.lab
     matt = min(1.0, lightness / _MATT_FROM)
     return _GLOSS * (1 - matt) * (_VIVID_GLOSS if np.hypot(a, b) > _VIVID else 1.0)

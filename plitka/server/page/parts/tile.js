@@ -103,7 +103,7 @@ function levelsOn(index, n, colors) {
   const all = Float64Array.from({ length: 256 }, (_, level) => sum(own.map((count) => count[level])));
   const counted = sum([...all]);
   return own.map((count) => {
-    const borrowed = Math.max(PAINT.BORROWED - sum([...count]), 0) / counted;
+    const borrowed = Math.max(PAINT.PRIOR_PIXELS - sum([...count]), 0) / counted;
     return count.map((value, level) => value + borrowed * all[level]);
   });
 }

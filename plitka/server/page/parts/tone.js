@@ -173,7 +173,7 @@ function chromaTable(lab) {
 // Ranks of light, 0 to 1, and L* of the colour at them.
 function lightnessLaw({ lab, lightness: [low, high] }) {
   const reach = Math.max(high - low, 1);
-  const way = TONE.LIGHTNESS_LAW.map(([whole, mean, own]) => whole + (mean * (lab[0] - low)) / reach + (own * lab[0]) / 100);
+  const way = TONE.TONE_CURVE.map(([whole, mean, own]) => whole + (mean * (lab[0] - low)) / reach + (own * lab[0]) / 100);
   const ends = [way[0] - TONE.BEYOND, ...way, way[way.length - 1] + TONE.BEYOND];
   let highest = 0;
   const rising = ends.map((part) => {

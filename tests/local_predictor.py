@@ -16,7 +16,7 @@ SPEC.loader.exec_module(predict)
 DEFAULTS = {"colors": "60% black, 40% white", "angle": 0.0, "quality": "standard", "seed": -1}
 
 
-class Door(predict.OptimizedPredictor):
+class LocalPredictor(predict.OptimizedPredictor):
     """The predictor, set up with the engine that needs no weights."""
 
     def __init__(self, parent):
@@ -27,6 +27,6 @@ class Door(predict.OptimizedPredictor):
         pass
 
 
-def run(door):
+def run(predictor):
     """The files of the standard request."""
-    return list(door.run(as_json(), **DEFAULTS))
+    return list(predictor.run(as_json(), **DEFAULTS))

@@ -13,7 +13,7 @@ from plitka.server.serve import input_names
 PAGE = b"<!doctype html>the page"
 
 
-class Behind(http.server.BaseHTTPRequestHandler):
+class EchoHandler(http.server.BaseHTTPRequestHandler):
     """Says what reached it; `stream` sends events, `slow` waits until the caller goes away."""
 
     protocol_version = "HTTP/1.1"
@@ -72,9 +72,9 @@ class Behind(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def server_behind():
+def echo_server():
     """The port of a server in place of Cog's."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Behind) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), EchoHandler) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
@@ -87,9 +87,9 @@ def gateway(cog_port, host="127.0.0.1", **options):
 
 
 @contextmanager
-def connection(front, *pieces):
+def connection(running_gateway, *pieces):
     """A bare connection on which something was sent."""
-    with socket.create_connection(("127.0.0.1", front.port), timeout=30) as raw:
+    with socket.create_connection(("127.0.0.1", running_gateway.port), timeout=30) as raw:
         for piece in pieces:
             raw.sendall(piece)
         yield raw
