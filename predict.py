@@ -1,4 +1,4 @@
-"""The predictor that Cog runs: the inputs and outputs of the HTTP server and of the web form.
+"""What Cog calls: the inputs that the HTTP server and the web form show, and nothing else.
 
 Cog makes the OpenAPI schema by parsing this file, not by running it, so whatever stands inside `Input(...)`
 is a literal.
@@ -12,7 +12,7 @@ from typing import Any
 from cog import BaseRunner, CancelationException, Input, Path, streaming
 
 from plitka.device.monitor import ResourceMonitor
-from plitka.engines import device_of, engine_name_from_environment, load_engine, log_to_stderr
+from plitka.engines import load_engine, log_to_stderr
 from plitka.files.temporary_folders import named_when_full, own_folder
 from plitka.files.whole_files import write_whole
 from plitka.generation import Result, generate
@@ -22,6 +22,7 @@ from plitka.request.tile_request import parse_inputs
 from plitka.server.cog_folders import CogFolders
 from plitka.server.malloc_trim import release_free_memory
 from plitka.server.output_folders import Workspace
+from plitka.settings import engine_name
 from plitka.weights.download import download, is_address, local_path
 
 
@@ -31,17 +32,17 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
     def setup(self, weights: Path | None = None) -> None:
         """Load the engine that `PLITKA_ENGINE` names; `weights` is a folder, `.tar` or `.zip`, or its URL."""
         log_to_stderr()
-        name = engine_name_from_environment()
+        name = engine_name()
         self.workspace = Workspace()
         self.cog_folders = CogFolders()
         self.cog_folders.check()
         with fetched(weights) as local_weights:
             self.engine = load_engine(name, weights=local_weights)
-        self.monitor = ResourceMonitor(device_of(name))
+        self.monitor = ResourceMonitor(self.engine.device)
         self.monitor.start_monitoring()
 
     def healthcheck(self) -> bool:
-        """False after an error that only a new process can mend, or if Cog could not take a prediction on."""
+        """False after an error from which only a new process recovers, or if Cog cannot accept requests."""
         return self.engine.is_healthy() and self.cog_folders.is_usable()
 
     @streaming  # type: ignore[untyped-decorator]
@@ -110,7 +111,7 @@ def fetched(weights: Path | None) -> Iterator[LocalPath | None]:
     if not is_address(given):
         yield local_path(given)
         return
-    # A folder of our own: a download that breaks off leaves nothing that a later start could find.
+    # A folder that is removed: a download that breaks off leaves nothing that a later start could find.
     with own_folder("plitka-download-") as folder:
         archive = folder / "weights"
         with named_when_full(folder), archive.open("wb") as file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from plitka.colors.lab import to_lab
 from plitka.colors.mix import Mix
-from plitka.engine.protocol import Job
+from plitka.engine.protocol import Job, job_for
 from plitka.fidelity.color_lock import MeasuredPicture, measure_and_correct
+from plitka.request.drawing_settings import EngineDefaults
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE
-from plitka.request.profiles import Profile, profile_for
-from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import parse_request
-from plitka.tile.plan import JOINT, TilePlan, inner_pixels, plan_for
+from plitka.tile.plan import JOINT, TilePlan, inner_pixels
 from plitka.tile.swatch import draw_swatch
 
 if TYPE_CHECKING:
@@ -75,13 +74,12 @@ def cases(engine: str, count: int) -> Iterator[Case]:
         yield from (Case(engine, mix, 0.0, guidance, 512) for mix in range(CURVE_MIXES)[:count])
 
 
-def job_of(case: Case, profiles: Mapping[str, Profile]) -> Job:
-    """The job of a case; `profiles` are the engine's own."""
+def job_of(case: Case, defaults: EngineDefaults) -> Job:
+    """The job of a case; `defaults` are the engine's own."""
     colors = [{"name": c.id, "proportion": c.share} for c in mixes(case.mix + 1)[case.mix]]
     overrides = {"color_guidance": case.guidance}
     document = {"colors": colors, "angle": case.angle, "seed": 1000 + case.mix, "overrides": overrides}
-    request = parse_request(json.dumps(document))
-    return Job(request, build_prompt(request), profile_for(request, profiles), plan_for(request))
+    return job_for(parse_request(json.dumps(document)), defaults)
 
 
 def drawn_picture(engine: Engine, job: Job, size: int) -> Image:
@@ -97,12 +95,12 @@ def drawn_picture(engine: Engine, job: Job, size: int) -> Image:
 def result_of(
     case: Case, engine: Engine, drawn: Image | None = None
 ) -> tuple[dict[str, Any], Image, MeasuredPicture]:
-    """Draw a case, unless it is drawn, correct it as `auto` does, and measure it before and after."""
-    job = job_of(case, engine.profiles)
+    """Draw a case, unless it is drawn, correct it as `auto` does, and say what is found before and after."""
+    job = job_of(case, engine.defaults)
     if drawn is None:
         drawn = drawn_picture(engine, job, case.size)
     start = time.perf_counter()
-    returned = measure_and_correct("final", drawn, job.request, job.plan)
+    returned = measure_and_correct("final", drawn, job.plan, job.settings)
     seconds = time.perf_counter() - start
     swatch = draw_swatch(job.plan, case.size)
     row: dict[str, Any] = asdict(case) | {

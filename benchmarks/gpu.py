@@ -13,8 +13,8 @@ of `performance.md` and the chart `performance.svg` into a folder.
 
 Runs from a copy of the repository too, with its root on PYTHONPATH. Needs torch with CUDA, a C compiler for
 what is compiled, and these packages with what they need themselves: accelerate, coloraide, diffusers,
-nvidia-ml-py, numpy, opencv-python-headless, pillow, psutil, pydantic, safetensors, tokenizers,
-transformers. No network is used. What the environment says to Plitka itself (PLITKA_...) does not count here.
+numpy, opencv-python-headless, pillow, psutil, pydantic, safetensors, tokenizers, transformers.
+No network is used. Settings of Plitka in the environment (PLITKA_...) do not count here.
 """
 
 import argparse
@@ -107,7 +107,8 @@ def run_part(part: str, out: Path, small: bool, repeats: int) -> None:
 
 def set_environment(part: str, out: Path) -> None:
     """Take what the environment asks of Plitka out of it, and set what a part needs. Before torch is used."""
-    from plitka.device.select import ALLOCATOR_VARIABLE, EXPANDABLE_SEGMENTS, OLD_ALLOCATOR_VARIABLES
+    from plitka.device.select import EXPANDABLE_SEGMENTS
+    from plitka.settings import ALLOCATOR_VARIABLE, OLD_ALLOCATOR_VARIABLES
 
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]

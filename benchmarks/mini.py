@@ -14,6 +14,7 @@ import resource
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,11 @@ from PIL import Image as Picture
 
 from plitka.colors.palette import PALETTE, delta_e00
 from plitka.diffusion.engine import DiffusionEngine
-from plitka.engine.protocol import Job
+from plitka.engine.protocol import Job, job_for
 from plitka.fidelity.measure import measure
+from plitka.request.drawing_settings import EngineDefaults
 from plitka.request.profiles import Profile
-from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import parse_request
-from plitka.tile.plan import plan_for
 from plitka.tile.swatch import draw_swatch
 
 Image = NDArray[np.uint8]
@@ -57,12 +57,15 @@ def fixed_mixes(count: int) -> list[list[dict[str, Any]]]:
 
 
 def make_job(
-    colors: Sequence[dict[str, Any]], profile: Profile, angle: float = 0, seed: int = 7, **overrides: Any
+    colors: Sequence[dict[str, Any]],
+    defaults: EngineDefaults,
+    angle: float = 0,
+    seed: int = 7,
+    **overrides: Any,
 ) -> Job:
-    """A job for the engine; `profile` is the model's own."""
+    """A job for the engine; `defaults` are the model's own."""
     document = {"colors": colors, "angle": angle, "seed": seed, "overrides": overrides}
-    request = parse_request(json.dumps(document))
-    return Job(request, build_prompt(request), profile, plan_for(request))
+    return job_for(parse_request(json.dumps(document)), defaults)
 
 
 def preview_of(engine: DiffusionEngine, job: Job) -> Image:
@@ -74,52 +77,56 @@ def preview_of(engine: DiffusionEngine, job: Job) -> Image:
 
 
 def evaluate(
-    engine: DiffusionEngine, profile: Profile, mixes: int, angles: int, sheet: Path | None
+    engine: DiffusionEngine, defaults: EngineDefaults, mixes: int, angles: int, sheet: Path | None
 ) -> Iterator[dict[str, Any]]:
     """Yield the figures one by one."""
     requests = fixed_mixes(mixes)
     rows: dict[str, list[Image]] = {"swatch": []}
     for colors in requests:
-        plan = make_job(colors, profile).plan
+        plan = make_job(colors, defaults).plan
         rows["swatch"].append(draw_swatch(plan, 512))
-    yield figures_of("swatch", rows["swatch"], rows["swatch"], requests, profile)
+    yield figures_of("swatch", rows["swatch"], rows["swatch"], requests, defaults)
     for name, guidance in (("guided", 0.5), ("text to image", 0.0)):
         rows[name] = [
-            preview_of(engine, make_job(colors, profile, color_guidance=guidance)) for colors in requests
+            preview_of(engine, make_job(colors, defaults, color_guidance=guidance)) for colors in requests
         ]
-        yield figures_of(name, rows[name], rows["swatch"], requests, profile)
-    yield from _ablations(engine, profile, requests, rows)
+        yield figures_of(name, rows[name], rows["swatch"], requests, defaults)
+    yield from _ablations(engine, defaults, requests, rows)
     if sheet is not None:
         Picture.fromarray(np.vstack([np.hstack(row[:6]) for row in rows.values()])).save(sheet)
     for scale in (None, 0.0):
-        yield joints(engine, profile, scale, angles)
+        yield joints(engine, defaults, scale, angles)
 
 
 def _ablations(
-    engine: DiffusionEngine, profile: Profile, requests: Sequence[Any], rows: dict[str, list[Image]]
+    engine: DiffusionEngine, defaults: EngineDefaults, requests: Sequence[Any], rows: dict[str, list[Image]]
 ) -> Iterator[dict[str, Any]]:
     """What is lost without each adapter, from text alone: the swatch would show what crumb looks like."""
     requests = requests[:ABLATIONS]
     swatches = rows["swatch"][:ABLATIONS]
     whole = rows["text to image"][:ABLATIONS]
-    yield figures_of("text to image, the mixes below", whole, swatches, requests, profile)
-    jobs = [make_job(colors, profile, color_guidance=0.0) for colors in requests]
-    bare = [make_job(colors, profile, color_guidance=0.0, lora_scale=0.0) for colors in requests]
+    yield figures_of("text to image, the mixes below", whole, swatches, requests, defaults)
+    jobs = [make_job(colors, defaults, color_guidance=0.0) for colors in requests]
+    bare = [make_job(colors, defaults, color_guidance=0.0, lora_scale=0.0) for colors in requests]
     rows["no LoRA"] = [preview_of(engine, job) for job in bare]
-    yield figures_of("no LoRA", rows["no LoRA"], swatches, requests, profile)
+    yield figures_of("no LoRA", rows["no LoRA"], swatches, requests, defaults)
     tokens, engine.tokens = engine.tokens, ()
     rows["no textual inversion"] = [preview_of(engine, job) for job in jobs]
     engine.tokens = tokens
-    yield figures_of("no textual inversion", rows["no textual inversion"], swatches, requests, profile)
+    yield figures_of("no textual inversion", rows["no textual inversion"], swatches, requests, defaults)
 
 
 def figures_of(
-    name: str, pictures: Sequence[Image], swatches: Sequence[Image], requests: Sequence[Any], profile: Profile
+    name: str,
+    pictures: Sequence[Image],
+    swatches: Sequence[Image],
+    requests: Sequence[Any],
+    defaults: EngineDefaults,
 ) -> dict[str, Any]:
     """Errors of shares of a row of pictures, and how their texture differs from the swatches'."""
     errors, distances, sharpness = [], [], []
     for picture, swatch, colors in zip(pictures, swatches, requests, strict=False):
-        errors.append(measure(picture, make_job(colors, profile).request.mix).worst_error_pp)
+        errors.append(measure(picture, make_job(colors, defaults).request.mix).worst_error_pp)
         distances.append(distance(picture, swatch))
         sharpness.append(relative_sharpness(picture, swatch))
     return {
@@ -133,7 +140,7 @@ def figures_of(
 
 
 def joints(
-    engine: DiffusionEngine, profile: Profile, scale: float | None, angles: int = 16
+    engine: DiffusionEngine, defaults: EngineDefaults, scale: float | None, angles: int = 16
 ) -> dict[str, Any]:
     """Text to image at several laying angles: how many have their joints within two degrees.
 
@@ -144,7 +151,7 @@ def joints(
     for number in range(angles):
         angle = 180 * number / angles
         given = {} if scale is None else {"controlnet_scale": scale}
-        job = make_job(colors, profile, angle, number, color_guidance=0.0, layout="brick", **given)
+        job = make_job(colors, defaults, angle, number, color_guidance=0.0, layout="brick", **given)
         errors.append(angle_error(joint_angle(preview_of(engine, job)), angle))
     return {
         "figure": "joints with ControlNet" if scale is None else "joints without",
@@ -154,9 +161,11 @@ def joints(
     }
 
 
-def seconds_of_prediction(engine: DiffusionEngine, profile: Profile, **overrides: Any) -> dict[str, Any]:
+def seconds_of_prediction(
+    engine: DiffusionEngine, defaults: EngineDefaults, **overrides: Any
+) -> dict[str, Any]:
     """Seconds of preview and final picture at default settings, and the process's peak memory."""
-    job = make_job(fixed_mixes(2)[1], profile, **overrides)
+    job = make_job(fixed_mixes(2)[1], defaults, **overrides)
     start = time.perf_counter()
     names = [drawing.name for drawing in engine.draw(job)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -164,7 +173,7 @@ def seconds_of_prediction(engine: DiffusionEngine, profile: Profile, **overrides
     return {
         "figure": f"prediction ({', '.join(names)})",
         "seconds": seconds,
-        "steps": profile.steps_final,
+        "steps": job.settings.final.steps,
         "threads": torch.get_num_threads(),
         "peak_rss_gb": round(peak / 1e9, 2),
     }
@@ -182,12 +191,13 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["PLITKA_MODEL_DIR"] = str(arguments.models)
     engine = DiffusionEngine.load("mini")
-    profile = engine.profiles["standard"]
-    if arguments.steps:
-        profile = Profile(arguments.steps, arguments.steps, profile.guidance_scale)
-    figures = [seconds_of_prediction(engine, profile)]
+    defaults = engine.defaults
+    if steps := arguments.steps:
+        profile = Profile(steps, steps, defaults.profiles["standard"].guidance_scale)
+        defaults = replace(defaults, profiles={"standard": profile})
+    figures = [seconds_of_prediction(engine, defaults)]
     print(json.dumps(figures[0]), flush=True)
-    for figure in evaluate(engine, profile, arguments.mixes, arguments.angles, arguments.sheet):
+    for figure in evaluate(engine, defaults, arguments.mixes, arguments.angles, arguments.sheet):
         print(json.dumps(figure), flush=True)
         figures.append(figure)
     if arguments.report:

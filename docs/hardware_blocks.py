@@ -5,7 +5,7 @@ from typing import NamedTuple
 from language import Say
 from markdown_text import table
 
-from plitka.diffusion.pipeline_inputs import swatch_strength
+from plitka.request.drawing_settings import swatch_strength
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE
 from plitka.request.profiles import PROFILES
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from plitka.choices import Layout
 from plitka.colors.mix import percentages
-from plitka.diffusion.pipeline_inputs import DEFAULT_CONTROLNET_SCALE
 from plitka.diffusion.routing import route
 from plitka.request.color_text import MAX_COLORS_CHARACTERS
+from plitka.request.drawing_settings import DEFAULT_CONTROLNET_SCALE, settings_for
 from plitka.request.fields import ColorEntry, RequestFields
 from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
 from plitka.request.overrides import (
@@ -197,14 +197,16 @@ def routes(say: Say) -> str:
 def prompt(say: Say) -> str:
     """The prompt and the negative prompt of an example."""
     text = '{"colors": [{"name": "RED", "proportion": 2}, {"name": "тёмно-зелёный", "proportion": 1}]}'
-    built = build_prompt(parse_request(text))
+    request = parse_request(text)
+    built = build_prompt(request.mix, settings_for(request).negative_prompt)
     assert built.negative == DEFAULT_NEGATIVE_PROMPT
     return f"{block(text, 'json')}\n\n{block(built.positive)}\n\n{block(built.negative)}"
 
 
 def _edge_kind(angle: int, layout: str) -> str:
     mix = {"colors": [{"name": "red"}], "angle": angle, "overrides": {"layout": layout}}
-    control = route(parse_request(json.dumps(mix))).control
+    request = parse_request(json.dumps(mix))
+    control = route(request, settings_for(request)).control
     return code(control) if control else NO_CONTROL
 
 

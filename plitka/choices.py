@@ -1,4 +1,4 @@
-"""The words that a request, a manifest or the command line may choose from. Imports nothing of Plitka."""
+"""The words that requests, manifests, environment and command line may choose from. Imports nothing here."""
 
 from typing import Any, Literal, get_args
 
@@ -9,6 +9,7 @@ OutputFormat = Literal["png", "webp", "jpg"]
 Scheduler = Literal["dpmpp_2m_karras", "dpmpp_sde_karras", "ddim", "euler", "euler_a"]
 ControlKind = Literal["canny", "softedge", "lineart"]
 CONTROL_KINDS: tuple[ControlKind, ...] = get_args(ControlKind)
+CompileMode = Literal["off", "blocks", "unet"]
 EngineName = Literal["render", "mini", "sdxl"]
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 

@@ -1,34 +1,19 @@
-"""Engines by name (`PLITKA_ENGINE`, `--engine`) and how each is loaded."""
+"""Engines by name: how each is loaded."""
 
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plitka.choices import ENGINE_NAMES, EngineName
-from plitka.errors import EngineError, printable, shown
+from plitka.choices import EngineName
+from plitka.errors import EngineError, printable
+from plitka.settings import check_engine_name
 
 if TYPE_CHECKING:
-    from plitka.device.select import DeviceInfo
     from plitka.engine.protocol import Engine
 
 RENDER: EngineName = "render"
-DEFAULT_ENGINE = RENDER
-ENGINE_VARIABLE = "PLITKA_ENGINE"
-
-
-def engine_name_from_environment() -> str:
-    """The engine named by `PLITKA_ENGINE`, or the embedded one. Raises EngineError naming what is allowed."""
-    return check_engine_name(os.environ.get(ENGINE_VARIABLE) or DEFAULT_ENGINE, ENGINE_VARIABLE)
-
-
-def check_engine_name(name: str, source: str = "engine") -> str:
-    """`name` in lower case. Raises EngineError, naming `source` and what is allowed, unless it is one."""
-    if name.strip().lower() not in ENGINE_NAMES:
-        raise EngineError(f"{source}: there is no engine {shown(name)}; allowed: {', '.join(ENGINE_NAMES)}")
-    return name.strip().lower()
 
 
 def load_engine(name: str, *, weights: Path | None = None) -> Engine:
@@ -61,17 +46,6 @@ def load_engine(name: str, *, weights: Path | None = None) -> Engine:
             "install it with: pip install --constraint constraints.txt --editable '.[diffusion]'"
         ) from missing
     return DiffusionEngine.load(name, weights=weights)
-
-
-def device_of(name: str) -> DeviceInfo:
-    """The device that an engine draws on: the best one, or the CPU for `render`, without importing torch."""
-    import psutil
-
-    from plitka.device.select import DeviceInfo, select_best_device
-
-    if name == RENDER:
-        return DeviceInfo("cpu", "cpu", "CPU", psutil.virtual_memory().total, "float32")
-    return select_best_device()
 
 
 def log_to_stderr() -> None:

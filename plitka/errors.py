@@ -27,7 +27,8 @@ there, and `StoppedError` of `plitka.cli.commands` ends the process at a signal.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,13 +91,36 @@ class DeviceError(PlitkaError, ValueError):
 
 
 class ModelFileError(PlitkaError, RuntimeError):
-    """A weight file is missing, broken or not what it should be; names it, what is wrong and what to do."""
+    """A weight file is missing, broken or not what it should be; says which, what is wrong, what to do.
 
-    def __init__(self, path: Path | str, problem: str, remedy: str) -> None:
-        # Names in a file may contain control characters, and this goes to terminals and logs.
-        super().__init__(printable(f"{path}: {problem}. {remedy}"))
+    Attributes:
+        path: The file, or the model's name.
+        problem: What is wrong with it, without a stop.
+        hint: A sentence about this problem that goes before the remedy; may be empty.
+        remedy: What to do, a sentence: from what raises, or from the nearest `remedied` around it.
+    """
+
+    def __init__(self, path: Path | str, problem: str, remedy: str = "", *, hint: str = "") -> None:
+        super().__init__(path, problem, remedy)
         self.path = str(path)
         self.problem = printable(problem)
+        self.hint = hint
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        said = [f"{self.path}: {self.problem}.", *filter(None, (self.hint, self.remedy))]
+        # Names in a file may contain control characters, and this goes to terminals and logs.
+        return printable(" ".join(said))
+
+
+@contextmanager
+def remedied(remedy: str) -> Iterator[None]:
+    """Say what to do about a ModelFileError of this block, or of this function, that does not say it yet."""
+    try:
+        yield
+    except ModelFileError as error:
+        error.remedy = error.remedy or remedy
+        raise
 
 
 class DrawingError(PlitkaError, RuntimeError):

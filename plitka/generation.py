@@ -1,7 +1,8 @@
 """One request in, three finished files out."""
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.device.monitor import ResourceMonitor
-from plitka.device.worker_thread import Helper
+from plitka.device.worker_thread import Worker
 from plitka.engine.protocol import Engine, Job
 from plitka.fidelity.color_lock import MeasuredPicture, measure_and_correct
 from plitka.fidelity.measure import Fidelity
 from plitka.files.whole_files import write_whole
 from plitka.output.metrics import memory_metrics, picture_metrics
 from plitka.output.provenance import encode, provenance_of
-from plitka.request.profiles import FINAL_SIZE, profile_for
+from plitka.request.drawing_settings import DrawingSettings, settings_for
+from plitka.request.profiles import FINAL_SIZE
 from plitka.request.prompt import Prompt, build_prompt
 from plitka.request.tile_request import TileRequest
 from plitka.tile.colormap import draw_colormap
@@ -72,7 +74,7 @@ class Result:
 
 
 class Stopwatch:
-    """Seconds of our own work, by laps; between a `yield` and `resume` the time is the caller's."""
+    """Seconds of work here, by laps; between a `yield` and `resume` the time is the caller's."""
 
     def __init__(self) -> None:
         self.total = 0.0
@@ -114,23 +116,28 @@ def generate(
     watch = Stopwatch()
     if monitor is not None:
         monitor.reset_peaks()
-    prompt = build_prompt(request)
+    settings = settings_for(request, engine.defaults)
+    prompt = build_prompt(request.mix, settings.negative_prompt)
     engine.check(request, prompt)
     watch.lap()
-    return _draw(request, prompt, engine, monitor, watch)
+    return _draw(request, settings, prompt, engine, monitor, watch)
 
 
 def _draw(
-    request: TileRequest, prompt: Prompt, engine: Engine, monitor: ResourceMonitor | None, watch: Stopwatch
+    request: TileRequest,
+    settings: DrawingSettings,
+    prompt: Prompt,
+    engine: Engine,
+    monitor: ResourceMonitor | None,
+    watch: Stopwatch,
 ) -> Generator[Result]:
     watch.resume()
-    planning: dict[str, Any] = {}
     # Plan and colour map are made in a thread: a picture that starts from noise waits for neither.
-    with Helper("plitka-files") as helper:
-        profile = profile_for(request, engine.profiles)
-        job = Job(request, prompt, profile, helper.submit(_plan, request, planning))
-        colormap = helper.submit(_colormap, job, engine)
-        yield from _pictures(job, engine, watch, planning)
+    with Worker("plitka-files") as worker:
+        timed = worker.submit(_timed_plan, request)
+        job = Job(request, settings, prompt, worker.submit(lambda: timed.result()[0]))
+        colormap = worker.submit(_colormap, job, engine)
+        yield from _pictures(job, engine, watch, timed)
         result = colormap.result()
     watch.lap()
     known = {**result.metrics, "timing.total": watch.total}
@@ -139,31 +146,31 @@ def _draw(
     yield replace(result, metrics=known)
 
 
-def _pictures(job: Job, engine: Engine, watch: Stopwatch, planning: Mapping[str, Any]) -> Generator[Result]:
-    known: dict[str, Any] = {}
-    # An engine draws in a generator; leaving early, by an error of ours too, must end its work at once.
+def _pictures(
+    job: Job, engine: Engine, watch: Stopwatch, timed: Future[tuple[TilePlan, float]]
+) -> Generator[Result]:
+    # An engine draws in a generator; leaving early, by an error here too, must end its work at once.
     with closing(engine.draw(job)) as drawings:
         for drawing in drawings:
             seconds = {"draw": watch.lap()}
-            picture = measure_and_correct(drawing.name, drawing.image, job.request, job.plan)
+            picture = measure_and_correct(drawing.name, drawing.image, job.plan, job.settings)
             seconds["measure"] = watch.lap()
             filename, data = _file(
-                drawing.name, picture.image, job.request.output_format, job, engine, picture
+                drawing.name, picture.image, job.settings.output_format, job, engine, picture
             )
             seconds["encode"] = watch.lap()
-            known |= picture_metrics(drawing, picture, seconds)
+            metrics = picture_metrics(drawing, picture, seconds)
             if drawing.name == "preview":
-                known |= {**planning, "timing.first_picture": watch.total}
-            yield Result(drawing.name, picture.image, filename, data, picture, known)
-            known = {}
+                metrics |= {"timing.plan": timed.result()[1], "timing.first_picture": watch.total}
+            yield Result(drawing.name, picture.image, filename, data, picture, metrics)
             watch.resume()
 
 
-def _plan(request: TileRequest, planning: dict[str, Any]) -> TilePlan:
+def _timed_plan(request: TileRequest) -> tuple[TilePlan, float]:
+    """The plan, and the seconds that it took."""
     watch = Stopwatch()
     plan = plan_for(request)
-    planning["timing.plan"] = watch.lap()
-    return plan
+    return plan, watch.lap()
 
 
 def _colormap(job: Job, engine: Engine) -> Result:

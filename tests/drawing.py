@@ -10,7 +10,7 @@ import torch
 from plitka.device.select import DeviceInfo
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.engine.protocol import Job
-from plitka.request.profiles import PROFILES, profile_for
+from plitka.request.drawing_settings import EngineDefaults, settings_for
 from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import parse_request
 from plitka.tile.plan import make_plan
@@ -19,6 +19,8 @@ from plitka.weights.locate import find_files
 PREVIEW, FINAL = 64, 128
 CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
 SCHEDULER = "dpmpp_2m_karras"
+# The LoRA's scale is the one that the manifest gives it.
+DEFAULTS = EngineDefaults(lora_scale=0.75)
 torch.set_num_threads(1)
 
 
@@ -39,7 +41,7 @@ def _using(folder, environment):
     return mock.patch.dict(os.environ, own | environment)
 
 
-def make_job(angle=0, seed=5, colors=(("red", 60), ("blue", 40)), profiles=PROFILES, **overrides):
+def make_job(angle=0, seed=5, colors=(("red", 60), ("blue", 40)), defaults=DEFAULTS, **overrides):
     document = {
         "colors": [{"name": name, "proportion": share} for name, share in colors],
         "angle": angle,
@@ -48,7 +50,8 @@ def make_job(angle=0, seed=5, colors=(("red", 60), ("blue", 40)), profiles=PROFI
     }
     request = parse_request(json.dumps(document))
     plan = _plan(request.mix, request.laying_angle, request.layout, request.seed)
-    return Job(request, build_prompt(request), profile_for(request, profiles), plan)
+    settings = settings_for(request, defaults)
+    return Job(request, settings, build_prompt(request.mix, settings.negative_prompt), plan)
 
 
 @lru_cache(maxsize=32)

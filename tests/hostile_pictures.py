@@ -30,7 +30,7 @@ MEBI = 2**20
 def said():
     colors = [{"name": "red", "proportion": 1}, {"hex": "#123456", "proportion": 2}]
     request = parse_request(json.dumps({"colors": colors, "angle": 30, "seed": 7}))
-    return provenance_of("final", request, build_prompt(request), "render", {"engine": "render"})
+    return provenance_of("final", request, build_prompt(request.mix, ""), "render", {"engine": "render"})
 
 
 def pixels(size=8):

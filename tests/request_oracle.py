@@ -14,6 +14,7 @@ from cog_server import ANSWER_SECONDS, field_of, pictures
 from number_spellings import readings_in
 
 from plitka.colors.mix import percentages
+from plitka.request.drawing_settings import settings_for
 from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import (
     DEFAULT_ANGLE,
@@ -116,7 +117,7 @@ def check_request(request):
     assert 0 <= request.angle < 360
     assert 0 <= request.seed <= MAX_SEED
     assert sum(percentages(request.mix)) == 100
-    assert build_prompt(request).positive
+    assert build_prompt(request.mix, "").positive
     assert parse_request(request.to_json()) == request
 
 
@@ -173,7 +174,7 @@ def _check_prediction(prediction, case):
         assert prediction["logs"] == ""
         return "refused"
     final = pictures(prediction)[1]
-    if request.output_format == "png":
+    if settings_for(request).output_format == "png":
         drawn = parse_request(field_of(final, "request"))
         assert drawn.mix == request.mix
         assert (drawn.angle, drawn.overrides) == (request.angle, request.overrides)

@@ -217,7 +217,7 @@ def test_swatches_and_edges_from_a_thread_give_the_same_pictures(model_folder, m
     engine = load_small_engine(model_folder)
     beside = images(draw(engine, angle=angle))
     with monkeypatch.context() as patch:
-        patch.setattr(diffusion, "Helper", InTurn)
+        patch.setattr(diffusion, "Worker", InTurn)
         assert images(draw(engine, angle=angle)) == beside
 
 

@@ -2,7 +2,6 @@
 
 import threading
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -10,7 +9,7 @@ import psutil
 import pytest
 from cog_server import as_json
 from drawing import draw, images, load_small_engine, make_job
-from interruptions import CALLS, Cancelled, CancelledHalfway, failing, out_of_memory, part_of
+from interruptions import CALLS, BreaksOff, Cancelled, failing, out_of_memory, part_of
 from local_predictor import LocalPredictor, predict, run
 
 from plitka import generation
@@ -64,38 +63,19 @@ def test_cancelling_while_offloaded_leaves_the_engine_usable(fresh_engine):
 # While something is loaded or changed
 
 
-def test_cancelling_while_the_lora_scale_changes_is_mended_by_the_next_request(fresh_engine, monkeypatch):
-    expected = images(draw(fresh_engine))
-    with monkeypatch.context() as patch:
-        patch.setattr(fresh_engine.lora, "_layers", CancelledHalfway(fresh_engine.lora._layers))
-        with pytest.raises(Cancelled):
-            draw(fresh_engine, lora_scale=2.0)
-    assert images(draw(fresh_engine)) == expected
-
-
-@pytest.mark.parametrize("layer", [0, 3, -1])
-def test_broken_off_while_the_lora_changes_its_scale_the_next_picture_is_the_same(engine, undisturbed, layer):
-    weight = engine.lora._layers[layer].module.weight
-
-    class Refusing:
-        """In place of a layer's original: whoever asks for it is broken off."""
-
-        def to(self, *given):
-            raise Cancelled
-
-    layers = list(engine.lora._layers)
-    broken = [*layers]
-    broken[layer] = replace(layers[layer], original=Refusing())
-    engine.lora._layers = broken
-    try:
-        with pytest.raises(Cancelled):
-            draw(engine, angle=45, lora_scale=0.3)
-        assert engine.lora.scale is None
-    finally:
-        engine.lora._layers = layers
+@pytest.mark.parametrize("module", [1, 4, -1])
+def test_broken_off_while_the_lora_changes_its_scale_the_next_picture_is_the_same(
+    engine, undisturbed, module
+):
+    weights = list(engine.pipelines.base.unet.parameters())
+    product = engine.lora.modules if module == -1 else module
+    with BreaksOff(Cancelled(), product), pytest.raises(Cancelled):
+        draw(engine, angle=45, lora_scale=0.3)
+    assert engine.lora.scale is None
     assert images(draw(engine, angle=45)) == undisturbed
-    assert engine.lora.scale == engine.default_lora_scale
-    assert weight is engine.lora._layers[layer].module.weight
+    assert engine.lora.scale == engine.defaults.lora_scale
+    again = engine.pipelines.base.unet.parameters()
+    assert all(weight is same for weight, same in zip(weights, again, strict=True))
 
 
 @pytest.mark.parametrize("error", [Cancelled(), OSError("input/output error")], ids=["cancelled", "failed"])
@@ -111,7 +91,7 @@ def test_a_controlnet_that_stops_half_way_is_not_kept(model_folder, monkeypatch,
         with pytest.raises(type(error)):
             draw(engine, angle=45)
     assert engine.pipelines.controlnets.loaded == ()
-    assert len(engine.pipelines._variants) <= 2
+    assert len(engine.pipelines.variants) <= 2
     assert images(draw(engine, angle=45)) == undisturbed
 
 

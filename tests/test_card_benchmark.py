@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 from plitka.device.select import DeviceInfo
 from plitka.diffusion.acceleration import Acceleration
 from plitka.server.serve import ROOT
-from plitka.weights.manifest import SHIPPED_MODEL_DIR, load_manifest
+from plitka.settings import SHIPPED_MODEL_DIR
+from plitka.weights.manifest import load_manifest
 
 CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
 # https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0 and the models named in the manifest.
@@ -41,7 +42,6 @@ PACKAGES = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "pydantic_core": "pydantic",
-    "pynvml": "nvidia-ml-py",
 }
 # Nobody imports it, but the libraries do where it is installed, and do not offload without it.
 BEHIND = {"torch", "accelerate"}

@@ -92,7 +92,7 @@ def test_everything_without_models_runs_where_torch_is_not_installed(tmp_path):
     code = (
         "import sys\n"
         "for name in ('torch', 'diffusers', 'transformers', 'peft', 'accelerate', 'safetensors',\n"
-        "             'huggingface_hub', 'pynvml'):\n"
+        "             'huggingface_hub'):\n"
         "    sys.modules[name] = None\n"
         "from plitka.cli.commands import app\n"
         "app()\n"

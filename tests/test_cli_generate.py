@@ -14,6 +14,7 @@ from rich.console import Console
 from plitka.choices import OutputFormat
 from plitka.cli.report import colors_table
 from plitka.fidelity.color_lock import measure_and_correct
+from plitka.request.drawing_settings import settings_for
 from plitka.request.tile_request import parse_request
 from plitka.tile.plan import plan_for
 from plitka.tile.swatch import draw_swatch
@@ -104,7 +105,7 @@ def test_generate_prints_shares_and_colours_as_measured(invoke):
 def test_a_patch_has_the_measured_colour_where_the_terminal_can():
     request = parse_request(PARAMS)
     tile = plan_for(request)
-    picture = measure_and_correct("final", draw_swatch(tile, 512), request, tile)
+    picture = measure_and_correct("final", draw_swatch(tile, 512), tile, settings_for(request))
     terminal = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=120)
     terminal.print(colors_table(picture))
     for color in picture.measured.fidelity.colors:

@@ -6,6 +6,7 @@ import pytest
 from model_faults import drawn_badly
 
 from plitka.fidelity.color_lock import measure_and_correct
+from plitka.request.drawing_settings import settings_for
 from plitka.request.tile_request import parse_request
 from plitka.tile.plan import plan_for
 from plitka.tile.swatch import draw_swatch
@@ -28,7 +29,7 @@ def bad(plan):
 
 
 def measured(picture, plan, **overrides):
-    return measure_and_correct("final", picture, request_of(**overrides), plan)
+    return measure_and_correct("final", picture, plan, settings_for(request_of(**overrides)))
 
 
 def test_a_good_picture_stays_to_the_byte(plan):

@@ -106,7 +106,7 @@ def test_joints_and_granules_are_distinguished_by_the_nearest_colour_after_small
 def test_counting_pixels_of_the_file_gives_the_shares_of_the_plan(mix, layout):
     plan = replace(plan_of(len(mix), layout), mix=mix)
     request = parse_request('{"colors": [{"name": "red", "proportion": 1}]}')
-    said = provenance_of("colormap", request, build_prompt(request), "render", {"engine": "render"})
+    said = provenance_of("colormap", request, build_prompt(request.mix, ""), "render", {"engine": "render"})
     with Image.open(io.BytesIO(encode(draw_colormap(plan, 512), "png", said))) as picture:
         counts = {rgb: count for count, rgb in picture.getcolors()}
     labels = plan.labels(512)

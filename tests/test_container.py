@@ -17,9 +17,9 @@ from packaging.version import Version
 from pins import pins
 
 from plitka.choices import ENGINE_NAMES
-from plitka.engines import ENGINE_VARIABLE
 from plitka.server.openapi import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE
 from plitka.server.serve import ALLOCATOR, ROOT
+from plitka.settings import ENGINE_VARIABLE
 
 MAX_CONTEXT_BYTES = 45_000_000
 TOP_FILES = {"cog.yaml", "requirements.lock", "LICENSE"}

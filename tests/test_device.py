@@ -11,7 +11,7 @@ import torch
 from plitka.device.select import DeviceInfo, manage_gpu_memory, optimize_for_device, select_best_device
 from plitka.errors import DeviceError
 
-GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 16 * 2**30, "float16", uuid="number")
+GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 16 * 2**30, "float16")
 
 
 SETTINGS = ("PLITKA_VRAM_FRACTION", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
@@ -28,7 +28,7 @@ def clean_settings():
 @pytest.fixture
 def cuda(monkeypatch):
     """A machine that says it has an NVIDIA GPU."""
-    properties = SimpleNamespace(name="a GPU", total_memory=16 * 2**30, uuid="number")
+    properties = SimpleNamespace(name="a GPU", total_memory=16 * 2**30)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: properties)
     monkeypatch.setattr(torch.version, "hip", None)

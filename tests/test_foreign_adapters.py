@@ -63,7 +63,7 @@ def test_a_token_map_that_does_not_go_with_the_vectors_is_refused(folder, own, c
 def test_what_a_mac_leaves_beside_every_file_is_no_adapter(own):
     for path in list(own.iterdir()):
         path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07")
-    assert {path.name for path in adapters_in(own).values()} == {"lora.safetensors", "embeddings.pti"}
+    assert {file.path.name for file in adapters_in(own).values()} == {"lora.safetensors", "embeddings.pti"}
 
 
 def replaced(own, tensors, name="embeddings.pti"):
@@ -125,7 +125,7 @@ def test_vectors_that_pass_leave_room_for_every_mix_of_named_colours(names, coun
     except ModelFileError:
         return
     mix = ", ".join(f"{100 / len(names)}% {name}" for name in names)
-    positive = build_prompt(parse_inputs("", mix, 0, "standard", 1)).positive.replace("<s0><s1>", "")
+    positive = build_prompt(parse_inputs("", mix, 0, "standard", 1).mix, "").positive.replace("<s0><s1>", "")
     assert words_of(positive) + count <= TOKEN_LIMIT
 
 
@@ -153,7 +153,7 @@ def test_tokens_that_would_be_misread_are_refused(folder, tokens, reason):
 def test_files_are_found_by_content_wherever_they_lie(own):
     (own / "deeper").mkdir()
     shutil.move(own / "lora.safetensors", own / "deeper" / "x.safetensors")
-    assert adapters_in(own) == {
+    assert {kind: file.path for kind, file in adapters_in(own).items()} == {
         "LoRA": own / "deeper/x.safetensors",
         "embeddings": own / "embeddings.pti",
     }

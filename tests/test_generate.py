@@ -2,6 +2,7 @@ import io
 import json
 import threading
 import time
+from dataclasses import asdict
 from typing import get_args
 
 import numpy as np
@@ -10,12 +11,14 @@ from PIL import Image
 
 from plitka.choices import OutputFormat
 from plitka.device.monitor import Peaks
-from plitka.engine.protocol import Drawing
+from plitka.device.select import DeviceInfo
+from plitka.engine.protocol import Denoising, Drawing
 from plitka.engine.render import RenderEngine
 from plitka.errors import Problem, RequestError
 from plitka.generation import generate
 from plitka.output.metrics import METRICS, request_metrics
 from plitka.output.provenance import read_provenance
+from plitka.request.drawing_settings import EngineDefaults
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES, Profile
 from plitka.request.tile_request import parse_request
 from plitka.tile.colormap import draw_colormap
@@ -25,6 +28,8 @@ REQUEST = {
     "colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}],
     "seed": 3,
 }
+CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
+DENOISING = Denoising(None, "euler", 2, 0.5, 0.5, 6.5, None, None, "none", ("out of memory",))
 
 
 def request_of(**changes):
@@ -35,7 +40,8 @@ class FakeEngine:
     """Draws grey squares and remembers how it was treated."""
 
     name = "fake"
-    profiles = PROFILES
+    device = CPU
+    defaults = EngineDefaults()
 
     def __init__(self, error=None):
         self.error = error
@@ -56,14 +62,8 @@ class FakeEngine:
                 if self.error == name:
                     raise RuntimeError("out of memory")
                 self.drawn.append(name)
-                report = {
-                    "pipeline": "fake",
-                    "controlnet": None,
-                    "reason": "none",
-                    "steps_run": 1,
-                    "extra": 5,
-                }
-                yield Drawing(name, np.full((size, size, 3), 128, np.uint8), report)
+                image = np.full((size, size, 3), 128, np.uint8)
+                yield Drawing(name, image, "fake", None, "none", 1, DENOISING)
         finally:
             self.closed = True
 
@@ -154,7 +154,7 @@ def test_metrics_of_all_files_together_are_the_documented_ones():
         assert not collected.keys() & (result.metrics.keys() - {"pipeline.name"} - pipeline_names())
         collected |= result.metrics
     assert collected.keys() == METRICS.keys()
-    assert collected["drawing.final"] == {"extra": 5}
+    assert collected["drawing.final"] == asdict(DENOISING) | {"retries": ["out of memory"]}
     assert collected["memory.peak_vram_mib"] == 3.0
     assert collected["fidelity.worst_error_pp"] == collected["fidelity.final"]["worst_error_pp"]
     assert monitor.resets == 1
@@ -205,9 +205,10 @@ def test_the_file_contains_the_corrected_picture():
 
 def test_the_steps_are_those_of_the_engines_own_profile():
     engine = FakeEngine()
-    engine.profiles = PROFILES | {"high": Profile(4, 8, 1.0)}
+    engine.defaults = EngineDefaults(PROFILES | {"high": Profile(4, 8, 1.0)})
     next(generate(request_of(quality="high"), engine))
-    assert engine.job.profile == Profile(4, 8, 1.0)
+    settings = engine.job.settings
+    assert (settings.preview.steps, settings.final.steps, settings.guidance_scale) == (4, 8, 1.0)
 
 
 def test_metric_names_are_those_that_cog_takes():

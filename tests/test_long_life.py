@@ -7,7 +7,7 @@ import psutil
 from local_predictor import LocalPredictor, predict, run
 
 from plitka import generation
-from plitka.device.worker_thread import Helper
+from plitka.device.worker_thread import Worker
 from plitka.tile.plan import plan_for
 
 MIB = 2**20
@@ -65,11 +65,11 @@ def test_work_that_was_not_begun_is_dropped_and_work_that_was_is_waited_for():
         time.sleep(0.05)
         done.append("slow")
 
-    with Helper("test") as helper:
-        helper.submit(slow)
-        never = helper.submit(done.append, "never")
+    with Worker("test") as worker:
+        worker.submit(slow)
+        never = worker.submit(done.append, "never")
         begun.wait()
     assert done == ["slow"]
     assert never.cancelled()
-    with Helper("test") as helper:
-        assert helper.submit(len, "next").result() == 4
+    with Worker("test") as worker:
+        assert worker.submit(len, "next").result() == 4

@@ -7,12 +7,12 @@ from checkpoints import edit_manifest
 
 from plitka.errors import ModelFileError
 from plitka.request.profiles import PROFILES, Profile
-from plitka.weights import manifest
+from plitka.settings import SHIPPED_MODEL_DIR
 from plitka.weights.manifest import Manifest, engine_models, load_manifest
 
 
 def test_the_shipped_manifest_pins_every_source():
-    shipped = load_manifest(manifest.SHIPPED_MODEL_DIR)
+    shipped = load_manifest(SHIPPED_MODEL_DIR)
     for models in shipped.models.values():
         assert set(models.control) == {"canny", "softedge", "lineart"}
         for source in filter(None, [models.base, models.vae, *models.controlnets.values()]):
@@ -26,7 +26,7 @@ def test_the_shipped_manifest_pins_every_source():
 
 
 def test_a_model_folder_without_a_manifest_uses_the_shipped_one(tmp_path):
-    assert load_manifest(tmp_path) == load_manifest(manifest.SHIPPED_MODEL_DIR)
+    assert load_manifest(tmp_path) == load_manifest(SHIPPED_MODEL_DIR)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def provenance(**overrides):
     request = parse_request(
         json.dumps({"colors": MIX, "angle": 30, "seed": 2**63 - 1, "overrides": overrides})
     )
-    return provenance_of("final", request, build_prompt(request), "render", {"engine": "render"})
+    return provenance_of("final", request, build_prompt(request.mix, ""), "render", {"engine": "render"})
 
 
 def granules(size=64):

@@ -13,7 +13,7 @@ from plitka.colors.palette import PALETTE, delta_e00
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.diffusion.schedulers import SCHEDULERS
 from plitka.server.serve import ROOT
-from plitka.weights.manifest import SHIPPED_MODEL_DIR
+from plitka.settings import SHIPPED_MODEL_DIR
 from plitka.weights.verify import verify
 
 FOLDER = SHIPPED_MODEL_DIR / "mini"
@@ -39,7 +39,7 @@ def draw(engine, colors, *, angle=0, seed=3, size=256, **overrides):
     """One picture, from noise alone unless `color_guidance` is given."""
     given = {"color_guidance": 0, "num_inference_steps": STEPS, **overrides}
     given |= {"num_inference_steps_preview": 1} if size == 512 else {}
-    drawings = engine.draw(make_job(angle, seed, colors, engine.profiles, **given))
+    drawings = engine.draw(make_job(angle, seed, colors, engine.defaults, **given))
     pictures = [next(drawings).image for _ in range(1 if size == 256 else 2)]
     drawings.close()
     return pictures[-1]

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interruptions import failing
 
-from plitka.diffusion.pipeline_inputs import swatch_strength
 from plitka.diffusion.schedulers import SCHEDULERS
+from plitka.request.drawing_settings import swatch_strength
 from plitka.request.prompt import Prompt
 from plitka.request.tile_request import RequestError
 from plitka.tile.control_image import draw_control
@@ -60,11 +60,11 @@ def test_the_report_names_pipeline_and_controlnet_and_why(
     engine, angle, color_guidance, pipeline, controlnet
 ):
     for drawing in draw(engine, angle=angle, color_guidance=color_guidance):
-        assert drawing.report["pipeline"] == pipeline
-        assert drawing.report["controlnet"] == controlnet
-        assert f"{angle % 180}°" in drawing.report["reason"]
-        assert drawing.report["controlnet_scale"] == (0.8 if controlnet else None)
-        assert (drawing.report["offload"], drawing.report["retries"]) == ("none", [])
+        assert drawing.pipeline == pipeline
+        assert drawing.controlnet == controlnet
+        assert f"{angle % 180}°" in drawing.reason
+        assert drawing.denoising.controlnet_scale == (0.8 if controlnet else None)
+        assert (drawing.denoising.offload, drawing.denoising.retries) == ("none", ())
 
 
 @pytest.mark.parametrize("angle", [45, 90])
@@ -114,7 +114,7 @@ def test_both_pictures_are_conditioned_on_full_size(engine, monkeypatch, color_g
 
     monkeypatch.setattr(engine.pipelines.base.unet, "forward", watching)
     drawings = draw(engine, color_guidance=color_guidance)
-    steps = sum(drawing.report["steps_run"] for drawing in drawings)
+    steps = sum(drawing.steps_run for drawing in drawings)
     assert seen == [[1024, 1024, 0, 0, 1024, 1024]] * 2 * steps  # each step with and without the prompt
 
 
@@ -158,10 +158,9 @@ def test_the_steps_that_run_are_those_reported(engine, guidance, steps):
     drawing = draw(
         engine, color_guidance=guidance, num_inference_steps_preview=steps, num_inference_steps_final=1
     )
-    report = drawing[0].report
     expected = steps if guidance == 0 else max(1, round(steps * (1 - guidance)))
-    assert report["steps_run"] == expected
-    assert report["strength"] == (None if guidance == 0 else expected / steps)
+    assert drawing[0].steps_run == expected
+    assert drawing[0].denoising.strength == (None if guidance == 0 else expected / steps)
 
 
 def test_the_swatch_is_where_the_picture_starts(engine):

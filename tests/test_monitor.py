@@ -1,5 +1,4 @@
 import logging
-import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -13,7 +12,7 @@ from plitka.device.monitor import MIB, ResourceMonitor
 from plitka.device.select import DeviceInfo
 
 CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
-GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 1000 * MIB, "float16", uuid="number")
+GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 1000 * MIB, "float16")
 
 
 def monitor_threads():
@@ -22,22 +21,17 @@ def monitor_threads():
 
 @pytest.fixture
 def driver(monkeypatch):
-    """NVIDIA's library and torch's counters, with figures that the test sets."""
-    figures = SimpleNamespace(used=100 * MIB, reserved=50 * MIB)
+    """torch's counters of a GPU's memory, with figures that the test sets."""
+    figures = SimpleNamespace(used=100 * MIB, reserved=50 * MIB, error=None)
 
-    class NVMLError(Exception):
-        pass
+    def mem_get_info(device):
+        if figures.error:
+            raise figures.error
+        return GPU.total_memory - figures.used, GPU.total_memory
 
-    library = SimpleNamespace(
-        NVMLError=NVMLError,
-        nvmlInit=lambda: None,
-        nvmlDeviceGetHandleByUUID=lambda uuid: uuid,
-        nvmlDeviceGetMemoryInfo=lambda handle: SimpleNamespace(used=figures.used),
-    )
-    monkeypatch.setitem(sys.modules, "pynvml", library)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", mem_get_info)
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: figures.reserved)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
-    figures.library = library
     return figures
 
 
@@ -82,14 +76,11 @@ def test_peaks_are_kept_until_they_are_reset(driver):
 
 
 def test_without_an_answer_from_the_driver_torch_counts(driver, caplog):
-    def refuse(handle):
-        raise driver.library.NVMLError("no permission")
-
     monitor = ResourceMonitor(GPU)
-    driver.library.nvmlDeviceGetMemoryInfo = refuse
+    driver.error = torch.AcceleratorError("CUDA error: device-side assert triggered")
     assert monitor.peaks().vram_mib == 50
     assert monitor.peaks().vram_mib == 50
-    assert caplog.text.count("no permission") == 1
+    assert caplog.text.count("device-side assert") == 1
 
 
 def test_a_threshold_is_logged_when_it_is_crossed_and_not_again(driver, caplog):

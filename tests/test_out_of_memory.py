@@ -5,7 +5,7 @@ import weakref
 import pytest
 from diffusers import ControlNetModel
 from drawing import draw, images, load_small_engine
-from interruptions import CALLS, failing, out_of_memory, part_of
+from interruptions import CALLS, BreaksOff, failing, out_of_memory, part_of
 
 from plitka.diffusion.gpu_errors import is_out_of_memory
 from plitka.errors import GpuMemoryError
@@ -18,12 +18,12 @@ def test_out_of_memory_falls_back_one_level_and_draws_the_same_picture(fresh_eng
     with failing(part_of(fresh_engine, part), out_of_memory()):
         drawings = draw(fresh_engine, angle=angle)
     assert images(drawings) == expected
-    assert drawings[0].report["offload"] == "models"
-    assert drawings[0].report["retries"] == ["out of memory at offload 'none', again at 'models'"]
+    assert drawings[0].denoising.offload == "models"
+    assert drawings[0].denoising.retries == ("out of memory at offload 'none', again at 'models'",)
     assert fresh_engine.is_healthy()
     later = draw(fresh_engine, angle=angle)
     assert images(later) == expected
-    assert (later[0].report["offload"], later[0].report["retries"]) == ("models", [])
+    assert (later[0].denoising.offload, later[0].denoising.retries) == ("models", ())
 
 
 @pytest.mark.parametrize(("part", "call"), CALLS)
@@ -32,8 +32,27 @@ def test_out_of_memory_at_any_call_gives_the_same_picture(model_folder, undistur
     with failing(part_of(engine, part), out_of_memory(), (call,)):
         drawings = draw(engine, angle=45)
     assert images(drawings) == undisturbed
-    assert len(drawings[1].report["retries"]) == 1
+    assert len(drawings[1].denoising.retries) == 1
     assert images(draw(engine, angle=45)) == undisturbed
+
+
+@pytest.mark.parametrize("module", [1, 4, -1])
+def test_out_of_memory_while_the_lora_changes_its_scale_gives_the_same_picture(fresh_engine, module):
+    expected = images(draw(fresh_engine, lora_scale=0.3))
+    draw(fresh_engine)
+    with BreaksOff(out_of_memory(), fresh_engine.lora.modules if module == -1 else module):
+        drawings = draw(fresh_engine, lora_scale=0.3)
+    assert images(drawings) == expected
+    assert len(drawings[0].denoising.retries) == 1
+    assert drawings[0].denoising.lora_scale == 0.3
+
+
+def test_out_of_memory_while_the_lora_is_loaded_offloads_and_draws_the_same(model_folder):
+    expected = images(draw(load_small_engine(model_folder)))
+    with BreaksOff(out_of_memory(), 1):
+        engine = load_small_engine(model_folder)
+    assert engine.pipelines.offload_level == "models"
+    assert images(draw(engine)) == expected
 
 
 def test_out_of_memory_while_a_controlnet_loads_gives_the_same_picture(

@@ -24,7 +24,7 @@ def adapters(folder, weights=None):
 
 def test_the_model_folders_own_adapters_are_found(folder):
     found = adapters(folder)
-    assert (found.lora, found.embeddings) == (folder / LORA_FILE, folder / EMBEDDINGS_FILE)
+    assert (found.lora.path, found.embeddings.path) == (folder / LORA_FILE, folder / EMBEDDINGS_FILE)
 
 
 @pytest.mark.parametrize("file", [LORA_FILE, EMBEDDINGS_FILE])
@@ -64,7 +64,7 @@ def test_an_operators_own_folder_is_recognised_by_content_and_not_checked_by_the
     shutil.copy(folder / LORA_FILE, own / "a.safetensors")
     write_embeddings(own / "b.safetensors", vectors=5)
     found = adapters(folder, tmp_path / "own")
-    assert (found.lora, found.embeddings) == (own / "a.safetensors", own / "b.safetensors")
+    assert (found.lora.path, found.embeddings.path) == (own / "a.safetensors", own / "b.safetensors")
 
 
 def test_an_operators_folder_with_too_little_or_too_much_is_refused(folder, tmp_path):
@@ -86,13 +86,13 @@ def test_an_operators_folder_with_too_little_or_too_much_is_refused(folder, tmp_
 
 
 def test_the_default_lora_scale_is_in_the_weights_from_the_start(engine):
-    assert draw(engine)[0].report["lora_scale"] == 0.75
+    assert draw(engine)[0].denoising.lora_scale == 0.75
 
 
 def test_another_lora_scale_is_served_and_the_default_is_exact_again(fresh_engine):
     default = images(draw(fresh_engine))
     other = draw(fresh_engine, lora_scale=1.5)
-    assert other[0].report["lora_scale"] == 1.5
+    assert other[0].denoising.lora_scale == 1.5
     assert images(other) != default
     assert images(draw(fresh_engine)) == default
 
@@ -103,7 +103,7 @@ def test_lora_scale_0_is_the_base_model(folder):
     (folder / LORA_FILE).unlink()
     allowed = load_small_engine(folder, PLITKA_ALLOW_BASE="1")
     assert images(draw(allowed)) == plain
-    assert draw(allowed)[0].report["lora_scale"] is None
+    assert draw(allowed)[0].denoising.lora_scale is None
 
 
 def test_the_token_in_the_prompt_is_the_trained_vector(engine, folder):
@@ -124,7 +124,7 @@ def test_the_prompt_speaks_as_many_tokens_as_were_trained(folder, vectors):
     engine = load_small_engine(folder, weights)
     tokens = "".join(f"<s{index}>" for index in range(vectors))
     assert engine.tokens == tuple(f"<s{index}>" for index in range(vectors))
-    assert engine._spoken(make_job().prompt).positive.startswith(f"ohwx_rubber_tile {tokens}, 60% red")
+    assert engine.prompt_for(make_job().prompt).positive.startswith(f"ohwx_rubber_tile {tokens}, 60% red")
     assert len(draw(engine)) == 2
 
 

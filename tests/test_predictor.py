@@ -40,6 +40,10 @@ def test_files_are_named_after_what_they_show(predictor):
     assert all(file.is_file() for file in files)
 
 
+def test_the_monitor_watches_the_device_that_the_engine_names(predictor):
+    assert predictor.monitor.device_info is predictor.engine.device
+
+
 def test_bad_request_is_refused_before_the_first_file_and_before_the_sweep(predictor):
     files = list(run(predictor))
     with pytest.raises(RequestError, match="colors"):
@@ -98,7 +102,7 @@ def test_health_is_that_of_the_engine(predictor, monkeypatch):
 @pytest.mark.parametrize("value", ["", "render", " Render "])
 def test_engine_is_chosen_by_the_environment_and_render_without_it(monkeypatch, value):
     monkeypatch.setenv("PLITKA_ENGINE", value)
-    assert predict.engine_name_from_environment() == "render"
+    assert predict.engine_name() == "render"
 
 
 def test_unknown_engine_is_refused_with_what_is_allowed(monkeypatch):

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plitka.colors.palette import PALETTE
+from plitka.engine.protocol import job_for
+from plitka.request.drawing_settings import EngineDefaults
 from plitka.request.prompt import (
     DEFAULT_NEGATIVE_PROMPT,
     TOKEN_LIMIT,
@@ -17,7 +19,7 @@ from plitka.request.tile_request import RequestError, parse_inputs, parse_reques
 
 
 def prompt(text):
-    return build_prompt(parse_inputs("", text, 0, "standard", 1)).positive
+    return build_prompt(parse_inputs("", text, 0, "standard", 1).mix, "").positive
 
 
 def test_prompt_is_worded_as_the_adapters_were_trained():
@@ -47,7 +49,7 @@ def test_prompt_names_the_colours_in_the_order_of_the_request(text, words):
 def test_percentages_in_the_prompt_sum_to_100_and_none_is_0(parts):
     document = {"colors": [{"name": name, "proportion": amount} for name, amount in parts]}
     request = parse_request(json.dumps(document))
-    whole = [int(digits) for digits in re.findall(r"(\d+)% ", build_prompt(request).positive)]
+    whole = [int(digits) for digits in re.findall(r"(\d+)% ", build_prompt(request.mix, "").positive)]
     assert sum(whole) == 100
     assert min(whole) > 0
     assert len(whole) == len({name for name, _ in parts})
@@ -67,7 +69,7 @@ def test_percentages_in_the_prompt_sum_to_100_and_none_is_0(parts):
 )
 def test_negative_prompt_is_the_given_one_or_the_default(overrides, negative):
     request = parse_request(json.dumps({"colors": [{"name": "red"}], "overrides": overrides}))
-    assert build_prompt(request).negative == negative
+    assert job_for(request, EngineDefaults()).prompt.negative == negative
 
 
 def count_words(text):

@@ -31,6 +31,7 @@ from plitka.diffusion.checkpoints.single_file import read_statement
 from plitka.diffusion.checkpoints.single_file_names import check_none_left_over
 from plitka.diffusion.checkpoints.weight_checks import check_complete
 from plitka.errors import ModelFileError
+from plitka.weights.files import read_header
 from plitka.weights.locate import EngineFiles, Location, files_read
 from plitka.weights.manifest import ControlNetSource, engine_models
 
@@ -52,7 +53,6 @@ AVERAGED = {
     "update_after_step": 0,
     "use_ema_warmup": False,
 }
-REMEDY = "do something"
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_the_union_controlnet_is_one_however_it_was_saved(sdxl, unet, changes):
     write_empty_weights(sdxl / "net/diffusion_pytorch_model.safetensors", shapes_of(model))
     files = files_with(sdxl)
     check_controlnets(files, unet, 8)
-    check_complete(model.to_empty(device="cpu"), files.controlnets["union"], REMEDY)
+    check_complete(model.to_empty(device="cpu"), files.controlnets["union"])
 
 
 # What lies beside the weights in repositories of TheMistoAI, xinsir and diffusers.
@@ -144,7 +144,7 @@ def test_a_file_that_is_not_read_is_not_looked_into(sdxl, unet, beside):
     write_empty_weights(net / beside, {"task_embedding": [6, 320], "lora_controlnet.up": [4, 4]})
     files = files_with(sdxl, lines=ControlNetSource(type="ControlNetModel", folder="net", variant="fp16"))
     check_controlnets(files, unet, 8)
-    check_complete(model.to_empty(device="cpu"), files.controlnets["lines"], REMEDY)
+    check_complete(model.to_empty(device="cpu"), files.controlnets["lines"])
 
 
 def test_a_tensor_in_a_file_that_is_not_read_makes_up_for_none(folder):
@@ -155,7 +155,7 @@ def test_a_tensor_in_a_file_that_is_not_read_makes_up_for_none(folder):
     write_empty_weights(path, {"conv_in.weight": [32, 4, 3, 3]})
     model = SimpleNamespace(named_parameters=lambda: [("conv_in.bias", torch.zeros(1))])
     with pytest.raises(ModelFileError, match="it lacks 1 of the model's 1 tensors"):
-        check_complete(model, files_in(folder).base, REMEDY, "unet")
+        check_complete(model, files_in(folder).base, "unet")
 
 
 @pytest.mark.parametrize(
@@ -237,5 +237,5 @@ LISTS = (
 def test_the_single_files_of_others_are_sdxl(tmp_path, pipeline, names, extra, metadata, said):
     path = tmp_path / "checkpoint.safetensors"
     write_empty_weights(path, names | extra, metadata)
-    assert read_statement(path, 4) == said
-    check_none_left_over(pipeline, path, REMEDY)
+    assert read_statement(path, read_header(path), 4) == said
+    check_none_left_over(pipeline, path, read_header(path))

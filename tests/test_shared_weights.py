@@ -95,12 +95,12 @@ def test_a_gpu_short_of_memory_keeps_fewer(model_folder, monkeypatch):
 
 
 def test_an_evicted_controlnet_takes_its_pipelines_along(loaded):
-    loaded.controlnets._kept = 1
+    loaded.controlnets.kept = 1
     first, _ = loaded.get("canny", True, SCHEDULER)
     loaded.get("softedge", True, SCHEDULER)
     again, _ = loaded.get("canny", True, SCHEDULER)
     assert again is not first
-    assert len(loaded._variants) == 2
+    assert len(loaded.variants) == 2
 
 
 def test_a_controlnet_that_fails_to_load_leaves_nothing_behind(loaded, monkeypatch):

@@ -266,4 +266,4 @@ def test_the_exported_model_is_loaded_and_draws_as_engine_mini(shop, trained_ada
     for color_guidance in (0.0, 0.5):
         drawings = list(engine.draw(make_job(angle=30, color_guidance=color_guidance)))
         assert [drawing.image.shape for drawing in drawings] == [(64, 64, 3), (128, 128, 3)]
-        assert drawings[0].report["controlnet"] == "mini/controlnet"
+        assert drawings[0].controlnet == "mini/controlnet"

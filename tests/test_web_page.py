@@ -16,6 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from plitka.choices import ColorLock
 from plitka.colors.mix import hex_mix_color
 from plitka.colors.palette import PALETTE
+from plitka.request.drawing_settings import settings_for
 from plitka.request.overrides import DEFAULT_COLOR_LOCK
 from plitka.request.tile_request import parse_inputs, parse_request
 from plitka.tile.colormap import JOINTS, joint_hex
@@ -159,7 +160,7 @@ def test_colour_lock_is_asked_for_only_where_it_is_no_default(served):
         served.choose("#color-lock", lock)
         overrides = json.loads(served.code("json")).get("overrides", {})
         assert overrides == ({} if lock == DEFAULT_COLOR_LOCK else {"color_lock": lock})
-        assert parse_request(served.code("json")).color_lock == lock
+        assert settings_for(parse_request(served.code("json"))).color_lock == lock
     assert tuple(served.script("return LIMITS.locks")) == get_args(ColorLock)
 
 
@@ -197,7 +198,8 @@ def test_every_text_to_copy_says_the_same_request(served, render_server):
     request = fill_in(served)
     assert (request.angle, request.seed, request.layout) == (12.5, 2**60, "grid")
     assert request.overrides.use_controlnet is False
-    assert (request.color_guidance, request.color_lock) == (0.5, "always")
+    settings = settings_for(request)
+    assert (settings.color_guidance, settings.color_lock) == (0.5, "always")
     for target in ("cog", "replicate"):
         words = shlex.split(served.code("curl", target).replace("\\\n", " "))
         body = json.loads(words[words.index("-d") + 1])

@@ -69,7 +69,7 @@ def test_colour_lock_that_the_server_refuses_is_said_before_it_is_sent(page, ren
         parse_request(page.code("json"))
     page.find("#guidance").send_keys(Keys.ARROW_RIGHT)
     assert word not in page.text("#color-lock-note")
-    assert parse_request(page.code("json")).color_lock == "always"
+    assert parse_request(page.code("json")).overrides.color_lock == "always"
     assert page.console_errors() == []
 
 

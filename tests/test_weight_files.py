@@ -8,7 +8,8 @@ import torch
 from checkpoints import LFS_POINTER, write_embeddings
 from safetensors.torch import save_file
 
-from plitka.errors import ModelFileError
+from plitka.errors import ModelFileError, remedied
+from plitka.weights import archive as weight_archive
 from plitka.weights import files as weight_files
 from plitka.weights.adapter_files import adapter_kind
 from plitka.weights.archive import unpack_weights
@@ -23,12 +24,13 @@ def whole(tmp_path):
 
 
 def check(path, **expected):
-    check_weight_file(path, "Fetch it again.", **expected)
+    with remedied("Fetch it again."):
+        check_weight_file(path, **expected)
 
 
 def test_a_whole_file_passes_and_its_tensors_are_listed(whole):
     check(whole, size=whole.stat().st_size, sha256=weight_files.hash_file(whole))
-    tensors = read_tensor_header(whole, "")
+    tensors = read_tensor_header(whole)
     assert tensors["clip_l"]["shape"] == [2, 32]
     assert tensors["clip_g"]["dtype"] == "BF16"
 
@@ -141,7 +143,7 @@ def test_links_in_a_zip_are_refused(tmp_path):
 
 @pytest.mark.parametrize("make", [make_tar, make_zip])
 def test_an_archive_that_unpacks_to_too_much_is_stopped(tmp_path, monkeypatch, make):
-    monkeypatch.setattr(weight_files, "MAX_ARCHIVE_BYTES", 1000)
+    monkeypatch.setattr(weight_archive, "MAX_ARCHIVE_BYTES", 1000)
     make(tmp_path / "archive", {"a.safetensors": bytes(600), "b.safetensors": bytes(10**6)})
     with pytest.raises(ModelFileError, match="more than 1,000 bytes"):
         unpack(tmp_path, tmp_path / "archive")
@@ -213,7 +215,7 @@ def test_one_wrong_byte_anywhere_in_an_archive_changes_no_weight(tmp_path, make)
 
 
 def test_a_tar_with_endless_padding_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(weight_files, "MAX_ARCHIVE_BYTES", 1000)
+    monkeypatch.setattr(weight_archive, "MAX_ARCHIVE_BYTES", 1000)
     with gzip.open(tmp_path / "w.tar.gz", "wb") as archive:
         archive.write(bytes(3_000_000))
     with pytest.raises(ModelFileError, match="follow its last entry"):
@@ -223,3 +225,28 @@ def test_a_tar_with_endless_padding_is_stopped(tmp_path, monkeypatch):
 def test_an_empty_file_of_tensors_is_whole(tmp_path):
     save_file({"nothing": torch.zeros(0)}, tmp_path / "empty.safetensors")
     check(tmp_path / "empty.safetensors")
+
+
+# What to do about it
+
+
+def test_the_nearest_caller_says_what_to_do_and_a_hint_goes_before_it(tmp_path):
+    pointer = tmp_path / "a.safetensors"
+    pointer.write_bytes(LFS_POINTER)
+
+    @remedied("Choose another.")
+    def load(path):
+        with remedied("Fetch it again."):
+            check_weight_file(path)
+
+    with pytest.raises(ModelFileError) as raised:
+        load(pointer)
+    hint = "Run `git lfs pull` where the file came from."
+    assert str(raised.value).endswith(f"the clone did not fetch the large files. {hint} Fetch it again.")
+    assert raised.value.remedy == "Fetch it again."
+
+
+def test_what_raises_may_know_what_to_do_itself():
+    with pytest.raises(ModelFileError) as raised, remedied("Fetch it again."):
+        raise ModelFileError("here", "it is broken", "Mend it.")
+    assert str(raised.value) == "here: it is broken. Mend it."

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from plitka.errors import ModelFileError
+from plitka.errors import ModelFileError, remedied
 from plitka.files.whole_files import write_whole
+from plitka.settings import SHIPPED_MODEL_DIR
 from plitka.weights.files import check_weight_file, hash_file
-from plitka.weights.manifest import MANIFEST_NAME, SHIPPED_MODEL_DIR, EngineModels, ModelSource
+from plitka.weights.manifest import MANIFEST_NAME, EngineModels, ModelSource
 
 GB = 1e9
 # Repository, revision, path in it, folder to put it into.
@@ -55,7 +56,8 @@ def fetch_models(
         except Exception as error:
             raise FetchError(f"{source.repo}, {spec.path}: it does not come: {error}") from error
         try:
-            check_weight_file(local / spec.path, "Fetch it again.", spec.size, spec.sha256)
+            with remedied("Fetch it again."):
+                check_weight_file(local / spec.path, spec.size, spec.sha256)
         except ModelFileError:
             (local / spec.path).unlink(missing_ok=True)
             raise

@@ -11,7 +11,6 @@ Exit status 1 if anything on the page failed.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -20,14 +19,15 @@ from pathlib import Path
 
 from plitka.choices import ENGINE_NAMES
 from plitka.device.monitor import ResourceMonitor
+from plitka.device.select import select_best_device
 from plitka.engine.protocol import Engine
-from plitka.engines import device_of, load_engine, log_to_stderr
+from plitka.engines import load_engine, log_to_stderr
 from plitka.errors import DeviceError, ModelFileError
 from plitka.files.whole_files import write_whole
 from plitka.generation import generate
 from plitka.request.tile_request import parse_request
-from plitka.weights.locate import BASE_MODEL_VARIABLE
-from plitka.weights.manifest import engine_models, model_dir
+from plitka.settings import base_model, model_dir
+from plitka.weights.manifest import engine_models
 from plitka.weights.verify import FileStatus, verify
 from verification.fetch import Download, FetchError, complete_manifest, download_from_hub, fetch_models
 from verification.page import Check, ScenarioReport, failures, write_page
@@ -59,7 +59,7 @@ def run(
     scenarios: list[ScenarioReport] = []
     # Each only if everything before it held: what takes seconds first, the gigabytes after it.
     checks: list[Check] = []
-    for step in (_check_device(engine_name, on_cpu), _check_files(engine_name, download)):
+    for step in (_check_device(on_cpu), _check_files(engine_name, download)):
         if all(check.good for check in checks):
             checks += step
     if all(check.good for check in checks):
@@ -67,7 +67,7 @@ def run(
             with closing(load_engine(engine_name)) as engine:
                 identity = engine.identity()
                 checks.append(Check("adapters", True, _adapters(engine)))
-                with ResourceMonitor(device_of(engine_name)) as monitor:
+                with ResourceMonitor(engine.device) as monitor:
                     for name in SCENARIOS:
                         print(f"scenario {name}", flush=True)
                         scenarios.append(draw_scenario(name, engine, monitor, out, steps))
@@ -85,10 +85,10 @@ def run(
     return failures(checks, scenarios)
 
 
-def _check_device(engine_name: str, on_cpu: bool) -> Iterator[Check]:
-    """Hold out for a GPU, since a CPU takes hours for what a GPU draws in seconds."""
+def _check_device(on_cpu: bool) -> Iterator[Check]:
+    """Insist on a GPU, since a CPU takes hours for what a GPU draws in seconds."""
     try:
-        device = device_of(engine_name)
+        device = select_best_device()
     except DeviceError as error:
         yield Check("device", False, str(error))
         return
@@ -108,7 +108,7 @@ def _check_files(engine_name: str, download: Download | None) -> Iterator[Check]
         if any(file.state != "ok" for file in adapters):
             yield Check("files", False, _listed(adapters))
             return
-        if os.environ.get(BASE_MODEL_VARIABLE):
+        if base_model():
             # That one is drawn with, and not the manifest's.
             models = models.model_copy(update={"base": models.base.model_copy(update={"files": []})})
         if download is not None:

@@ -20,6 +20,7 @@ from card.bench import GUIDANCE, SEED, Bench
 from card.pictures import keep_picture
 from card.weights import EMBEDDINGS_FILE, LORA_FILE, TOKENS
 from plitka.output.provenance import PNG_COMPRESS_LEVEL
+from plitka.request.drawing_settings import settings_for
 from plitka.request.prompt import build_prompt
 
 LORA_SCALE = 0.75
@@ -124,7 +125,8 @@ def prediction(bench: Bench, pipeline: Any, way: Way = PREDECESSORS) -> tuple[li
 @torch.no_grad()
 def _words(bench: Bench, pipeline: Any, way: Way) -> dict[str, Any]:
     """The prompt, or what the text encoders make of it."""
-    prompt = build_prompt(bench.request())
+    request = bench.request()
+    prompt = build_prompt(request.mix, settings_for(request).negative_prompt)
     if way.encodes_twice:
         return {"prompt": prompt.positive, "negative_prompt": prompt.negative}
     encoded = pipeline.encode_prompt(

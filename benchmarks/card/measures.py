@@ -61,7 +61,7 @@ def _emit(bench: Bench, figure: str, without: float, seconds: float) -> None:
 
 
 class InTurn:
-    """A helper that does everything at once, in the caller's thread."""
+    """A worker that does everything at once, in the caller's thread."""
 
     def __init__(self, name: str) -> None:
         pass
@@ -82,7 +82,7 @@ class InTurn:
 @contextmanager
 def _in_turn() -> Iterator[None]:
     with (
-        mock.patch.object(diffusion, "Helper", InTurn),
-        mock.patch.object(generation, "Helper", InTurn),
+        mock.patch.object(diffusion, "Worker", InTurn),
+        mock.patch.object(generation, "Worker", InTurn),
     ):
         yield

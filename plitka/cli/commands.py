@@ -29,7 +29,8 @@ from plitka.cli.report import (
     print_lines,
 )
 from plitka.device.memory_errors import check_room_for_libraries
-from plitka.engines import DEFAULT_ENGINE, ENGINE_VARIABLE, RENDER
+from plitka.engines import RENDER
+from plitka.settings import DEFAULT_ENGINE, ENGINE_VARIABLE
 
 if TYPE_CHECKING:
     from plitka.engine.protocol import Engine
@@ -224,7 +225,8 @@ def verify_models(engine: ModelEngines = None) -> None:
 
 def show_models(engine: str | None, *, hashes: bool) -> bool:
     """Print the table of an engine's files, or of every engine's. True if none is missing or broken."""
-    from plitka.weights.manifest import load_manifest, model_dir
+    from plitka.settings import model_dir
+    from plitka.weights.manifest import load_manifest
     from plitka.weights.verify import verify
 
     with exit_status():
@@ -241,10 +243,10 @@ def show_models(engine: str | None, *, hashes: bool) -> bool:
 
 def draw_again(picture: Path, weights: Path | None, folder: Path) -> tuple[MeasuredPicture, float]:
     """Draw the request of a picture with its engine; warns where this installation differs."""
-    from plitka.engines import check_engine_name
     from plitka.errors import MetadataError, RequestError
     from plitka.output.provenance import differences, read_provenance
     from plitka.request.tile_request import parse_request
+    from plitka.settings import check_engine_name
 
     provenance = read_provenance(picture)
     try:
@@ -259,10 +261,11 @@ def draw_again(picture: Path, weights: Path | None, folder: Path) -> tuple[Measu
 
 def load(engine: str | None, weights: Path | None) -> Engine:
     """The engine asked for, or that of the environment."""
-    from plitka.engines import engine_name_from_environment, load_engine, log_to_stderr
+    from plitka.engines import load_engine, log_to_stderr
+    from plitka.settings import engine_name
 
     log_to_stderr()
-    return load_engine(engine or engine_name_from_environment(), weights=weights)
+    return load_engine(engine or engine_name(), weights=weights)
 
 
 def draw(request: TileRequest, engine: Engine, folder: Path) -> tuple[MeasuredPicture, float]:

@@ -1,1 +1,1 @@
-"""The device that draws: which one, its memory, and work beside the drawing. Imports `errors` only."""
+"""The device that draws: which one, its memory, and work beside the drawing. Imports `settings`, `errors`."""

@@ -6,6 +6,8 @@ import os
 import resource
 from collections.abc import Iterator
 
+from plitka.settings import library_threads
+
 SENTENCE = "There is too little memory for this. Close other programs, or give this one more."
 # numpy and Python raise MemoryError. These are the words of OpenCV, PyTorch, the loader of shared libraries
 # and the system, where it gives a thread no room for its stack.
@@ -21,8 +23,7 @@ SIGNS = (
 # Address space that numpy and OpenCV take as they are loaded, with their own BLAS each: measured as 340 MB
 # with one thread and 180 MB more with each other one, of numpy 2.4 and OpenCV 4.13.
 LIBRARIES_BYTES, THREAD_BYTES = 360 * 2**20, 180 * 2**20
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
-# With less than this nothing works, whatever the error says.
+# With less than this nothing works, whatever the error is.
 SPARE_BYTES = 32 * 2**20
 
 
@@ -59,5 +60,4 @@ def _has_room(count: int) -> bool:
 
 
 def _threads() -> int:
-    given = next((os.environ[name] for name in BLAS_THREADS if os.environ.get(name)), "")
-    return int(given) if given.isdigit() and int(given) else len(os.sched_getaffinity(0))
+    return library_threads() or len(os.sched_getaffinity(0))

@@ -1,9 +1,8 @@
-"""Watches memory and load from a thread of its own and keeps the peaks of each prediction."""
+"""Watches memory from a thread of its own and keeps the peaks of each prediction."""
 
 import logging
 import threading
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,25 +24,23 @@ class Peaks:
 
     Attributes:
         vram_mib: Video memory in use on the GPU, all processes, MiB; 0 without a GPU.
-        torch_vram_mib: Video memory that torch held for this process, MiB; 0 without a GPU.
+        torch_vram_mib: Video memory that torch reserved for this process, MiB; 0 without a GPU.
         ram_mib: Memory of this process, MiB.
-        load_percent: Load of the machine's cores together, percent.
     """
 
     vram_mib: float = 0.0
     torch_vram_mib: float = 0.0
     ram_mib: float = 0.0
-    load_percent: float = 0.0
 
 
 class ResourceMonitor:
-    """Samples VRAM (through the driver's library and torch), RAM and load every `interval` seconds."""
+    """Samples video memory, through torch, and the process's memory every `interval` seconds."""
 
     def __init__(self, device_info: DeviceInfo, interval: float = INTERVAL_SECONDS) -> None:
         self.device_info = device_info
         self.interval = interval
         self._process = psutil.Process()
-        self._driver = _Driver(device_info.uuid) if device_info.backend == "cuda" else None
+        self._driver_answers = True
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -93,14 +90,13 @@ class ResourceMonitor:
         self.stop()
 
     def _sample(self) -> None:
+        torch_vram_mib = self._torch_vram_mib()
         now = Peaks(
-            vram_mib=self._driver.used_mib() if self._driver else 0.0,
-            torch_vram_mib=self._torch_vram_mib(),
+            # Without an answer of the driver, which sees other processes, torch's own share is what is known.
+            vram_mib=max(self._used_vram_mib(), torch_vram_mib),
+            torch_vram_mib=torch_vram_mib,
             ram_mib=self._process.memory_info().rss / MIB,
-            load_percent=psutil.cpu_percent(),
         )
-        # Only the driver's library sees other processes; without it torch's own share is what is known.
-        now = replace(now, vram_mib=max(now.vram_mib, now.torch_vram_mib))
         self._peaks = Peaks(
             **{key: max(value, getattr(self._peaks, key)) for key, value in vars(now).items()}
         )
@@ -129,6 +125,20 @@ class ResourceMonitor:
         counted = self._torch_memory()
         return float(counted.max_memory_reserved()) / MIB if counted is not None else 0.0
 
+    def _used_vram_mib(self) -> float:
+        """Memory in use on the GPU, all processes; 0 where the driver does not say."""
+        counted = self._torch_memory()
+        if counted is None or not self._driver_answers:
+            return 0.0
+        try:
+            free, total = counted.mem_get_info(self.device_info.device)
+        # As after an error that ends the process's connection to the GPU.
+        except RuntimeError as error:
+            log.warning("no more memory figures from the GPU's driver: %s", error)
+            self._driver_answers = False
+            return 0.0
+        return float(total - free) / MIB
+
     def _alarm(self, what: str, percent: float) -> None:
         if percent >= MEMORY_ALARM and what not in self._alarms:
             self._alarms.add(what)
@@ -136,31 +146,3 @@ class ResourceMonitor:
         elif percent < MEMORY_ALARM and what in self._alarms:
             self._alarms.remove(what)
             log.info("%s: back to %.0f %%", what, percent)
-
-
-class _Driver:
-    """NVIDIA's management library; counts nothing where it is not installed or does not answer."""
-
-    def __init__(self, uuid: str | None) -> None:
-        self._handle: Any = None
-        with suppress(ImportError):
-            import pynvml
-
-            self._library = pynvml
-            try:
-                pynvml.nvmlInit()
-                # By number, since the library does not know of CUDA_VISIBLE_DEVICES.
-                self._handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
-            except pynvml.NVMLError as error:
-                log.warning("no memory figures from the NVIDIA driver: %s", error)
-
-    def used_mib(self) -> float:
-        """Memory in use on the GPU, all processes, MiB."""
-        if self._handle is None:
-            return 0.0
-        try:
-            return float(self._library.nvmlDeviceGetMemoryInfo(self._handle).used) / MIB
-        except self._library.NVMLError as error:
-            log.warning("no more memory figures from the NVIDIA driver: %s", error)
-            self._handle = None
-            return 0.0

@@ -1,10 +1,8 @@
 """The device that draws: which one, how it is set up, how much memory it has.
 
-Environment variables:
-
-- `PLITKA_VRAM_FRACTION` (0.5 to 0.95): let this process take at most that part of the GPU's memory. Without
-  it there is no limit and PyTorch's expandable segments are on. The two together have raised internal
-  assertions in PyTorch's allocator, so they exclude each other.
+`PLITKA_VRAM_FRACTION` limits the memory of this process. Without it there is no limit and PyTorch's
+expandable segments are on. The two together have raised internal assertions in PyTorch's allocator, so they
+exclude each other.
 
 torch is imported when a function needs it: in an installation without it the device is the CPU.
 """
@@ -19,12 +17,8 @@ from typing import Literal
 import psutil
 
 from plitka.errors import DeviceError
+from plitka.settings import VRAM_FRACTION_VARIABLE, allocator_settings, vram_fraction
 
-VRAM_FRACTION_VARIABLE = "PLITKA_VRAM_FRACTION"
-VRAM_FRACTIONS = (0.5, 0.95)
-ALLOCATOR_VARIABLE = "PYTORCH_ALLOC_CONF"
-# PyTorch reads the older names first.
-OLD_ALLOCATOR_VARIABLES = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
 EXPANDABLE_SEGMENTS = "expandable_segments"
 
 Backend = Literal["cuda", "rocm", "mps", "xpu", "cpu"]
@@ -48,7 +42,6 @@ class DeviceInfo:
         total_memory: Its memory in bytes: the GPU's, or the machine's for the CPU.
         dtype: The number format of the models on it, by its name in torch.
         untried: Why results are not vouched for; None on devices the program has been run on.
-        uuid: The GPU's own number, which the driver's library knows it by; None where there is none.
     """
 
     backend: Backend
@@ -57,7 +50,6 @@ class DeviceInfo:
     total_memory: int
     dtype: Literal["float16", "float32"]
     untried: str | None = None
-    uuid: str | None = None
 
     @property
     def is_gpu(self) -> bool:
@@ -86,20 +78,25 @@ def select_best_device() -> DeviceInfo:
     """
     fraction = vram_fraction()
     if importlib.util.find_spec("torch") is None:
-        return _cpu()
+        return cpu_device()
     import torch
 
     if torch.cuda.is_available():
         _choose_allocator(fraction)
         backend: Backend = "rocm" if torch.version.hip else "cuda"
         cuda = torch.cuda.get_device_properties(0)
-        return _gpu(backend, "cuda:0", cuda.name, cuda.total_memory, str(cuda.uuid))
+        return _gpu(backend, "cuda:0", cuda.name, cuda.total_memory)
     if torch.backends.mps.is_available():
         return _gpu("mps", "mps", "Apple GPU", psutil.virtual_memory().total)
     if torch.xpu.is_available():
         xpu = torch.xpu.get_device_properties(0)
         return _gpu("xpu", "xpu:0", xpu.name, xpu.total_memory)
-    return _cpu()
+    return cpu_device()
+
+
+def cpu_device() -> DeviceInfo:
+    """The CPU with the machine's memory."""
+    return DeviceInfo("cpu", "cpu", "CPU", psutil.virtual_memory().total, "float32")
 
 
 def optimize_for_device(device_info: DeviceInfo) -> None:
@@ -155,39 +152,20 @@ def manage_gpu_memory(device_info: DeviceInfo, action: Literal["check", "clear"]
     return MemoryStatus(total, free, allocated, reserved)
 
 
-def vram_fraction() -> float | None:
-    """The part of the GPU's memory that `PLITKA_VRAM_FRACTION` allows; None if it is not set."""
-    text = os.environ.get(VRAM_FRACTION_VARIABLE)
-    if not text:
-        return None
-    lowest, highest = VRAM_FRACTIONS
-    try:
-        fraction = float(text)
-    except ValueError:
-        fraction = float("nan")
-    if not lowest <= fraction <= highest:
-        raise DeviceError(f"{VRAM_FRACTION_VARIABLE}: {text!r} is not a number from {lowest} to {highest}")
-    return fraction
-
-
 def _choose_allocator(fraction: float | None) -> None:
     """Turn expandable segments on, or off under a memory limit. Raises DeviceError if both are asked for."""
-    variable = next((old for old in OLD_ALLOCATOR_VARIABLES if os.environ.get(old)), ALLOCATOR_VARIABLE)
-    settings = [setting for setting in os.environ.get(variable, "").split(",") if setting]
+    variable, text = allocator_settings()
+    settings = [setting for setting in text.split(",") if setting]
     chosen = next((setting for setting in settings if setting.startswith(EXPANDABLE_SEGMENTS)), None)
     if fraction is not None:
         if chosen is not None and chosen.lower().endswith("true"):
             raise DeviceError(
-                f"{VRAM_FRACTION_VARIABLE}={fraction} and {variable}={os.environ[variable]} exclude each "
+                f"{VRAM_FRACTION_VARIABLE}={fraction} and {variable}={text} exclude each "
                 "other: PyTorch's allocator fails with a memory limit on expandable segments; unset one"
             )
     elif chosen is None:
         os.environ[variable] = ",".join([*settings, f"{EXPANDABLE_SEGMENTS}:True"])
 
 
-def _gpu(backend: Backend, device: str, name: str, memory: int, uuid: str | None = None) -> DeviceInfo:
-    return DeviceInfo(backend, device, name, memory, "float16", UNTRIED.get(backend), uuid)
-
-
-def _cpu() -> DeviceInfo:
-    return DeviceInfo("cpu", "cpu", "CPU", psutil.virtual_memory().total, "float32")
+def _gpu(backend: Backend, device: str, name: str, memory: int) -> DeviceInfo:
+    return DeviceInfo(backend, device, name, memory, "float16", UNTRIED.get(backend))

@@ -14,8 +14,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Helper:
-    """Does what it is given, one after the other, in the one thread that all helpers of its name share.
+class Worker:
+    """Does what it is given, one after the other, in the one thread that all workers of its name share.
 
     Leaving its `with` drops what it has not begun and waits for what it has.
     """
@@ -25,7 +25,7 @@ class Helper:
         self._given: list[Future[Any]] = []
 
     def submit(self, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> Future[T]:
-        """Have `work` done as soon as the thread is free."""
+        """Do `work` as soon as the thread is free."""
         future = self._thread.submit(work, *given, **named)
         self._given.append(future)
         return future

@@ -1,28 +1,19 @@
 """What is done to run the models faster: their memory format, compilation, and recorded GPU work.
 
-Environment variables:
-
-- `PLITKA_COMPILE`: `off` (the default); `blocks` compiles the transformer blocks, which are most of the
-  work and compile in a fraction of the time; `unet` compiles the whole UNet. The compiling is part of setup.
-- `PLITKA_GRAPHS`: `1` records the UNet's work on the GPU once for each size and replays it, so that no step
-  waits for Python; `0` (the default) does not.
+`PLITKA_COMPILE` and `PLITKA_GRAPHS` ask for the last two; `plitka.settings` says what they may be.
 
 torch is imported when a function needs it.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
+from plitka.choices import CompileMode
 from plitka.device.select import DeviceInfo
 from plitka.errors import DeviceError
+from plitka.settings import GRAPHS_VARIABLE, compile_mode, records_graphs
 
-COMPILE_VARIABLE = "PLITKA_COMPILE"
-GRAPHS_VARIABLE = "PLITKA_GRAPHS"
-CompileMode = Literal["off", "blocks", "unet"]
-COMPILE_MODES: tuple[CompileMode, ...] = get_args(CompileMode)
-GRAPHS_SETTINGS = {"": False, "0": False, "1": True}
 # One compiled variant for each width, size, and guided or not; torch stops with an error at its own limit, 8.
 COMPILED_VARIANTS = 64
 # Devices whose convolutions want the channels last; on a CPU the gain depends on the processor.
@@ -53,18 +44,13 @@ def acceleration_for(device_info: DeviceInfo) -> Acceleration:
 
     Raises DeviceError naming the variable, its value and what is allowed.
     """
-    mode = os.environ.get(COMPILE_VARIABLE) or "off"
-    if mode not in COMPILE_MODES:
-        raise DeviceError(f"{COMPILE_VARIABLE}: {mode!r} is not one of {', '.join(COMPILE_MODES)}")
-    graphs = os.environ.get(GRAPHS_VARIABLE, "")
-    if graphs not in GRAPHS_SETTINGS:
-        raise DeviceError(f"{GRAPHS_VARIABLE}: {graphs!r} is not one of 0, 1")
-    if GRAPHS_SETTINGS[graphs] and device_info.backend not in GRAPH_BACKENDS:
+    mode, graphs = compile_mode(), records_graphs()
+    if graphs and device_info.backend not in GRAPH_BACKENDS:
         raise DeviceError(f"{GRAPHS_VARIABLE}: 1 needs an NVIDIA or AMD GPU; here is {device_info.name}")
     return Acceleration(
         channels_last=device_info.backend in CHANNELS_LAST_BACKENDS,
-        compile=next(known for known in COMPILE_MODES if known == mode),
-        graphs=GRAPHS_SETTINGS[graphs],
+        compile=mode,
+        graphs=graphs,
     )
 
 

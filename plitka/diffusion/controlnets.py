@@ -30,7 +30,7 @@ class LoadedControlNet:
 class ControlNetCache:
     """The ControlNets of an engine, at most `kept` of them in memory, fewer if the GPU's memory is short.
 
-    `on_evict(key)` is called before one is given up, so that nothing else holds on to it.
+    `on_evict(key)` is called before one is evicted, so that no other reference to it stays.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ControlNetCache:
         self._device_info = device_info
         self._load = load
         self._on_evict = on_evict
-        self._kept = kept
+        self.kept = kept
         self._loaded: OrderedDict[str, LoadedControlNet] = OrderedDict()
 
     @property
@@ -74,12 +74,12 @@ class ControlNetCache:
         return self._files.models.control[kind].mode
 
     def evict_all(self) -> None:
-        """Give up every ControlNet."""
+        """Evict every ControlNet."""
         while self._loaded:
             self._evict_oldest()
 
     def _make_room(self, needed: int) -> None:
-        while self._loaded and (len(self._loaded) >= self._kept or self._is_short_of(needed)):
+        while self._loaded and (len(self._loaded) >= self.kept or self._is_short_of(needed)):
             self._evict_oldest()
 
     def _evict_oldest(self) -> None:

@@ -1,8 +1,8 @@
 """Recorded GPU work (CUDA graphs): a model's kernels launched at once, not one by one from Python.
 
 A denoising step of SDXL is some two thousand kernels, and at 512 pixels Python needs longer to launch them
-than the GPU to run them. A graph holds the launches with their addresses: inputs are copied to where they
-were when it was recorded (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs). Weights may
+than the GPU to run them. A graph records the launches with their addresses: inputs are copied to where
+they were when it was recorded (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs). Weights may
 change in place; a model that moves to other memory needs its graphs forgotten.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 # All there can be: two sizes, from noise or from the swatch, with a ControlNet or without, guided or not.
-# Each holds its inputs; the intermediate results are one set for all.
+# Each keeps its inputs; the intermediate results are one set for all.
 KEPT = 16
 
 
@@ -54,8 +54,8 @@ class RecordedForward:
         if key in self._recordings:
             recording = self._recordings[key]
             self._recordings.move_to_end(key)
-            for held, given in zip(_tensors(recording.inputs), _tensors((inputs, options)), strict=True):
-                held.copy_(given)
+            for kept, given in zip(_tensors(recording.inputs), _tensors((inputs, options)), strict=True):
+                kept.copy_(given)
         else:
             while len(self._recordings) >= self._kept:
                 self._recordings.popitem(last=False)
@@ -81,7 +81,7 @@ class CudaRecorder:
             forward(*inputs, **options)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        # The monitor's thread may ask the driver for its figures meanwhile.
+        # The monitor's thread may ask for the memory's figures meanwhile.
         with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             output = forward(*inputs, **options)
         self._pool = graph.pool()
@@ -125,7 +125,7 @@ def _copied(value: Any) -> Any:
 def _signature(value: Any) -> Hashable:
     """What a recording depends on: how tensors lie in memory, and every other value.
 
-    Strides are part of it, since libraries choose their kernels by them, and each kernel rounds in its way.
+    Strides are part of it, since libraries choose their kernels by them, and each kernel rounds differently.
     """
     if isinstance(value, torch.Tensor):
         return (tuple(value.shape), value.stride(), value.dtype, value.device)

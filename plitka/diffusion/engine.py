@@ -11,12 +11,14 @@ from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from plitka.device.select import DeviceInfo, manage_gpu_memory, optimize_for_device, select_best_device
-from plitka.device.worker_thread import Helper
+from plitka.device.select import DeviceInfo, optimize_for_device, select_best_device
+from plitka.device.worker_thread import Worker
 from plitka.diffusion.acceleration import Acceleration, acceleration_for
 from plitka.diffusion.adapters.load import (
     LoadedAdapters,
@@ -26,23 +28,16 @@ from plitka.diffusion.adapters.load import (
     timed_phase,
 )
 from plitka.diffusion.checkpoints.read_ahead import read_ahead
-from plitka.diffusion.gpu_errors import is_fatal, is_out_of_memory
-from plitka.diffusion.pipeline_inputs import (
-    CONDITIONING_SIZE,
-    Stage,
-    control_inputs,
-    controlnet_scale,
-    start_inputs,
-    swatch_strength,
-)
+from plitka.diffusion.gpu_errors import is_fatal
+from plitka.diffusion.memory_fallback import with_fallback
+from plitka.diffusion.pipeline_inputs import CONDITIONING_SIZE, Stage, control_inputs, start_inputs
 from plitka.diffusion.progress import bar_options
 from plitka.diffusion.routing import Route, route
-from plitka.engine.protocol import Drawing, Job
-from plitka.errors import GpuMemoryError
-from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE, Profile
-from plitka.request.prompt import TOKEN_LIMIT, TRIGGER, Prompt, build_prompt, check_token_budget
+from plitka.engine.protocol import Denoising, Drawing, Job, job_for
+from plitka.request.drawing_settings import EngineDefaults
+from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
+from plitka.request.prompt import TOKEN_LIMIT, TRIGGER, Prompt, check_token_budget
 from plitka.request.tile_request import TileRequest, parse_request
-from plitka.tile.plan import plan_for
 from plitka.weights.locate import find_adapters, find_files
 
 if TYPE_CHECKING:
@@ -51,15 +46,22 @@ if TYPE_CHECKING:
 
 # The prompt's words for the embeddings, as the prompt is built for two vectors.
 PROMPT_TOKENS = TRIGGER.partition(" ")[2]
-GIB = 1024**3
 # Any mix will do; one step of each picture is enough.
 WARM_UP_COLORS = [{"name": "black"}]
 # From noise, and from the swatch.
 WARM_UP_COLOR_GUIDANCE = (0.0, 0.5)
-WARM_UP_PROFILE = Profile(steps_preview=1, steps_final=1, guidance_scale=6.5)
+WARM_UP_SETTINGS = {"num_inference_steps": 1, "guidance_scale": 6.5}
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+
+class _Denoised(NamedTuple):
+    """A picture as it comes from a pipeline: (size, size, 3) uint8, the pipeline, its ControlNet's id."""
+
+    image: NDArray[np.uint8]
+    pipeline: str
+    controlnet: str | None
+    steps_run: int
 
 
 class DiffusionEngine:
@@ -71,15 +73,15 @@ class DiffusionEngine:
         pipelines: Pipelines,
         identity: Mapping[str, str],
         adapters: LoadedAdapters,
-        profiles: Mapping[str, Profile],
+        defaults: EngineDefaults,
         sizes: tuple[int, int],
     ) -> None:
         self.name = name
+        self.device = pipelines.device_info
+        self.defaults = defaults
         self.pipelines = pipelines
         self.lora: Lora | None = adapters.lora
-        self.default_lora_scale = adapters.lora_scale
         self.tokens = adapters.tokens
-        self.profiles = profiles
         self._identity = dict(identity)
         self._sizes = sizes
         self._healthy = True
@@ -115,14 +117,13 @@ class DiffusionEngine:
                 read_ahead(files.loaded_at_setup)
                 identity = identity_of(name, device_info, files, adapters)
             with phase("libraries"):
-                # The first two for `load_adapters`, so that their libraries count here.
+                # Imported here, so that the libraries' time is a phase of its own.
                 from plitka.diffusion.pipelines import Pipelines
             with phase("base"):
                 pipelines = Pipelines(files, device_info, acceleration)
-            learned = load_adapters(pipelines.base, files, adapters, weights is None, phase)
-        engine = cls(
-            name, pipelines, identity, learned, files.models.quality_profiles(), (preview_size, final_size)
-        )
+            loaded = load_adapters(pipelines, files, adapters, weights is None, phase)
+        defaults = EngineDefaults(files.models.quality_profiles(), loaded.lora_scale)
+        engine = cls(name, pipelines, identity, loaded, defaults, (preview_size, final_size))
         pipelines.accelerate()
         if acceleration.compile != "off" or acceleration.graphs:
             with phase("warm-up"):
@@ -135,7 +136,7 @@ class DiffusionEngine:
 
     def check(self, request: TileRequest, prompt: Prompt) -> None:
         """Raise RequestError if a prompt is longer than the text encoders read, by their own tokenizers."""
-        check_token_budget(self._spoken(prompt), self._count_tokens, TOKEN_LIMIT)
+        check_token_budget(self.prompt_for(prompt), self._count_tokens, TOKEN_LIMIT)
 
     def draw(self, job: Job) -> Generator[Drawing]:
         """Yield the preview, then the final picture.
@@ -152,7 +153,7 @@ class DiffusionEngine:
             raise
 
     def is_healthy(self) -> bool:
-        """False after an error of the GPU that only a new process can mend."""
+        """False after an error of the GPU from which only a new process recovers."""
         return self._healthy
 
     def close(self) -> None:
@@ -163,42 +164,43 @@ class DiffusionEngine:
     def warm_up(self) -> None:
         """Draw one step at each size: what is compiled or recorded by the first picture is ready then."""
         for guidance in WARM_UP_COLOR_GUIDANCE:
-            document = {"colors": WARM_UP_COLORS, "seed": 0, "overrides": {"color_guidance": guidance}}
-            request = parse_request(json.dumps(document))
-            for _ in self.draw(Job(request, build_prompt(request), WARM_UP_PROFILE, plan_for(request))):
+            overrides = {**WARM_UP_SETTINGS, "color_guidance": guidance}
+            document = {"colors": WARM_UP_COLORS, "seed": 0, "overrides": overrides}
+            for _ in self.draw(job_for(parse_request(json.dumps(document)), self.defaults)):
                 pass
 
     def _draw(self, job: Job) -> Generator[Drawing]:
         # Swatches and edges are drawn in a thread while the device encodes the prompt and denoises.
-        with Helper("plitka-inputs") as helper:
-            yield from self._pictures(job, helper)
+        with Worker("plitka-inputs") as worker:
+            yield from self._pictures(job, worker)
 
-    def _pictures(self, job: Job, helper: Helper) -> Generator[Drawing]:
-        chosen = route(job.request)
+    def _pictures(self, job: Job, worker: Worker) -> Generator[Drawing]:
+        chosen = route(job.request, job.settings)
         preview_size, final_size = self._sizes
         stages = (
-            Stage("preview", preview_size, job.profile.steps_preview),
-            Stage("final", final_size, job.profile.steps_final),
+            Stage("preview", preview_size, job.settings.preview),
+            Stage("final", final_size, job.settings.final),
         )
-        inputs = [helper.submit(self._inputs, job, chosen, stage) for stage in stages]
-        retries: list[str] = []
-        if self.lora is not None:
-            scale = job.request.overrides.lora_scale
-            self.lora.apply(self.default_lora_scale if scale is None else scale)
-        embeddings = self._with_fallback(partial(self._encode, job.prompt), retries)
+        inputs = [worker.submit(self._inputs, job, chosen, stage) for stage in stages]
+        embeddings, retries = with_fallback(self.pipelines, partial(self._prepare, job))
         for stage, given in zip(stages, inputs, strict=True):
             picture = partial(self._picture, job, chosen, embeddings, stage, given)
-            drawing = self._with_fallback(picture, retries)
-            memory = {"offload": self.pipelines.offload_level, "retries": list(retries)}
-            yield Drawing(stage.name, drawing.image, {**drawing.report, **memory})
+            denoised, more = with_fallback(self.pipelines, picture)
+            retries += more
+            yield self._drawing(job, chosen, stage, denoised, retries)
+
+    def _prepare(self, job: Job) -> dict[str, torch.Tensor]:
+        """Bring the LoRA to its scale, which the text encoders may have a part of, and encode the prompt."""
+        if self.lora is not None:
+            self.lora.apply(job.settings.lora_scale)
+        return self._encode(job.prompt)
 
     def _inputs(self, job: Job, chosen: Route, stage: Stage) -> dict[str, Any]:
-        """What one picture starts from and what holds it."""
+        """What one picture starts from and what guides it."""
         inputs = start_inputs(job, stage)
         if chosen.control is not None:
-            inputs |= control_inputs(
-                job, stage, chosen.control, self.pipelines.controlnets.mode(chosen.control)
-            )
+            mode = self.pipelines.controlnets.mode(chosen.control)
+            inputs |= control_inputs(job, stage, chosen.control, mode)
         return inputs
 
     def _picture(
@@ -208,42 +210,57 @@ class DiffusionEngine:
         embeddings: Mapping[str, torch.Tensor],
         stage: Stage,
         inputs: Future[dict[str, Any]],
-    ) -> Drawing:
+    ) -> _Denoised:
         """Denoise and decode one picture."""
-        request, guidance_scale = job.request, job.profile.guidance_scale
-        strength = swatch_strength(request.color_guidance, stage.steps)
-        pipeline, controlnet = self.pipelines.get(chosen.control, strength is not None, request.scheduler)
+        settings = job.settings
+        pipeline, controlnet = self.pipelines.get(
+            chosen.control, settings.starts_from_swatch, settings.scheduler
+        )
         pipeline.set_progress_bar_config(**bar_options(f"{stage.name} {stage.size}x{stage.size}"))
         latents = pipeline(
             **embeddings,
             **inputs.result(),
-            num_inference_steps=stage.steps,
-            guidance_scale=guidance_scale,
-            generator=torch.Generator("cpu").manual_seed(request.seed),
+            num_inference_steps=stage.settings.steps,
+            guidance_scale=settings.guidance_scale,
+            generator=torch.Generator("cpu").manual_seed(job.request.seed),
             original_size=CONDITIONING_SIZE,
             target_size=CONDITIONING_SIZE,
             output_type="latent",
         ).images
-        report = {
-            "pipeline": type(pipeline).__name__,
-            "controlnet": controlnet.name if controlnet else None,
-            "control": chosen.control,
-            "reason": chosen.reason,
-            "scheduler": request.scheduler,
-            "steps": stage.steps,
-            "steps_run": pipeline.num_timesteps,
-            "strength": strength,
-            "color_guidance": request.color_guidance,
-            "guidance_scale": guidance_scale,
-            "controlnet_scale": controlnet_scale(job) if controlnet else None,
-            "lora_scale": self.lora.scale if self.lora else None,
-        }
-        return Drawing(stage.name, self.pipelines.decode(latents), report)
+        image = self.pipelines.decode(latents)
+        name = controlnet.name if controlnet else None
+        return _Denoised(image, type(pipeline).__name__, name, pipeline.num_timesteps)
+
+    def _drawing(
+        self, job: Job, chosen: Route, stage: Stage, denoised: _Denoised, retries: tuple[str, ...]
+    ) -> Drawing:
+        settings = job.settings
+        denoising = Denoising(
+            control=chosen.control,
+            scheduler=settings.scheduler,
+            steps=stage.settings.steps,
+            strength=stage.settings.strength,
+            color_guidance=settings.color_guidance,
+            guidance_scale=settings.guidance_scale,
+            controlnet_scale=settings.controlnet_scale if denoised.controlnet else None,
+            lora_scale=self.lora.scale if self.lora else None,
+            offload=self.pipelines.offload_level,
+            retries=retries,
+        )
+        return Drawing(
+            stage.name,
+            denoised.image,
+            denoised.pipeline,
+            denoised.controlnet,
+            chosen.reason,
+            denoised.steps_run,
+            denoising,
+        )
 
     @torch.no_grad()
     def _encode(self, prompt: Prompt) -> dict[str, torch.Tensor]:
         """Prompt embeddings for every pipeline, by the names of their arguments."""
-        prompt, base = self._spoken(prompt), self.pipelines.base
+        prompt, base = self.prompt_for(prompt), self.pipelines.base
         self.pipelines.make_ready(base)
         names = (
             "prompt_embeds",
@@ -260,39 +277,10 @@ class DiffusionEngine:
         )
         return dict(zip(names, embeddings, strict=True))
 
-    def _spoken(self, prompt: Prompt) -> Prompt:
+    def prompt_for(self, prompt: Prompt) -> Prompt:
         """The prompt with the tokens that were loaded: one, two or more, or none without embeddings."""
         return Prompt(prompt.positive.replace(PROMPT_TOKENS, "".join(self.tokens)), prompt.negative)
 
     def _count_tokens(self, text: str) -> int:
         tokenizers = (self.pipelines.base.tokenizer, self.pipelines.base.tokenizer_2)
         return max(len(tokenizer(text)["input_ids"]) for tokenizer in tokenizers)
-
-    def _with_fallback(self, work: Callable[[], T], retries: list[str]) -> T:
-        """Run; out of memory, free it, go one offload level further and run once more.
-
-        Raises GpuMemoryError with numbers if that is not enough.
-        """
-        for may_retry in (True, False):
-            try:
-                return work()
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                failure = str(error)
-            # Only out here has the exception let go of the frames that hold the tensors.
-            level = self.pipelines.offload_level
-            if not (may_retry and self.pipelines.lower()):
-                break
-            retries.append(f"out of memory at offload '{level}', again at '{self.pipelines.offload_level}'")
-            log.warning("%s: %s", retries[-1], failure)
-        raise GpuMemoryError(self._memory_report(failure))
-
-    def _memory_report(self, failure: str) -> str:
-        device = self.pipelines.device_info
-        status = manage_gpu_memory(device, "clear")
-        return (
-            f"out of memory on {device.name} at offload '{self.pipelines.offload_level}': "
-            f"{status.free / GIB:.1f} GiB free of {status.total / GIB:.1f} GiB, "
-            f"{status.allocated / GIB:.1f} GiB held by this process ({failure})"
-        )

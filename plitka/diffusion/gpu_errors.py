@@ -1,4 +1,4 @@
-"""Errors of the GPU: which are a lack of memory, and which only a new process can mend."""
+"""Errors of the GPU: which are a lack of memory, and which end the process's use of the GPU."""
 
 import torch
 

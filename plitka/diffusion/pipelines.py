@@ -6,6 +6,7 @@ uses, and as a last resort the VAE works in tiles.
 """
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ from plitka.diffusion.checkpoints.weight_checks import check_complete, check_fin
 from plitka.diffusion.controlnets import ControlNetCache, LoadedControlNet, usable_bytes
 from plitka.diffusion.cuda_graphs import forget_recordings, record_forward
 from plitka.diffusion.schedulers import make_scheduler
-from plitka.errors import NonFiniteImageError
+from plitka.errors import NonFiniteImageError, remedied
 from plitka.weights.locate import EngineFiles, Location
 from plitka.weights.manifest import ControlNetSource
 
@@ -89,7 +90,8 @@ class Pipelines:
         else:
             self.base.to(device_info.device)
         # Here and not before, because a GPU looks through the weights in no time.
-        check_parts(check_finite, self.base, files)
+        with remedied(HOW_TO_GET_WEIGHTS):
+            check_parts(check_finite, self.base, files)
         if acceleration.channels_last:
             put_channels_last(self.base.unet)
             put_channels_last(self.base.vae)
@@ -98,6 +100,11 @@ class Pipelines:
     def offload_level(self) -> str:
         """Where the models wait between uses: one of OFFLOAD_LEVELS."""
         return OFFLOAD_LEVELS[self.offload]
+
+    @property
+    def variants(self) -> tuple[tuple[str | None, bool], ...]:
+        """The pipelines made so far: the ControlNet's key, and whether the pictures start from an image."""
+        return tuple(self._variants)
 
     def get(
         self, kind: ControlKind | None, from_image: bool, scheduler: str
@@ -127,7 +134,7 @@ class Pipelines:
             record_forward(self.base.unet)
 
     def make_ready(self, pipeline: Any) -> None:
-        """Under offload, hang the hooks anew for this pipeline: they are on the shared models, not on it."""
+        """Under offload, set the hooks again for this pipeline: they are on the shared models, not on it."""
         if self.offload > 0:
             self._to_cpu()
             pipeline.enable_model_cpu_offload(device=self.device_info.device)
@@ -168,6 +175,7 @@ class Pipelines:
             self._set_offload(1)
         return controlnet
 
+    @remedied(HOW_TO_GET_WEIGHTS)
     def _load_controlnet(self, source: ControlNetSource, location: Location) -> Any:
         read_ahead(location.weight_files)
         model_class = CLASSES[source.type]
@@ -176,11 +184,12 @@ class Pipelines:
         key = next(key for key, one in self._files.models.controlnets.items() if one is source)
         check_fit(config, self._files.models, key, self.base.unet, self.base.vae_scale_factor, location.name)
         model, info = from_pretrained(model_class, location, self.dtype, output_loading_info=True)
-        check_complete(model, location, HOW_TO_GET_WEIGHTS)
+        # Its files may have been replaced since setup.
+        check_complete(model, replace(location, headers={}))
         check_loaded(info, location.name)
         if self.offload == 0:
             model.to(self.device_info.device)
-        check_finite(model, location, HOW_TO_GET_WEIGHTS)
+        check_finite(model, location)
         if self.acceleration.channels_last:
             put_channels_last(model)
         compile_model(model, self.acceleration.compile)

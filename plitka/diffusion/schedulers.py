@@ -14,11 +14,11 @@ from diffusers import (
 )
 
 from plitka.diffusion.checkpoints.noise_schedule import REMEDY
-from plitka.errors import ModelFileError
+from plitka.errors import ModelFileError, remedied
 from plitka.weights.files import in_one_line
 
 # Class, and what it is given beside the base model's own scheduler configuration. Each calls the UNet once a
-# step and draws its noise, if any, from the generator it is given, so that a seed says everything.
+# step and draws its noise, if any, from the generator it is given, so that the seed decides all of it.
 SCHEDULERS: Mapping[str, tuple[Any, Mapping[str, Any]]] = MappingProxyType(
     {
         # Lu et al. 2022, https://arxiv.org/abs/2211.01095, on the noise levels of Karras et al. 2022,
@@ -66,6 +66,7 @@ def _set_timesteps(scheduler: Any, original: Callable[..., None], *given: Any, *
             scheduler.sigmas = torch.cat([scheduler.sigmas[:-2], scheduler.sigmas[-1:]])
 
 
+@remedied(REMEDY)
 def base_scheduler(settings: Mapping[str, Any], name: str) -> Any:
     """The base model's own scheduler, from what `noise_schedule` makes of its configuration.
 
@@ -78,12 +79,12 @@ def base_scheduler(settings: Mapping[str, Any], name: str) -> Any:
                 _try_out(make_scheduler(sampler, own.config), steps)
         except (ValueError, IndexError, NotImplementedError) as error:
             problem = f"the sampler {sampler} cannot take off its noise ({in_one_line(error)})"
-            raise ModelFileError(name, problem, REMEDY) from error
+            raise ModelFileError(name, problem) from error
     return own
 
 
 def _try_out(scheduler: Any, steps: int) -> None:
-    """Raise ValueError for levels that the sampler would trip over in the middle of a picture."""
+    """Raise ValueError for noise levels at which the sampler would fail in the middle of a picture."""
     scheduler.set_timesteps(steps)
     timesteps = scheduler.timesteps.tolist()
     if not 0 <= min(timesteps) <= max(timesteps) < scheduler.config.num_train_timesteps:

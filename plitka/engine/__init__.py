@@ -1,1 +1,4 @@
-"""What an engine is, and `render`, which needs no model. Imports `tile`, `request` and what lies below."""
+"""What an engine is, and `render`, which needs no model.
+
+Imports `tile`, `request`, `device` and what lies below.
+"""

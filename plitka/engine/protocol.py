@@ -1,17 +1,21 @@
 """What turns a plan and a prompt into pixels: the protocol that every engine follows."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.request.profiles import Profile
-from plitka.request.prompt import Prompt
+from plitka.choices import ControlKind
+from plitka.device.select import DeviceInfo
+from plitka.request.drawing_settings import DrawingSettings, EngineDefaults, settings_for
+from plitka.request.prompt import Prompt, build_prompt
 from plitka.request.tile_request import TileRequest
-from plitka.tile.plan import TilePlan
+from plitka.tile.plan import TilePlan, plan_for
+
+PictureName = Literal["preview", "final"]
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,8 @@ class Job:
     """Everything an engine needs to draw one request. `planned` may be a plan that a thread is making."""
 
     request: TileRequest
+    settings: DrawingSettings
     prompt: Prompt
-    profile: Profile
     planned: TilePlan | Future[TilePlan]
 
     @property
@@ -29,24 +33,80 @@ class Job:
         return self.planned.result() if isinstance(self.planned, Future) else self.planned
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """One finished picture.
+def job_for(request: TileRequest, defaults: EngineDefaults) -> Job:
+    """The job of a request for an engine with these defaults, its tile planned."""
+    settings = settings_for(request, defaults)
+    return Job(request, settings, build_prompt(request.mix, settings.negative_prompt), plan_for(request))
 
-    `name` is "preview" or "final"; `image` is (size, size, 3) uint8 sRGB; `report` holds JSON-ready facts
-    about how it was drawn.
+
+@dataclass(frozen=True)
+class Denoising:
+    """How a model drew a picture.
+
+    Attributes:
+        control: The kind of edges that guided it; None without a ControlNet.
+        scheduler: The sampler.
+        steps: Denoising steps of the whole noise schedule.
+        strength: The part of the schedule that was run; None where the picture started from noise.
+        color_guidance: How much the plan's colours led it, 0 to 1.
+        guidance_scale: Classifier-free guidance.
+        controlnet_scale: Weight of the ControlNet's residuals; None without one.
+        lora_scale: Scale of the LoRA; None without one.
+        offload: Where the models wait between uses.
+        retries: A sentence for every time that the GPU's memory ran out, up to this picture.
     """
 
-    name: str
+    control: ControlKind | None
+    scheduler: str
+    steps: int
+    strength: float | None
+    color_guidance: float
+    guidance_scale: float
+    controlnet_scale: float | None
+    lora_scale: float | None
+    offload: str
+    retries: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON-ready values."""
+        return asdict(self) | {"retries": list(self.retries)}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One finished picture and how it was drawn.
+
+    Attributes:
+        name: "preview" or "final".
+        image: (size, size, 3) uint8 sRGB.
+        pipeline: What drew it.
+        controlnet: The ControlNet's id; None without one.
+        reason: Why that ControlNet, or why none, in words for the operator.
+        steps_run: Denoising steps that were run; 0 without a model.
+        denoising: How a model drew it; None without a model.
+    """
+
+    name: PictureName
     image: NDArray[np.uint8]
-    report: Mapping[str, Any]
+    pipeline: str
+    controlnet: str | None
+    reason: str
+    steps_run: int
+    denoising: Denoising | None = None
 
 
 class Engine(Protocol):
-    """Draws the preview and the final picture of a job; `profiles` say what each quality means for it."""
+    """Draws the preview and the final picture of a job.
+
+    Attributes:
+        name: What `plitka.choices.EngineName` calls it.
+        device: The device it draws on.
+        defaults: What a request's settings are where it gives none.
+    """
 
     name: str
-    profiles: Mapping[str, Profile]
+    device: DeviceInfo
+    defaults: EngineDefaults
 
     def identity(self) -> dict[str, str]:
         """What draws: model ids, revisions, hashes. The same text on every run, since the PNG carries it."""
@@ -64,7 +124,7 @@ class Engine(Protocol):
         ...
 
     def is_healthy(self) -> bool:
-        """False after an error that only a new process can mend."""
+        """False after an error from which only a new process recovers."""
         ...
 
     def close(self) -> None:

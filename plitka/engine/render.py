@@ -2,18 +2,27 @@
 
 from collections.abc import Generator
 
-from plitka.engine.protocol import Drawing, Job
-from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES
+from plitka.device.select import cpu_device
+from plitka.engine.protocol import Drawing, Job, PictureName
+from plitka.request.drawing_settings import EngineDefaults
+from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
 from plitka.request.prompt import Prompt
 from plitka.request.tile_request import TileRequest
 from plitka.tile.swatch import draw_swatch
 
+PIPELINE = "swatch"
+REASON = "the render engine draws the plan itself and needs no ControlNet"
+SIZES: tuple[tuple[PictureName, int], ...] = (("preview", PREVIEW_SIZE), ("final", FINAL_SIZE))
+
 
 class RenderEngine:
-    """Draws swatches of the plan: no weights, no torch."""
+    """Draws swatches of the plan: no weights, no torch. Implements `Engine`."""
 
     name = "render"
-    profiles = PROFILES
+
+    def __init__(self) -> None:
+        self.device = cpu_device()
+        self.defaults = EngineDefaults()
 
     def identity(self) -> dict[str, str]:
         """The engine's name alone: the code is its only model."""
@@ -24,18 +33,12 @@ class RenderEngine:
 
     def draw(self, job: Job) -> Generator[Drawing]:
         """Yield swatches of the plan at 512 and 1024 pixels."""
-        report = {
-            "pipeline": "swatch",
-            "controlnet": None,
-            "reason": "the render engine draws the plan itself and needs no ControlNet",
-            "steps_run": 0,
-        }
-        for name, size in (("preview", PREVIEW_SIZE), ("final", FINAL_SIZE)):
-            yield Drawing(name, draw_swatch(job.plan, size), report)
+        for name, size in SIZES:
+            yield Drawing(name, draw_swatch(job.plan, size), PIPELINE, None, REASON, steps_run=0)
 
     def is_healthy(self) -> bool:
         """Always true: there is no device to lose."""
         return True
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from plitka.fidelity.correct import correct
 from plitka.fidelity.measure import Fidelity, Measurement, measure_picture
-from plitka.request.tile_request import TileRequest
+from plitka.request.drawing_settings import DrawingSettings
 from plitka.tile.plan import TilePlan
 
 # Beyond either of these, against the plan, `auto` corrects.
@@ -56,17 +56,17 @@ class MeasuredPicture:
 
 
 def measure_and_correct(
-    name: str, image: NDArray[np.uint8], request: TileRequest, plan: TilePlan
+    name: str, image: NDArray[np.uint8], plan: TilePlan, settings: DrawingSettings
 ) -> MeasuredPicture:
-    """Measure the picture `name`, (size, size, 3) uint8 sRGB, and correct it once if the request wants that.
+    """Measure the picture `name`, (size, size, 3) uint8 sRGB, and correct it once if the settings say so.
 
     A correction that brings the picture no nearer to its mix is dropped, except under `always`. A difference
     that remains is in the measurement and in the log.
     """
-    lock, guidance = request.color_lock, request.color_guidance
-    # Without guidance the picture has granules of its own, not the plan's.
-    guide = plan if guidance > 0 else None
-    drawn = measure_picture(image, request.mix, guide)
+    lock, guidance = settings.color_lock, settings.color_guidance
+    # A picture that starts from noise has granules of its own, not the plan's.
+    guide = plan if settings.starts_from_swatch else None
+    drawn = measure_picture(image, plan.mix, guide)
     if guide is None:
         return MeasuredPicture(
             image, drawn, None, lock, guidance, "color_guidance 0: no granules of the plan"
@@ -79,7 +79,7 @@ def measure_and_correct(
             image, drawn, None, lock, guidance, "the colours are within the limits as drawn"
         )
     corrected = correct(image, guide)
-    measured = measure_picture(corrected, request.mix, guide)
+    measured = measure_picture(corrected, plan.mix, guide)
     if lock == "auto" and _excess(measured.fidelity) >= _excess(drawn.fidelity):
         log.warning("%s: correction is no nearer to the mix and is given up; as drawn, %s", name, missed)
         return MeasuredPicture(image, drawn, None, lock, guidance, f"correction did not help: {missed}")

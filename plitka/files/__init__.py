@@ -1,4 +1,4 @@
 """Atomic writing of files, and temporary folders that are removed with their process.
 
-Imports `errors` only.
+Imports `settings`, `errors`.
 """

@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from plitka.errors import FolderError
+from plitka.settings import temporary_dir
 
 PREFIX = "plitka-"
 MARK = ".plitka-temporary"
@@ -73,8 +74,7 @@ def own_folder(prefix: str) -> Iterator[Path]:
 def temporary_folder() -> Path:
     """`TMPDIR` if it is set, even if it does not exist; else the system's."""
     # tempfile silently replaces a TMPDIR that is full or missing, in the end by the working folder.
-    named = os.environ.get("TMPDIR")
-    return Path(named) if named else Path(tempfile.gettempdir())
+    return temporary_dir() or Path(tempfile.gettempdir())
 
 
 def unusable(folder: Path, error: OSError) -> FolderError:

@@ -65,13 +65,12 @@ def picture_metrics(
     drawing: Drawing, picture: MeasuredPicture, seconds: Mapping[str, float]
 ) -> dict[str, Any]:
     """What is known once a picture is finished; `seconds` has one entry per stage."""
-    details = dict(drawing.report)
     metrics: dict[str, Any] = {
-        "pipeline.name": details.pop("pipeline"),
-        "pipeline.controlnet": details.pop("controlnet") or NO_CONTROLNET,
-        "pipeline.reason": details.pop("reason"),
-        f"steps.{drawing.name}": details.pop("steps_run"),
-        f"drawing.{drawing.name}": details,
+        "pipeline.name": drawing.pipeline,
+        "pipeline.controlnet": drawing.controlnet or NO_CONTROLNET,
+        "pipeline.reason": drawing.reason,
+        f"steps.{drawing.name}": drawing.steps_run,
+        f"drawing.{drawing.name}": drawing.denoising.as_dict() if drawing.denoising else {},
         f"fidelity.{drawing.name}": picture.measured.as_dict(),
         f"correction.{drawing.name}": picture.correction(),
         f"timing.{drawing.name}": dict(seconds),

@@ -1,6 +1,6 @@
 """The texts that a PNG, JPEG or WebP file carries, read from its container without decoding a pixel.
 
-Whatever the file holds, the work is bounded: at most MAX_PIECES chunks or segments are looked at, pixels are
+Whatever the file contains, the work is bounded: at most MAX_PIECES chunks or segments are read, pixels are
 skipped, and nothing is inflated. Opening such a file with an image library does more than is wanted here:
 it makes room for the pixels, unpacks compressed texts and gathers EXIF segments.
 
@@ -144,7 +144,7 @@ def _image_description(tiff: bytes) -> str:
     for entry in range(at + 2, at + 2 + count * _TIFF_ENTRY_BYTES, _TIFF_ENTRY_BYTES):
         tag, kind, length, where = struct.unpack_from(f"{order}HHII", tiff, entry)
         if tag == EXIF_IMAGE_DESCRIPTION:
-            # Up to four bytes stand in the entry itself; so short is no description of ours.
+            # Up to four bytes stand in the entry itself; no description from here is so short.
             text = tiff[where : where + length] if kind == _TIFF_ASCII else b""
             return text.rstrip(b"\0").decode("ascii")
     return ""
@@ -158,5 +158,5 @@ def _read(file: BinaryIO, length: int) -> bytes:
 
 
 def _skip(file: BinaryIO, length: int) -> None:
-    """Move on without reading; a later read finds out where the file has ended."""
+    """Move on without reading; the end of the file is noticed by a later read."""
     file.seek(length, 1)

@@ -1,4 +1,4 @@
-"""The plan's views as files: everything that can be seen before a model runs."""
+"""Pictures of the plan as files: everything that can be seen before a model runs."""
 
 import typing
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from plitka.choices import ControlKind
 from plitka.engine.render import RenderEngine
 from plitka.output.provenance import encode, provenance_of
+from plitka.request.drawing_settings import settings_for
 from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import TileRequest
 from plitka.tile.colormap import draw_colormap
@@ -19,7 +20,8 @@ def draw_plan_pictures(request: TileRequest, plan: TilePlan, size: int) -> Itera
 
     They carry the request as every picture does, with `render` as their engine.
     """
-    engine, prompt = RenderEngine(), build_prompt(request)
+    engine = RenderEngine()
+    prompt = build_prompt(request.mix, settings_for(request, engine.defaults).negative_prompt)
     images = {"colormap": draw_colormap(plan, size), "swatch": draw_swatch(plan, size)}
     images |= {kind: draw_control(plan, kind, size) for kind in typing.get_args(ControlKind)}
     for name, image in images.items():

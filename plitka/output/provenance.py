@@ -36,7 +36,7 @@ from plitka.tile.colormap import joint_hex
 
 # Granules at 1024x1024 take 60 ms at level 1; at level 6 they take 160 ms and the file is no smaller.
 PNG_COMPRESS_LEVEL = 1
-# WebP is written without loss: its lossy kind halves the resolution of colour, and colour is the promise.
+# WebP is written without loss: its lossy kind halves the resolution of colour, and colour is what matters.
 WEBP_FASTEST_METHOD = 0
 JPEG_QUALITY = 95
 JPEG_FULL_COLOR_RESOLUTION = 0
@@ -46,7 +46,7 @@ SOFTWARE = "Plitka Pro"
 EXIF_SOFTWARE = 0x0131
 # Rendering intent 0, perceptual: what the PNG specification names for photographs.
 PNG_SRGB_CHUNK = b"sRGB", b"\0"
-# JPEG and WebP have no such chunk. A profile of our own: one that a library makes carries the time of day.
+# JPEG and WebP have no such chunk. The profile is a file here: one that a library makes carries the time.
 SRGB_PROFILE = "srgb.icc"
 # The largest picture, noise in PNG, has 3 MiB.
 MAX_FILE_BYTES = 64 * 2**20
@@ -185,14 +185,14 @@ def read_provenance(path: Path) -> Provenance:
         MetadataError: The file cannot be read, is no picture, or was not made by Plitka or lost its metadata.
     """
     try:
-        said = _read_texts(path)
+        texts = _read_texts(path)
     except OSError as error:
         raise MetadataError(path, f"cannot be read: {error.strerror}") from error
     except ContainerError as error:
         raise MetadataError(path, str(error)) from error
-    names = [field.name for field in fields(Provenance) if field.name in said or field.default is MISSING]
-    if all(isinstance(said.get(name), str) for name in names):
-        provenance = Provenance(**{name: said[name] for name in names})
+    names = [field.name for field in fields(Provenance) if field.name in texts or field.default is MISSING]
+    if all(isinstance(texts.get(name), str) for name in names):
+        provenance = Provenance(**{name: texts[name] for name in names})
         if all(_is_object_of_texts(text) for text in (provenance.identity, provenance.versions)):
             return provenance
     raise MetadataError(
@@ -203,7 +203,7 @@ def read_provenance(path: Path) -> Provenance:
 
 
 def _read_texts(path: Path) -> dict[str, Any]:
-    """Every text under our own keys. Raises OSError and ContainerError."""
+    """Every text under the keys of Plitka. Raises OSError and ContainerError."""
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):
         raise ContainerError("this is not a file with a picture")

@@ -20,9 +20,9 @@ from plitka.request.numbers import IntegerRange, NumberRange, invalid_value
 
 MAX_NEGATIVE_PROMPT = 1000
 DEFAULT_COLOR_GUIDANCE = 0.5
-DEFAULT_OUTPUT_FORMAT = "png"
-DEFAULT_SCHEDULER = "dpmpp_2m_karras"
-DEFAULT_COLOR_LOCK = "auto"
+DEFAULT_OUTPUT_FORMAT: OutputFormat = "png"
+DEFAULT_SCHEDULER: Scheduler = "dpmpp_2m_karras"
+DEFAULT_COLOR_LOCK: ColorLock = "auto"
 
 
 def read_choice(value: object) -> object:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from plitka.colors.mix import percentages
+from plitka.colors.mix import Mix, percentages
 from plitka.errors import Problem, RequestError, shown
-from plitka.request.tile_request import TileRequest
 
 # The tokens that the LoRA and the textual inversion were trained with.
 TRIGGER = "ohwx_rubber_tile <s0><s1>"
@@ -28,17 +27,12 @@ class Prompt:
     negative: str
 
 
-def build_prompt(request: TileRequest) -> Prompt:
-    """Write the mix in the palette's prompt words, in the request's order, in whole percentages."""
-    mix = ", ".join(
-        f"{percent}% {color.prompt_word}"
-        for percent, color in zip(percentages(request.mix), request.mix, strict=True)
+def build_prompt(mix: Mix, negative: str) -> Prompt:
+    """Write the mix in the palette's prompt words, in its order, in whole percentages."""
+    colors = ", ".join(
+        f"{percent}% {color.prompt_word}" for percent, color in zip(percentages(mix), mix, strict=True)
     )
-    negative = request.overrides.negative_prompt
-    return Prompt(
-        positive=f"{TRIGGER}, {mix}, {STYLE}",
-        negative=DEFAULT_NEGATIVE_PROMPT if negative is None else negative,
-    )
+    return Prompt(positive=f"{TRIGGER}, {colors}, {STYLE}", negative=negative)
 
 
 def check_token_budget(prompt: Prompt, count_tokens: Callable[[str], int], limit: int = TOKEN_LIMIT) -> None:

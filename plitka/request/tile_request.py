@@ -17,13 +17,7 @@ from plitka.errors import Problem, RequestError, shown
 from plitka.request.fields import MAX_COLORS, MAX_SEED, RequestFields, SimpleFields
 from plitka.request.json_text import ALLOWED, FIELD, MAX_PARAMS_BYTES, find_clashes, read_document, strip
 from plitka.request.numbers import Proportion, read_degrees, read_integer
-from plitka.request.overrides import (
-    DEFAULT_COLOR_GUIDANCE,
-    DEFAULT_COLOR_LOCK,
-    DEFAULT_OUTPUT_FORMAT,
-    DEFAULT_SCHEDULER,
-    Overrides,
-)
+from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, Overrides
 from plitka.request.problems import problems_of
 from plitka.request.proportions import whole_of
 from plitka.request.python_values import to_json_text
@@ -89,27 +83,6 @@ class TileRequest:
     def layout(self) -> str:
         """``surface``, ``grid`` or ``brick``: a surface at laying angle 0 and a brick bond at any other."""
         return self.overrides.layout or ("surface" if self.laying_angle == 0 else "brick")
-
-    @property
-    def color_guidance(self) -> float:
-        """How strongly the plan's colours guide the picture: 0 to 1."""
-        given = self.overrides.color_guidance
-        return DEFAULT_COLOR_GUIDANCE if given is None else given
-
-    @property
-    def color_lock(self) -> str:
-        """``auto``, ``off`` or ``always``: whether a finished picture is corrected towards the plan."""
-        return self.overrides.color_lock or DEFAULT_COLOR_LOCK
-
-    @property
-    def output_format(self) -> str:
-        """``png``, ``webp`` or ``jpg``."""
-        return self.overrides.output_format or DEFAULT_OUTPUT_FORMAT
-
-    @property
-    def scheduler(self) -> str:
-        """Name of the sampler."""
-        return self.overrides.scheduler or DEFAULT_SCHEDULER
 
     def to_json(self) -> str:
         """Write the request in ASCII so that it reads back equal, shares and seed to the bit."""

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
-from plitka.engines import ENGINE_VARIABLE, engine_name_from_environment
 from plitka.errors import ServeError
 from plitka.server.cog_process import LOOPBACK, CogProcess
 from plitka.server.gateway import Gateway
 from plitka.server.openapi import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE, install_schema
 from plitka.server.relay import Upstream
 from plitka.server.stuck_worker import StuckWatch
+from plitka.settings import BASE_MODEL_VARIABLE, ENGINE_VARIABLE, MODEL_DIR_VARIABLE, engine_name
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ PAGE = resources.files("plitka.server") / "page/index.html"
 LOOK_SECONDS = 1.0
 RESTARTS_AN_HOUR = 5
 # Variables that may be a path relative to the caller's working folder, which is not the server's.
-PATH_VARIABLES = ("PLITKA_MODEL_DIR", "PLITKA_BASE_MODEL", "COG_WEIGHTS")
+PATH_VARIABLES = (MODEL_DIR_VARIABLE, BASE_MODEL_VARIABLE, "COG_WEIGHTS")
 # The container has the same. Any of the server's threads may run a prediction, and glibc gives each a heap of
 # its own, whose free end `plitka.server.malloc_trim` cannot release.
 ALLOCATOR = {"MALLOC_ARENA_MAX": "1"}
@@ -83,7 +83,7 @@ def serve(
             f"{ROOT / PREDICTOR_FILE} is missing: install Plitka again, or run it from a checkout"
         )
     if engine is None:
-        engine_name_from_environment()
+        engine_name()
     install_schema(ROOT)
     upstream = Upstream(free_port())
     gateway = new_gateway(host, port, upstream, allow_webhooks=allow_webhooks)

@@ -4,6 +4,7 @@ The shares of the mix are exact because granules are given their colours by visi
 Everything else (colour map, control image, swatch, measurement) is derived from the plan.
 """
 
+import threading
 from dataclasses import dataclass
 
 import cv2
@@ -29,6 +30,30 @@ PLAN_SIZE = 1024
 _EXACT_SIZES = (1024, 512)
 
 
+class LabelMaps:
+    """The granule of every pixel, by size of the picture: made once, whichever thread asks first.
+
+    A copy in another process makes its own.
+    """
+
+    def __init__(self, relief: Relief) -> None:
+        self._relief = relief
+        self._by_size: dict[int, NDArray[np.int32]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, size: int) -> NDArray[np.int32]:
+        """(size, size) int32, as `TilePlan.labels`."""
+        with self._lock:
+            if size not in self._by_size:
+                labels = _labels(self._relief, size)
+                labels.setflags(write=False)
+                self._by_size[size] = labels
+            return self._by_size[size]
+
+    def __reduce__(self) -> tuple[type["LabelMaps"], tuple[Relief]]:
+        return LabelMaps, (self._relief,)
+
+
 @dataclass(frozen=True, eq=False)
 class TilePlan:
     """Granules, joints and colours of one picture.
@@ -51,6 +76,7 @@ class TilePlan:
     seed: int
     relief: Relief
     granule_color: NDArray[np.uint8]
+    label_maps: LabelMaps
 
     @property
     def granules(self) -> Granules:
@@ -62,17 +88,14 @@ class TilePlan:
 
         Raises ValueError for a size that does not divide PLAN_SIZE.
         """
-        if size < 1 or PLAN_SIZE % size:
-            raise ValueError(f"size {size} does not divide {PLAN_SIZE}")
-        step = PLAN_SIZE // size
-        return self.relief.facets[step // 2 :: step, step // 2 :: step]
+        return _facet_map(self.relief, size)
 
     def labels(self, size: int) -> NDArray[np.int32]:
-        """(size, size) int32 granule per pixel, 0 to G - 1, JOINT (-1) on joints.
+        """(size, size) int32 granule per pixel, 0 to G - 1, JOINT (-1) on joints; not writeable.
 
         Raises ValueError for a size that does not divide PLAN_SIZE.
         """
-        return _labels(self.relief, self.facet_map(size), size)
+        return self.label_maps.of(size)
 
     def heights(self, size: int) -> HeightMap:
         """Height and slope per pixel at 1.5 times `size`; 0 on joints.
@@ -108,9 +131,10 @@ def make_plan(mix: Mix, laying_angle: float, layout: str, seed: int) -> TilePlan
     rng = np.random.Generator(np.random.PCG64(seed))
     joints = joints_for(layout, laying_angle, rng)
     relief = make_relief(rng, joints, round(PLAN_SIZE * OVERSAMPLING))
-    areas = np.stack([_visible_areas(relief, size) for size in _EXACT_SIZES])
+    label_maps = LabelMaps(relief)
+    areas = np.stack([_visible_areas(label_maps.of(size), relief.granules.count) for size in _EXACT_SIZES])
     colors = assign_colors(areas, np.array([color.share for color in mix]), rng)
-    return TilePlan(mix, laying_angle, layout, seed, relief, colors)
+    return TilePlan(mix, laying_angle, layout, seed, relief, colors, label_maps)
 
 
 def plan_for(request: TileRequest) -> TilePlan:
@@ -137,15 +161,21 @@ def pixel_centres(size: int) -> NDArray[np.intp]:
     return ((np.arange(size) + 0.5) * OVERSAMPLING).astype(np.intp)
 
 
-def _visible_areas(relief: Relief, size: int) -> NDArray[np.int64]:
-    """(G,) pixels of each granule in a picture of this size."""
+def _visible_areas(labels: NDArray[np.int32], granules: int) -> NDArray[np.int64]:
+    """(G,) pixels of each granule in a picture with these labels."""
+    return np.bincount(labels.ravel() + 1, minlength=granules + 1)[1:]
+
+
+def _facet_map(relief: Relief, size: int) -> NDArray[np.uint16]:
+    if size < 1 or PLAN_SIZE % size:
+        raise ValueError(f"size {size} does not divide {PLAN_SIZE}")
     step = PLAN_SIZE // size
-    labels = _labels(relief, relief.facets[step // 2 :: step, step // 2 :: step], size)
-    return np.bincount(labels.ravel() + 1, minlength=relief.granules.count + 1)[1:]
+    return relief.facets[step // 2 :: step, step // 2 :: step]
 
 
-def _labels(relief: Relief, facets: NDArray[np.uint16], size: int) -> NDArray[np.int32]:
+def _labels(relief: Relief, size: int) -> NDArray[np.int32]:
     """Granule ids at picture size, sampled from the facet map at the pixel centres."""
+    facets = _facet_map(relief, size)
     at = pixel_centres(size)
     table = np.full(JOINT_FACET + 1, JOINT, np.int32)
     table[: len(relief.owner)] = relief.owner

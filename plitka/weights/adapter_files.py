@@ -1,12 +1,12 @@
-"""An operator's own LoRA and embeddings, told apart by what is in them and not by what they are called."""
+"""An operator's own LoRA and embeddings, recognised by what is in them and not by what they are called."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plitka.errors import ModelFileError
-from plitka.weights.files import read_tensor_header
+from plitka.errors import ModelFileError, remedied
+from plitka.weights.files import WeightFile, read_weight_file
 
 REMEDY = "Give a folder, .tar or .zip with one LoRA and one embeddings file, both .safetensors."
 SUFFIXES = (".safetensors", ".pti")
@@ -19,33 +19,35 @@ UNET_BEGINNINGS = ("down_blocks.", "unet.down_blocks.", "model.diffusion_model."
 REPLICATE_NAMES = {"text_encoders_0": "clip_l", "text_encoders_1": "clip_g"}
 
 
-def adapters_in(folder: Path) -> dict[str, Path]:
+@remedied(REMEDY)
+def adapters_in(folder: Path) -> dict[str, WeightFile]:
     """The files by their kind, "LoRA" and "embeddings".
 
     Raises ModelFileError, with what to do, for a file of another kind, a second one of a kind, and a token
     map that does not go with the embeddings.
     """
-    found: dict[str, Path] = {}
+    found: dict[str, WeightFile] = {}
     # A hidden file beside each is what a Mac leaves on other systems' disks.
     files = (path for path in folder.rglob("*") if not path.name.startswith("."))
     for path in sorted(path for path in files if path.suffix.lower() in SUFFIXES):
-        tensors = read_tensor_header(path, REMEDY)
+        file = read_weight_file(path)
+        tensors = file.header.tensors if file.header else {}
         kind = adapter_kind(tensors)
         if kind is None:
             raise ModelFileError(path, *_other_kind(tensors))
         if kind in found:
-            raise ModelFileError(path, f"there is a second {kind} beside {found[kind].name}", REMEDY)
-        found[kind] = path
+            raise ModelFileError(path, f"there is a second {kind} beside {found[kind].path.name}")
+        found[kind] = file
         if kind == "embeddings":
             _check_token_map(path, tensors)
     if len(found) < 2 and (pickle := next((p for p in folder.rglob("*") if p.suffix in PICKLES), None)):
         problem = "this may be a pickle, which can run code, and is not opened"
-        raise ModelFileError(pickle, problem, f"Save it as .safetensors. {REMEDY}")
+        raise ModelFileError(pickle, problem, hint="Save it as .safetensors.")
     return found
 
 
 def _other_kind(tensors: Mapping[str, Any]) -> tuple[str, str]:
-    """What else a file is, and what to do with it."""
+    """What else a file is, and what to do with it; empty for nothing in particular."""
     if set(tensors) == {"emb_params"}:
         problem = "this is a textual inversion for Stable Diffusion 1.5 (emb_params), for one text encoder"
         return problem, "Use one that was trained for SDXL: it holds clip_l and clip_g."
@@ -59,7 +61,7 @@ def _other_kind(tensors: Mapping[str, Any]) -> tuple[str, str]:
             problem,
             "Make a base model with it and name that in PLITKA_BASE_MODEL, or train a LoRA instead.",
         )
-    return "this holds neither a LoRA nor clip_l/clip_g embeddings", REMEDY
+    return "this holds neither a LoRA nor clip_l/clip_g embeddings", ""
 
 
 def _check_token_map(embeddings: Path, tensors: Mapping[str, Any]) -> None:
@@ -69,14 +71,14 @@ def _check_token_map(embeddings: Path, tensors: Mapping[str, Any]) -> None:
         return
     try:
         words = json.loads(path.read_bytes())
-        spoken = "".join(words.values())
+        tokens = "".join(words.values())
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        remedy = f'It is a JSON object such as {{"TOK": "<s0><s1>"}}. {REMEDY}'
-        raise ModelFileError(path, "this is no map of words to tokens", remedy) from error
+        hint = 'It is a JSON object such as {"TOK": "<s0><s1>"}.'
+        raise ModelFileError(path, "this is no map of words to tokens", hint=hint) from error
     count = min((entry["shape"] or [0])[0] for entry in tensors.values())
-    missing = [f"<s{index}>" for index in range(count) if f"<s{index}>" not in spoken]
-    if missing or f"<s{count}>" in spoken:
-        problem = f"it speaks of '{spoken[:60]}', and {embeddings.name} holds {count} vectors"
+    missing = [f"<s{index}>" for index in range(count) if f"<s{index}>" not in tokens]
+    if missing or f"<s{count}>" in tokens:
+        problem = f"it speaks of '{tokens[:60]}', and {embeddings.name} holds {count} vectors"
         raise ModelFileError(path, problem, "Use the two files of one training.")
 
 

@@ -7,55 +7,56 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
-from plitka.errors import ModelFileError
+from plitka.errors import ModelFileError, remedied
 from plitka.files.temporary_folders import FULL
 from plitka.weights.files import in_one_line
 
 # A production LoRA is about 100 MB, its embeddings 8 kB.
 MAX_ARCHIVE_BYTES = 4 * 1024**3
+REMEDY = "Pack the LoRA and the embeddings as plain files into a .tar or .zip."
 WEIGHT_SUFFIXES = (".safetensors", ".pti", ".json")
 
 log = logging.getLogger(__name__)
 
 
+@remedied(REMEDY)
 def unpack_weights(archive: Path, target: Path) -> None:
     """Copy the weights and `.json` files of a `.tar` or `.zip` into `target`, without their folders.
 
     Raises ModelFileError for anything that is no such archive, for entries with absolute paths, `..` or
     links, for two files of one name, and for more than MAX_ARCHIVE_BYTES in all.
     """
-    remedy = "Pack the LoRA and the embeddings as plain files into a .tar or .zip."
     room = MAX_ARCHIVE_BYTES
     try:
-        for name, source in _archive_files(archive, remedy):
+        for name, source in _archive_files(archive):
             path = PurePosixPath(name.replace("\\", "/"))
             if path.is_absolute() or ".." in path.parts or ":" in name:
-                raise ModelFileError(archive, f"the entry '{name}' points outside the archive", remedy)
+                raise ModelFileError(archive, f"the entry '{name}' points outside the archive")
             if path.suffix.lower() not in WEIGHT_SUFFIXES or path.name.startswith("."):
                 log.info("%s: '%.80s' is no weight file that is read here", archive.name, path.name)
                 continue
             if (target / path.name).exists():
-                raise ModelFileError(archive, f"there are two files named '{path.name}'", remedy)
+                raise ModelFileError(archive, f"there are two files named '{path.name}'")
             room -= _copy(source, target / path.name, room)
             if room < 0:
-                raise ModelFileError(archive, f"it unpacks to more than {MAX_ARCHIVE_BYTES:,} bytes", remedy)
+                raise ModelFileError(archive, f"it unpacks to more than {MAX_ARCHIVE_BYTES:,} bytes")
     except ModelFileError:
         raise
     # Of a damaged, encrypted or exotic archive the libraries let through what their decompressors raise.
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise
-        raise ModelFileError(archive, f"the archive cannot be read ({in_one_line(error)})", remedy) from error
+        raise ModelFileError(archive, f"the archive cannot be read ({in_one_line(error)})") from error
 
 
-def _archive_files(archive: Path, remedy: str) -> Iterator[tuple[str, IO[bytes]]]:
+def _archive_files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """Every plain file of the archive as (name, open stream). Raises ModelFileError for links and devices."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
             for entry in opened.infolist():
                 # The upper half of the attributes is the Unix mode; 0o12 is a symbolic link.
                 if entry.external_attr >> 28 == 0o12:
-                    raise ModelFileError(archive, f"the entry '{entry.filename}' is a link", remedy)
+                    raise ModelFileError(archive, f"the entry '{entry.filename}' is a link")
                 if not entry.is_dir():
                     with opened.open(entry) as source:
                         yield entry.filename, source
@@ -63,12 +64,12 @@ def _archive_files(archive: Path, remedy: str) -> Iterator[tuple[str, IO[bytes]]
         with tarfile.open(archive) as tar:
             for member in tar:
                 if not (member.isreg() or member.isdir()):
-                    raise ModelFileError(archive, f"the entry '{member.name}' is a link or a device", remedy)
+                    raise ModelFileError(archive, f"the entry '{member.name}' is a link or a device")
                 if member.isreg() and (stream := tar.extractfile(member)) is not None:
                     yield member.name, stream
             _check_to_the_end(tar.fileobj)
     else:
-        raise ModelFileError(archive, "this is neither a folder nor a .tar or .zip", remedy)
+        raise ModelFileError(archive, "this is neither a folder nor a .tar or .zip")
 
 
 class _Readable(Protocol):

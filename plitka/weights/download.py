@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import requests
 import urllib3
 
-from plitka.errors import ModelFileError
+from plitka.errors import ModelFileError, remedied
 
 REMEDY = (
     "COG_WEIGHTS may be a folder, a .tar or a .zip, or its file://, http:// or https:// address, "
@@ -23,7 +23,7 @@ REMEDY = (
 )
 ANSWER_SECONDS = 10
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-# An address that holds its own content.
+# An address that is its own content.
 DATA = "data:"
 # A user's name and password in an address.
 USER = re.compile(r"[^/]*:[^/]*@")
@@ -31,6 +31,7 @@ USER = re.compile(r"[^/]*:[^/]*@")
 UNREADABLE = "the address in COG_WEIGHTS"
 
 
+@remedied(REMEDY)
 def is_address(weights: str) -> bool:
     """True for what has to be fetched. Raises ModelFileError for an address of an unknown kind."""
     if weights.lower().startswith(DATA):
@@ -40,10 +41,11 @@ def is_address(weights: str) -> bool:
         return False
     if scheme[1].lower() not in ("http", "https"):
         problem = f"an address that starts with {scheme[1][:20]}:// cannot be fetched"
-        raise ModelFileError(without_secrets(weights), problem, REMEDY)
+        raise ModelFileError(without_secrets(weights), problem)
     return True
 
 
+@remedied(REMEDY)
 def local_path(weights: str) -> Path | None:
     """The path of a folder or an archive, given as such or as `file://`; None for an empty text.
 
@@ -56,12 +58,12 @@ def local_path(weights: str) -> Path | None:
         parts = urlsplit(weights)
         if parts.netloc not in ("", "localhost"):
             problem = f"a file on another machine, '{parts.netloc[:60]}', cannot be read"
-            raise ModelFileError(without_secrets(weights), problem, REMEDY)
+            raise ModelFileError(without_secrets(weights), problem)
         path = Path(unquote(parts.path))
     if not path.exists():
         # An address in quotes, or with a letter missing, is taken for a path.
         shown = USER.sub("", str(path).partition("?")[0])
-        raise ModelFileError(shown, "there is no such folder or file", REMEDY)
+        raise ModelFileError(shown, "there is no such folder or file")
     return path
 
 
@@ -78,6 +80,7 @@ def without_secrets(address: str) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path}"[:200]
 
 
+@remedied(REMEDY)
 def download(address: str, target: IO[bytes]) -> None:
     """Write what lies at an address to an open file. Raises ModelFileError without the address's secrets.
 
@@ -99,7 +102,7 @@ def download(address: str, target: IO[bytes]) -> None:
     except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError, ValueError) as error:
         problem = _problem_of(error)
     # Out here, where the library's error with the whole address in it is no longer the context.
-    raise ModelFileError(without_secrets(address), problem.rstrip(), f"A presigned address expires. {REMEDY}")
+    raise ModelFileError(without_secrets(address), problem.rstrip(), hint="A presigned address expires.")
 
 
 def _problem_of(error: Exception) -> str:

@@ -1,12 +1,15 @@
-"""Weight files on disk: is this one whole, is it the one we expect, and what is in an archive of them.
+"""Weight files on disk: whether one is whole, and whether it is the one that is expected.
 
-Nothing here needs torch: a `.safetensors` file says in its first bytes what it holds and how long it must be.
+Nothing here needs torch: the first bytes of a `.safetensors` file state its tensors and its length.
 """
 
 import hashlib
 import logging
+import os
 import textwrap
 from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +31,53 @@ def in_one_line(error: Exception) -> str:
     return textwrap.shorten(str(error) or type(error).__name__, 300, placeholder=" …").rstrip(" .:")
 
 
-def check_weight_file(path: Path, remedy: str, size: int | None = None, sha256: str | None = None) -> None:
-    """Raise ModelFileError unless the file is there, whole, and of this size and hash where given."""
+@dataclass(frozen=True)
+class WeightFile:
+    """A weight file that is there and whole.
+
+    Attributes:
+        path: Where it lies.
+        header: Its tensors and metadata; None for a file that is not in the safetensors format.
+        sha256: Its hash, hexadecimal; None where it was not computed.
+    """
+
+    path: Path
+    header: TensorHeader | None
+    sha256: str | None
+
+
+def check_weight_file(
+    path: Path, size: int | None = None, sha256: str | None = None, *, hashed: bool = False
+) -> WeightFile:
+    """Open a weight file once and find out what it is.
+
+    `size` and `sha256` are what it must have, where given; `hashed` computes the hash in any case. Raises
+    ModelFileError unless the file is there, whole, of floating-point numbers and as it must be.
+    """
     if not path.is_file():
-        raise ModelFileError(path, "the file is missing", remedy)
-    actual = path.stat().st_size
-    refuse_lfs_pointer(path, remedy)
-    if path.suffix in (".safetensors", ".pti"):
-        refuse_other_formats(path, read_tensor_header(path, remedy), remedy)
-    if size is not None and actual != size:
-        raise ModelFileError(path, f"the file has {actual:,} bytes where {size:,} are expected", remedy)
-    if sha256 is not None and (found := hash_file(path)) != sha256:
-        raise ModelFileError(path, f"the file's sha256 is {found}, expected {sha256}", remedy)
+        raise ModelFileError(path, "the file is missing")
+    with path.open("rb") as file:
+        refuse_lfs_pointer(path, file)
+        header = None
+        if path.suffix in (".safetensors", ".pti"):
+            header = _header_of(path, file)
+            refuse_other_formats(path, header.tensors)
+        actual = os.fstat(file.fileno()).st_size
+        if size is not None and actual != size:
+            raise ModelFileError(path, f"the file has {actual:,} bytes where {size:,} are expected")
+        found = _hash_of(file) if hashed or sha256 is not None else None
+        if sha256 is not None and found != sha256:
+            raise ModelFileError(path, f"the file's sha256 is {found}, expected {sha256}")
+        return WeightFile(path, header, found)
 
 
-def refuse_other_formats(path: Path, tensors: Mapping[str, Any], remedy: str) -> None:
+def read_weight_file(path: Path) -> WeightFile:
+    """Open a safetensors file of any numbers once, for its header and its hash. Raises ModelFileError."""
+    with path.open("rb") as file:
+        return WeightFile(path, _header_of(path, file), _hash_of(file))
+
+
+def refuse_other_formats(path: Path, tensors: Mapping[str, Any]) -> None:
     """Raise ModelFileError for weights that are whole numbers or quantised: they would load as nonsense."""
     for name, entry in tensors.items():
         # A tensor without numbers only marks something.
@@ -53,51 +88,59 @@ def refuse_other_formats(path: Path, tensors: Mapping[str, Any], remedy: str) ->
             and not name.endswith(POSITIONS)
         ):
             problem = f"its tensor '{name}' is {entry['dtype']}, where weights are {', '.join(FLOATS)}"
-            raise ModelFileError(path, problem, remedy)
+            raise ModelFileError(path, problem)
 
 
-def refuse_lfs_pointer(path: Path, remedy: str) -> None:
+def refuse_lfs_pointer(path: Path, file: BufferedReader) -> None:
     """Raise ModelFileError if the file is the short text that Git LFS leaves in place of a large one."""
-    with path.open("rb") as file:
-        start = file.read(len(GIT_LFS_SIGNATURE))
-    if start == GIT_LFS_SIGNATURE:
+    file.seek(0)
+    if file.read(len(GIT_LFS_SIGNATURE)) == GIT_LFS_SIGNATURE:
         problem = "this is a Git LFS pointer, not the weights: the clone did not fetch the large files"
-        raise ModelFileError(path, problem, f"Run `git lfs pull` where the file came from. {remedy}")
+        raise ModelFileError(path, problem, hint="Run `git lfs pull` where the file came from.")
 
 
-def read_tensor_header(path: Path, remedy: str) -> dict[str, Any]:
+def read_tensor_header(path: Path) -> dict[str, Any]:
     """The tensors of a `.safetensors` file, name to dtype, shape and place. ModelFileError if cut short."""
-    return dict(read_header(path, remedy).tensors)
+    return dict(read_header(path).tensors)
 
 
-def read_header(path: Path, remedy: str) -> TensorHeader:
+def read_header(path: Path) -> TensorHeader:
     """The tensors of a `.safetensors` file and its metadata, whatever the file is called.
 
     Raises ModelFileError, and nothing else, for a file that is cut short or of another format.
     """
-    refuse_lfs_pointer(path, remedy)
-    actual = path.stat().st_size
     with path.open("rb") as file:
-        start = file.read(8)
-        header_bytes = int.from_bytes(start, "little")
-        if not 2 <= header_bytes <= min(MAX_HEADER_BYTES, max(actual - 8, 0)):
-            # Only here: a sound header may be as long as these bytes say.
-            if start.startswith(PICKLE_SIGNATURES):
-                problem = "this is a pickle, which can run code, and not a safetensors file"
-                raise ModelFileError(path, problem, f"Save it as .safetensors. {remedy}")
-            raise ModelFileError(path, f"not a safetensors file, or cut short at {actual:,} bytes", remedy)
-        try:
-            header = parse_header(file.read(header_bytes))
-        except HeaderError as error:
-            problem = f"not a safetensors file ({in_one_line(error)})"
-            raise ModelFileError(path, problem, remedy) from error
+        return _header_of(path, file)
+
+
+def _header_of(path: Path, file: BufferedReader) -> TensorHeader:
+    refuse_lfs_pointer(path, file)
+    actual = os.fstat(file.fileno()).st_size
+    file.seek(0)
+    start = file.read(8)
+    header_bytes = int.from_bytes(start, "little")
+    if not 2 <= header_bytes <= min(MAX_HEADER_BYTES, max(actual - 8, 0)):
+        # Only here: a sound header may be as long as these bytes say.
+        if start.startswith(PICKLE_SIGNATURES):
+            problem = "this is a pickle, which can run code, and not a safetensors file"
+            raise ModelFileError(path, problem, hint="Save it as .safetensors.")
+        raise ModelFileError(path, f"not a safetensors file, or cut short at {actual:,} bytes")
+    try:
+        header = parse_header(file.read(header_bytes))
+    except HeaderError as error:
+        raise ModelFileError(path, f"not a safetensors file ({in_one_line(error)})") from error
     end = 8 + header_bytes + header.data_bytes
     if actual != end:
-        raise ModelFileError(path, f"the file has {actual:,} bytes where its header promises {end:,}", remedy)
+        raise ModelFileError(path, f"the file has {actual:,} bytes where its header promises {end:,}")
     return header
 
 
 def hash_file(path: Path) -> str:
     """The file's sha256, hexadecimal."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return _hash_of(file)
+
+
+def _hash_of(file: BufferedReader) -> str:
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()

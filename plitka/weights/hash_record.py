@@ -1,8 +1,8 @@
 """Which weight files have had their sha256 checked already, so that a start need not read 7 GB again.
 
-A file counts as checked while its size and its time of change are those of the day it was hashed. The record
-lies beside the weights; where that folder cannot be written, every start hashes anew. A byte that rots on the
-disk without a write is seen by `plitka models verify`, which always reads everything.
+A file counts as checked while its size and its time of change are those it had when it was hashed. The record
+is beside the weights; where that folder cannot be written, every start hashes again. A byte that changes on
+the disk without a write is found by `plitka models verify`, which always reads everything.
 """
 
 import json
@@ -25,7 +25,7 @@ class VerifiedFiles:
             stamps = json.loads((folder / RECORD_NAME).read_bytes())
             self._stamps = stamps if isinstance(stamps, dict) else {}
 
-    def holds(self, path: Path, sha256: str) -> bool:
+    def has(self, path: Path, sha256: str) -> bool:
         """True if this very file has been found to have this hash."""
         with suppress(OSError):
             return self._stamps.get(self._key(path)) == _stamp(path, sha256)

@@ -3,27 +3,21 @@
 Each part of the manifest (`model_files/manifest.json`) is looked for in the model folder first and on the
 hub, at a pinned revision, second. Nothing here needs torch.
 
-Environment variables:
-
-- `PLITKA_MODEL_DIR`: the model folder; default `model_files` beside the package.
-- `PLITKA_BASE_MODEL`: another base: a hub id (`owner/name` or `owner/name@revision`), a diffusers folder or
-  one `.safetensors` file.
-- `PLITKA_ALLOW_BASE=1`: run without a LoRA or embeddings that are missing, instead of refusing to start.
-
-`PLITKA_ENGINE` is read by `plitka.engines`, `PLITKA_VRAM_FRACTION` by `plitka.device.select`,
-`PLITKA_COMPILE` and `PLITKA_GRAPHS` by `plitka.diffusion.acceleration`.
+`PLITKA_MODEL_DIR`, `PLITKA_BASE_MODEL` and `PLITKA_ALLOW_BASE` change what is looked for; `plitka.settings`
+says what they may be.
 """
 
 import logging
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from plitka.errors import ModelFileError
+from plitka.errors import ModelFileError, remedied
+from plitka.settings import ALLOW_BASE_VARIABLE, BASE_MODEL_VARIABLE, allows_base, base_model, model_dir
 from plitka.weights.adapter_files import adapters_in
-from plitka.weights.files import check_weight_file
+from plitka.weights.files import WeightFile, check_weight_file, read_header, refuse_other_formats
 from plitka.weights.hash_record import VerifiedFiles
 from plitka.weights.manifest import (
     EmbeddingsSpec,
@@ -31,12 +25,10 @@ from plitka.weights.manifest import (
     LoraSpec,
     ModelSource,
     engine_models,
-    model_dir,
 )
-from plitka.weights.remedies import ALLOW_BASE_VARIABLE, adapter_remedy, how_to_get
-from plitka.weights.verify import local_problems
-
-BASE_MODEL_VARIABLE = "PLITKA_BASE_MODEL"
+from plitka.weights.remedies import adapter_remedy, how_to_get
+from plitka.weights.safetensors_header import TensorHeader
+from plitka.weights.verify import checked_files
 
 # Where diffusers and transformers look for weights, whole or in shards. Nothing else in a folder is read.
 WEIGHTS_NAME = re.compile(
@@ -59,13 +51,17 @@ def files_read(folder: Path, variant: str | None) -> list[Path]:
 
 @dataclass(frozen=True)
 class Location:
-    """Where a model is loaded from: `path` is a folder, a `.safetensors` file or a hub id at `revision`."""
+    """Where a model is loaded from: `path` is a folder, a `.safetensors` file or a hub id at `revision`.
+
+    `headers` are those of its local files, as read when it was located.
+    """
 
     path: str
     name: str
     revision: str | None = None
     variant: str | None = None
     is_local: bool = True
+    headers: Mapping[Path, TensorHeader] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def is_single_file(self) -> bool:
@@ -79,6 +75,10 @@ class Location:
             return [Path(self.path)] if self.is_local else []
         folders = {path.parent for path in Path(self.path).rglob("*.safetensors")}
         return sorted(file for folder in folders for file in files_read(folder, self.variant))
+
+    def header(self, file: Path) -> TensorHeader:
+        """The header of one of its local files, read where that has not been done. Raises ModelFileError."""
+        return self.headers.get(file) or read_header(file)
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ class EngineFiles:
 
 @dataclass(frozen=True)
 class Adapters:
-    """The files of a LoRA and of embeddings; None where the engine has none or runs without."""
+    """The files of a LoRA and of embeddings, hashed; None where the engine has none or runs without."""
 
-    lora: Path | None
-    embeddings: Path | None
+    lora: WeightFile | None
+    embeddings: WeightFile | None
 
 
 def find_files(name: str) -> EngineFiles:
@@ -138,10 +138,15 @@ def locate(source: ModelSource, folder: Path) -> Location:
             raise ModelFileError(local, "the folder is missing", how_to_get(source))
         name = f"{source.repo}@{source.revision}"
         return Location(source.repo, name, source.revision, source.variant, is_local=False)
-    for problem in local_problems(source, local, hashes=True, verified=VerifiedFiles(folder)):
-        raise problem
+    headers: dict[Path, TensorHeader] = {}
+    with remedied(how_to_get(source)):
+        for path, found in checked_files(source, local, hashes=True, verified=VerifiedFiles(folder)):
+            if isinstance(found, ModelFileError):
+                raise found
+            if found.header is not None:
+                headers[path] = found.header
     name = f"{source.repo}@{source.revision}" if source.repo else source.folder
-    return Location(str(local), name, variant=_variant_in(local, source.variant))
+    return Location(str(local), name, variant=_variant_in(local, source.variant), headers=headers)
 
 
 def _locate_config(source: ModelSource, folder: Path) -> Location:
@@ -156,24 +161,31 @@ def _locate_config(source: ModelSource, folder: Path) -> Location:
 
 def _locate_base(source: ModelSource, folder: Path) -> Location:
     """Where to load the base model from: what `PLITKA_BASE_MODEL` says, else what the manifest says."""
-    chosen = os.environ.get(BASE_MODEL_VARIABLE)
-    if not chosen:
-        return locate(source, folder)
+    chosen = base_model()
+    return _locate_chosen(chosen, source.variant) if chosen else locate(source, folder)
+
+
+@remedied(f"{BASE_MODEL_VARIABLE} may be a hub id, a diffusers folder or a .safetensors file.")
+def _locate_chosen(chosen: str, variant: str | None) -> Location:
     path = Path(chosen)
-    remedy = f"{BASE_MODEL_VARIABLE} may be a hub id, a diffusers folder or a .safetensors file."
     if path.is_dir():
         if not (path / "model_index.json").is_file():
-            raise ModelFileError(path, "the folder has no model_index.json", remedy)
-        for file in sorted(path.rglob("*.safetensors")):
-            check_weight_file(file, remedy)
-        return Location(str(path), path.name, variant=_variant_in(path, source.variant))
+            raise ModelFileError(path, "the folder has no model_index.json")
+        headers = _headers_of(sorted(path.rglob("*.safetensors")))
+        return Location(str(path), path.name, variant=_variant_in(path, variant), headers=headers)
     if path.suffix == ".safetensors":
-        check_weight_file(path, remedy)
-        return Location(str(path), f"{path.name} ({path.stat().st_size} bytes)")
+        headers = _headers_of([path])
+        return Location(str(path), f"{path.name} ({path.stat().st_size} bytes)", headers=headers)
     repo, _, revision = chosen.partition("@")
     if path.is_absolute() or repo.count("/") != 1:
-        raise ModelFileError(chosen, "there is no such folder or file, and it is no hub id", remedy)
+        raise ModelFileError(chosen, "there is no such folder or file, and it is no hub id")
     return Location(repo, chosen, revision or None, is_local=False)
+
+
+def _headers_of(paths: Iterable[Path]) -> dict[Path, TensorHeader]:
+    """The headers of weight files that are whole. Raises ModelFileError for one that is not."""
+    files = [check_weight_file(path) for path in paths]
+    return {file.path: file.header for file in files if file.header is not None}
 
 
 def find_adapters(models: EngineModels, folder: Path, weights: Path | None = None) -> Adapters:
@@ -182,29 +194,31 @@ def find_adapters(models: EngineModels, folder: Path, weights: Path | None = Non
     Raises ModelFileError for a file that is missing (unless `PLITKA_ALLOW_BASE=1`) or broken.
     """
     given = None if weights is None else adapters_in(weights)
-    return Adapters(
-        _find_adapter("LoRA", models.lora, folder, given),
-        _find_adapter("embeddings", models.embeddings, folder, given),
-    )
+    with remedied(adapter_remedy(folder)):
+        return Adapters(
+            _find_adapter("LoRA", models.lora, folder, given),
+            _find_adapter("embeddings", models.embeddings, folder, given),
+        )
 
 
 def _find_adapter(
-    kind: str, spec: LoraSpec | EmbeddingsSpec | None, folder: Path, given: Mapping[str, Path] | None
-) -> Path | None:
+    kind: str, spec: LoraSpec | EmbeddingsSpec | None, folder: Path, given: Mapping[str, WeightFile] | None
+) -> WeightFile | None:
     """One adapter's file; sizes and hashes are known only of the manifest's own."""
     if spec is None:
         return None
-    path = folder / spec.file if given is None else given.get(kind)
-    if os.environ.get(ALLOW_BASE_VARIABLE) == "1" and (path is None or not path.exists()):
+    own = folder / spec.file
+    if allows_base() and (not own.exists() if given is None else kind not in given):
         log.warning("%s=1: running without %s", ALLOW_BASE_VARIABLE, kind)
         return None
-    if path is None:
-        raise ModelFileError("weights", f"they hold no {kind}", adapter_remedy(folder))
     if given is None:
-        check_weight_file(path, adapter_remedy(folder), spec.size, spec.sha256)
-    else:
-        check_weight_file(path, adapter_remedy(folder))
-    return path
+        return check_weight_file(own, spec.size, spec.sha256, hashed=True)
+    if kind not in given:
+        raise ModelFileError("weights", f"they hold no {kind}")
+    file = given[kind]
+    if file.header is not None:
+        refuse_other_formats(file.path, file.header.tensors)
+    return file
 
 
 def _variant_in(folder: Path, variant: str | None) -> str | None:

@@ -1,6 +1,5 @@
 """The manifest of weights: which models make up an engine, where each comes from, what its files must be."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
@@ -10,10 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from plitka.choices import ControlKind
 from plitka.errors import ModelFileError
 from plitka.request.profiles import PROFILES, Profile
+from plitka.settings import SHIPPED_MODEL_DIR, model_dir
 from plitka.weights.files import in_one_line
 
-MODEL_DIR_VARIABLE = "PLITKA_MODEL_DIR"
-SHIPPED_MODEL_DIR = Path(__file__).resolve().parents[2] / "model_files"
 MANIFEST_NAME = "manifest.json"
 
 
@@ -51,7 +49,7 @@ class ControlNetSource(ModelSource):
 
 
 class ControlSpec(_Part):
-    """Which ControlNet holds one kind of edge, and its `control_mode` there if it is a union model."""
+    """Which ControlNet takes one kind of edge, and its `control_mode` there if it is a union model."""
 
     controlnet: str
     mode: int | None = None
@@ -121,11 +119,6 @@ class Manifest(_Part):
     """The manifest file."""
 
     models: dict[str, EngineModels]
-
-
-def model_dir() -> Path:
-    """The model folder in use."""
-    return Path(os.environ.get(MODEL_DIR_VARIABLE) or SHIPPED_MODEL_DIR)
 
 
 def load_manifest(folder: Path | None = None) -> Manifest:

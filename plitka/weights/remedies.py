@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
+from plitka.settings import ALLOW_BASE_VARIABLE
 from plitka.weights.manifest import ModelSource
-
-ALLOW_BASE_VARIABLE = "PLITKA_ALLOW_BASE"
 
 
 def adapter_remedy(folder: Path) -> str:

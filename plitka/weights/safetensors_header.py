@@ -1,4 +1,4 @@
-"""The first bytes of a `.safetensors` file: what it holds, checked before any library reads it.
+"""The first bytes of a `.safetensors` file: its tensors, checked before any library reads it.
 
 Eight bytes of header length, a JSON header, then the tensors without gap or overlap
 (https://github.com/huggingface/safetensors). Strict enough that what passes here also loads: no name twice,

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from plitka.errors import ModelFileError
-from plitka.weights.files import check_weight_file
+from plitka.settings import model_dir
+from plitka.weights.files import WeightFile, check_weight_file
 from plitka.weights.hash_record import VerifiedFiles
-from plitka.weights.manifest import EmbeddingsSpec, FileSpec, LoraSpec, ModelSource, engine_models, model_dir
-from plitka.weights.remedies import adapter_remedy, how_to_get
+from plitka.weights.manifest import EmbeddingsSpec, FileSpec, LoraSpec, ModelSource, engine_models
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def verify(name: str, folder: Path | None = None, *, hashes: bool = True) -> Ite
             continue
         path = folder / spec.file
         try:
-            check_weight_file(path, adapter_remedy(folder), spec.size, spec.sha256 if hashes else None)
+            check_weight_file(path, spec.size, spec.sha256 if hashes else None)
             yield FileStatus(part, str(path), "ok", _known(spec))
         except ModelFileError as error:
             yield FileStatus(part, str(path), "broken" if path.exists() else "missing", error.problem)
@@ -48,24 +48,25 @@ def _verify_source(part: str, source: ModelSource, local: Path, hashes: bool) ->
         detail = f"{source.repo}@{source.revision}" if source.repo else "the folder is missing"
         yield FileStatus(part, str(local), state, detail)
         return
-    problems = {problem.path: problem for problem in local_problems(source, local, hashes)}
+    found = dict(checked_files(source, local, hashes))
     listed = {str(local / spec.path): _known(spec) for spec in source.files}
-    for path in sorted({*listed, *(str(file) for file in local.rglob("*.safetensors"))}):
-        if problem := problems.get(path):
-            state_on_disk: Literal["broken", "missing"] = "broken" if Path(path).exists() else "missing"
-            yield FileStatus(part, path, state_on_disk, problem.problem)
+    for path in sorted(found, key=str):
+        result = found[path]
+        if isinstance(result, ModelFileError):
+            state_on_disk: Literal["broken", "missing"] = "broken" if path.exists() else "missing"
+            yield FileStatus(part, str(path), state_on_disk, result.problem)
         else:
-            yield FileStatus(part, path, "ok", listed.get(path, "whole"))
+            yield FileStatus(part, str(path), "ok", listed.get(str(path), "whole"))
 
 
 def _known(spec: FileSpec | LoraSpec | EmbeddingsSpec) -> str:
     return "size and sha256 as listed" if spec.sha256 else "size as listed" if spec.size else "whole"
 
 
-def local_problems(
+def checked_files(
     source: ModelSource, local: Path, hashes: bool, verified: VerifiedFiles | None = None
-) -> Iterator[ModelFileError]:
-    """What is wrong with a local folder: listed files against the list, other weights for being whole.
+) -> Iterator[tuple[Path, WeightFile | ModelFileError]]:
+    """Every file of a local folder, checked: listed ones against the list, other weights for being whole.
 
     Files in the record `verified` are not hashed again, and those found right are added to it.
     """
@@ -73,11 +74,13 @@ def local_problems(
     for path in sorted({*listed, *local.rglob("*.safetensors")}):
         spec = listed.get(path, FileSpec(path=""))
         sha256 = spec.sha256 if hashes else None
-        if sha256 and verified and verified.holds(path, sha256):
+        if sha256 and verified and verified.has(path, sha256):
             sha256 = None
         try:
-            check_weight_file(path, how_to_get(source), spec.size, sha256)
-            if sha256 and verified:
-                verified.add(path, sha256)
+            checked = check_weight_file(path, spec.size, sha256)
         except ModelFileError as problem:
-            yield problem
+            yield path, problem
+            continue
+        if sha256 and verified:
+            verified.add(path, sha256)
+        yield path, checked

@@ -1,6 +1,6 @@
 """What goes with loading an engine: phases timed, an operator's archive opened, adapters, identity.
 
-torch and the libraries are imported when a function needs them.
+diffusers and transformers are imported when a function needs them.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plitka.device.select import DeviceInfo
 from plitka.diffusion.adapters.prompt_budget import check_prompt_room
+from plitka.diffusion.memory_fallback import with_fallback
 from plitka.files.temporary_folders import named_when_full, own_folder
 from plitka.weights.archive import unpack_weights
-from plitka.weights.files import hash_file
 from plitka.weights.locate import Adapters, EngineFiles
 
 if TYPE_CHECKING:
     from plitka.diffusion.adapters.lora import Lora
+    from plitka.diffusion.pipelines import Pipelines
 
 VERSIONED_LIBRARIES = ("torch", "diffusers", "transformers", "peft")
 
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoadedAdapters:
-    """What the models were taught beside their own weights.
+    """What was loaded beside the models' own weights.
 
     Attributes:
         tokens: What the embeddings are called in a prompt; empty without embeddings.
@@ -46,7 +48,7 @@ class LoadedAdapters:
 
 @contextmanager
 def timed_phase(on_phase: Callable[[str, float], None] | None, name: str) -> Iterator[None]:
-    """Time one phase of loading; tell the log and the caller."""
+    """Time one phase of loading, for the log and for `on_phase(name, seconds)`."""
     start = time.perf_counter()
     yield
     seconds = time.perf_counter() - start
@@ -68,7 +70,7 @@ def opened_weights(weights: Path | None) -> Iterator[Path | None]:
 
 
 def load_adapters(
-    base: Any,
+    pipelines: Pipelines,
     files: EngineFiles,
     adapters: Adapters,
     own_names: bool,
@@ -77,27 +79,30 @@ def load_adapters(
     """Put embeddings and LoRA into the base pipeline, where its engine has any.
 
     The embeddings are called as the manifest says if `own_names`, else `<s0>`, `<s1>` and so on. Raises
-    ModelFileError for a file that does not fit.
+    ModelFileError for a file that does not fit, GpuMemoryError if the memory does not suffice.
     """
     from plitka.diffusion.adapters.lora import load_lora
     from plitka.diffusion.adapters.textual_inversion import load_textual_inversion
 
+    base = pipelines.base
     tokens: tuple[str, ...] = ()
     if adapters.embeddings and files.models.embeddings:
         with phase("embeddings"):
             names = files.models.embeddings.tokens if own_names else ()
-            tokens = load_textual_inversion(base, adapters.embeddings, names)
+            path, header = adapters.embeddings.path, adapters.embeddings.header
+            tokens = load_textual_inversion(base, path, names, header)
             counters = (base.tokenizer, base.tokenizer_2)
             check_prompt_room(
-                str(adapters.embeddings),
+                str(path),
                 len(tokens),
                 lambda text: max(len(counter(text)["input_ids"]) for counter in counters),
             )
     if not (adapters.lora and files.models.lora):
         return LoadedAdapters(tokens)
     with phase("lora"):
-        lora, scale = load_lora(base, adapters.lora), files.models.lora.scale
-        lora.apply(scale)
+        lora = load_lora(base, adapters.lora.path, adapters.lora.header)
+        scale = files.models.lora.scale
+        with_fallback(pipelines, partial(lora.apply, scale))
         log.info("LoRA: %d modules at scale %g", lora.modules, scale)
     return LoadedAdapters(tokens, lora, scale)
 
@@ -106,7 +111,7 @@ def identity_of(name: str, device_info: DeviceInfo, files: EngineFiles, adapters
     """What makes the pictures; the same text on every run."""
     parts = {"engine": name, "base": files.base.name, "vae": files.vae.name if files.vae else files.base.name}
     parts |= {f"controlnet.{key}": location.name for key, location in files.controlnets.items()}
-    for part, path in (("lora", adapters.lora), ("embeddings", adapters.embeddings)):
-        parts[part] = f"{path.name} sha256:{hash_file(path)}" if path else "none"
+    for part, file in (("lora", adapters.lora), ("embeddings", adapters.embeddings)):
+        parts[part] = f"{file.path.name} sha256:{file.sha256}" if file else "none"
     parts |= {library: version(library) for library in VERSIONED_LIBRARIES}
     return {**parts, "device": device_info.name, "dtype": device_info.dtype}

@@ -16,8 +16,9 @@ from safetensors import SafetensorError, safe_open
 
 from plitka.diffusion.adapters.lora_config import CONFIG_NAME, AdapterConfig, read_adapter_configs
 from plitka.diffusion.adapters.lora_pairs import REMEDY, Pair, find_pairs
-from plitka.errors import ModelFileError
-from plitka.weights.files import read_tensor_header, refuse_other_formats
+from plitka.errors import ModelFileError, remedied
+from plitka.weights.files import read_header, refuse_other_formats
+from plitka.weights.safetensors_header import TensorHeader
 
 CONTRADICTION_REMEDY = f"Take away the '{CONFIG_NAME}' beside it if that is another LoRA's."
 # How far two statements of one strength may lie apart: an alpha may be stored in bfloat16.
@@ -68,24 +69,27 @@ class Lora:
         self._scale = scale
 
 
-def load_lora(pipeline: Any, path: Path) -> Lora:
+@remedied(REMEDY)
+def load_lora(pipeline: Any, path: Path, header: TensorHeader | None = None) -> Lora:
     """Read a LoRA in PEFT, kohya or diffusers layout for the pipeline's UNet and text encoders.
 
-    The pipeline keeps its modules and its weights; `Lora.apply` changes them. Raises ModelFileError if the
+    The pipeline keeps its modules and its weights; `Lora.apply` changes them. `header` is the file's where it
+    has been read already. Raises ModelFileError if the
     file is broken, is no plain LoRA, does not fit the pipeline, has a tensor that nothing reads, contradicts
     itself, or changes nothing.
     """
-    tensors = read_tensor_header(path, REMEDY)
-    refuse_other_formats(path, tensors, REMEDY)
-    pairs = find_pairs(pipeline, path, {name: tuple(entry["shape"]) for name, entry in tensors.items()})
+    header = header or read_header(path)
+    refuse_other_formats(path, header.tensors)
+    shapes = {name: tuple(entry["shape"]) for name, entry in header.tensors.items()}
+    pairs = find_pairs(pipeline, path, shapes)
+    configs = read_adapter_configs(path, header.metadata)
     try:
         with safe_open(path, framework="pt") as file:
-            configs = read_adapter_configs(path, file.metadata() or {})
             layers = [_layer(path, file, pair, configs[pair.component]) for pair in pairs]
     except SafetensorError as error:
-        raise ModelFileError(path, f"it cannot be read ({error})", REMEDY) from error
+        raise ModelFileError(path, f"it cannot be read ({error})") from error
     if not any(layer.strength and layer.up.any() and layer.down.any() for layer in layers):
-        raise ModelFileError(path, "it changes nothing: every pair is zero", REMEDY)
+        raise ModelFileError(path, "it changes nothing: every pair is zero")
     return Lora(layers)
 
 
@@ -96,7 +100,7 @@ def _layer(path: Path, file: Any, pair: Pair, configs: Sequence[AdapterConfig]) 
         # A copy, because safetensors gives a view into the file, which may be gone or changed later.
         parts[part] = file.get_tensor(tensor).clone()
         if not torch.isfinite(parts[part]).all():
-            raise ModelFileError(path, f"its weights are not all finite numbers: {tensor!r}", REMEDY)
+            raise ModelFileError(path, f"its weights are not all finite numbers: {tensor!r}")
     down, up = parts["down"].flatten(1), parts["up"].flatten(1)
     if (mid := parts.get("mid")) is not None:
         # LyCORIS's Tucker decomposition of a convolution: a k x k kernel between two 1 x 1 ones.

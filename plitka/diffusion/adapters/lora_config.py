@@ -1,4 +1,4 @@
-"""What is written about a LoRA beside its tensors: alpha and rank, and whether it is a plain LoRA at all.
+"""What is stated about a LoRA beside its tensors: alpha and rank, and whether it is a plain LoRA at all.
 
 PEFT describes an adapter in `adapter_config.json`; diffusers writes the same keys into the header of the
 `.safetensors` file (`lora_adapter_metadata`), with the component's name in front. Of the keys some say how
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from plitka.diffusion.adapters.lora_names import COMPONENTS
-from plitka.errors import ModelFileError
+from plitka.errors import ModelFileError, remedied
 
 CONFIG_NAME = "adapter_config.json"
 HEADER_KEY = "lora_adapter_metadata"
@@ -120,11 +120,12 @@ class AdapterConfig:
         return ModelFileError(self._path, problem, MISMATCH_REMEDY)
 
 
+@remedied(MISMATCH_REMEDY)
 def read_adapter_configs(path: Path, header: Mapping[str, str]) -> dict[str, list[AdapterConfig]]:
-    """All that is written about a LoRA file's pairs, by component; nothing for what nothing is written about.
+    """Every configuration of a LoRA file's pairs, by component; an empty list where there is none.
 
     Args:
-        path: The LoRA file; PEFT's configuration beside it speaks of the UNet.
+        path: The LoRA file; PEFT's configuration beside it is about the UNet.
         header: The texts in its header.
 
     Raises ModelFileError for a configuration that cannot be read or is not that of a plain LoRA.
@@ -136,7 +137,7 @@ def read_adapter_configs(path: Path, header: Mapping[str, str]) -> dict[str, lis
         try:
             text = beside.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ModelFileError(beside, f"it cannot be read ({error})", MISMATCH_REMEDY) from error
+            raise ModelFileError(beside, f"it cannot be read ({error})") from error
         configs["unet"].append(AdapterConfig(beside, _json_object(beside, text)))
     for component, values in _split(path, _json_object(path, header.get(HEADER_KEY) or "{}")).items():
         configs[component].append(AdapterConfig(path, values, f"{component}."))
@@ -149,7 +150,7 @@ def _split(path: Path, metadata: Mapping[str, Any]) -> dict[str, dict[str, Any]]
     for key, value in metadata.items():
         component, _, name = key.partition(".")
         if component not in COMPONENTS or not name:
-            raise ModelFileError(path, f"its '{HEADER_KEY}' has the unknown key {key!r}", MISMATCH_REMEDY)
+            raise ModelFileError(path, f"its '{HEADER_KEY}' has the unknown key {key!r}")
         parts.setdefault(component, {})[name] = value
     return parts
 
@@ -158,9 +159,9 @@ def _json_object(path: Path, text: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(path, f"its configuration is no JSON ({error})", MISMATCH_REMEDY) from error
+        raise ModelFileError(path, f"its configuration is no JSON ({error})") from error
     if not isinstance(values, dict):
-        raise ModelFileError(path, "its configuration is no JSON object", MISMATCH_REMEDY)
+        raise ModelFileError(path, "its configuration is no JSON object")
     return values
 
 

@@ -16,7 +16,7 @@ from plitka.diffusion.adapters.lora_names import (
     module_spellings,
     parse_tensor_name,
 )
-from plitka.errors import ModelFileError
+from plitka.errors import ModelFileError, remedied
 
 REMEDY = "Use the LoRA that was trained for this base model (see model_files/README.md)."
 
@@ -40,6 +40,7 @@ class Pair:
     tensors: dict[Part, str] = field(default_factory=dict)
 
 
+@remedied(REMEDY)
 def find_pairs(pipeline: Any, path: Path, shapes: Mapping[str, tuple[int, ...]]) -> list[Pair]:
     """Find the module of every tensor of a LoRA file.
 
@@ -54,20 +55,20 @@ def find_pairs(pipeline: Any, path: Path, shapes: Mapping[str, tuple[int, ...]])
     models = {component: getattr(pipeline, component) for component in COMPONENTS}
     spellings = {component: module_spellings(component, model) for component, model in models.items()}
     pairs: dict[tuple[str, str], Pair] = {}
-    homeless = []
+    without_module = []
     for tensor, found in _parse(path, list(shapes)).items():
         name = spellings[found.component].get(found.module)
         if name is None:
-            homeless.append(tensor)
+            without_module.append(tensor)
             continue
         fresh = Pair(found.component, name, found.module, models[found.component].get_submodule(name))
         pair = pairs.setdefault((found.component, name), fresh)
         if twin := pair.tensors.get(found.part):
-            raise ModelFileError(path, f"{twin!r} and {tensor!r} are for the same module", REMEDY)
+            raise ModelFileError(path, f"{twin!r} and {tensor!r} are for the same module")
         pair.tensors[found.part] = tensor
-    if homeless:
-        problem = f"it does not fit the base model, which has no module for {_and_more(homeless)}"
-        raise ModelFileError(path, problem, REMEDY)
+    if without_module:
+        problem = f"it does not fit the base model, which has no module for {_and_more(without_module)}"
+        raise ModelFileError(path, problem)
     for pair in pairs.values():
         _check(path, pair, shapes)
     return list(pairs.values())
@@ -78,15 +79,15 @@ def _parse(path: Path, names: Sequence[str]) -> dict[str, TensorName]:
     parsed = {name: parse_tensor_name(name) for name in names}
     strange = [name for name, found in parsed.items() if found is None]
     if len(strange) == len(names):
-        held = f": it holds {_and_more(strange)}" if strange else ""
-        raise ModelFileError(path, f"there are no LoRA weights in it{held}", REMEDY)
+        contents = f": it holds {_and_more(strange)}" if strange else ""
+        raise ModelFileError(path, f"there are no LoRA weights in it{contents}")
     if strange:
-        raise ModelFileError(path, f"not a plain LoRA: it holds {_and_more(strange)}", REMEDY)
+        raise ModelFileError(path, f"not a plain LoRA: it holds {_and_more(strange)}")
     known = {name: found for name, found in parsed.items() if found is not None}
     examples = {found.layout: name for name, found in known.items()}
     if len(examples) > 1:
         both = " and ".join(f"{name!r} ({layout})" for layout, name in examples.items())
-        raise ModelFileError(path, f"it mixes names of different layouts: {both}", REMEDY)
+        raise ModelFileError(path, f"it mixes names of different layouts: {both}")
     return known
 
 
@@ -94,7 +95,7 @@ def _check(path: Path, pair: Pair, shapes: Mapping[str, tuple[int, ...]]) -> Non
     """Raise ModelFileError unless this is a whole pair of the module's shape."""
     if not {"down", "up"} <= pair.tensors.keys():
         tensor = next(iter(pair.tensors.values()))
-        raise ModelFileError(path, f"{tensor!r} has no partner: a pair is a down and an up matrix", REMEDY)
+        raise ModelFileError(path, f"{tensor!r} has no partner: a pair is a down and an up matrix")
     out, inner, *kernel = pair.module.weight.shape
     rank = (shapes[pair.tensors["down"]] or (0,))[0]
     expected: dict[Part, tuple[int, ...]] = {"down": (rank, inner, *kernel), "up": (out, rank)}
@@ -110,7 +111,7 @@ def _check(path: Path, pair: Pair, shapes: Mapping[str, tuple[int, ...]]) -> Non
             problem = (
                 f"it does not fit the base model: {tensor!r} has the shape {list(shape)}, where its module"
             )
-            raise ModelFileError(path, f"{problem}'s weight has {list(pair.module.weight.shape)}", REMEDY)
+            raise ModelFileError(path, f"{problem}'s weight has {list(pair.module.weight.shape)}")
 
 
 def _as_linear(shape: Sequence[int]) -> tuple[int, ...]:

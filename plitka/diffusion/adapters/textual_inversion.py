@@ -1,4 +1,4 @@
-"""Textual inversion for SDXL's two text encoders: words that the model was taught, one vector per encoder."""
+"""Textual inversion for SDXL's two text encoders: words with vectors of their own, one per encoder."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from plitka.errors import ModelFileError
+from plitka.errors import ModelFileError, remedied
 from plitka.weights.adapter_files import REPLICATE_NAMES
-from plitka.weights.files import read_tensor_header
+from plitka.weights.files import read_header
+from plitka.weights.safetensors_header import TensorHeader
 
 REMEDY = "Use the embeddings that were trained for this base model (see model_files/README.md)."
 TOKEN_REMEDY = "Call them otherwise in the manifest's 'tokens': <s0>, <s1> and so on always work."
@@ -21,21 +22,25 @@ def token_names(count: int) -> tuple[str, ...]:
     return tuple(f"<s{index}>" for index in range(count))
 
 
-def load_textual_inversion(pipeline: Any, path: Path, tokens: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Teach both text encoders the vectors of a file; returns the tokens they stand for.
+@remedied(REMEDY)
+def load_textual_inversion(
+    pipeline: Any, path: Path, tokens: tuple[str, ...] = (), header: TensorHeader | None = None
+) -> tuple[str, ...]:
+    """Add the vectors of a file to both text encoders; returns the tokens they stand for.
 
-    `tokens` names them; without it they are `<s0>`, `<s1>` and so on.
+    `tokens` names them; without it they are `<s0>`, `<s1>` and so on. `header` is the file's where it has
+    been read already.
 
-    The file holds `clip_l` (n, width of the first encoder) and `clip_g` (n, width of the second), or both
+    The file has `clip_l` (n, width of the first encoder) and `clip_g` (n, width of the second), or both
     under the names of Replicate's trainer, any n and any floating-point format. Raises ModelFileError if it
     does not, says so if the two are swapped, and for tokens that the tokenizers would misread.
     """
-    vectors = _read(path)
+    vectors = _read(path, header or read_header(path))
     _check_shapes(pipeline, path, vectors)
     count = len(vectors["clip_l"])
     tokens = tokens or token_names(count)
     if len(tokens) != count:
-        raise ModelFileError(path, f"it holds {count} vectors for {len(tokens)} tokens", REMEDY)
+        raise ModelFileError(path, f"it holds {count} vectors for {len(tokens)} tokens")
     _check_tokens(pipeline, path, tokens)
     for name, (tokenizer_name, encoder_name) in ENCODERS.items():
         tokenizer, encoder = getattr(pipeline, tokenizer_name), getattr(pipeline, encoder_name)
@@ -47,35 +52,36 @@ def load_textual_inversion(pipeline: Any, path: Path, tokens: tuple[str, ...] = 
         )
         rows = encoder.get_input_embeddings().weight[tokenizer.convert_tokens_to_ids(list(tokens))]
         if not torch.equal(rows.detach().cpu(), vectors[name].to(rows.dtype)):
-            raise ModelFileError(path, f"'{name}' did not arrive in {encoder_name}", REMEDY)
+            raise ModelFileError(path, f"'{name}' did not arrive in {encoder_name}")
         if (found := tokenizer.tokenize("".join(tokens))) != list(tokens):
             problem = f"its tokens {', '.join(tokens)[:80]} are read as {', '.join(found)[:80]}"
             raise ModelFileError(path, problem, TOKEN_REMEDY)
     return tokens
 
 
-def _read(path: Path) -> dict[str, torch.Tensor]:
+def _read(path: Path, header: TensorHeader) -> dict[str, torch.Tensor]:
     """The vectors by the names used here, whatever the trainer has called them."""
-    names = set(read_tensor_header(path, REMEDY))
+    names = set(header.tensors)
     if names not in (set(ENCODERS), set(REPLICATE_NAMES)):
-        raise ModelFileError(path, f"it holds {sorted(names)} instead of clip_l and clip_g", REMEDY)
+        raise ModelFileError(path, f"it holds {sorted(names)} instead of clip_l and clip_g")
     return {REPLICATE_NAMES.get(name, name): vectors for name, vectors in load_file(path).items()}
 
 
+@remedied(TOKEN_REMEDY)
 def _check_tokens(pipeline: Any, path: Path, tokens: tuple[str, ...]) -> None:
-    """Refuse names that the tokenizers cannot tell from each other, or from words that they know."""
+    """Refuse names that the tokenizers would confuse with each other or with words of their vocabulary."""
     if twice := next((token for token in tokens if tokens.count(token) > 1), None):
-        raise ModelFileError(path, f"two of its vectors are called '{twice}'", TOKEN_REMEDY)
+        raise ModelFileError(path, f"two of its vectors are called '{twice}'")
     for token in tokens:
         if not token or token != token.strip() or any(character.isspace() for character in token):
-            raise ModelFileError(path, f"a token cannot be called '{token[:60]}'", TOKEN_REMEDY)
+            raise ModelFileError(path, f"a token cannot be called '{token[:60]}'")
         if other := next((one for one in tokens if one != token and token in one), None):
-            raise ModelFileError(path, f"its token '{token[:60]}' is a part of '{other[:60]}'", TOKEN_REMEDY)
+            raise ModelFileError(path, f"its token '{token[:60]}' is a part of '{other[:60]}'")
         for name in ("tokenizer", "tokenizer_2"):
             vocabulary = getattr(pipeline, name).get_vocab()
             if token in vocabulary or f"{token}</w>" in vocabulary:
                 problem = f"its token '{token[:60]}' is already a word of the {name}"
-                raise ModelFileError(path, problem, TOKEN_REMEDY)
+                raise ModelFileError(path, problem)
 
 
 def _check_shapes(pipeline: Any, path: Path, vectors: dict[str, torch.Tensor]) -> None:
@@ -88,6 +94,6 @@ def _check_shapes(pipeline: Any, path: Path, vectors: dict[str, torch.Tensor]) -
     if shapes != expected or shapes["clip_l"][0] == 0:
         swapped = [shape[-1:] for shape in shapes.values()] == [(widths["clip_g"],), (widths["clip_l"],)]
         hint = "; clip_l and clip_g are swapped" if swapped and widths["clip_l"] != widths["clip_g"] else ""
-        raise ModelFileError(path, f"its shapes are {shapes}, the encoders take {expected}{hint}", REMEDY)
+        raise ModelFileError(path, f"its shapes are {shapes}, the encoders take {expected}{hint}")
     if not all(torch.isfinite(vector).all() for vector in vectors.values()):
-        raise ModelFileError(path, "its vectors are not all finite numbers", REMEDY)
+        raise ModelFileError(path, "its vectors are not all finite numbers")

@@ -1,7 +1,7 @@
-"""Is this base model one that the pipelines can draw with? Its configuration says so, before its weights.
+"""Whether the pipelines can draw with a base model, by its configuration, before its weights are read.
 
-What is asked of it: SDXL's two text encoders, a UNet that takes latents and their words and nothing more, and
-noise that the samplers can take off.
+It needs SDXL's two text encoders, a UNet whose only inputs are latents and the words' embeddings, and noise
+that the samplers can remove.
 """
 
 import inspect
@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig
 
 from plitka.diffusion.checkpoints.noise_schedule import noise_schedule
 from plitka.diffusion.checkpoints.single_file import read_statement
-from plitka.errors import ModelFileError
+from plitka.errors import ModelFileError, remedied
 from plitka.weights.locate import EngineFiles, Location
 
 REMEDY = "Choose an SDXL base model (see model_files/README.md)."
@@ -33,7 +33,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "tokenizer_2": ("CLIPTokenizer", "CLIPTokenizerFast"),
 }
 WIDTHS = {9: "an inpainting model", 8: "an InstructPix2Pix model"}
-# What the pipelines never feed to a UNet, and what is fed besides the words.
+# Inputs of a UNet that the pipelines do not have, and the one that they have besides the embeddings.
 NOT_FED = ("class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type")
 # What diffusers' EMAModel writes into a configuration: how it averaged the weights in training.
 OF_AVERAGING = (
@@ -50,6 +50,7 @@ TIME_IDS = 6
 DOWNSAMPLE_PADDING = 1
 
 
+@remedied(REMEDY)
 def check_base(files: EngineFiles) -> dict[str, Any]:
     """The noise schedule of the base model, once it is known to be one that can be drawn with.
 
@@ -70,17 +71,18 @@ def check_base(files: EngineFiles) -> dict[str, Any]:
     scheduler = read_config(EulerDiscreteScheduler, source, "scheduler")
     said = None
     if files.base.is_single_file:
-        said = read_statement(files.base.weight_files[0], unet.get("in_channels", 4))
+        path = files.base.weight_files[0]
+        said = read_statement(path, files.base.header(path), unet.get("in_channels", 4))
     return noise_schedule(scheduler, _where(source, "scheduler/scheduler_config.json"), said)
 
 
-def check_known(model_class: Any, config: Mapping[str, Any], where: str, remedy: str = REMEDY) -> None:
+def check_known(model_class: Any, config: Mapping[str, Any], where: str) -> None:
     """Raise ModelFileError for a setting that the class does not know, and would leave out."""
     known = (*inspect.signature(model_class.__init__).parameters, *OF_AVERAGING)
     for key, value in config.items():
         if key not in known and not key.startswith("_") and value not in (None, False):
             problem = f"its {key} = {str(value)[:60]} is not known to {model_class.__name__}"
-            raise ModelFileError(where, problem, remedy)
+            raise ModelFileError(where, problem)
 
 
 def read_config(model_class: Any, source: Location, folder: str | None = None) -> dict[str, Any]:
@@ -98,42 +100,42 @@ def _where(source: Location, file: str) -> str:
 
 def _check_pipeline(index: Mapping[str, Any], where: str) -> None:
     if index.get("requires_aesthetics_score"):
-        raise ModelFileError(where, "this is SDXL's refiner, which only reworks finished pictures", REMEDY)
+        raise ModelFileError(where, "this is SDXL's refiner, which only reworks finished pictures")
     name = index.get("_class_name")
     if name not in PIPELINE_CLASSES:
-        raise ModelFileError(where, f"this is a model for {str(name)[:60]}, and no SDXL base model", REMEDY)
+        raise ModelFileError(where, f"this is a model for {str(name)[:60]}, and no SDXL base model")
     for part, allowed in PARTS.items():
         found = index.get(part)
         found = found[1] if isinstance(found, list | tuple) and len(found) == 2 else None
         if found not in allowed:
             problem = f"its {part} is {found}, where SDXL's base model has {allowed[0]}"
-            raise ModelFileError(where, problem, REMEDY)
+            raise ModelFileError(where, problem)
 
 
 def _check_unet(unet: Mapping[str, Any], vae: Mapping[str, Any], where: str) -> None:
     if unet.get("_class_name") not in PARTS["unet"]:
-        raise ModelFileError(where, f"its UNet is a {unet.get('_class_name')}", REMEDY)
+        raise ModelFileError(where, f"its UNet is a {unet.get('_class_name')}")
     takes, gives = unet.get("in_channels", 4), unet.get("out_channels", 4)
     channels = vae.get("latent_channels", 4)
     if takes != channels:
         kind = WIDTHS.get(takes, "no base model for this VAE")
         problem = f"this is {kind}: its UNet takes {takes} channels, and the VAE has {channels}"
-        raise ModelFileError(where, problem, REMEDY)
+        raise ModelFileError(where, problem)
     if gives != channels:
         problem = f"its UNet gives {gives} channels, and the VAE has {channels}"
-        raise ModelFileError(where, problem, REMEDY)
+        raise ModelFileError(where, problem)
     if unet.get("time_cond_proj_dim") is not None:
         problem = "it takes guidance as an input (time_cond_proj_dim), which leaves no negative prompt"
-        raise ModelFileError(where, problem, REMEDY)
+        raise ModelFileError(where, problem)
     for key in NOT_FED:
         if unet.get(key) is not None:
-            raise ModelFileError(where, f"its {key} is {unet[key]}, which nothing here feeds", REMEDY)
+            raise ModelFileError(where, f"its {key} is {unet[key]}, which nothing here feeds")
     if unet.get("downsample_padding", DOWNSAMPLE_PADDING) != DOWNSAMPLE_PADDING:
         problem = f"its downsample_padding is {unet['downsample_padding']}, which halves no picture"
-        raise ModelFileError(where, problem, REMEDY)
+        raise ModelFileError(where, problem)
     if unet.get("addition_embed_type") != "text_time":
         problem = f"its addition_embed_type is {unet.get('addition_embed_type')}, where SDXL's is text_time"
-        raise ModelFileError(where, problem, REMEDY)
+        raise ModelFileError(where, problem)
 
 
 def _check_words(unet: Mapping[str, Any], source: Location, where: str) -> None:
@@ -151,7 +153,7 @@ def _check_words(unet: Mapping[str, Any], source: Location, where: str) -> None:
     }
     for key, value in fed.items():
         if unet.get(key) != value:
-            raise ModelFileError(where, f"its {key} is {unet.get(key)}, and {value} is fed", REMEDY)
+            raise ModelFileError(where, f"its {key} is {unet.get(key)}, and {value} is fed")
 
 
 def _check_vae(source: Location, vae: Mapping[str, Any]) -> None:
@@ -164,4 +166,4 @@ def _check_vae(source: Location, vae: Mapping[str, Any]) -> None:
         theirs, ours = (config.get(key, defaults[key].default) for config in (own, vae))
         if theirs != ours:
             where = _where(source, "vae/config.json")
-            raise ModelFileError(where, f"its {key} is {theirs}, the VAE's in its place {ours}", REMEDY)
+            raise ModelFileError(where, f"its {key} is {theirs}, the VAE's in its place {ours}")

@@ -1,7 +1,7 @@
-"""Does a ControlNet take what the pipelines feed it, and give what the base model's UNet adds up?
+"""Whether a ControlNet takes the inputs of the pipelines, and gives what the base model's UNet adds up.
 
-Told by its configuration and the names of its tensors, before it is loaded. One for Stable Diffusion 1.5, or
-a union one under the name of a plain one, loads into SDXL without complaint.
+Its configuration and the names of its tensors say so, before it is loaded. One for Stable Diffusion 1.5, or
+a union one under the name of a plain one, loads into SDXL without an error.
 """
 
 import inspect
@@ -13,8 +13,7 @@ from typing import Any
 from diffusers import ControlNetModel, ControlNetUnionModel
 
 from plitka.diffusion.checkpoints.base_model import DOWNSAMPLE_PADDING, check_known
-from plitka.errors import ModelFileError
-from plitka.weights.files import read_tensor_header
+from plitka.errors import ModelFileError, remedied
 from plitka.weights.locate import EngineFiles, Location
 from plitka.weights.manifest import ControlNetSource, EngineModels
 
@@ -43,6 +42,7 @@ NOT_FED = ("class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_h
 CONTROL_CHANNELS = 3
 
 
+@remedied(REMEDY)
 def check_controlnets(files: EngineFiles, unet: Any, vae_scale_factor: int) -> None:
     """Look at every ControlNet whose files lie here, before a request needs it. Raises ModelFileError."""
     for key, location in files.controlnets.items():
@@ -52,14 +52,15 @@ def check_controlnets(files: EngineFiles, unet: Any, vae_scale_factor: int) -> N
         try:
             config = json.loads(path.read_bytes())
         except ValueError as error:
-            raise ModelFileError(path, f"it is no JSON ({error})", REMEDY) from error
+            raise ModelFileError(path, f"it is no JSON ({error})") from error
         if not isinstance(config, dict):
-            raise ModelFileError(path, "it is no JSON object", REMEDY)
+            raise ModelFileError(path, "it is no JSON object")
         source = files.models.controlnets[key]
         _check_tensors(source, location)
         check_fit(config, files.models, key, unet, vae_scale_factor, str(path))
 
 
+@remedied(REMEDY)
 def check_fit(
     config: Mapping[str, Any], models: EngineModels, key: str, unet: Any, vae_scale_factor: int, where: str
 ) -> None:
@@ -72,16 +73,16 @@ def check_fit(
     model_class = CLASSES[source.type]
     name = config.get("_class_name", source.type)
     if name not in NAMES[source.type]:
-        raise ModelFileError(where, f"it is a {name}, and the manifest says {source.type}", REMEDY)
+        raise ModelFileError(where, f"it is a {name}, and the manifest says {source.type}")
     said = {key: value for key, value in config.items() if (key, value) != UNION_MIDDLE}
-    check_known(model_class, said, where, REMEDY)
+    check_known(model_class, said, where)
     settings = {**_defaults(model_class), **config}
     for problem in (
         *_against_unet(settings, unet.config),
         *_against_what_is_fed(settings, vae_scale_factor),
         *(_against_modes(settings, modes) if source.type == UNION else ()),
     ):
-        raise ModelFileError(where, problem, REMEDY)
+        raise ModelFileError(where, problem)
 
 
 def _defaults(model_class: Any) -> dict[str, Any]:
@@ -96,12 +97,12 @@ def _check_tensors(source: ControlNetSource, location: Location) -> None:
     if not files:
         of_variant = f".{location.variant}" if location.variant else ""
         problem = f"it holds no diffusion_pytorch_model{of_variant}.safetensors"
-        raise ModelFileError(location.path, problem, REMEDY)
-    names = {name for file in files for name in read_tensor_header(file, REMEDY)}
+        raise ModelFileError(location.path, problem)
+    names = {name for file in files for name in location.header(file).tensors}
     if (UNION_TENSOR in names) != (source.type == UNION):
         found = UNION if UNION_TENSOR in names else "ControlNetModel"
         problem = f"by its tensors it is a {found}, and the manifest says {source.type}"
-        raise ModelFileError(files[0], problem, REMEDY)
+        raise ModelFileError(files[0], problem)
 
 
 def _against_unet(settings: Mapping[str, Any], unet: Mapping[str, Any]) -> Iterator[str]:
@@ -124,7 +125,7 @@ def _against_what_is_fed(settings: Mapping[str, Any], vae_scale_factor: int) -> 
     shrink = 2 ** (len(settings["conditioning_embedding_out_channels"] or ()) - 1)
     if shrink != vae_scale_factor:
         yield f"it shrinks the control image {shrink} times, the base model's VAE {vae_scale_factor} times"
-    # diffusers turns a plain ControlNet's picture round by itself; our edges are grey.
+    # diffusers exchanges the channels for a plain ControlNet by itself; edges are grey here.
     if settings["controlnet_conditioning_channel_order"] not in ("rgb", "bgr"):
         yield f"its control image has the colours as {settings['controlnet_conditioning_channel_order']}"
     if settings["global_pool_conditions"]:
@@ -143,14 +144,15 @@ def _against_modes(settings: Mapping[str, Any], modes: Sequence[int | None]) -> 
         yield "its control image has the colours as bgr, which a union ControlNet does not read"
 
 
+@remedied(REMEDY)
 def check_loaded(info: Mapping[str, Any], where: str) -> None:
     """Raise ModelFileError for tensors that diffusers found no place for, or none of; `info` is its report.
 
     Where the files lie here, `plitka.diffusion.checkpoints.weight_checks` has more to say.
     """
-    for kind, complaint in (("unexpected_keys", "have no place in it"), ("missing_keys", "are missing")):
+    for kind, said in (("unexpected_keys", "have no place in it"), ("missing_keys", "are missing")):
         if names := sorted(info[kind]):
-            raise ModelFileError(where, f"{len(names)} tensors {complaint}, '{names[0]}' first", REMEDY)
+            raise ModelFileError(where, f"{len(names)} tensors {said}, '{names[0]}' first")
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a base model's scheduler configuration says of its training, and what of it the samplers can honour.
+"""The noise that a base model was trained with, by its scheduler configuration, and whether samplers suit it.
 
 A sampler is chosen by the request, but the levels of noise and what the UNet predicts are the model's. Zero
 terminal SNR: Lin et al. 2023, https://arxiv.org/abs/2305.08891. Nothing here needs torch.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from plitka.errors import ModelFileError
+from plitka.errors import ModelFileError, remedied
 
 REMEDY = "Choose an SDXL model that predicts epsilon or v (see model_files/README.md)."
 PREDICTIONS = ("epsilon", "v_prediction")
@@ -106,17 +106,18 @@ OF_ONE_SAMPLER = frozenset(
 
 @dataclass(frozen=True)
 class Statement:
-    """What a checkpoint file says of itself; None where it says nothing."""
+    """What a checkpoint file states about its training; None where it states nothing."""
 
     prediction_type: str | None = None
     zero_snr: bool | None = None
 
 
+@remedied(REMEDY)
 def noise_schedule(config: Mapping[str, Any], where: str, said: Statement | None = None) -> dict[str, Any]:
     """The settings that every sampler is made with, from a `scheduler_config.json`.
 
-    `said` is the word of a checkpoint in one file, which counts more than a configuration that is only
-    borrowed. With zero terminal SNR the steps are "trailing", whatever the configuration says: the first
+    `said` is what a checkpoint in one file states, which counts more than a configuration that belongs to
+    another model. With zero terminal SNR the steps are "trailing", whatever the configuration says: the first
     step has to begin at pure noise. Raises ModelFileError, naming `where`, for what no sampler can honour.
     """
     said = said or Statement()
@@ -134,7 +135,7 @@ def noise_schedule(config: Mapping[str, Any], where: str, said: Statement | None
     if settings.get("rescale_betas_zero_snr"):
         if settings.get("prediction_type", "epsilon") == "epsilon":
             problem = "it says zero terminal SNR and epsilon prediction, and pure noise says nothing by that"
-            raise ModelFileError(where, problem, REMEDY)
+            raise ModelFileError(where, problem)
         settings["timestep_spacing"] = "trailing"
     return settings
 
@@ -145,28 +146,28 @@ def _check_class(config: Mapping[str, Any], where: str) -> None:
         problem = (
             f"its scheduler is {str(name)[:60]}, whose noise is not known to be one the samplers take off"
         )
-        raise ModelFileError(where, problem, REMEDY)
+        raise ModelFileError(where, problem)
 
 
 def _check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
     for key, value in settings.items():
         if not HONOURED[key](value):
-            raise ModelFileError(where, f"its {key} is {_shown(value)}, which no sampler here can do", REMEDY)
+            raise ModelFileError(where, f"its {key} is {_shown(value)}, which no sampler here can do")
     for key, allowed in NEUTRAL.items():
         if key in config and not _one_of(*allowed)(config[key]):
             problem = f"its {key} is {_shown(config[key])}, which no sampler here can do"
-            raise ModelFileError(where, problem, REMEDY)
+            raise ModelFileError(where, problem)
     for key, value in config.items():
         known = key in HONOURED or key in NEUTRAL or key in OF_ONE_SAMPLER or key.startswith("_")
         if not known and value not in (None, False):
-            raise ModelFileError(where, f"its {key} = {_shown(value)} is not known here", REMEDY)
+            raise ModelFileError(where, f"its {key} = {_shown(value)} is not known here")
     betas = config.get("trained_betas")
     missing = [key for key in BETAS if config.get(key) is None]
     if betas is None and missing:
-        raise ModelFileError(where, f"it does not say {', '.join(missing)}: how much noise to expect", REMEDY)
+        raise ModelFileError(where, f"it does not say {', '.join(missing)}: how much noise to expect")
     if betas is not None and len(betas) != settings.get("num_train_timesteps", 1000):
         problem = f"it has {len(betas)} betas for {settings.get('num_train_timesteps', 1000)} timesteps"
-        raise ModelFileError(where, problem, REMEDY)
+        raise ModelFileError(where, problem)
 
 
 def _shown(value: Any) -> str:

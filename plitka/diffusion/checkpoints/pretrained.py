@@ -13,19 +13,20 @@ from plitka.diffusion.checkpoints.single_file_names import check_none_left_over
 from plitka.diffusion.checkpoints.weight_checks import check_complete
 from plitka.diffusion.gpu_errors import is_out_of_memory
 from plitka.diffusion.schedulers import base_scheduler
-from plitka.errors import ModelFileError
+from plitka.errors import ModelFileError, remedied
 from plitka.weights.files import in_one_line
 from plitka.weights.locate import EngineFiles, Location
 
 HOW_TO_GET_WEIGHTS = "See model_files/README.md."
 
 
+@remedied(HOW_TO_GET_WEIGHTS)
 def read_base(files: EngineFiles, dtype: torch.dtype) -> Any:
     """The base pipeline with the manifest's VAE in place of its own, complete, on the CPU.
 
-    Its scheduler holds what the model's training says of noise. Raises ModelFileError for a model of another
-    kind, if it does not load, or for half precision with a VAE that overflows in it. Whether every weight is
-    a number is not looked at here.
+    Its scheduler has the noise schedule that the model was trained with. Raises ModelFileError for a model
+    of another kind, if it does not load, or for half precision with a VAE that overflows in it. Whether every
+    weight is a finite number is not checked here.
     """
     with errors_of(files.base.name):
         scheduler = base_scheduler(check_base(files), files.base.name)
@@ -34,7 +35,8 @@ def read_base(files: EngineFiles, dtype: torch.dtype) -> Any:
         options["vae"] = from_pretrained(AutoencoderKL, files.vae, dtype)
     if files.base_config is not None:
         base = _from_single_file(files, files.base_config, options)
-        check_none_left_over(base, files.base.weight_files[0], HOW_TO_GET_WEIGHTS)
+        path = files.base.weight_files[0]
+        check_none_left_over(base, path, files.base.header(path))
     else:
         base = from_pretrained(StableDiffusionXLPipeline, files.base, **options)
     check_parts(check_complete, base, files)
@@ -48,9 +50,9 @@ def read_base(files: EngineFiles, dtype: torch.dtype) -> Any:
 def check_parts(check: Callable[..., None], base: Any, files: EngineFiles) -> None:
     """Put every model of the base pipeline to one of the checks of `weight_checks`."""
     if files.vae is not None:
-        check(base.vae, files.vae, HOW_TO_GET_WEIGHTS)
+        check(base.vae, files.vae)
     for part in ["unet", "text_encoder", "text_encoder_2", *(["vae"] if files.vae is None else [])]:
-        check(getattr(base, part), files.base, HOW_TO_GET_WEIGHTS, part)
+        check(getattr(base, part), files.base, part)
 
 
 def from_pretrained(model_class: Any, location: Location, dtype: torch.dtype, **options: Any) -> Any:
@@ -81,7 +83,7 @@ def _from_single_file(files: EngineFiles, config: Location, options: dict[str, A
 
 @contextmanager
 def errors_of(name: str | Path) -> Iterator[None]:
-    """Whatever the libraries raise at a model's files, with its name; a lack of memory is none of theirs."""
+    """Whatever the libraries raise at a model's files, with its name; a lack of memory stays what it is."""
     try:
         yield
     except ModelFileError:
@@ -89,4 +91,4 @@ def errors_of(name: str | Path) -> Iterator[None]:
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        raise ModelFileError(name, f"it does not load: {in_one_line(error)}", HOW_TO_GET_WEIGHTS) from error
+        raise ModelFileError(name, f"it does not load: {in_one_line(error)}") from error

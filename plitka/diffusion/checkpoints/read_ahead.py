@@ -1,4 +1,4 @@
-"""Weight files brought from the disk into memory while something else is being done."""
+"""Weight files read into the system's page cache while something else is being done."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ from pathlib import Path
 def read_ahead(files: Iterable[Path]) -> threading.Thread:
     """Ask the system, from a thread, to have these files in its page cache soon; the thread is returned.
 
-    Files that are in it already cost next to nothing. Where the system knows no such wish, nothing happens.
+    Files that are in it already cost next to nothing. Where the system has no such call, nothing happens.
     """
     thread = threading.Thread(target=_ask_for, args=(tuple(files),), name="plitka-read-ahead", daemon=True)
     thread.start()

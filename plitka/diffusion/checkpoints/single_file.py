@@ -1,6 +1,6 @@
-"""A base model in one `.safetensors` file: what kind of model it is, told by its header.
+"""A base model in one `.safetensors` file: what kind of model it is, by its header.
 
-Such a file holds no configuration. Marker tensors, mostly without numbers in them, and a few lines of
+Such a file has no configuration. Marker tensors, mostly without numbers in them, and a few lines of
 metadata (https://github.com/Stability-AI/ModelSpec) say how it was trained; the rest is in the names and
 shapes of its tensors. Nothing here reads a weight.
 """
@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from plitka.diffusion.checkpoints.noise_schedule import Statement
-from plitka.errors import ModelFileError
-from plitka.weights.files import read_header
+from plitka.errors import ModelFileError, remedied
+from plitka.weights.safetensors_header import TensorHeader
 
 REMEDY = "PLITKA_BASE_MODEL takes an SDXL base model that predicts epsilon or v (see model_files/README.md)."
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
@@ -27,7 +27,7 @@ NEEDED = (
 )
 V_MARKER, ZERO_SNR_MARKER = MARKERS = ("v_pred", "ztsnr")
 # Markers of training with noise that has no list of betas (Karras et al. 2022,
-# https://arxiv.org/abs/2206.00364): CosXL, Playground v2.5 and their kin.
+# https://arxiv.org/abs/2206.00364): CosXL, Playground v2.5 and the like.
 EDM_MARKERS = ("edm_mean", "edm_std", "edm_vpred.sigma_max", "edm_vpred.sigma_min")
 WIDTHS = {9: "an inpainting model", 8: "an InstructPix2Pix model"}
 # Two keys in use for what the UNet predicts, and the words that are used for it.
@@ -43,7 +43,7 @@ ARCHITECTURE_KEY = "modelspec.architecture"
 OTHER_ARCHITECTURES = re.compile(
     r"refiner|inpaint|edit|pix2pix|control|lcm|flow|edm|flux|stable-diffusion-v?\d|stable-cascade"
 )
-# Left by trainers beside the model, and read by nobody: averaged weights, lists of noise levels, counters.
+# Left by trainers beside the model, and never read: averaged weights, lists of noise levels, counters.
 HARMLESS = re.compile(
     r"(model_ema|denoiser|first_stage_model)\..*|(log_|sqrt_)?(one_minus_|recip_|recipm1_)?alphas_cumprod(_prev)?"
     r"|betas|posterior_\w+|logvar|global_step|(.*\.)?(logit_scale|position_ids)"
@@ -60,18 +60,18 @@ KINDS = {
 }
 
 
-def read_statement(path: Path, latent_channels: int) -> Statement:
-    """What the file says of its training, once it is known to be an SDXL base model.
+@remedied(REMEDY)
+def read_statement(path: Path, header: TensorHeader, latent_channels: int) -> Statement:
+    """What the file states about its training, once it is known to be an SDXL base model.
 
     `latent_channels` is how many channels the UNet's input has in the configuration. Raises ModelFileError
     for another kind of model, for training that no sampler here can honour, for a marker that is not known,
     and where the file contradicts itself.
     """
-    header = read_header(path, REMEDY)
     tensors = header.tensors
     if edm := next((name for name in tensors if name.removeprefix(UNET) in EDM_MARKERS), None):
         problem = f"its tensor '{edm}' says that it was trained with EDM's noise, which no sampler takes off"
-        raise ModelFileError(path, problem, REMEDY)
+        raise ModelFileError(path, problem)
     _check_kind(path, tensors, latent_channels)
     _check_left_over(path, tensors)
     _check_architecture(path, header.metadata)
@@ -82,15 +82,15 @@ def read_statement(path: Path, latent_channels: int) -> Statement:
 
 def _check_kind(path: Path, tensors: Mapping[str, Any], latent_channels: int) -> None:
     if any(name.startswith(REFINER_CLIP) for name in tensors):
-        raise ModelFileError(path, "this is SDXL's refiner, which only reworks finished pictures", REMEDY)
+        raise ModelFileError(path, "this is SDXL's refiner, which only reworks finished pictures")
     if missing := [name for name in NEEDED if name not in tensors]:
         problem = f"this is no SDXL base model but {_other_kind(tensors)}: it has no tensor '{missing[0]}'"
-        raise ModelFileError(path, problem, REMEDY)
+        raise ModelFileError(path, problem)
     width = (tensors[FIRST_CONVOLUTION]["shape"] + [0, 0])[1]
     if width != latent_channels:
         kind = WIDTHS.get(width, "another kind of model")
         problem = f"this is {kind}: its UNet takes {width} channels instead of {latent_channels}"
-        raise ModelFileError(path, problem, REMEDY)
+        raise ModelFileError(path, problem)
 
 
 def _other_kind(tensors: Mapping[str, Any]) -> str:
@@ -111,20 +111,20 @@ def _other_kind(tensors: Mapping[str, Any]) -> str:
 
 
 def _check_left_over(path: Path, tensors: Mapping[str, Any]) -> None:
-    """Refuse a tensor outside the parts that are loaded: it may say what nobody here understands."""
+    """Refuse a tensor outside the parts that are loaded: it may change what the others mean."""
     for name in tensors:
         marker = name.removeprefix(UNET)
         known = marker in MARKERS or name.startswith((UNET, CLIP_L, CLIP_G))
         if not (known or HARMLESS.fullmatch(name)):
-            remedy = f"Save it without, or as a diffusers folder. {REMEDY}"
-            raise ModelFileError(path, f"nothing here knows what its tensor '{name[:80]}' means", remedy)
+            problem = f"nothing here knows what its tensor '{name[:80]}' means"
+            raise ModelFileError(path, problem, hint="Save it without, or as a diffusers folder.")
 
 
 def _check_architecture(path: Path, metadata: Mapping[str, str]) -> None:
     said = metadata.get(ARCHITECTURE_KEY, "").strip().lower()
     if OTHER_ARCHITECTURES.search(said):
         problem = f"its {ARCHITECTURE_KEY} is '{said[:60]}', which is no SDXL base model"
-        raise ModelFileError(path, problem, REMEDY)
+        raise ModelFileError(path, problem)
 
 
 def _prediction(path: Path, markers: set[str], metadata: Mapping[str, str]) -> str | None:
@@ -133,11 +133,11 @@ def _prediction(path: Path, markers: set[str], metadata: Mapping[str, str]) -> s
     said = {key: word for key, word in said.items() if word}
     if strange := next((key for key, word in said.items() if word not in PREDICTION_WORDS), None):
         problem = f"its {strange} is '{metadata[strange][:60]}', which no sampler here can do"
-        raise ModelFileError(path, problem, REMEDY)
+        raise ModelFileError(path, problem)
     meanings = {key: PREDICTION_WORDS[word] for key, word in said.items()}
     if V_MARKER in markers:
         meanings[f"the tensor '{V_MARKER}'"] = "v_prediction"
     if len(set(meanings.values())) > 1:
         words = ", ".join(f"{source} says {meaning}" for source, meaning in meanings.items())
-        raise ModelFileError(path, f"it contradicts itself: {words}", REMEDY)
+        raise ModelFileError(path, f"it contradicts itself: {words}")
     return next(iter(meanings.values()), None)

@@ -1,6 +1,6 @@
 """The tensors of a base model in one file that diffusers passes over as it renames them.
 
-Its renaming is run on the names alone, and what comes out is held against the models that were loaded.
+Its renaming is run on the names alone, and what comes out is compared with the models that were loaded.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,12 +17,12 @@ from diffusers.loaders.single_file_utils import (
 from plitka.diffusion.checkpoints.single_file import CLIP_G, CLIP_L, HARMLESS, MARKERS, UNET
 from plitka.diffusion.checkpoints.weight_checks import CLIP_PREFIX
 from plitka.errors import ModelFileError
-from plitka.weights.files import read_tensor_header
+from plitka.weights.safetensors_header import TensorHeader
 
 
-def check_none_left_over(base: Any, path: Path, remedy: str) -> None:
+def check_none_left_over(base: Any, path: Path, header: TensorHeader) -> None:
     """Raise ModelFileError if a tensor of the UNet or of a text encoder went nowhere."""
-    names = read_tensor_header(path, remedy)
+    names = header.tensors
     left_over = [
         name
         for name in (*_of_unet(base.unet, names), *_of_clip(base, names))
@@ -30,7 +30,7 @@ def check_none_left_over(base: Any, path: Path, remedy: str) -> None:
     ]
     if left_over:
         problem = f"{len(left_over)} of its tensors have no place in the model, '{left_over[0]}' first"
-        raise ModelFileError(path, problem, remedy)
+        raise ModelFileError(path, problem)
 
 
 def _of_unet(unet: Any, names: Mapping[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Weights after loading: every one came from the file, none of the file's was left out, all are numbers.
+"""Weights after loading: all came from the file, none of the file's was left out, all are finite numbers.
 
 The libraries fill a weight that a file lacks with random numbers and go on, pass over those that the model
 has no place for, and load NaN as any other value.
@@ -12,10 +12,9 @@ from typing import Any
 import torch
 
 from plitka.errors import ModelFileError
-from plitka.weights.files import read_tensor_header
 from plitka.weights.locate import Location, files_read
 
-# transformers has put CLIP's text model one level deeper, or not, from release to release.
+# Releases of transformers differ in whether CLIP's text model is one level deeper.
 CLIP_PREFIX = "text_model."
 # Older VAE files use these names for attention, and diffusers renames them as it loads.
 OLD_ATTENTION_NAMES = {
@@ -30,7 +29,7 @@ BESIDE_CLIP = re.compile(
 )
 
 
-def check_complete(model: Any, location: Location, remedy: str, part: str = "") -> None:
+def check_complete(model: Any, location: Location, part: str = "") -> None:
     """Raise ModelFileError if a weight came from no file, or one in the file went nowhere.
 
     For a model that has not left the CPU yet. `part` is the model's folder inside `location`. Of a model from
@@ -38,18 +37,18 @@ def check_complete(model: Any, location: Location, remedy: str, part: str = "") 
     """
     where, files = _place(location, part)
     if files:
-        stored = {_present_name(name): name for file in files for name in read_tensor_header(file, remedy)}
+        stored = {_present_name(name): name for file in files for name in location.header(file).tensors}
         wanted = [name for name, _ in model.named_parameters()]
         if missing := [name for name in wanted if name.removeprefix(CLIP_PREFIX) not in stored]:
             problem = f"it lacks {len(missing)} of the model's {len(wanted)} tensors, '{missing[0]}' first"
-            raise ModelFileError(where, problem, remedy)
-        _check_left_over(model, stored, where, remedy)
+            raise ModelFileError(where, problem)
+        _check_left_over(model, stored, where)
     for name, weight in model.named_parameters():
         if weight.is_meta:
-            raise ModelFileError(where, f"it lacks the model's tensor '{name}'", remedy)
+            raise ModelFileError(where, f"it lacks the model's tensor '{name}'")
 
 
-def _check_left_over(model: Any, stored: Mapping[str, str], where: str, remedy: str) -> None:
+def _check_left_over(model: Any, stored: Mapping[str, str], where: str) -> None:
     """`stored` is present name to name in the file."""
     places = {name.removeprefix(CLIP_PREFIX) for name in model.state_dict()}
     beside = BESIDE_CLIP if hasattr(model.config, "num_hidden_layers") else None
@@ -61,10 +60,10 @@ def _check_left_over(model: Any, stored: Mapping[str, str], where: str, remedy: 
     if left_over:
         kind = type(model).__name__
         problem = f"{len(left_over)} of its tensors have no place in a {kind}, '{left_over[0]}' first"
-        raise ModelFileError(where, problem, remedy)
+        raise ModelFileError(where, problem)
 
 
-def check_finite(model: Any, location: Location, remedy: str, part: str = "") -> None:
+def check_finite(model: Any, location: Location, part: str = "") -> None:
     """Raise ModelFileError if a weight is not finite; on a GPU this takes no time. `part` as above."""
     # The extremes carry NaN and infinity, and need no copy of the weight; a GPU is asked once for all.
     weights = {name: weight.detach() for name, weight in model.named_parameters() if weight.numel()}
@@ -72,7 +71,7 @@ def check_finite(model: Any, location: Location, remedy: str, part: str = "") ->
     finite = torch.isfinite(torch.stack(ends)).all(dim=1).tolist()
     if strange := next((name for name, good in zip(weights, finite, strict=True) if not good), None):
         where, _ = _place(location, part)
-        raise ModelFileError(where, f"its tensor '{strange}' holds numbers that are not finite", remedy)
+        raise ModelFileError(where, f"its tensor '{strange}' holds numbers that are not finite")
 
 
 def _place(location: Location, part: str) -> tuple[str, list[Path]]:

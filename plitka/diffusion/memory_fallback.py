@@ -1,0 +1,62 @@
+"""Work on the GPU that may run out of its memory: tried again with more of the models offloaded."""
+
+import logging
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from plitka.device.select import DeviceInfo, manage_gpu_memory
+from plitka.diffusion.gpu_errors import is_out_of_memory
+from plitka.errors import GpuMemoryError
+
+GIB = 1024**3
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Offloading(Protocol):
+    """Models that can be offloaded, level by level."""
+
+    device_info: DeviceInfo
+
+    @property
+    def offload_level(self) -> str:
+        """What is offloaded, in words."""
+        ...
+
+    def lower(self) -> bool:
+        """Offload more; False if there is no more to offload."""
+        ...
+
+
+def with_fallback(models: Offloading, work: Callable[[], T]) -> tuple[T, tuple[str, ...]]:
+    """Run; out of memory, free it, go one offload level further and run once more.
+
+    Returns what `work` returns, and a sentence about the lack of memory if there was one. Raises
+    GpuMemoryError with numbers if the second try fails too.
+    """
+    retries: tuple[str, ...] = ()
+    for may_retry in (True, False):
+        try:
+            return work(), retries
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            failure = str(error)
+        # Only out here has the exception let go of the frames that keep the tensors.
+        level = models.offload_level
+        if not (may_retry and models.lower()):
+            break
+        retries = (f"out of memory at offload '{level}', again at '{models.offload_level}'",)
+        log.warning("%s: %s", *retries, failure)
+    raise GpuMemoryError(_report(models, failure))
+
+
+def _report(models: Offloading, failure: str) -> str:
+    device = models.device_info
+    status = manage_gpu_memory(device, "clear")
+    return (
+        f"out of memory on {device.name} at offload '{models.offload_level}': "
+        f"{status.free / GIB:.1f} GiB free of {status.total / GIB:.1f} GiB, "
+        f"{status.allocated / GIB:.1f} GiB held by this process ({failure})"
+    )

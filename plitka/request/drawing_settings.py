@@ -1,0 +1,130 @@
+"""Every setting of a drawing with its value: the request's where it gives one, else the default.
+
+Defaults are filled in here and nowhere else. `TileRequest.overrides` is what was asked for, and is written
+into files as such; what draws, corrects and encodes reads `DrawingSettings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from plitka.choices import ColorLock, OutputFormat, Scheduler
+from plitka.request.overrides import (
+    DEFAULT_COLOR_GUIDANCE,
+    DEFAULT_COLOR_LOCK,
+    DEFAULT_OUTPUT_FORMAT,
+    DEFAULT_SCHEDULER,
+)
+from plitka.request.profiles import PROFILES, Profile
+from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT
+from plitka.request.tile_request import TileRequest
+
+# To be confirmed with the real weights.
+DEFAULT_CONTROLNET_SCALE = 0.8
+ControlNetUse = Literal["auto", "off", "always"]
+CONTROLNET_USES: Mapping[bool | None, ControlNetUse] = {None: "auto", False: "off", True: "always"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class EngineDefaults:
+    """Defaults that differ from engine to engine: a profile for every quality, and the scale of the LoRA."""
+
+    profiles: Mapping[str, Profile] = field(default_factory=lambda: PROFILES)
+    lora_scale: float = 0.0
+
+
+@dataclass(frozen=True)
+class PictureSettings:
+    """How one picture is denoised.
+
+    Attributes:
+        steps: Denoising steps of the whole noise schedule.
+        strength: The part of the schedule that is run, above 0 and at most 1, where the picture starts from
+            the swatch; None where it starts from noise.
+    """
+
+    steps: int
+    strength: float | None
+
+
+@dataclass(frozen=True)
+class DrawingSettings:
+    """The settings of one request, none left open.
+
+    Attributes:
+        preview: Steps and strength of the preview.
+        final: Steps and strength of the final picture.
+        guidance_scale: Classifier-free guidance, at least 1.
+        color_guidance: How much the plan's colours lead the picture, 0 to 1.
+        color_lock: Whether a finished picture is corrected towards the plan.
+        scheduler: Name of the sampler.
+        negative_prompt: What the picture should not show; empty for nothing.
+        controlnet: Whether a ControlNet is used; "auto" leaves that to laying angle and layout.
+        controlnet_scale: Weight of the ControlNet's residuals, 0 to 2.
+        lora_scale: Scale of the LoRA, 0 to 2; of no meaning without one.
+        output_format: Format of preview and final picture.
+    """
+
+    preview: PictureSettings
+    final: PictureSettings
+    guidance_scale: float
+    color_guidance: float
+    color_lock: ColorLock
+    scheduler: Scheduler
+    negative_prompt: str
+    controlnet: ControlNetUse
+    controlnet_scale: float
+    lora_scale: float
+    output_format: OutputFormat
+
+    @property
+    def starts_from_swatch(self) -> bool:
+        """Whether pictures start from the plan's swatch, and so have its granules; else from noise alone."""
+        return self.color_guidance > 0
+
+
+STANDARD_DEFAULTS = EngineDefaults()
+
+
+def settings_for(request: TileRequest, defaults: EngineDefaults = STANDARD_DEFAULTS) -> DrawingSettings:
+    """The settings of a request, drawn by an engine with these defaults.
+
+    `num_inference_steps` sets the steps of both pictures; `num_inference_steps_preview` and
+    `num_inference_steps_final` win over it.
+    """
+    given, profile = request.overrides, defaults.profiles[request.quality]
+    guidance = _first(given.color_guidance, DEFAULT_COLOR_GUIDANCE)
+    preview = _first(given.num_inference_steps_preview, given.num_inference_steps, profile.steps_preview)
+    final = _first(given.num_inference_steps_final, given.num_inference_steps, profile.steps_final)
+    return DrawingSettings(
+        preview=PictureSettings(preview, swatch_strength(guidance, preview)),
+        final=PictureSettings(final, swatch_strength(guidance, final)),
+        guidance_scale=_first(given.guidance_scale, profile.guidance_scale),
+        color_guidance=guidance,
+        color_lock=_first(given.color_lock, DEFAULT_COLOR_LOCK),
+        scheduler=_first(given.scheduler, DEFAULT_SCHEDULER),
+        negative_prompt=_first(given.negative_prompt, DEFAULT_NEGATIVE_PROMPT),
+        controlnet=CONTROLNET_USES[given.use_controlnet],
+        controlnet_scale=_first(given.controlnet_scale, DEFAULT_CONTROLNET_SCALE),
+        lora_scale=_first(given.lora_scale, defaults.lora_scale),
+        output_format=_first(given.output_format, DEFAULT_OUTPUT_FORMAT),
+    )
+
+
+def swatch_strength(color_guidance: float, steps: int) -> float | None:
+    """The part of the noise schedule that runs when a picture starts from the plan's swatch.
+
+    1 - color_guidance, in whole steps, at least one; None at 0, where the picture starts from noise alone.
+    """
+    if color_guidance == 0:
+        return None
+    return max(1, round(steps * (1 - color_guidance))) / steps
+
+
+def _first(*values: T | None) -> T:
+    """The first value that is given; the last one always is."""
+    return next(value for value in values if value is not None)

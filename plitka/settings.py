@@ -1,0 +1,135 @@
+"""Every environment variable that Plitka reads: its name, its meaning, what it may be. Empty is not set.
+
+- `PLITKA_ENGINE`: the engine: `render` (default), `mini` or `sdxl`.
+- `PLITKA_MODEL_DIR`: the model folder; default `model_files` beside the package.
+- `PLITKA_BASE_MODEL`: another base model: a hub id (`owner/name` or `owner/name@revision`), a diffusers
+  folder or one `.safetensors` file.
+- `PLITKA_ALLOW_BASE`: `1` runs without a LoRA or embeddings that are missing, instead of refusing to start.
+- `PLITKA_VRAM_FRACTION`: 0.5 to 0.95, the part of the GPU's memory that this process may take; default all.
+- `PLITKA_COMPILE`: what is compiled as part of setup: `off` (default); `blocks`, the transformer blocks,
+  which are most of the work and compile in a fraction of the time; `unet`, the whole UNet.
+- `PLITKA_GRAPHS`: `1` records the UNet's work on the GPU once for each size and replays it, so that no step
+  waits for Python; `0` (default) does not.
+- `TMPDIR`: the folder for temporary files; default the system's.
+- `OPENBLAS_NUM_THREADS`, `OMP_NUM_THREADS`: threads of the numeric libraries; default one for each core.
+- `PYTORCH_ALLOC_CONF`, `PYTORCH_CUDA_ALLOC_CONF`, `PYTORCH_HIP_ALLOC_CONF`: PyTorch's allocator; default
+  expandable segments, without `PLITKA_VRAM_FRACTION`.
+
+Each variable has a function that reads and checks it at the call. There is no object that is read once: the
+variables belong to different moments (the engine before any library is imported, the model folder for
+`plitka models` too), `render` must start where a setting of the GPU is wrong, and reading costs nothing.
+Elsewhere the environment is only written, or passed on to a process.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from plitka.choices import ENGINE_NAMES, CompileMode, EngineName
+from plitka.errors import DeviceError, EngineError, shown
+
+DEFAULT_ENGINE: EngineName = "render"
+ENGINE_VARIABLE = "PLITKA_ENGINE"
+MODEL_DIR_VARIABLE = "PLITKA_MODEL_DIR"
+BASE_MODEL_VARIABLE = "PLITKA_BASE_MODEL"
+ALLOW_BASE_VARIABLE = "PLITKA_ALLOW_BASE"
+VRAM_FRACTION_VARIABLE = "PLITKA_VRAM_FRACTION"
+COMPILE_VARIABLE = "PLITKA_COMPILE"
+GRAPHS_VARIABLE = "PLITKA_GRAPHS"
+TEMPORARY_VARIABLE = "TMPDIR"
+THREADS_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+ALLOCATOR_VARIABLE = "PYTORCH_ALLOC_CONF"
+# PyTorch reads the older names first.
+OLD_ALLOCATOR_VARIABLES = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
+
+SHIPPED_MODEL_DIR = Path(__file__).resolve().parents[1] / "model_files"
+VRAM_FRACTIONS = (0.5, 0.95)
+COMPILE_MODES: tuple[CompileMode, ...] = get_args(CompileMode)
+GRAPHS_SETTINGS = {"": False, "0": False, "1": True}
+
+
+def engine_name() -> EngineName:
+    """The engine of `PLITKA_ENGINE`. Raises EngineError naming what is allowed."""
+    return check_engine_name(_text(ENGINE_VARIABLE) or DEFAULT_ENGINE, ENGINE_VARIABLE)
+
+
+def check_engine_name(name: str, source: str = "engine") -> EngineName:
+    """`name` in lower case. Raises EngineError, naming `source` and what is allowed, unless it is one."""
+    for known in ENGINE_NAMES:
+        if name.strip().lower() == known:
+            return known
+    raise EngineError(f"{source}: there is no engine {shown(name)}; allowed: {', '.join(ENGINE_NAMES)}")
+
+
+def model_dir() -> Path:
+    """The model folder in use."""
+    return Path(_text(MODEL_DIR_VARIABLE) or SHIPPED_MODEL_DIR)
+
+
+def base_model() -> str | None:
+    """The base model in place of the manifest's, whether it is there or not; None for the manifest's."""
+    return _text(BASE_MODEL_VARIABLE) or None
+
+
+def allows_base() -> bool:
+    """Whether an engine may be loaded without a LoRA or embeddings that are missing."""
+    return _text(ALLOW_BASE_VARIABLE) == "1"
+
+
+def vram_fraction() -> float | None:
+    """The part of the GPU's memory that may be used; None for no limit. Raises DeviceError."""
+    text = _text(VRAM_FRACTION_VARIABLE)
+    if not text:
+        return None
+    lowest, highest = VRAM_FRACTIONS
+    try:
+        fraction = float(text)
+    except ValueError:
+        fraction = float("nan")
+    if not lowest <= fraction <= highest:
+        raise DeviceError(f"{VRAM_FRACTION_VARIABLE}: {text!r} is not a number from {lowest} to {highest}")
+    return fraction
+
+
+def compile_mode() -> CompileMode:
+    """What is compiled. Raises DeviceError."""
+    text = _text(COMPILE_VARIABLE) or "off"
+    for mode in COMPILE_MODES:
+        if text == mode:
+            return mode
+    raise DeviceError(f"{COMPILE_VARIABLE}: {text!r} is not one of {', '.join(COMPILE_MODES)}")
+
+
+def records_graphs() -> bool:
+    """Whether GPU work is recorded and replayed. Raises DeviceError."""
+    text = _text(GRAPHS_VARIABLE)
+    if text not in GRAPHS_SETTINGS:
+        raise DeviceError(f"{GRAPHS_VARIABLE}: {text!r} is not one of 0, 1")
+    return GRAPHS_SETTINGS[text]
+
+
+def temporary_dir() -> Path | None:
+    """The folder for temporary files, whether it can be used or not; None for the system's."""
+    text = _text(TEMPORARY_VARIABLE)
+    return Path(text) if text else None
+
+
+def library_threads() -> int | None:
+    """How many threads the numeric libraries are to start, at least 1; None for their own choice."""
+    text = next(_given(THREADS_VARIABLES), ("", ""))[1]
+    return int(text) if text.isdigit() and int(text) else None
+
+
+def allocator_settings() -> tuple[str, str]:
+    """The variable that PyTorch's allocator reads, and its value, empty if there is none."""
+    return next(_given(OLD_ALLOCATOR_VARIABLES), (ALLOCATOR_VARIABLE, _text(ALLOCATOR_VARIABLE)))
+
+
+def _text(name: str) -> str:
+    return os.environ.get(name, "")
+
+
+def _given(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Those of the variables that are set, with their values."""
+    return ((name, _text(name)) for name in names if _text(name))

@@ -1,0 +1,71 @@
+"""The environment: read in one place, where every variable is explained."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from plitka import settings
+from plitka.errors import DeviceError, EngineError
+
+PACKAGE = Path(settings.__file__).parent
+NAMES = {
+    name
+    for key, value in vars(settings).items()
+    if key.endswith(("_VARIABLE", "_VARIABLES"))
+    for name in ([value] if isinstance(value, str) else value)
+}
+
+
+def readings(path):
+    """Lines that read a variable of the environment: `os.environ.get(…)`, `os.environ[…]`, `os.getenv(…)`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        indexed = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
+        if called in ("os.environ.get", "os.getenv") or (indexed and ast.unparse(node.value) == "os.environ"):
+            yield node.lineno
+
+
+def test_nothing_else_in_the_package_reads_the_environment():
+    # A terminal's width is looked at to be removed, so that a library does not read it.
+    allowed = {PACKAGE / "settings.py", PACKAGE / "cli/terminal.py"}
+    assert list(readings(PACKAGE / "settings.py"))
+    others = {path: list(readings(path)) for path in PACKAGE.rglob("*.py") if path not in allowed}
+    assert {path: lines for path, lines in others.items() if lines} == {}
+
+
+def test_every_variable_is_explained_where_it_is_read():
+    assert set(re.findall(r"`([A-Z_]{5,})`", settings.__doc__)) == NAMES | {"TMPDIR"}
+
+
+def test_what_is_set_later_counts(monkeypatch):
+    monkeypatch.setenv("PLITKA_ENGINE", " Mini ")
+    assert settings.engine_name() == "mini"
+    monkeypatch.setenv("PLITKA_ENGINE", "")
+    assert settings.engine_name() == "render"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "read", "error"),
+    [
+        ("PLITKA_ENGINE", "cuda", settings.engine_name, EngineError),
+        ("PLITKA_VRAM_FRACTION", "0.99", settings.vram_fraction, DeviceError),
+        ("PLITKA_VRAM_FRACTION", "half", settings.vram_fraction, DeviceError),
+        ("PLITKA_COMPILE", "all", settings.compile_mode, DeviceError),
+        ("PLITKA_GRAPHS", "yes", settings.records_graphs, DeviceError),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_refused_by_the_variables_name(
+    monkeypatch, variable, value, read, error
+):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(error, match=f"{variable}.*{value}"):
+        read()
+
+
+@pytest.mark.parametrize(("text", "threads"), [("", None), ("0", None), ("two", None), ("3", 3)])
+def test_threads_of_the_libraries(monkeypatch, text, threads):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", text)
+    assert settings.library_threads() == threads
