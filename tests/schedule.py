@@ -15,6 +15,7 @@ TOGETHER = (
     "test_scenarios",
     "test_web_page",
     "test_web_page_access",
+    "test_web_page_light",
     "test_web_page_live",
     "test_web_page_mistakes",
 )

@@ -1,70 +1,21 @@
-"""The web page's live picture: lit rubber in the browser, as the server draws it."""
+"""The web page's live picture: drawn in the browser, with the shares and the pixels it should have."""
 
-import base64
 import random
 
 import cv2
 import numpy as np
 import pytest
+from live_picture import choose, decoded, label_maps, picture, random_mix
 
-from plitka.colors.lab import to_lab
 from plitka.colors.mix import palette_mix_color
-from plitka.colors.palette import PALETTE, delta_e00
+from plitka.colors.palette import PALETTE
 from plitka.fidelity.shown_colors import shown_colors
-from plitka.tile.shading import shade_ramps
 
-# A mix is a list of [code or hex, units of 0.1 %].
-CHOOSE = """
-const [mix, layout, angle, seed] = arguments;
-state.colors = mix.map(([id, units]) => ({ id, units, locked: false }));
-Object.assign(state, { layout, angle, seed, random: false });
-showEverything();
-"""
-LABELS = """
-const { size, labels, areas, heap } = live.whole;
-const colors = granuleColors(areas, heap.order, state.colors.map((color) => color.units / WHOLE));
-return [size, [...labels], [...colors]];
-"""
-PICTURE = "return document.getElementById('live').toDataURL('image/png')"
 COUNT_POURS = """
 window.pours = 0;
 const pour = pourTile;
 pourTile = function* (...given) { window.pours += 1; return yield* pour(...given); };
 """
-
-
-def choose(page, mix, layout="surface", angle=0, seed="42"):
-    page.script(CHOOSE, mix, layout, angle, seed)
-    page.wait_for(lambda: page.script("return !live.isDrawing"))
-
-
-def picture(page):
-    """The canvas as (h, w, 3) uint8 sRGB."""
-    return decoded(page.script(PICTURE))
-
-
-def decoded(url):
-    png = base64.b64decode(url.split(",")[1])
-    return cv2.cvtColor(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-
-
-def label_maps(page):
-    """Of every pixel, the granule (0 on joints) and the index into the mix (-1 on joints)."""
-    size, labels, colors = page.script(LABELS)
-    granules = np.array(labels).reshape(size, size)
-    return granules, np.where(granules, np.array(colors)[granules], -1)
-
-
-def inner(labels):
-    square = np.ones((3, 3), np.uint8)
-    wide = labels.astype(np.uint16)
-    return cv2.erode(wide, square) == cv2.dilate(wide, square)
-
-
-def random_mix(chance):
-    codes = chance.sample([*PALETTE, "#FF00AA", "#010203"], chance.randint(1, 8))
-    cuts = [0, *sorted(chance.sample(range(1, 1000), len(codes) - 1)), 1000]
-    return [[code, high - low] for code, low, high in zip(codes, cuts, cuts[1:], strict=False)]
 
 
 def test_granules_of_every_colour_cover_its_share_in_any_mix_layout_and_seed(served):
@@ -86,41 +37,6 @@ def test_shares_can_be_read_from_the_lit_picture(served):
     colors = tuple(palette_mix_color(PALETTE[code], units / 1000) for code, units in mix)
     counts = np.bincount(shown_colors(picture(served), colors).ravel(), minlength=3)
     assert 100 * counts / counts.sum() == pytest.approx([50, 30, 20], abs=3)
-
-
-def test_gray_and_light_gray_granules_can_be_told_apart_and_have_dark_contacts(served):
-    choose(served, [["GRAY", 600], ["LTGRAY", 400]])
-    lightness = to_lab(picture(served))[..., 0]
-    granules, colors = label_maps(served)
-    is_inside = inner(granules)
-    gray, light_gray = (float(lightness[is_inside & (colors == color)].mean()) for color in (0, 1))
-    assert light_gray - gray > 8
-    for color, inside in ((0, gray), (1, light_gray)):
-        contacts = inner(colors + 1) & ~is_inside & (colors == color)
-        assert lightness[contacts].mean() < inside - 5
-
-
-@pytest.mark.parametrize("language", ["en", "ru"])
-def test_every_palette_colour_is_drawn_with_its_mean_and_its_relief(served, language):
-    served.click(f"[data-language={language}]")
-    for code, color in list(PALETTE.items())[language == "ru" :: 2]:
-        choose(served, [[code, 1000]])
-        lab = to_lab(picture(served)).reshape(-1, 3)
-        assert delta_e00(tuple(lab.mean(0).tolist()), color.lab) < 1, code
-        assert np.percentile(lab[:, 0], [5, 95]) == pytest.approx(color.lightness_range, abs=3), code
-        label = served.find("#live").get_attribute("aria-label")
-        assert (color.prompt_word if language == "en" else color.russian) in label
-
-
-def test_black_has_glints_and_gaps_and_a_texture_of_granules(served):
-    choose(served, [["BLACK", 1000]])
-    lightness = to_lab(picture(served))[..., 0]
-    low, high = np.percentile(lightness, [5, 95])
-    assert high - low > 25
-    granules, _ = label_maps(served)
-    seen = np.bincount(granules.ravel())
-    means = np.bincount(granules.ravel(), lightness.ravel())[seen > 30] / seen[seen > 30]
-    assert means.std() > 2
 
 
 def test_changed_share_recolours_few_granules_and_pours_none(served):
@@ -225,25 +141,6 @@ def test_without_memory_for_light_the_flat_colour_map_is_drawn_with_its_shares(s
     assert {code: found[PALETTE[code].hex] / sum(found.values()) for code, _ in mix} == pytest.approx(
         {code: units / 1000 for code, units in mix}, abs=0.005
     )
-
-
-SHADES = """
-const [id, light] = arguments;
-const color = rubberOf(id);
-const ramp = new Uint32Array(256 * PAINT.BATCHES);
-fillRamp(ramp, 0, shadesAround(shadesOf(color, light), color.lab), tintsOf(color));
-return [...ramp].map((pixel) => [pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255]);
-"""
-
-
-def test_browsers_law_of_tone_is_the_servers(served):
-    light = np.exp(-(((np.arange(256) - 110) / 40) ** 2)) + 1e-3
-    for code in PALETTE:
-        color = palette_mix_color(PALETTE[code], 1.0)
-        wanted = shade_ramps(color, light, np.array(color.lab), 4).astype(int)
-        found = np.array(served.script(SHADES, code, light.tolist()))
-        assert np.abs(found - wanted).max() <= 2, code
-        assert np.abs(found - wanted).mean() < 0.3, code
 
 
 def test_picture_says_in_words_what_it_shows_in_both_languages(served):

@@ -4,6 +4,8 @@
 const STREAMS = { heap: 0, joints: 1, surface: 2, light: 3, grain: 4, gaps: 5 };
 const PITCHES = LIMITS.granulesAcross;
 const GRANULES_AT_ONCE = 256;
+// OpenCV fills every pixel that a polygon's edge touches: half a pixel of the server's map more on each side.
+const EDGE = 0.5 / (LENS.FINAL * PAINT.OVERSAMPLING);
 
 // Granules from the bottom of the heap to its top, lengths in pitches, and a random order of their numbers. The
 // first granule has number 1.
@@ -95,16 +97,18 @@ function stopAtJoints(points, joints, { left, top, right, bottom }) {
   }
 }
 
-// Fill a convex polygon, given in parts of the picture's side, with a value.
+// Fill a convex polygon, given in parts of the picture's side, and its edge with a value.
 function fillConvex(map, n, points, value) {
   let [low, high] = [Infinity, -Infinity];
   for (let i = 1; i < points.length; i += 2) {
     low = Math.min(low, points[i]);
     high = Math.max(high, points[i]);
   }
-  const last = Math.min(n - 1, Math.floor(high * n - 0.5));
-  for (let y = Math.max(0, Math.ceil(low * n - 0.5)); y <= last; y += 1) {
-    const at = (y + 0.5) / n;
+  const last = Math.min(n - 1, Math.floor((high + EDGE) * n - 0.5));
+  // At its highest and its lowest corner a polygon has no width.
+  const [from, to] = [low + (high - low) / 100, high - (high - low) / 100];
+  for (let y = Math.max(0, Math.ceil((low - EDGE) * n - 0.5)); y <= last; y += 1) {
+    const at = Math.min(Math.max((y + 0.5) / n, from), to);
     let [left, right] = [Infinity, -Infinity];
     for (let i = 0, j = points.length - 2; i < points.length; j = i, i += 2) {
       if (points[i + 1] <= at === points[j + 1] <= at) continue;
@@ -112,8 +116,8 @@ function fillConvex(map, n, points, value) {
       if (x < left) left = x;
       if (x > right) right = x;
     }
-    const to = Math.min(n - 1, Math.floor(right * n - 0.5));
-    for (let x = Math.max(0, Math.ceil(left * n - 0.5)), i = y * n + x; x <= to; x += 1, i += 1) map[i] = value;
+    const end = Math.min(n - 1, Math.floor((right + EDGE) * n - 0.5));
+    for (let x = Math.max(0, Math.ceil((left - EDGE) * n - 0.5)), i = y * n + x; x <= end; x += 1, i += 1) map[i] = value;
   }
 }
 

@@ -57,8 +57,9 @@ function distancesInRow({ along, across, tile: [length, height], stagger, phase 
 
 // Give joints their light, and crumbs of the granules beside them; in place. A crumb is a pixel seen elsewhere.
 function* fillGaps(view, distances, seed) {
-  const { n, owner, base, gloss } = view;
-  const before = { owner: owner.slice(), base: base.slice(), gloss: gloss.slice() };
+  const { n, base } = view;
+  const planes = ["owner", "base", "gloss", "pale", "veil"];
+  const before = Object.fromEntries(planes.map((plane) => [plane, view[plane].slice()]));
   const window = Math.max(1, Math.round((2 * RIMS.CRUMB_REACH * n / LIMITS.granulesAcross - 1) / 2));
   const roll = dice(seed, STREAMS.gaps);
   const bottom = yield* noise(roll, [[RIMS.BUMPS, 1]], n);
@@ -74,7 +75,7 @@ function* fillGaps(view, distances, seed) {
       const [u, v] = [x + far * right[i], y + far * down[i]].map((at) => Math.min(Math.max(Math.round(at), 0), n - 1));
       const from = v * n + u;
       if (!before.owner[from]) continue;
-      for (const plane of ["owner", "base", "gloss"]) view[plane][i] = before[plane][from];
+      for (const plane of planes) view[plane][i] = before[plane][from];
     }
   });
 }

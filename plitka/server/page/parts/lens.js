@@ -1,5 +1,5 @@
 // What a camera does to the live picture, as in `plitka.tile.lens`: it averages areas, is a little soft, sharpens, and
-// adds grain.
+// adds grain. Blur and grain of colour are left out: at the page's sizes they are below a pixel and a level.
 
 // Of each pixel of a picture, the first pixel of the finer one that it sees, and the weights of that and the next.
 function lensTaps(size, n) {
@@ -78,8 +78,21 @@ function addRow(row, weight, plane, at) {
   if (weight) for (let x = 0; x < row.length; x += 1) plane[at + x] += weight * row[x];
 }
 
-// Sharpen in place, all channels alike, by what is lighter than its surroundings.
-function* sharpened(planes, size) {
+// How sharp each pixel is, 1 where the camera is in focus: what lies low is not, and no tile is quite level.
+function* focusOf(height, n, size, at, roll) {
+  const focus = yield* noise(roll, [[LENS.TILTS, LENS.TILT]], size);
+  const level = quantile(height, LENS.FOCUSED_ON);
+  yield* byRows(size, (y) => {
+    for (let x = 0, i = y * size; x < size; x += 1, i += 1) {
+      const above = LENS.DEPTH_OF_FIELD * (height[at[y] * n + at[x]] - level);
+      focus[i] = Math.max(focus[i] + Math.min(above, LENS.MOST_FOCUS - 1) + 1, LENS.LEAST_FOCUS);
+    }
+  });
+  return focus;
+}
+
+// Sharpen in place, all channels alike, by what is lighter than its surroundings; less where it is out of focus.
+function* sharpened(planes, size, focus) {
   const [red, green, blue] = planes;
   const luma = new Float32Array(red.length);
   for (let i = 0; i < luma.length; i += 1) luma[i] = 0.299 * red[i] + 0.587 * green[i] + 0.114 * blue[i];
@@ -87,7 +100,7 @@ function* sharpened(planes, size) {
   const soft = yield* softened(luma, size, Math.sqrt(LENS.SHARPENED_OVER ** 2 - blur ** 2));
   const strength = (LENS.SHARPENING * size) / LENS.FINAL;
   for (let i = 0; i < luma.length; i += 1) {
-    const more = strength * (luma[i] - soft[i]);
+    const more = (focus ? focus[i] : 1) * strength * (luma[i] - soft[i]);
     red[i] += more;
     green[i] += more;
     blue[i] += more;

@@ -11,11 +11,13 @@ function* surfaceOf(seed, n) {
     grain: yield* bumps(LIGHT.GRAIN),
     waves: [yield* bumps(LIGHT.WAVES), yield* bumps(LIGHT.WAVES)],
     patches: yield* bumps(LIGHT.PATCHES),
+    veil: yield* noise(roll, LIGHT.VEIL_PATCHES, n >> 1),
   };
 }
 
-// Of n x n pixels: `base`, the level of light from 0 to 255 without gloss; `gloss`, what a granule that shines adds
-// to that. `owner` is the granule that is seen, 0 on joints; the view has crumbs of granules there too.
+// Of n x n pixels: `base`, the level of light from 0 to 255 on dark granules without gloss; `gloss`, what a granule
+// that shines adds to that, and `pale`, what a white one adds; `veil`, 256 x the step of white light. `height` is that
+// of the pressed heap. `owner` is the granule that is seen, 0 on joints; the view has crumbs of granules there too.
 function* lightOn(heap, facets, map, owner, surface, distances, n) {
   const { height, steep, away } = yield* slopes(facets, map, owner, surface, n);
   yield* press(height, n);
@@ -26,26 +28,50 @@ function* lightOn(heap, facets, map, owner, surface, distances, n) {
       height[i] -= RIMS.BEVEL_DEPTH * rim[i];
     }
   });
-  const dark = yield* occlusion(height, n);
-  yield* addCreases(dark, owner, n);
-  const [base, gloss] = [new Float32Array(n * n), new Float32Array(n * n)];
-  const own = ownLight(heap, facets);
+  const dark = yield* occlusion(height, n, LIGHT.OCCLUSION);
+  const contact = yield* occlusion(height, n, LIGHT.CONTACTS);
+  yield* addCreases(contact, owner, n);
+  const [base, gloss, pale] = [new Float32Array(n * n), new Float32Array(n * n), new Float32Array(n * n)];
+  const own = yield* ownLight(heap, facets);
   const scale = 255 / (PAINT.BRIGHTEST - PAINT.DARKEST);
   yield* byRows(n, (y) => {
     for (let i = y * n; i < (y + 1) * n; i += 1) {
       const granule = owner[i];
       const torn = LIGHT.LEVEL_ROUGHNESS + LIGHT.TORN_ROUGHNESS * (Math.min(steep[i], 2) - 1);
       const rough = own.roughness[granule] * torn * surface.grain[i];
-      let light = own.facet[map[i]] - 0.5 * LIGHT.STEEPNESS * Math.log(steep[i]) - dark[i] + rough - PAINT.DARKEST;
+      let light = own.facet[map[i]] - 0.5 * LIGHT.STEEPNESS * Math.log(steep[i]) - dark[i] - contact[i] + rough - PAINT.DARKEST;
       if (distances) light += RIMS.LIT_EDGE * rim[i];
       base[i] = light * scale;
       const patch = Math.min(Math.max(surface.patches[i] + 0.1, 0), 1.2);
-      if (granule && patch) gloss[i] = Math.exp(-LIGHT.NARROW * away[i] - LIGHT.GLOSS_SHADE * dark[i]) * patch * own.gloss[granule] * scale;
+      if (!granule) continue;
+      pale[i] = (LIGHT.PALE_SHADE * dark[i] - LIGHT.PALE_CONTACT * contact[i]) * scale;
+      if (!patch) continue;
+      const shade = LIGHT.GLOSS_SHADE * Math.max(dark[i] + contact[i], 0);
+      gloss[i] = Math.exp(-LIGHT.NARROW * away[i] - shade) * patch * own.gloss[granule] * scale;
     }
   });
-  const view = { n, owner: owner.slice(), base, gloss };
+  const veil = yield* veilSteps(gloss, owner, surface.veil, scale, n);
+  const view = { n, owner: owner.slice(), height, base, gloss, pale, veil };
   if (distances) yield* fillGaps(view, distances, heap.seed);
   return view;
+}
+
+// 256 x the step of white light of each pixel, the same for four; 0 on joints.
+function* veilSteps(gloss, owner, patches, scale, n) {
+  const veil = new Uint16Array(n * n);
+  const half = n >> 1;
+  const weight = LIGHT.VEIL_OF_GLOSS / (4 * scale);
+  yield* byRows(n, (y) => {
+    const row = Math.min(y >> 1, half - 1);
+    for (let x = 0, i = y * n; x < n; x += 1, i += 1) {
+      if (!owner[i]) continue;
+      const column = Math.min(x >> 1, half - 1);
+      const from = 2 * (row * n + column);
+      const white = weight * (gloss[from] + gloss[from + 1] + gloss[from + n] + gloss[from + n + 1]) + patches[row * half + column];
+      veil[i] = Math.floor(Math.min(Math.max(white + PAINT.VEILS / 2, 0), PAINT.VEILS - 1)) << 8;
+    }
+  });
+  return veil;
 }
 
 // Height, 1 + the square of the slope, and the square of how far the waves of the surface look away from above.
@@ -72,9 +98,8 @@ function* slopes({ a, b, c }, map, owner, { waves: [right, down] }, n) {
 
 // Heights after the press has come down on the heap.
 function* press(height, n) {
-  const sample = new Float32Array(Math.ceil(height.length / 61)).map((_, i) => height[61 * i]).sort();
+  const limit = quantile(height, LIGHT.PRESSED_FROM);
   yield;
-  const limit = sample[Math.floor(LIGHT.PRESSED_FROM * (sample.length - 1))];
   yield* byRows(n, (y) => {
     for (let i = y * n; i < (y + 1) * n; i += 1) {
       if (height[i] > limit) height[i] = limit + LIGHT.PRESSED * (height[i] - limit);
@@ -82,14 +107,21 @@ function* press(height, n) {
   });
 }
 
+// The value below which a part of a plane lies, from a sample.
+function quantile(plane, part) {
+  const sample = new Float32Array(Math.ceil(plane.length / 61)).map((_, i) => plane[61 * i]).sort();
+  return sample[Math.floor(part * (sample.length - 1))];
+}
+
 // Light that surroundings take: by how much their mean height, in several widths, is above a pixel's.
-function* occlusion(height, n) {
+function* occlusion(height, n, surroundings) {
   const dark = new Float32Array(n * n);
-  for (const [width, weight] of LIGHT.OCCLUSION) {
+  for (const [width, weight] of surroundings) {
     const around = yield* meanAround(height, n, Math.max(1, Math.round(((width * n) / PITCHES - 1) / 2)));
     yield* byRows(n, (y) => {
       for (let i = y * n; i < (y + 1) * n; i += 1) {
-        if (around[i] > height[i]) dark[i] += weight * (around[i] - height[i]);
+        const above = around[i] - height[i];
+        dark[i] += above > 0 ? weight * above : weight * LIGHT.OPENNESS * above;
       }
     });
   }
@@ -142,18 +174,22 @@ function* addCreases(dark, owner, n) {
   for (let i = 0; i < dark.length; i += 1) dark[i] += LIGHT.CREASE * soft[i];
 }
 
-// How much lighter each facet is by itself, with its granule and with its tile, as a logarithm; and of each
+// How much lighter each facet is by itself, with its granule, its hollow and its tile, as a logarithm; and of each
 // granule, how rough it is and how it shines.
-function ownLight(heap, { owner, tiles }) {
+function* ownLight(heap, { owner, tiles }) {
   const roll = dice(heap.seed, STREAMS.light);
   const granule = normals(roll, tiles.length, LIGHT.GRANULE_VARIATION);
   const factors = (spread, mean) => normals(roll, tiles.length, spread).map((value) => mean * Math.exp(value));
   const [roughness, gloss] = [factors(LIGHT.ROUGHNESS_SPREAD, LIGHT.ROUGHNESS), factors(LIGHT.GLOSS_SPREAD, 1)];
   const facet = normals(roll, owner.length, LIGHT.FACET_VARIATION);
   const tile = new Map([["", 0]]);
+  const side = LIGHT.HOLLOWS_SIZE;
+  const hollows = yield* noise(roll, LIGHT.HOLLOWS, side);
+  const inside = (place) => Math.min(Math.max(Math.floor((place * side) / PITCHES), 0), side - 1);
   tiles.forEach((number, i) => {
     if (!tile.has(number)) tile.set(number, LIGHT.TILE_VARIATION * normal(roll));
     granule[i] += tile.get(number);
+    if (i) granule[i] += hollows[inside(heap.granules[i - 1].y) * side + inside(heap.granules[i - 1].x)];
   });
   for (let i = 0; i < facet.length; i += 1) facet[i] += granule[owner[i]];
   return { facet, roughness, gloss };

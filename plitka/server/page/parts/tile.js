@@ -1,7 +1,8 @@
 // The tile of the live picture: granules poured and lit once, then coloured as often as the mix changes.
 
 // A tile of size x size pixels, `n` on a side before the lens. `labels`: the granule at the middle of each pixel,
-// 0 on joints; `areas`: how many pixels each has; `view`: the light, null if there is no memory for it.
+// 0 on joints; `areas`: how many pixels each has; `view`: the light, null if there is no memory for it; `focus`: how
+// sharp each pixel is.
 function* pourTile(heap, joints, surface, size) {
   const n = fineSize(size);
   const facets = yield* paintFacets(heap, joints, n);
@@ -17,16 +18,18 @@ function* pourTile(heap, joints, surface, size) {
   yield* byRows(size, (y) => {
     for (let x = 0; x < size; x += 1) areas[labels[y * size + x] = owner[at[y] * n + at[x]]] += 1;
   });
-  let view = null;
+  let [view, focus] = [null, null];
+  const roll = dice(heap.seed, STREAMS.grain);
   try {
-    view = yield* lightOn(heap, facets, map, owner, surface, distances, n);
+    const { height, ...lit } = yield* lightOn(heap, facets, map, owner, surface, distances, n);
+    focus = yield* focusOf(height, n, size, at, roll);
+    view = lit;
   } catch (trouble) {
     console.warn("no light", trouble);
   }
   const grain = new Float32Array(size * size);
-  const roll = dice(heap.seed, STREAMS.grain);
   yield* byRows(size, (y) => grain.set(normals(roll, size, LENS.GRAIN), y * size));
-  return { size, n, heap, labels, areas, view, grain, lens: lensTaps(size, n) };
+  return { size, n, heap, labels, areas, view, focus, grain, lens: lensTaps(size, n) };
 }
 
 function fineSize(size) {
@@ -55,7 +58,7 @@ function* paintedTile(tile, mix, chosen) {
   const colors = mix.map(({ id }) => rubberOf(id));
   const index = yield* paintIndex(tile, colors, chosen);
   const light = levelsOn(index, tile.n, colors.length);
-  const shades = colors.map((color, i) => shadesOf(color, light[i]));
+  const shades = amongNeighbours(colors, mix.map(({ share }) => share)).map((color, i) => shadesOf(color, light[i]));
   yield;
   const aims = colors.map(({ lab }) => [...lab]);
   for (let round = 0; round < PAINT.ROUNDS; round += 1) {
@@ -63,28 +66,30 @@ function* paintedTile(tile, mix, chosen) {
     const seen = yield* meansSeen(tile, index, ramps, chosen, colors);
     colors.forEach(({ lab }, i) => {
       const missing = lab.map((value, channel) => value - seen[i][channel]);
-      const allowed = PAINT.MAY_BE_OFF[mix[i].share > 0.5 ? 0 : 1];
+      const allowed = PAINT.MAY_BE_OFF[mix[i].share > 0.5 ? 0 : 1] * (1 + PAINT.BY_CHROMA * Math.hypot(lab[1], lab[2]));
       const part = Math.max(1 - allowed / Math.max(Math.hypot(...missing), 1e-6), 0);
       missing.forEach((value, channel) => { aims[i][channel] += part * value; });
     });
   }
   const ramps = yield* rampsOf(shades, aims, colors.map(tintsOf));
-  const planes = yield* sharpened(yield* exposed(tile, index, ramps, 0, tile.size), tile.size);
+  const planes = yield* sharpened(yield* exposed(tile, index, ramps, 0, tile.size), tile.size, tile.focus);
   return yield* developed(planes, tile);
 }
 
-// Of each pixel before the lens, 256 x its paint + its level of light; a paint is a batch of a colour, or joint.
+// Of each pixel before the lens, 256 x its paint + its level of light; a paint is a batch of a colour under
+// one of the veils, or joint.
 function* paintIndex({ n, heap, view }, colors, chosen) {
-  const paint = Uint16Array.from(chosen, (color, granule) => (PAINT.BATCHES * color + heap.batches[granule]) << 8);
-  paint[0] = (PAINT.BATCHES * colors.length) << 8;
-  const shines = colors.map(shineOf);
-  const shine = Float32Array.from(chosen, (color) => shines[color]);
+  const paint = Uint16Array.from(chosen, (color, granule) => (PAINT.VARIANTS * color + PAINT.VEILS * heap.batches[granule]) << 8);
+  paint[0] = (PAINT.VARIANTS * colors.length) << 8;
+  const ofGranules = (values) => Float32Array.from(chosen, (color) => values[color]);
+  const [shine, paleness] = [ofGranules(colors.map(shineOf)), ofGranules(colors.map(palenessOf))];
   const index = new Uint16Array(n * n);
-  const { owner, base, gloss } = view;
+  const { owner, base, gloss, pale, veil } = view;
   yield* byRows(n, (y) => {
     for (let i = y * n; i < (y + 1) * n; i += 1) {
-      const level = base[i] + shine[owner[i]] * gloss[i];
-      index[i] = paint[owner[i]] | (level < 0 ? 0 : level > 255 ? 255 : level);
+      const granule = owner[i];
+      const level = base[i] + shine[granule] * gloss[i] + paleness[granule] * pale[i];
+      index[i] = (paint[granule] + veil[i]) | (level < 0 ? 0 : level > 255 ? 255 : level);
     }
   });
   return index;
@@ -96,7 +101,7 @@ function levelsOn(index, n, colors) {
   const step = PAINT.SAMPLED;
   for (let y = step >> 1; y < n; y += step) {
     for (let i = y * n + (step >> 1); i < (y + 1) * n; i += step) {
-      counts[256 * Math.floor((index[i] >> 8) / PAINT.BATCHES) + (index[i] & 255)] += 1;
+      counts[256 * Math.floor((index[i] >> 8) / PAINT.VARIANTS) + (index[i] & 255)] += 1;
     }
   }
   const own = Array.from({ length: colors }, (_, i) => counts.subarray(256 * i, 256 * (i + 1)));
@@ -110,12 +115,12 @@ function levelsOn(index, n, colors) {
 
 // The pixel of every index.
 function* rampsOf(shades, aims, tints) {
-  const ramps = new Uint32Array(256 * (PAINT.BATCHES * shades.length + 1));
+  const ramps = new Uint32Array(256 * (PAINT.VARIANTS * shades.length + 1));
   for (let i = 0; i < shades.length; i += 1) {
-    fillRamp(ramps, 256 * PAINT.BATCHES * i, shadesAround(shades[i], aims[i]), tints[i]);
+    fillRamp(ramps, 256 * PAINT.VARIANTS * i, shadesAround(shades[i], aims[i]), tints[i], VEILED);
     yield;
   }
-  fillRamp(ramps, 256 * PAINT.BATCHES * shades.length, jointShades(), [[0, 0]]);
+  fillRamp(ramps, 256 * PAINT.VARIANTS * shades.length, jointShades(), [[0, 0]], [1]);
   return ramps;
 }
 
@@ -124,7 +129,7 @@ function* meansSeen(tile, index, ramps, chosen, colors) {
   const { size, labels } = tile;
   const rows = Math.floor(size / PAINT.BAND_PART);
   const from = (size - rows) >> 1;
-  const [red, green, blue] = yield* sharpened(yield* exposed(tile, index, ramps, from, from + rows), size);
+  const [red, green, blue] = yield* sharpened(yield* exposed(tile, index, ramps, from, from + rows), size, null);
   const byte = (value) => Math.min(Math.max(Math.round(value), 0), 255);
   const [totals, lab] = [new Float64Array(4 * colors.length), [0, 0, 0]];
   yield* byRows(rows, (y) => {

@@ -4,11 +4,13 @@ const WHITE = [0.950456, 1, 1.088754];
 // To X, Y and Z as parts of white.
 const TO_XYZ = [[0.412453, 0.35758, 0.180423], [0.212671, 0.71516, 0.072169], [0.019334, 0.119193, 0.950227]].map((row, i) => row.map((value) => value / WHITE[i]));
 const TO_RGB = [[3.240479, -1.53715, -0.498535], [-0.969256, 1.875991, 0.041556], [0.055648, -0.204043, 1.057311]];
+// The same by letters, from parts of white: a list in a list is slow to read, and ramps have many pixels.
+const [[RX, RY, RZ], [GX, GY, GZ], [BX, BY, BZ]] = TO_RGB.map((row) => row.map((value, i) => value * WHITE[i]));
 const ENCODED_STEPS = 4096;
-// Where three numbers are put on their way.
-const RGB = new Float64Array(3);
 // Steps of a colour's table of a* and b*: so many for one of L*.
 const TABLE_STEPS = 4;
+// The part of a* and b* that is left under each veil of white light.
+const VEILED = Array.from({ length: PAINT.VEILS }, (_, veil) => 1 - TONE.VEIL_STEP * (veil - (PAINT.VEILS - 1) / 2));
 
 // Linear light of an sRGB byte, and the sRGB byte of 0 to 1 in steps.
 const LINEAR = Float64Array.from({ length: 256 }, (_, i) => (i <= 10 ? i / 255 / 12.92 : ((i / 255 + 0.055) / 1.055) ** 2.4));
@@ -32,19 +34,25 @@ function rooted(row, red, green, blue) {
 
 function putLinear(lightness, a, b, into, at) {
   const y = (lightness + 16) / 116;
-  const [x1, y1, z1] = [WHITE[0] * cubed(y + a / 500), cubed(y), WHITE[2] * cubed(y - b / 200)];
-  for (let i = 0; i < 3; i += 1) into[at + i] = TO_RGB[i][0] * x1 + TO_RGB[i][1] * y1 + TO_RGB[i][2] * z1;
+  const [x1, y1, z1] = [cubed(y + a / 500), cubed(y), cubed(y - b / 200)];
+  into[at] = RX * x1 + RY * y1 + RZ * z1;
+  into[at + 1] = GX * x1 + GY * y1 + GZ * z1;
+  into[at + 2] = BX * x1 + BY * y1 + BZ * z1;
 }
 
 function cubed(value) {
-  return value > 0.206893 ? value ** 3 : (value - 16 / 116) / 7.787;
+  return value > 0.206893 ? value * value * value : (value - 16 / 116) / 7.787;
 }
 
-const encoded = (linear) => ENCODED[Math.round(Math.min(Math.max(linear, 0), 1) * ENCODED_STEPS)];
+function encoded(linear) {
+  return linear <= 0 ? 0 : linear >= 1 ? 255 : ENCODED[(linear * ENCODED_STEPS + 0.5) | 0];
+}
 
-function putBytes(lightness, a, b, into, at) {
-  putLinear(lightness, a, b, RGB, 0);
-  for (let i = 0; i < 3; i += 1) into[at + i] = encoded(RGB[i]);
+// The pixel of a Lab colour, red in the lowest byte.
+function pixelOf(lightness, a, b) {
+  const y = (lightness + 16) / 116;
+  const [x1, y1, z1] = [cubed(y + a / 500), cubed(y), cubed(y - b / 200)];
+  return encoded(RX * x1 + RY * y1 + RZ * z1) | (encoded(GX * x1 + GY * y1 + GZ * z1) << 8) | (encoded(BX * x1 + BY * y1 + BZ * z1) << 16);
 }
 
 function putLabOfBytes(red, green, blue, into, at) {
@@ -53,12 +61,15 @@ function putLabOfBytes(red, green, blue, into, at) {
 
 const rubbers = new Map();
 
-// A colour of the mix: mean, the 5th and 95th percentile of its L*, and its a* and b* at every L* in steps. A hex
-// colour has the percentiles of the palette's nearest, as far from its own mean.
+// A colour of the mix: mean, the 5th and 95th percentile of its L*, its linear light, and its a* and b* at every L* in
+// steps. A hex colour has the percentiles of the palette's nearest, as far from its own mean.
 function rubberOf(id) {
   if (!rubbers.has(id)) {
     const rubber = BY_CODE.has(id) ? { ...BY_CODE.get(id) } : rubberOfHex(id);
-    rubbers.set(id, { ...rubber, table: chromaTable(rubber.lab) });
+    const linear = [0, 0, 0];
+    putLinear(...rubber.lab, linear, 0);
+    rubber.linear = linear.map((value) => Math.max(value, TONE.LEAST_CHANNEL));
+    rubbers.set(id, { ...rubber, table: chromaTable(rubber) });
   }
   return rubbers.get(id);
 }
@@ -75,6 +86,26 @@ function rubberOfHex(hex) {
 function shineOf({ lab: [lightness, a, b] }) {
   const matt = Math.min(1, lightness / PAINT.MATT_FROM);
   return PAINT.GLOSS * (1 - matt) * (Math.hypot(a, b) > PAINT.VIVID ? PAINT.VIVID_GLOSS : 1);
+}
+
+// How much of its gaps' light a granule of the colour makes: 0 to 1.
+function palenessOf({ lab: [lightness] }) {
+  const [dark, pale] = PAINT.PALE;
+  return Math.min(Math.max((lightness - dark) / (pale - dark), 0), 1);
+}
+
+const brightnessOf = (linear) => sum(linear.map((value, i) => value * TONE.LUMINANCE[i]));
+
+// The colours of a mix with the 5th percentile of L* that their neighbours make: shade is light that neighbours have
+// reflected, and among other colours less of it has the granule's own.
+function amongNeighbours(colors, shares) {
+  const around = [0, 1, 2].map((i) => sum(colors.map(({ linear }, color) => shares[color] * linear[i])));
+  return colors.map((color) => {
+    const { linear, lightness: [low, high] } = color;
+    const kept = brightnessOf(linear.map((value, i) => value * around[i])) / brightnessOf(linear.map((value) => value ** 2));
+    const deeper = TONE.NEIGHBOURS_TAKE * Math.max(1 - kept, 0);
+    return { ...color, lightness: [Math.max(low - deeper, Math.min(low, TONE.DARKEST)), high] };
+  });
 }
 
 // The shades of a colour at the 256 levels of light, Lab one after the other, and how often each falls on it.
@@ -104,13 +135,13 @@ function putShade({ table }, lightness, into, at) {
 // Shades moved so that their mean, weighted by how often they are seen, is `mean` as far as the gamut allows.
 function shadesAround({ frequency, shades }, mean) {
   const [moved, shown] = [shades.slice(), [0, 0, 0]];
-  const [bytes, lab] = [[0, 0, 0], [0, 0, 0]];
+  const lab = [0, 0, 0];
   for (let round = 0; round < 3; round += 1) {
     shown.fill(0);
     for (let level = 0; level < 256; level += 1) {
       if (!frequency[level]) continue;
-      putBytes(moved[3 * level], moved[3 * level + 1], moved[3 * level + 2], bytes, 0);
-      putLabOfBytes(bytes[0], bytes[1], bytes[2], lab, 0);
+      const pixel = pixelOf(moved[3 * level], moved[3 * level + 1], moved[3 * level + 2]);
+      putLabOfBytes(pixel & 255, (pixel >> 8) & 255, pixel >> 16, lab, 0);
       for (let i = 0; i < 3; i += 1) shown[i] += frequency[level] * lab[i];
     }
     for (let i = 0; i < moved.length; i += 1) moved[i] += mean[i % 3] - shown[i % 3];
@@ -118,19 +149,21 @@ function shadesAround({ frequency, shades }, mean) {
   return moved;
 }
 
-// Fill a ramp with shades, batch after batch: 256 opaque pixels each, in the byte order of little-endian machines.
+// Fill a ramp with shades, batch after batch and in each veil after veil: 256 pixels each.
 // Batches of a colour differ a little in tint.
-function fillRamp(ramp, at, shades, tints) {
-  const bytes = [0, 0, 0];
+function fillRamp(ramp, at, shades, tints, veiled) {
+  const length = 256 * veiled.length;
   tints.forEach(([a, b], batch) => {
+    const start = at + length * batch;
     if (batch && a === tints[batch - 1][0] && b === tints[batch - 1][1]) {
-      ramp.copyWithin(at + 256 * batch, at + 256 * (batch - 1), at + 256 * batch);
+      ramp.copyWithin(start, start - length, start);
       return;
     }
-    for (let level = 0; level < 256; level += 1) {
-      putBytes(shades[3 * level], shades[3 * level + 1] + a, shades[3 * level + 2] + b, bytes, 0);
-      ramp[at + 256 * batch + level] = bytes[0] | (bytes[1] << 8) | (bytes[2] << 16);
-    }
+    veiled.forEach((part, veil) => {
+      for (let level = 0; level < 256; level += 1) {
+        ramp[start + 256 * veil + level] = pixelOf(shades[3 * level], part * shades[3 * level + 1] + a, part * shades[3 * level + 2] + b);
+      }
+    });
   });
 }
 
@@ -149,21 +182,17 @@ function jointShades() {
 }
 
 // a* and b* of a colour at every L*: shade is saturated, what is brighter than a lit facet is white gloss.
-function chromaTable(lab) {
-  const own = [0, 0, 0];
-  putLinear(...lab, own, 0);
-  for (let i = 0; i < 3; i += 1) own[i] = Math.max(own[i], TONE.LEAST_CHANNEL);
-  const bright = (rgb) => sum(rgb.map((value, i) => value * TONE.LUMINANCE[i]));
-  const bounces = TONE.BOUNCES[0] + TONE.BOUNCES[1] * bright(own) ** 2;
+function chromaTable({ lab, linear }) {
+  const bounces = TONE.BOUNCES[0] + TONE.BOUNCES[1] * brightnessOf(linear) ** TONE.BOUNCES_POWER;
   const lit = luminanceOf(Math.min(lab[0] * TONE.LIT, 99));
   const [table, found] = [new Float64Array(2 * (100 * TABLE_STEPS + 1)), [0, 0, 0]];
   for (let step = 0; step <= 100 * TABLE_STEPS; step += 1) {
     const lightness = step / TABLE_STEPS;
     const shade = Math.min(Math.max(1 - lightness / Math.max(lab[0], 1), TONE.BOUNCES_ABOVE), 1);
-    const saturated = own.map((value) => value ** (1 + bounces * shade));
+    const saturated = linear.map((value) => value ** (1 + bounces * shade));
     const luminance = luminanceOf(lightness);
     const gloss = Math.max(luminance - lit, 0) * TONE.GLOSS_PART;
-    const part = (luminance - gloss) / bright(saturated);
+    const part = (luminance - gloss) / brightnessOf(saturated);
     putLab(...saturated.map((value) => Math.min(value * part + gloss, 1)), found, 0);
     table.set([found[1], found[2]], 2 * step);
   }
