@@ -34,7 +34,7 @@ coverage: $(VENV)/.dev
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-# Milliseconds for the plan and its views.
+# Milliseconds for the plan and its pictures.
 bench: $(VENV)/.render
 	@$(BIN)/python benchmarks/speed.py
 

@@ -24,8 +24,7 @@ from color_cases import CURVE_MIXES, Case, cases, result_of
 from measured_blocks import write_block
 from PIL import Image as Picture
 
-from plitka.engine.protocol import Engine
-from plitka.engine.render import RenderEngine
+from plitka.engines import load_engine
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,14 +35,6 @@ PREDECESSOR_PP = 26.9
 CUTTING = 256
 SHEET_PICTURES = 6
 Row = dict[str, Any]
-
-
-def load(name: str) -> Engine:
-    if name == "render":
-        return RenderEngine()
-    from plitka.diffusion.engine import DiffusionEngine
-
-    return DiffusionEngine.load(name)
 
 
 def read_rows(results: Path) -> list[Row]:
@@ -58,7 +49,7 @@ def run(name: str, count: int, minutes: float, results: Path) -> None:
     """Draw what is not yet in `results`, as far as the time allows."""
     end = time.monotonic() + 60 * minutes
     done = {key(row) for row in read_rows(results)}
-    engine = load(name)
+    engine = load_engine(name)
     with results.open("a", encoding="utf-8") as file:
         for case in cases(name, count):
             if key(asdict(case)) in done:

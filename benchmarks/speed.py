@@ -1,4 +1,4 @@
-"""Milliseconds for the plan and each of its views, on one core.
+"""Milliseconds for the plan and each of its pictures, on one core.
 
     python benchmarks/speed.py [--repeats 9]
 
@@ -24,9 +24,9 @@ from plitka.tile.control_image import draw_control
 from plitka.tile.plan import make_plan
 from plitka.tile.swatch import cached_swatch, draw_swatch
 
-# Of the plan, made once per tile, and of all its views.
+# Of the plan, made once per tile, and of all its pictures together.
 PLAN_LIMIT_MS = 330
-VIEWS_LIMIT_MS = {512: 90, 1024: 270}
+PICTURES_LIMIT_MS = {512: 90, 1024: 270}
 CODES = ("RED", "DKGREEN", "BLUE", "YELLOW")
 
 
@@ -50,7 +50,7 @@ def measure_size(mix: Mix, size: int, repeats: int) -> dict[str, float]:
     }
     stages |= {kind: lambda kind=kind: draw_control(plan, kind, size) for kind in CONTROL_KINDS}  # type: ignore[misc]
     times = {name: milliseconds(job, repeats) for name, job in stages.items()}
-    times["all views"] = sum(times.values()) - times["plan"]
+    times["all pictures"] = sum(times.values()) - times["plan"]
     times["(measuring it)"] = milliseconds(lambda: measure(picture, mix, plan), repeats)
     return times
 
@@ -63,12 +63,12 @@ def main() -> None:
     mix = tuple(palette_mix_color(PALETTE[code], 0.25) for code in CODES)
     noise = np.random.default_rng(0).random(2**20)
     print(f"yardstick: sorting 2^20 doubles takes {milliseconds(lambda: np.sort(noise), repeats):.0f} ms\n")
-    columns = {size: measure_size(mix, size, repeats) for size in VIEWS_LIMIT_MS}
+    columns = {size: measure_size(mix, size, repeats) for size in PICTURES_LIMIT_MS}
     print(f"{'ms':<20}" + "".join(f"{size:>8}²" for size in columns))
     for stage in columns[512]:
         print(f"{stage:<20}" + "".join(f"{times[stage]:>9.1f}" for times in columns.values()))
     print(f"{'limit of the plan':<20}" + f"{PLAN_LIMIT_MS:>9}" * len(columns))
-    print(f"{'limit of the views':<20}" + "".join(f"{limit:>9}" for limit in VIEWS_LIMIT_MS.values()))
+    print(f"{'limit of pictures':<20}" + "".join(f"{limit:>9}" for limit in PICTURES_LIMIT_MS.values()))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ Pages in `docs/ru` and README.ru.md get the same blocks in Russian.
 
 A page is Markdown with blocks between `<!-- generated: NAME -->` and `<!-- end -->`; everything around them
 is written by hand. A Russian page also gets the measured and shared blocks of its English twin, translated
-(`shared_blocks.py`). The web page is put together whole from its parts. The example
-notebook gets its outputs.
+(`shared_blocks.py`). The web page is put together from its parts, and the example notebook gets its outputs.
 """
 
 import dataclasses
@@ -15,7 +14,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import error_blocks
@@ -28,6 +26,7 @@ from language import Say, in_english, in_russian, references
 from markdown_text import code, table
 from notebook import refreshed
 from shared_blocks import translated
+from site_layout import ROOT, RUSSIAN, english_page, language_of
 from web_page import web_page
 
 from plitka.cli.commands import app
@@ -37,7 +36,6 @@ from plitka.output.metrics import METRICS
 from plitka.output.provenance import Provenance
 from plitka.server.openapi import SCHEMA_FILE
 
-ROOT = Path(__file__).resolve().parent.parent
 GENERATED_PAGES = ("API", "Deployment", "WebInterfaceExamples", "palette", "cli")
 # Their English pages contain what benchmarks wrote or people measured.
 SHARED_PAGES = ("color", "performance", "reliability")
@@ -194,21 +192,16 @@ BLOCKS: Mapping[str, Callable[[Say], str]] = {
 
 def refresh(name: str) -> str:
     """The text of a page, by its path, with every block made again. Raises KeyError for an unknown block."""
-    say = language_of(name)
+    say = say_on(name)
     page = (ROOT / name).read_text(encoding="utf-8")
     if say is in_russian:
-        page = translated((ROOT / twin_of(name)).read_text(encoding="utf-8"), page, say)
+        page = translated((ROOT / english_page(name)).read_text(encoding="utf-8"), page, say)
     return BLOCK.sub(lambda match: f"{match[1]}\n{BLOCKS[match['name']](say)}\n\n{match[3]}", page)
 
 
-def twin_of(name: str) -> str:
-    """The English page of a Russian one, by their paths."""
-    return name.replace("README.ru.md", "README.md").replace("docs/ru/", "docs/")
-
-
-def language_of(name: str) -> Say:
-    """The language of a page, by its path."""
-    return in_russian if name == "README.ru.md" or name.startswith("docs/ru/") else in_english
+def say_on(page: str) -> Say:
+    """What puts texts into the language of a page, by its path."""
+    return in_russian if language_of(page) == RUSSIAN else in_english
 
 
 def main() -> None:

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
-from generate import BLOCK, BLOCKS, PAGES, ROOT, language_of, twin_of
-from language import CATALOGUE, Say, english_of, has_words, in_russian, russian_catalogue
+from generate import BLOCK, BLOCKS, PAGES
+from language import CATALOGUE, Say, english_of, has_words, russian_catalogue
 from shared_blocks import SHARED, translated
+from site_layout import ROOT, RUSSIAN, english_page, language_of
 
 from plitka.files.whole_files import write_whole
 
@@ -27,12 +28,12 @@ def needed_texts() -> dict[str, list[str]]:
     """Every English text that the Russian pages need, with the places it comes from."""
     texts: dict[str, list[str]] = {}
     for page in PAGES:
-        if language_of(page) is in_russian:
-            english = (ROOT / twin_of(page)).read_text(encoding="utf-8")
+        if language_of(page) == RUSSIAN:
+            english = (ROOT / english_page(page)).read_text(encoding="utf-8")
             for name in (match["name"] for match in BLOCK.finditer(english)):
-                BLOCKS[name](_recorder(texts, f"{twin_of(page)}, block {name}"))
+                BLOCKS[name](_recorder(texts, f"{english_page(page)}, block {name}"))
             for match in SHARED.finditer(english):
-                place = f"{twin_of(page)}, block {match['name']}"
+                place = f"{english_page(page)}, block {match['name']}"
                 translated(english, match[0], _recorder(texts, place))
     return texts
 

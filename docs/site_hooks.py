@@ -14,12 +14,12 @@ from site_layout import (
     LANGUAGES,
     ROOT,
     RUSSIAN,
-    english_of,
+    english_page,
     language_of,
     reference,
     russian,
+    russian_page,
     site_files,
-    twin_of,
 )
 
 
@@ -73,5 +73,5 @@ def _twins(page: Page, nav: Navigation) -> dict[str, Page]:
     paths = {other.file.src_uri: other for other in nav.pages}
     mine = page.file.src_uri
     if language_of(mine) == RUSSIAN:
-        return {ENGLISH: paths.get(english_of(mine), paths["README.md"]), RUSSIAN: page}
-    return {ENGLISH: page, RUSSIAN: paths.get(twin_of(mine), paths["README.ru.md"])}
+        return {ENGLISH: paths.get(english_page(mine), paths["README.md"]), RUSSIAN: page}
+    return {ENGLISH: page, RUSSIAN: paths.get(russian_page(mine), paths["README.ru.md"])}

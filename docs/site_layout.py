@@ -32,14 +32,14 @@ REFERENCE_PAGE = "docs/python.md"
 NAMES = re.compile(r"^\| (`.+?`) \|", re.MULTILINE)
 
 
-def twin_of(page: str) -> str:
+def russian_page(page: str) -> str:
     """The path that the Russian twin of an English page has."""
     if page == "README.md":
         return "README.ru.md"
     return page.replace("docs/", "docs/ru/", 1)
 
 
-def english_of(page: str) -> str:
+def english_page(page: str) -> str:
     """The path of the English page that a Russian one is the twin of."""
     return "README.md" if page == "README.ru.md" else page.replace("docs/ru/", "docs/", 1)
 
@@ -55,8 +55,8 @@ def russian(nav: list[Any]) -> list[Any]:
     for item in nav:
         if isinstance(item, dict):
             items += [{SECTIONS[title]: russian(pages)} for title, pages in item.items()]
-        elif twin_of(item) != item and (ROOT / twin_of(item)).is_file():
-            items.append(twin_of(item))
+        elif russian_page(item) != item and (ROOT / russian_page(item)).is_file():
+            items.append(russian_page(item))
     return items
 
 

@@ -1,5 +1,4 @@
-"""Put the web page together: one file that needs nothing else, made of the parts in
-`plitka/server/page/parts/`.
+"""Put the web page together: one file that needs nothing else, of the parts in `plitka/server/page/parts/`.
 
 A part is inserted where `page.html` says `<!-- insert: NAME -->`; `data` is what the code itself knows, the
 palette, the limits of a request and the figures of the rubber, as JavaScript constants.

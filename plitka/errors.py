@@ -20,8 +20,8 @@ PlitkaError                 catch this to catch all of them
 
 Each is also of the built-in class that fits (`ValueError`, `RuntimeError`, `OSError`). What else can leave
 Plitka are the system's own errors (`OSError` of a full disk) and a plain `ValueError` for a bad argument of a
-function (a size that does not divide 1024). `RefusedError` of `plitka.server` becomes an HTTP answer
-there, and `StoppedError` of `plitka.cli.commands` ends the process at a signal.
+function (a size that does not divide 1024). `plitka.server.answers.RefusedError` becomes an HTTP answer, and
+`plitka.cli.process.StoppedError` ends the process at a signal.
 """
 
 from __future__ import annotations

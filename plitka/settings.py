@@ -1,4 +1,4 @@
-"""Every environment variable that Plitka reads: its name, its meaning, what it may be. Empty is not set.
+"""The environment variables that Plitka reads: name, meaning, what each may be. Empty is not set.
 
 - `PLITKA_ENGINE`: the engine: `render` (default), `mini` or `sdxl`.
 - `PLITKA_MODEL_DIR`: the model folder; default `model_files` beside the package.
@@ -18,7 +18,8 @@
 Each variable has a function that reads and checks it at the call. There is no object that is read once: the
 variables belong to different moments (the engine before any library is imported, the model folder for
 `plitka models` too), `render` must start where a setting of the GPU is wrong, and reading costs nothing.
-Elsewhere the environment is only written, or passed on to a process.
+Elsewhere the environment is only written, or passed on to a process. Not here are `PORT`, which the option
+`--port` reads, and what libraries read for themselves.
 """
 
 import os

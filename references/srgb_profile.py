@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from plitka.output.provenance import SRGB_PROFILE
 
-FILE = Path(__file__).resolve().parent.parent / "plitka" / SRGB_PROFILE
+FILE = Path(__file__).resolve().parent.parent / "plitka/output" / SRGB_PROFILE
 
 # CIE x, y of the primaries and of white.
 PRIMARIES = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))

@@ -71,6 +71,7 @@ def run_batch(number, count, seed, check):
         start = time.perf_counter()
         try:
             counts[check(case)] += 1
+        # A request that breaks the program is what is looked for.
         except Exception as error:
             counts["unclear"] += 1
             failures.append(

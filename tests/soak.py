@@ -116,7 +116,7 @@ def burst(server, count):
         served = [number for number, answer in enumerate(answers) if answer.status_code == 200]
         busy = [number for number, answer in enumerate(answers) if answer.status_code == 409]
         right = [
-            number for number in served if _is_its_own(answers[number].json(), number, undisturbed[number])
+            number for number in served if is_own_answer(answers[number].json(), number, undisturbed[number])
         ]
         figures[name] = {
             "served": len(served),
@@ -148,7 +148,7 @@ def _post_until_served(server, number):
     return answer
 
 
-def _is_its_own(prediction, number, expected):
+def is_own_answer(prediction, number, expected):
     """True if an answer carries its own request's seed, and to the byte the undisturbed pictures."""
     if prediction["status"] != "succeeded" or prediction["output"] != expected:
         return False

@@ -61,8 +61,8 @@ def test_navigation_names_every_page_in_both_languages(layout, configuration):
     # A page that gets its Russian twin later is found by its name.
     assert {README_RU, *RUSSIAN} == {ROOT / page for page in russian}
     assert {page for page in layout.site_files() if page.endswith(".md")} == {*english, *russian}
-    assert [page for page in russian if layout.english_of(page) not in english] == []
-    assert [page for page in russian if layout.twin_of(layout.english_of(page)) != page] == []
+    assert [page for page in russian if layout.english_page(page) not in english] == []
+    assert [page for page in russian if layout.russian_page(layout.english_page(page)) != page] == []
 
 
 def test_every_page_that_is_read_on_github_is_on_the_site(layout):

@@ -24,9 +24,9 @@ def test_every_request_of_a_burst_gets_its_own_picture_or_status_409(render_serv
 
 def test_a_picture_of_another_request_would_be_found(render_server):
     first, other = (render_server.predict(**soak.request(number)) for number in (1, 2))
-    assert soak._is_its_own(first, 1, first["output"])
-    assert not soak._is_its_own(other, 1, other["output"])
-    assert not soak._is_its_own(first, 1, other["output"])
+    assert soak.is_own_answer(first, 1, first["output"])
+    assert not soak.is_own_answer(other, 1, other["output"])
+    assert not soak.is_own_answer(first, 1, other["output"])
 
 
 def test_switching_controlnets_keeps_no_tensor_and_changes_no_picture(model_folder):

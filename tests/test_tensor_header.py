@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from thorough import examples
 
 from plitka.errors import ModelFileError
-from plitka.weights.files import read_header, read_tensor_header
+from plitka.weights.files import read_header
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def accepted(path, content):
     """The tensors of a file; None if it is refused, in one line that names it."""
     path.write_bytes(content)
     try:
-        return read_tensor_header(path)
+        return read_header(path).tensors
     except ModelFileError as error:
         assert str(path) in str(error)
         assert "\n" not in str(error)
@@ -83,7 +83,7 @@ ONE = '"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
 def test_a_header_is_refused_with_what_is_wrong_in_it(path, text, reason):
     path.write_bytes(whole_file(text.encode(), 4))
     with pytest.raises(ModelFileError) as raised:
-        read_tensor_header(path)
+        read_header(path)
     assert reason in str(raised.value)
     assert "not a safetensors file" in str(raised.value)
 
@@ -93,7 +93,7 @@ def test_of_very_many_names_the_one_that_comes_twice_is_found(path):
     names = ",".join(f'"{number}":0' for number in range(400_000))
     path.write_bytes(whole_file(f'{{{names},"399999":0}}'.encode(), 0))
     with pytest.raises(ModelFileError, match="its header names '399999' twice"):
-        read_tensor_header(path)
+        read_header(path)
 
 
 def test_nothing_in_a_name_reaches_a_terminal_as_a_command(path):
@@ -101,6 +101,6 @@ def test_nothing_in_a_name_reaches_a_terminal_as_a_command(path):
     header = {name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 8]}}
     path.write_bytes(whole_file(json.dumps(header).encode(), 8))
     with pytest.raises(ModelFileError) as raised:
-        read_tensor_header(path)
+        read_header(path)
     assert str(raised.value).isprintable()
     assert raised.value.problem.isprintable()

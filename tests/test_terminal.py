@@ -177,7 +177,9 @@ def test_with_every_stream_closed_no_output_lands_in_the_pictures(tmp_path):
     """A file that is opened takes the lowest free number, also that of standard output."""
     done = shell('"$@" plan --size 512 <&- 2>&- >/dev/null', tmp_path)
     assert done.returncode == 0
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in (tmp_path / "out").iterdir())
+    files = list((tmp_path / "out").iterdir())
+    assert len(files) == 5
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in files)
 
 
 # Standard input

@@ -131,7 +131,7 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_fetched(folder, hub
 
 def test_with_another_base_the_manifests_own_is_not_fetched(folder, hub, monkeypatch):
     monkeypatch.setenv("PLITKA_BASE_MODEL", "owner/another")
-    checks = list(sdxl._check_files("sdxl", hub_of(hub)))
+    checks = list(sdxl.check_files("sdxl", hub_of(hub)))
     assert all(check.good for check in checks)
     base = engine_models("sdxl", folder).base.folder
     assert not (folder / base).exists()
@@ -141,7 +141,7 @@ def test_with_another_base_the_manifests_own_is_not_fetched(folder, hub, monkeyp
 def test_a_colour_benchmark_that_fails_is_on_the_page(tmp_path):
     script = tmp_path / "color.py"
     script.write_text("import sys; print('the worst colour is off'); sys.exit(3)")
-    check = sdxl._run_color_benchmark("sdxl", script, tmp_path)
+    check = sdxl.run_color_benchmark("sdxl", script, tmp_path)
     assert (check.good, check.said) == (False, "the worst colour is off")
 
 
@@ -149,7 +149,7 @@ def test_the_colour_benchmark_knows_the_command_it_is_given(tmp_path, monkeypatc
     monkeypatch.syspath_prepend(str(sdxl.COLOR_BENCHMARK.parent))
     asked = []
     monkeypatch.setattr(sdxl.subprocess, "run", lambda command, **options: asked.append(command) or ENDED)
-    sdxl._run_color_benchmark("sdxl", sdxl.COLOR_BENCHMARK, tmp_path)
+    sdxl.run_color_benchmark("sdxl", sdxl.COLOR_BENCHMARK, tmp_path)
     import color
 
     drawn = []

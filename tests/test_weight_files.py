@@ -13,7 +13,7 @@ from plitka.weights import archive as weight_archive
 from plitka.weights import files as weight_files
 from plitka.weights.adapter_files import adapter_kind
 from plitka.weights.archive import unpack_weights
-from plitka.weights.files import check_weight_file, read_tensor_header
+from plitka.weights.files import check_weight_file, read_header
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def check(path, **expected):
 
 def test_a_whole_file_passes_and_its_tensors_are_listed(whole):
     check(whole, size=whole.stat().st_size, sha256=weight_files.hash_file(whole))
-    tensors = read_tensor_header(whole)
+    tensors = read_header(whole).tensors
     assert tensors["clip_l"]["shape"] == [2, 32]
     assert tensors["clip_g"]["dtype"] == "BF16"
 

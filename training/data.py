@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from plitka.choices import CONTROL_KINDS
 from plitka.colors.mix import Mix, MixColor, hex_mix_color, palette_mix_color
 from plitka.colors.palette import PALETTE, delta_e00, hex_to_lab, resolve
+from plitka.fidelity.measure import lab_to_hex
 from plitka.tile.control_image import draw_control
 from plitka.tile.plan import JOINT, JOINT_COLOR_INDEX, TilePlan, make_plan
 from plitka.tile.swatch import draw_swatch
@@ -103,9 +104,8 @@ def _random_percentages(rng: np.random.Generator, count: int) -> NDArray[np.floa
 
 
 def _random_hex(rng: np.random.Generator, code: str) -> str:
-    lab = np.array(PALETTE[code].lab) + rng.normal(0, HEX_SPREAD, 3)
-    rgb = cv2.cvtColor(lab.astype(np.float32).reshape(1, 1, 3), cv2.COLOR_Lab2RGB)
-    return "#{:02X}{:02X}{:02X}".format(*np.rint(np.clip(rgb[0, 0], 0, 1) * 255).astype(int))
+    lightness, a, b = np.array(PALETTE[code].lab) + rng.normal(0, HEX_SPREAD, 3)
+    return lab_to_hex((lightness, a, b))
 
 
 def draw_style(plan: TilePlan, style: Style, size: int) -> Image:

@@ -53,6 +53,7 @@ def fetch_models(
         local = folder / source.folder
         try:
             download(str(source.repo), source.revision, spec.path, local)
+        # Of the hub client and everything under it.
         except Exception as error:
             raise FetchError(f"{source.repo}, {spec.path}: it does not come: {error}") from error
         try:

@@ -59,7 +59,7 @@ def run(
     scenarios: list[ScenarioReport] = []
     # Each only if everything before it held: what takes seconds first, the gigabytes after it.
     checks: list[Check] = []
-    for step in (_check_device(on_cpu), _check_files(engine_name, download)):
+    for step in (_check_device(on_cpu), check_files(engine_name, download)):
         if all(check.good for check in checks):
             checks += step
     if all(check.good for check in checks):
@@ -75,7 +75,7 @@ def run(
         except Exception as error:
             checks.append(Check("loading", False, f"{type(error).__name__}: {error}"))
     if scenarios:
-        checks.append(_run_color_benchmark(engine_name, color_benchmark, out))
+        checks.append(run_color_benchmark(engine_name, color_benchmark, out))
     write_page(out / PAGE, identity, checks, scenarios)
     for name, said in [
         *((check.name, check.said) for check in checks if not check.good),
@@ -99,7 +99,7 @@ def _check_device(on_cpu: bool) -> Iterator[Check]:
         yield Check("device", True, said)
 
 
-def _check_files(engine_name: str, download: Download | None) -> Iterator[Check]:
+def check_files(engine_name: str, download: Download | None) -> Iterator[Check]:
     """Look for the adapters, fetch what is missing, complete the manifest, hold every file to it."""
     folder = model_dir()
     try:
@@ -150,12 +150,13 @@ def draw_scenario(
             write_whole(path, result.data)
             report.pictures.append(path)
             report.metrics |= result.metrics
+    # Whatever it is, the other scenarios are still worth drawing, and the page says it.
     except Exception as error:
         report.error = f"{type(error).__name__}: {error}"
     return report
 
 
-def _run_color_benchmark(engine_name: str, script: Path, out: Path) -> Check:
+def run_color_benchmark(engine_name: str, script: Path, out: Path) -> Check:
     """Run the colour benchmark on this engine, where the repository has one."""
     title = "colour benchmark"
     if not script.is_file():

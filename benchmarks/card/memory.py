@@ -44,7 +44,7 @@ def run_vram(bench: Bench) -> None:
 def run_small_card(bench: Bench, gibibytes: int) -> None:
     """A prediction without and with a ControlNet on a card of so many GiB, by a limit on this process.
 
-    On a CPU, which has no such limit, the models are told to wait in memory between uses, as they would.
+    On a CPU, which has no such limit, the models are offloaded by one level, as they would be.
     """
     if bench.device_info.is_gpu:
         limit = (gibibytes - CARD_RESERVE) * 1024**3

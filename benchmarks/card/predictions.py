@@ -161,13 +161,13 @@ def _measure_step(bench: Bench, section: str, figure: str, engine: DiffusionEngi
 
 
 def run_controlnet(bench: Bench) -> None:
-    """A prediction held by a ControlNet against one without, as the engine is by default and recorded."""
-    held = bench.request(use_controlnet=True)
+    """A prediction guided by a ControlNet against one without, as the engine is by default and recorded."""
+    guided = bench.request(use_controlnet=True)
     for name, acceleration in uncompiled(bench).items():
         with loaded(bench, acceleration) as engine:
-            predict(bench, engine, held)
+            predict(bench, engine, guided)
             pairs = [
-                (predict(bench, engine, bench.request()).seconds, predict(bench, engine, held).seconds)
+                (predict(bench, engine, bench.request()).seconds, predict(bench, engine, guided).seconds)
                 for _ in range(bench.repeats)
             ]
             base, controlled = (statistics.median(times) for times in zip(*pairs, strict=True))

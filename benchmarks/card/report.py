@@ -81,12 +81,12 @@ def table(figures: list[Figure]) -> str:
     """A Markdown table of every figure that has something to show."""
     lines = ["| figure | measured |\n", "| --- | --- |\n"]
     for figure in figures:
-        if words := told(figure):
+        if words := in_words(figure):
             lines.append(f"| {figure['figure']} | {'; '.join(words)} |\n")
     return "".join(lines)
 
 
-def told(figure: Figure) -> list[str]:
+def in_words(figure: Figure) -> list[str]:
     """What is worth showing of a figure, in words."""
     words = [form.format(figure[name]) for name, form in COLUMNS.items() if figure.get(name) is not None]
     for name, alike in (figure.get("against_baseline") or {}).items():

@@ -75,7 +75,7 @@ class CudaRecorder:
         self, forward: Callable[..., Any], inputs: tuple[Any, ...], options: dict[str, Any]
     ) -> Recording:
         """Run once, so that libraries choose their kernels and compilers compile, then record."""
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch's own gap
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             forward(*inputs, **options)

@@ -1,6 +1,7 @@
 """The diffusion engine: SDXL-format models that turn plan and prompt into photographs.
 
-The libraries are imported by `DiffusionEngine.load`, after it is known whether the hub is needed at all.
+diffusers and transformers are imported by `DiffusionEngine.load`, after it is known whether the hub is needed
+at all.
 """
 
 from __future__ import annotations

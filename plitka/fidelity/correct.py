@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from plitka.colors.lab import to_lab
+from plitka.colors.lab import to_lab, to_srgb
 from plitka.colors.mix import Mix
 from plitka.fidelity.known_light import without_light
 from plitka.fidelity.measure import granule_counts
@@ -104,7 +104,7 @@ def correct(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]:
             break
         for plane, offset in zip(planes, offsets, strict=True):
             cv2.add(plane, soften(_look_up(offset, reading.planned)), plane)
-    corrected = _to_srgb(planes)
+    corrected = to_srgb(cv2.merge(planes))
     cv2.copyTo(image, (reading.labels == JOINT).view(np.uint8), corrected)
     return corrected
 
@@ -260,7 +260,7 @@ def _remaining_offsets(planes: list[_Plane], reading: _Reading, mix: Mix) -> NDA
     step = max(1, len(reading.labels) // _SAMPLED_SIZE)
     sample = [np.ascontiguousarray(plane[::step, ::step]) for plane in planes]
     planned = np.ascontiguousarray(reading.planned[::step, ::step])
-    lab = to_lab(_to_srgb(sample))
+    lab = to_lab(to_srgb(cv2.merge(sample)))
     offsets = np.zeros((3, len(mix) + 1), np.float32)
     for index, color in enumerate(mix):
         mask = (planned == index).view(np.uint8)
@@ -269,12 +269,6 @@ def _remaining_offsets(planes: list[_Plane], reading: _Reading, mix: Mix) -> NDA
             allowed = _TOLERANCE * (1 + _BY_CHROMA * float(np.hypot(*color.lab[1:])))
             offsets[:, index] = offset * max(0.0, 1 - allowed / max(float(np.linalg.norm(offset)), 1e-6))
     return offsets
-
-
-def _to_srgb(planes: list[_Plane]) -> NDArray[np.uint8]:
-    """(h, w, 3) uint8 sRGB of L*, a*, b* planes, clipped to the gamut."""
-    rgb = cv2.cvtColor(cv2.merge(planes), cv2.COLOR_Lab2RGB)
-    return np.rint(np.clip(rgb, 0, 1, out=rgb) * np.float32(255)).astype(np.uint8)
 
 
 def _look_up(table: NDArray[np.float32], index: NDArray[np.uint8]) -> _Plane:

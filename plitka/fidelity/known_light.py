@@ -4,11 +4,10 @@ A light gray granule in the shade looks like a gray one in the light. The plan k
 shade: its swatch shows how much lighter or darker than its colour each pixel should be.
 """
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.colors.lab import to_lab
+from plitka.colors.lab import to_lab, to_srgb
 from plitka.tile.colormap import draw_colormap
 from plitka.tile.plan import JOINT, TilePlan, inner_pixels
 from plitka.tile.swatch import cached_swatch
@@ -29,8 +28,7 @@ def without_light(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]
     if strength == 0:
         return image
     lab -= light * np.float32(strength)
-    rgb = cv2.cvtColor(lab, cv2.COLOR_Lab2RGB)
-    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+    return to_srgb(lab)
 
 
 def _strength(

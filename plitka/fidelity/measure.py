@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.colors.lab import to_lab
+from plitka.colors.lab import to_lab, to_srgb
 from plitka.colors.mix import Mix
 from plitka.colors.palette import Lab, delta_e00
 from plitka.fidelity.known_light import without_light
@@ -95,8 +95,8 @@ def measure(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None = None) ->
     """Measure shares and colours of a (size, size, 3) uint8 sRGB picture.
 
     Without a plan, every pixel is counted, those of gaps and joints too. With a plan, joints are left out,
-    the plan's light is subtracted where the picture has it, every granule that
-    shows one colour counts as a whole, and colours are compared over the granules that the plan gave them.
+    the plan's light is subtracted where the picture has it, every granule that shows one colour counts as a
+    whole, and colours are compared over the granules that the plan gave them.
     Raises ValueError for a size that does not divide the plan's.
     """
     lab = to_lab(image)
@@ -106,7 +106,10 @@ def measure(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None = None) ->
 
 
 def measure_picture(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None) -> Measurement:
-    """Measure a picture without a plan and, where there is one, against it; see `measure`."""
+    """Measure a (size, size, 3) uint8 sRGB picture without a plan and, where there is one, against it.
+
+    See `measure`, also for what it raises.
+    """
     against_plan = None if plan is None else measure(image, mix, plan)
     return Measurement(against_plan, measure(image, mix))
 
@@ -183,5 +186,4 @@ def _fidelity(
 
 def lab_to_hex(lab: Lab) -> str:
     """``#RRGGBB`` of a CIELAB (D65) colour, clipped to sRGB."""
-    rgb = cv2.cvtColor(np.array([[lab]], np.float32), cv2.COLOR_Lab2RGB)[0, 0]
-    return "#" + np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8).tobytes().hex().upper()
+    return "#" + to_srgb(np.array([[lab]], np.float32)).tobytes().hex().upper()

@@ -1,7 +1,8 @@
 """Classifies the pixels of a picture: which colour of its mix each one shows.
 
 A granule is lit on top and shaded below, so a colour is not a point in CIELAB but a curve along L*, from the
-5th to the 95th percentile of L* on photographs, with a* and b* that fade towards black (`tile.shading`).
+5th to the 95th percentile of L* on photographs, with a* and b* that fade towards black: see
+`plitka.tile.shading`.
 """
 
 import functools
@@ -94,9 +95,11 @@ def _lightness_spread(reach: float) -> float:
 
 
 def without_thin_strips(shown: NDArray[np.uint8], colors: int) -> NDArray[np.uint8]:
-    """Shown colours without strips too thin to be granules: these get the most frequent colour around them.
+    """(h, w) uint8: shown colours without strips too thin to be granules.
 
-    The soft edge between two granules can look like a third colour, grey between black and white.
+    `shown` (h, w) uint8 is what `shown_colors` gives for a mix of so many `colors`. The pixels of a strip get
+    the most frequent colour around them. The soft edge between two granules can look like a third colour,
+    grey between black and white.
     """
     side = _SOLID_FINAL if len(shown) >= FINAL_SIZE else _SOLID_PREVIEW
     square = np.ones((side, side), np.uint8)

@@ -1,9 +1,8 @@
 """Pictures of the plan as files: everything that can be seen before a model runs."""
 
-import typing
 from collections.abc import Iterator
 
-from plitka.choices import ControlKind
+from plitka.choices import CONTROL_KINDS
 from plitka.engine.render import RenderEngine
 from plitka.output.provenance import encode, provenance_of
 from plitka.request.drawing_settings import settings_for
@@ -23,7 +22,7 @@ def draw_plan_pictures(request: TileRequest, plan: TilePlan, size: int) -> Itera
     engine = RenderEngine()
     prompt = build_prompt(request.mix, settings_for(request, engine.defaults).negative_prompt)
     images = {"colormap": draw_colormap(plan, size), "swatch": draw_swatch(plan, size)}
-    images |= {kind: draw_control(plan, kind, size) for kind in typing.get_args(ControlKind)}
+    images |= {kind: draw_control(plan, kind, size) for kind in CONTROL_KINDS}
     for name, image in images.items():
         provenance = provenance_of(name, request, prompt, engine.name, engine.identity())
         yield f"{name}.png", encode(image, "png", provenance)

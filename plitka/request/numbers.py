@@ -151,7 +151,7 @@ def read_proportion(value: object) -> Proportion:
     """Read an amount of a colour: a number or a numeric string, with or without a percent sign.
 
     A comma in a percentage is a decimal mark: thousands of percent make no sense. Elsewhere it depends on the
-    other amounts of the mix; see `plitka.request.tile_request.proportions`.
+    other amounts of the mix; see `plitka.request.proportions`.
     """
     if not isinstance(value, str):
         readings, is_percent = _Readings("", _finite(value), None), False

@@ -130,8 +130,7 @@ def parse_inputs(
 ) -> TileRequest:
     """Read a request from the inputs of the web form: all of it from ``params_json`` when that is filled in.
 
-    None stands for an input that is not given. A notice is added if the colours are the default
-    ones.
+    None stands for an input that is not given. A notice is added if the colours are the default ones.
 
     Raises:
         RequestError: With every problem that was found, also when ``params_json`` is filled in and a simple

@@ -92,7 +92,7 @@ class BoundedProtocol(H11Protocol):
         self._since = 0.0
         self._is_surplus = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         """Accept a connection, if necessary in place of the oldest one without a complete request."""
         super().connection_made(transport)
         self._since = self.loop.time()
@@ -149,7 +149,7 @@ class BoundedProtocol(H11Protocol):
             is_refused = self.conn.their_state is h11.SEND_BODY
             self._expect(self.limits.linger_seconds if is_refused else self.limits.header_seconds)
 
-    def eof_received(self) -> bool:  # type: ignore[override]
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's returns None
         """A caller that closes its side after the request still gets the answer, if it receives."""
         if not self.has_request():
             return False

@@ -48,8 +48,7 @@ def through_lens(fine: NDArray[np.uint8], size: int, scale: float) -> NDArray[np
 def _exposed(fine: NDArray[np.uint8], size: int, scale: float) -> list[NDArray[np.uint8]]:
     """Planes Y, Cr, Cb (ITU-R BT.601) of a picture behind the lens, not sharpened.
 
-    Every pixel is the mean of its area, in sRGB: in linear light, the paler colour would dominate at
-    edges.
+    Every pixel is the mean of its area, in sRGB: in linear light, the paler colour would dominate at edges.
     """
     blur = _BLUR * size / _FINAL
     # The area of a pixel and the lens blur together: variances add, that of a square of side 1 is 1/12.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.tile.granules import PITCH
-from plitka.tile.relief import HeightMap, Relief, height_map, per_pixel
+from plitka.tile.relief import HeightMap, Relief, height_map, octaves_of_noise, per_pixel
 from plitka.tile.rims import bevel
 
 # Weight of the logarithm of the cosine between a surface and the vertical (Lambert's law); the cosine is
@@ -74,9 +74,9 @@ class Light:
 
     `height` is that of the pressed heap, in pitches. `brightness` is the logarithm of the light on dark
     granules, 0 for an open, level surface, and `pale` what is added to it on white ones, which light each
-    other's gaps up to their narrow contacts. `gloss` is 0 to about 3, the
-    light that a mirror would send up. `veil` (n / 2, n / 2), about -3 to 3, is how much of the light the
-    surface sends back white: shining and worn surfaces much, others little.
+    other's gaps up to their narrow contacts. `gloss` is 0 to about 3, the light that a mirror would send up.
+    `veil` (n / 2, n / 2), about -3 to 3, is how much of the light the surface sends back white: shining and
+    worn surfaces much, others little.
     """
 
     height: _Plane
@@ -87,7 +87,7 @@ class Light:
 
 
 def light_on(relief: Relief, facets: NDArray[np.uint16], seed: int) -> Light:
-    """Light the heap. `facets` is the relief's facet map or every n-th row and column of it."""
+    """Light the heap. `facets` (n, n) is the relief's facet map or every n-th row and column of it."""
     rng = np.random.Generator(np.random.PCG64([seed, _SURFACE_STREAM]))
     surface = height_map(relief, facets)
     height = _press(surface.height)
@@ -206,9 +206,6 @@ def _veil(gloss: _Plane, rng: np.random.Generator) -> _Plane:
 
 
 def _noise(rng: np.random.Generator, octaves: tuple[tuple[int, float], ...], size: int) -> _Plane:
-    """(size, size) normal noise: bumps across the picture and deviation of each octave, coarse to fine."""
-    noise = np.zeros((1, 1), np.float32)
-    for bumps, deviation in sorted(octaves):
-        finer = rng.standard_normal((bumps, bumps), np.float32) * np.float32(deviation)
-        noise = finer + cv2.resize(noise, (bumps, bumps), interpolation=cv2.INTER_CUBIC)
+    """(size, size) normal noise: bumps across the picture and deviation of each octave, in any order."""
+    noise = octaves_of_noise(rng, sorted(octaves))
     return cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)

@@ -68,6 +68,7 @@ class TilePlan:
         seed: 0 to 2**63 - 1.
         relief: The heap, and its facet map at 1.5 times PLAN_SIZE.
         granule_color: (G,) uint8, an index into `mix` for every granule.
+        label_maps: Makes the map that `labels` returns, once for each size.
     """
 
     mix: Mix
@@ -84,7 +85,7 @@ class TilePlan:
         return self.relief.granules
 
     def facet_map(self, size: int) -> NDArray[np.uint16]:
-        """Number of the facet per pixel at 1.5 times `size`, JOINT_FACET on joints.
+        """(n, n) uint16, n = 1.5 `size`: the number of the facet per pixel, JOINT_FACET (65535) on joints.
 
         Raises ValueError for a size that does not divide PLAN_SIZE.
         """
@@ -126,7 +127,8 @@ class TilePlan:
 def make_plan(mix: Mix, laying_angle: float, layout: str, seed: int) -> TilePlan:
     """Plan a tile. The same arguments give the same plan, to the byte.
 
-    `laying_angle` in degrees, anticlockwise; `layout` is surface, grid or brick; 0 <= seed < 2**63.
+    `laying_angle` in degrees, anticlockwise; `layout` is surface, grid or brick; 0 <= seed < 2**63. Raises
+    ValueError for another layout.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     joints = joints_for(layout, laying_angle, rng)

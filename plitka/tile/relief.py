@@ -4,6 +4,7 @@ A facet map holds a facet's number per pixel, JOINT_FACET on joints. Height and 
 facet's plane, so they need no maps of their own.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -89,7 +90,7 @@ def make_relief(rng: np.random.Generator, joints: Joints | None, fine: int) -> R
 def height_map(relief: Relief, facets: NDArray[np.uint16]) -> HeightMap:
     """Height and slopes at the pixels of a facet map of the relief; 0 on joints.
 
-    `facets` is the relief's own facet map or every n-th row and column of it.
+    `facets` (n, n) is the relief's own facet map or every n-th row and column of it.
     """
     across, down, height = (per_pixel(values, facets) for values in relief.surfaces.T)
     step = GRANULES_ACROSS / len(facets)
@@ -112,6 +113,18 @@ def per_pixel(values: NDArray[Any], facets: NDArray[np.uint16], joint: float = 0
     table = np.full(JOINT_FACET + 1, joint, np.float32)
     table[: len(values)] = values
     return cv2.LUT(np.ascontiguousarray(facets), table)
+
+
+def octaves_of_noise(rng: np.random.Generator, octaves: Iterable[tuple[int, float]]) -> _Floats:
+    """(b, b): a sum of normal noise; of each octave, coarse to fine, bumps across it and deviation.
+
+    `b` is the number of bumps of the last octave.
+    """
+    noise = np.zeros((1, 1), np.float32)
+    for bumps, deviation in octaves:
+        finer = rng.standard_normal((bumps, bumps), np.float32) * np.float32(deviation)
+        noise = finer + cv2.resize(noise, (bumps, bumps), interpolation=cv2.INTER_CUBIC)
+    return noise
 
 
 def _coarse_map(heap: Granules, joints: Joints | None, size: int) -> NDArray[np.int32]:
@@ -171,11 +184,8 @@ def _tear_edges(facets: NDArray[np.uint16], rng: np.random.Generator) -> NDArray
     fine = len(facets)
     place = np.arange(fine, dtype=np.float32)
     source = []
+    tears = [(bumps, reach * PITCH * fine) for bumps, reach in _TEARS]
     for ramp in (place[None], place[:, None]):
-        noise = np.zeros((1, 1), np.float32)
-        for bumps, reach in _TEARS:
-            finer = rng.standard_normal((bumps, bumps), np.float32) * np.float32(reach * PITCH * fine)
-            noise = finer + cv2.resize(noise, (bumps, bumps), interpolation=cv2.INTER_CUBIC)
-        moved = cv2.resize(noise, (fine, fine), interpolation=cv2.INTER_LINEAR)
+        moved = cv2.resize(octaves_of_noise(rng, tears), (fine, fine), interpolation=cv2.INTER_LINEAR)
         source.append(np.add(moved, ramp, out=moved))
     return cv2.remap(facets, source[0], source[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT)

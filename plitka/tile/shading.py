@@ -2,9 +2,8 @@
 
 The tone curve was fitted to photographs of single-colour tiles. Lightness: the ranks of the light within a
 colour are mapped to percentiles of L*, which follow from the photographed 5th and 95th percentile and the
-mean. Hue and chroma: light in a gap has been reflected by granules of its colour more than once, so
-shade is more saturated (the colour to a power), and what is brighter than a lit facet is gloss, which is
-white.
+mean. Hue and chroma: light in a gap has been reflected by granules of its colour more than once, so shade is
+more saturated (the colour to a power), and what is brighter than a lit facet is gloss, which is white.
 """
 
 from dataclasses import replace
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.colors.lab import to_srgb
 from plitka.colors.mix import Mix, MixColor
 
 # The tone curve. For each percentile of light (row): L* relative to the photographed 5th (0) and 95th (1)
@@ -82,7 +82,7 @@ def shade_ramps(
     percentiles, lightness = _tone_curve(color)
     shades = at_lightness(color, np.interp(rank, percentiles, lightness))
     for _ in range(3):
-        shown = cv2.cvtColor(_to_srgb(shades)[None].astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[0]
+        shown = cv2.cvtColor(to_srgb(shades[None]).astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[0]
         shades += (mean - frequency @ shown).astype(np.float32)
     neutral, vivid = _BATCH_TINTS
     reach = neutral + (vivid - neutral) * min(float(np.hypot(*color.lab[1:])) / _VIVID, 1.0)
@@ -90,14 +90,14 @@ def shade_ramps(
     tints = reach * np.stack([np.zeros(batches), np.cos(turns), np.sin(turns)], 1)
     white = _VEIL_STEP * (np.arange(veils) - (veils - 1) / 2)
     veiled = shades * np.stack([np.ones(veils), 1 - white, 1 - white], 1)[:, None]
-    return _to_srgb((veiled + tints[:, None, None]).reshape(-1, 3).astype(np.float32))
+    return to_srgb((veiled + tints[:, None, None]).reshape(1, -1, 3).astype(np.float32))[0]
 
 
 def joint_ramp() -> NDArray[np.uint8]:
     """(256, 3) uint8 sRGB: the open joint, a neutral shadow."""
     lab = np.zeros((256, 3), np.float32)
     lab[:, 0] = np.linspace(*_JOINT_LIGHTNESS, 256)
-    return _to_srgb(lab)
+    return to_srgb(lab[None])[0]
 
 
 def neighbours_light(mix: Mix) -> Mix:
@@ -166,9 +166,3 @@ def _luminance(lightness: NDArray[np.float64]) -> NDArray[np.float64]:
 def _to_linear(lab: NDArray[np.float64]) -> NDArray[np.float32]:
     """(n, 3) CIELAB (D65) to (n, 3) linear sRGB."""
     return cv2.cvtColor(lab[None].astype(np.float32), cv2.COLOR_Lab2LRGB)[0]
-
-
-def _to_srgb(lab: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(n, 3) CIELAB (D65) to (n, 3) uint8 sRGB, clipped to the gamut."""
-    rgb = cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)[0]
-    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)

@@ -99,11 +99,6 @@ def refuse_lfs_pointer(path: Path, file: BufferedReader) -> None:
         raise ModelFileError(path, problem, hint="Run `git lfs pull` where the file came from.")
 
 
-def read_tensor_header(path: Path) -> dict[str, Any]:
-    """The tensors of a `.safetensors` file, name to dtype, shape and place. ModelFileError if cut short."""
-    return dict(read_header(path).tensors)
-
-
 def read_header(path: Path) -> TensorHeader:
     """The tensors of a `.safetensors` file and its metadata, whatever the file is called.
 

@@ -74,9 +74,8 @@ def load_lora(pipeline: Any, path: Path, header: TensorHeader | None = None) -> 
     """Read a LoRA in PEFT, kohya or diffusers layout for the pipeline's UNet and text encoders.
 
     The pipeline keeps its modules and its weights; `Lora.apply` changes them. `header` is the file's where it
-    has been read already. Raises ModelFileError if the
-    file is broken, is no plain LoRA, does not fit the pipeline, has a tensor that nothing reads, contradicts
-    itself, or changes nothing.
+    has been read already. Raises ModelFileError if the file is broken, is no plain LoRA, does not fit the
+    pipeline, has a tensor that nothing reads, contradicts itself, or changes nothing.
     """
     header = header or read_header(path)
     refuse_other_formats(path, header.tensors)

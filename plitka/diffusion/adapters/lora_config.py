@@ -138,8 +138,9 @@ def read_adapter_configs(path: Path, header: Mapping[str, str]) -> dict[str, lis
             text = beside.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ModelFileError(beside, f"it cannot be read ({error})") from error
-        configs["unet"].append(AdapterConfig(beside, _json_object(beside, text)))
-    for component, values in _split(path, _json_object(path, header.get(HEADER_KEY) or "{}")).items():
+        configs["unet"].append(AdapterConfig(beside, _json_object(beside, text, "configuration")))
+    in_header = _json_object(path, header.get(HEADER_KEY) or "{}", f"'{HEADER_KEY}'")
+    for component, values in _split(path, in_header).items():
         configs[component].append(AdapterConfig(path, values, f"{component}."))
     return configs
 
@@ -155,13 +156,14 @@ def _split(path: Path, metadata: Mapping[str, Any]) -> dict[str, dict[str, Any]]
     return parts
 
 
-def _json_object(path: Path, text: str) -> dict[str, Any]:
+def _json_object(path: Path, text: str, name: str) -> dict[str, Any]:
+    """The JSON object in `text`, the part of the file that is called `name`. Raises ModelFileError."""
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(path, f"its configuration is no JSON ({error})") from error
+        raise ModelFileError(path, f"its {name} is no JSON ({error})") from error
     if not isinstance(values, dict):
-        raise ModelFileError(path, "its configuration is no JSON object")
+        raise ModelFileError(path, f"its {name} is no JSON object")
     return values
 
 

@@ -13,7 +13,7 @@ from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPi
 from transformers import CLIPTextConfig
 
 from plitka.diffusion.checkpoints.noise_schedule import noise_schedule
-from plitka.diffusion.checkpoints.single_file import read_statement
+from plitka.diffusion.checkpoints.single_file import WIDTHS, read_statement
 from plitka.errors import ModelFileError, remedied
 from plitka.weights.locate import EngineFiles, Location
 
@@ -32,8 +32,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
     "tokenizer_2": ("CLIPTokenizer", "CLIPTokenizerFast"),
 }
-WIDTHS = {9: "an inpainting model", 8: "an InstructPix2Pix model"}
-# Inputs of a UNet that the pipelines do not have, and the one that they have besides the embeddings.
+# Inputs of a UNet or a ControlNet that the pipelines do not have.
 NOT_FED = ("class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type")
 # What diffusers' EMAModel writes into a configuration: how it averaged the weights in training.
 OF_AVERAGING = (
@@ -45,6 +44,7 @@ OF_AVERAGING = (
     "update_after_step",
     "use_ema_warmup",
 )
+# Numbers about the size: height and width of the original, of the crop's corner, of the target.
 TIME_IDS = 6
 # With any other, what a block has halved is no longer of the size that the way back makes of it.
 DOWNSAMPLE_PADDING = 1

@@ -12,7 +12,7 @@ from typing import Any
 
 from diffusers import ControlNetModel, ControlNetUnionModel
 
-from plitka.diffusion.checkpoints.base_model import DOWNSAMPLE_PADDING, check_known
+from plitka.diffusion.checkpoints.base_model import DOWNSAMPLE_PADDING, NOT_FED, check_known
 from plitka.errors import ModelFileError, remedied
 from plitka.weights.locate import EngineFiles, Location
 from plitka.weights.manifest import ControlNetSource, EngineModels
@@ -38,7 +38,6 @@ REMEDY = (
 AS_THE_UNET = ("cross_attention_dim", "block_out_channels", "layers_per_block", "in_channels")
 # With an addition_embed_type only; without one the ControlNet leaves the size out.
 SIZE_KEYS = ("addition_time_embed_dim", "projection_class_embeddings_input_dim")
-NOT_FED = ("class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type")
 CONTROL_CHANNELS = 3
 
 

@@ -29,6 +29,7 @@ V_MARKER, ZERO_SNR_MARKER = MARKERS = ("v_pred", "ztsnr")
 # Markers of training with noise that has no list of betas (Karras et al. 2022,
 # https://arxiv.org/abs/2206.00364): CosXL, Playground v2.5 and the like.
 EDM_MARKERS = ("edm_mean", "edm_std", "edm_vpred.sigma_max", "edm_vpred.sigma_min")
+# What a UNet takes so many channels for, where SDXL's base model takes 4.
 WIDTHS = {9: "an inpainting model", 8: "an InstructPix2Pix model"}
 # Two keys in use for what the UNet predicts, and the words that are used for it.
 PREDICTION_KEYS = ("modelspec.prediction_type", "modelspec.predict_key")
