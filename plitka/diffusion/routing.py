@@ -45,7 +45,7 @@ def route(request: TileRequest, settings: DrawingSettings) -> Route:
     if settings.controlnet == "off":
         return Route(None, "use_controlnet is false: the base pipeline draws without control")
     if settings.controlnet == "always":
-        return Route(kind, f"use_controlnet is true: {kind} at {angle:g}° holds granules{joints}")
+        return Route(kind, f"use_controlnet is true: {kind} at {angle:g}° guides granules{joints}")
     if angle == 0 and request.layout == "surface":
         return Route(None, "a surface at 0° has no joints: the base pipeline needs no control")
-    return Route(kind, f"laying angle {angle:g}°: {kind} holds granules{joints}")
+    return Route(kind, f"laying angle {angle:g}°: {kind} guides granules{joints}")

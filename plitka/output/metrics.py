@@ -22,7 +22,7 @@ METRICS: Mapping[str, str] = {
     "if nothing was.",
     "colormap.joint_color": "Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.",
     "pipeline.name": "The pipeline that drew the pictures.",
-    "pipeline.controlnet": "The ControlNet that held the edges, or none.",
+    "pipeline.controlnet": "The ControlNet that guided the edges, or none.",
     "pipeline.reason": "Why that ControlNet, or why none.",
     "drawing.preview": "Everything else that the engine reports of the preview.",
     "drawing.final": "Everything else that the engine reports of the final picture.",
@@ -35,7 +35,7 @@ METRICS: Mapping[str, str] = {
     "timing.first_picture": "Seconds from the request to the finished file of the preview.",
     "timing.total": "Seconds from the request to the last file, without the time its reader took.",
     "memory.peak_vram_mib": "Most video memory in use on the GPU, MiB; 0 without a GPU.",
-    "memory.peak_torch_vram_mib": "Most video memory that this process held through torch, MiB.",
+    "memory.peak_torch_vram_mib": "Most video memory that this process allocated through torch, MiB.",
     "memory.peak_ram_mib": "Most memory of this process, MiB.",
     "fidelity.preview": "Requested and measured share, mean colour and its ΔE00 for every colour, preview: "
     "against the plan where it guided the picture, and in `unguided` without the plan. `outsider` is an old "
