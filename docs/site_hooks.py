@@ -74,4 +74,5 @@ def _twins(page: Page, nav: Navigation) -> dict[str, Page]:
     mine = page.file.src_uri
     if language_of(mine) == RUSSIAN:
         return {ENGLISH: paths.get(english_page(mine), paths["README.md"]), RUSSIAN: page}
-    return {ENGLISH: page, RUSSIAN: paths.get(russian_page(mine), paths["README.ru.md"])}
+    twin = russian_page(mine)
+    return {ENGLISH: page, RUSSIAN: paths.get(twin if twin != mine else "", paths["README.ru.md"])}

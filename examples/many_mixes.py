@@ -8,6 +8,7 @@ and shares.csv the requested and the measured share of every colour. All rows ar
 """
 
 import csv
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +18,20 @@ import plitka
 
 def read_mixes(path: Path) -> dict[str, plitka.TileRequest]:
     """The requests of a table by the names of their tiles. Ends the program if a row has problems."""
-    requests, problems = {}, []
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
+    requests: dict[str, plitka.TileRequest] = {}
+    problems = []
+    # Spreadsheets write a byte order mark.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        if not {"tile", "angle", "seed"} <= set(rows.fieldnames or ()):
+            sys.exit(f"{path}: the first line must name the columns tile, angle and seed, divided by commas")
+        for row in rows:
             tile, angle, seed = (row.pop(key) for key in ("tile", "angle", "seed"))
+            if tile in requests or re.fullmatch(r"\w[\w .-]*", tile) is None or None in row:
+                problems.append(
+                    f"line {rows.line_num}: needs a folder name of its own and a field per column"
+                )
+                continue
             colors = [
                 {"hex" if color.startswith("#") else "name": color, "proportion": percent}
                 for color, percent in row.items()
@@ -59,4 +70,6 @@ def main(table: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python examples/many_mixes.py TABLE FOLDER")
     main(*sys.argv[1:])

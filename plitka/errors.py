@@ -33,7 +33,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SHOWN_CHARACTERS = 60
-_LISTED_PROBLEMS = 20
+# How many problems the text of an error lists.
+LISTED_PROBLEMS = 20
 
 
 class PlitkaError(Exception):
@@ -76,9 +77,9 @@ class RequestError(PlitkaError, ValueError):
     def __str__(self) -> str:
         if len(self.problems) == 1:
             return str(self.problems[0])
-        listed = [f"- {problem}" for problem in self.problems[:_LISTED_PROBLEMS]]
-        if len(self.problems) > _LISTED_PROBLEMS:
-            listed.append(f"- and {len(self.problems) - _LISTED_PROBLEMS} more.")
+        listed = [f"- {problem}" for problem in self.problems[:LISTED_PROBLEMS]]
+        if len(self.problems) > LISTED_PROBLEMS:
+            listed.append(f"- and {len(self.problems) - LISTED_PROBLEMS} more.")
         return "\n".join([f"The request has {len(self.problems)} problems:", *listed])
 
 
@@ -139,7 +140,11 @@ class MetadataError(PlitkaError, ValueError):
     """The file is not a picture, or not one that Plitka made; names it and what is wrong with it."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{printable(str(path))}: {problem}")
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        path, problem = self.args
+        return f"{printable(str(path))}: {problem}"
 
 
 class FolderError(PlitkaError, OSError):
@@ -169,7 +174,10 @@ class UnknownColorError(PlitkaError, ValueError):
     def __init__(self, name: str, suggestions: tuple[str, ...]) -> None:
         self.name = name
         self.suggestions = suggestions
-        super().__init__(f"{name!r} is not a known colour")
+        super().__init__(name, suggestions)
+
+    def __str__(self) -> str:
+        return f"{self.name!r} is not a known colour"
 
 
 class HeaderError(PlitkaError, ValueError):

@@ -59,7 +59,7 @@ class Result:
     def save(self, folder: Path | str) -> Path:
         """Write `data` as `filename` into a folder, which is made if it does not exist.
 
-        A file of this name is replaced. After an error the folder holds no part of the new one.
+        A file of this name is replaced. After an error the folder contains no part of the new one.
 
         Returns:
             The path of the file.

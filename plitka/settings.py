@@ -4,7 +4,7 @@
 - `PLITKA_MODEL_DIR`: the model folder; default `model_files` beside the package.
 - `PLITKA_BASE_MODEL`: another base model: a hub id (`owner/name` or `owner/name@revision`), a diffusers
   folder or one `.safetensors` file.
-- `PLITKA_ALLOW_BASE`: `1` runs without a LoRA or embeddings that are missing, instead of refusing to start.
+- `PLITKA_ALLOW_BASE`: `1` runs without a LoRA or embeddings that are missing; `0` (default) refuses to start.
 - `PLITKA_VRAM_FRACTION`: 0.5 to 0.95, the part of the GPU's memory that this process may take; default all.
 - `PLITKA_COMPILE`: what is compiled as part of setup: `off` (default); `blocks`, the transformer blocks,
   which are most of the work and compile in a fraction of the time; `unet`, the whole UNet.
@@ -14,6 +14,7 @@
 - `OPENBLAS_NUM_THREADS`, `OMP_NUM_THREADS`: threads of the numeric libraries; default one for each core.
 - `PYTORCH_ALLOC_CONF`, `PYTORCH_CUDA_ALLOC_CONF`, `PYTORCH_HIP_ALLOC_CONF`: PyTorch's allocator; default
   expandable segments, without `PLITKA_VRAM_FRACTION`.
+- `PORT`: the port of `plitka serve`, read and checked as its option `--port`.
 
 Each variable has a function that reads and checks it at the call. There is no object that is read once: the
 variables belong to different moments (the engine before any library is imported, the model folder for
@@ -23,6 +24,7 @@ Elsewhere the environment is only written, or passed on to a process. Not here a
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -47,7 +49,7 @@ OLD_ALLOCATOR_VARIABLES = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
 SHIPPED_MODEL_DIR = Path(__file__).resolve().parents[1] / "model_files"
 VRAM_FRACTIONS = (0.5, 0.95)
 COMPILE_MODES: tuple[CompileMode, ...] = get_args(CompileMode)
-GRAPHS_SETTINGS = {"": False, "0": False, "1": True}
+SWITCH = {"": False, "0": False, "1": True}
 
 
 def engine_name() -> EngineName:
@@ -74,8 +76,11 @@ def base_model() -> str | None:
 
 
 def allows_base() -> bool:
-    """Whether an engine may be loaded without a LoRA or embeddings that are missing."""
-    return _text(ALLOW_BASE_VARIABLE) == "1"
+    """Whether an engine may be loaded without a LoRA or embeddings that are missing. Raises EngineError."""
+    text = _text(ALLOW_BASE_VARIABLE)
+    if text not in SWITCH:
+        raise EngineError(f"{ALLOW_BASE_VARIABLE}: {text!r} is not one of 0, 1")
+    return SWITCH[text]
 
 
 def vram_fraction() -> float | None:
@@ -105,9 +110,9 @@ def compile_mode() -> CompileMode:
 def records_graphs() -> bool:
     """Whether GPU work is recorded and replayed. Raises DeviceError."""
     text = _text(GRAPHS_VARIABLE)
-    if text not in GRAPHS_SETTINGS:
+    if text not in SWITCH:
         raise DeviceError(f"{GRAPHS_VARIABLE}: {text!r} is not one of 0, 1")
-    return GRAPHS_SETTINGS[text]
+    return SWITCH[text]
 
 
 def temporary_dir() -> Path | None:
@@ -119,7 +124,8 @@ def temporary_dir() -> Path | None:
 def library_threads() -> int | None:
     """How many threads the numeric libraries are to start, at least 1; None for their own choice."""
     text = next(_given(THREADS_VARIABLES), ("", ""))[1]
-    return int(text) if text.isdigit() and int(text) else None
+    # What is no number, and one longer than any machine has threads, is left to the libraries.
+    return int(text) if re.fullmatch("[0-9]{1,6}", text) and int(text) else None
 
 
 def allocator_settings() -> tuple[str, str]:

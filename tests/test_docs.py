@@ -187,6 +187,14 @@ def test_pages_name_only_files_that_exist():
     assert [(page, path) for page, path in sorted(named) if not (ROOT / path).is_file()] == []
 
 
+def test_pages_name_only_tests_that_exist():
+    files = (ROOT / "tests").glob("test_*.py")
+    tests = {name for path in files for name in re.findall(r"def (test_\w+)", read(path))}
+    named = {(page_id(page), name) for page in PAGES for name in re.findall(r"`(test_\w+)`", read(page))}
+    assert len(named) > 50
+    assert [(page, name) for page, name in sorted(named) if name not in tests] == []
+
+
 def test_pages_name_only_make_targets_that_exist():
     targets = set(re.findall(r"^([\w-]+):", read(ROOT / "Makefile"), re.MULTILINE))
     for page in PAGES:

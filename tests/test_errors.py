@@ -2,7 +2,9 @@
 
 import ast
 import builtins
+import copy
 import inspect
+import pickle
 import re
 
 import pytest
@@ -99,3 +101,12 @@ def test_the_command_line_turns_every_error_into_a_message_and_an_exit_status(er
     is_request = isinstance(raised, RequestError | MetadataError)
     assert ended.value.exit_code == (BAD_REQUEST if is_request else FAILURE)
     assert str(raised).strip() in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", ERRORS.values(), ids=lambda error: error.__name__)
+def test_every_error_comes_whole_out_of_another_process(error):
+    raised = an_error(error)
+    sent = pickle.loads(pickle.dumps(raised))  # noqa: S301  # written here
+    for same in (sent, copy.copy(raised)):
+        assert type(same) is error
+        assert (str(same), vars(same)) == (str(raised), vars(raised))

@@ -56,6 +56,11 @@ def test_a_table_of_mixes_becomes_folders_and_shares(tmp_path):
             assert image.size == (1024, 1024)
 
 
+def test_without_a_table_the_example_says_what_it_needs(tmp_path):
+    done = run(tmp_path, "many_mixes.py")
+    assert (done.returncode, done.stderr) == (1, "Usage: python examples/many_mixes.py TABLE.csv FOLDER\n")
+
+
 def test_a_table_with_mistakes_draws_nothing_and_names_each(tmp_path):
     table = tmp_path / "mixes.csv"
     table.write_text("tile,angle,seed,black,blakc\ngood,0,1,100,\nbad,up,1,50,50\nempty,0,1,,\n")
@@ -67,6 +72,30 @@ def test_a_table_with_mistakes_draws_nothing_and_names_each(tmp_path):
         ["empty", "colors"],
     ]
     assert not (tmp_path / "mixes").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tile,angle,seed,black\n../evil,0,1,100\n", "line 2: "),
+        ("tile,angle,seed,black\n..,0,1,100\n,0,1,100\n", "line 2: "),
+        ("tile,angle,seed,black\na,0,1,100\na,0,2,100\n", "line 3: "),
+        ("tile,angle,seed,black\na,0,1,100,5\n", "line 2: "),
+        ("tile,angle,seed,black\na\n", "a: colors: "),
+        ("tile;angle;seed;black\na;0;1;100\n", "mixes.csv: the first line"),
+        ("", "mixes.csv: the first line"),
+    ],
+)
+def test_a_table_that_cannot_become_folders_is_refused_in_a_sentence(tmp_path, text, said):
+    (tmp_path / "mixes.csv").write_text(text)
+    done = run(tmp_path, "many_mixes.py", "mixes.csv", "out/mixes")
+    assert (done.returncode, done.stderr[: len(said)]) == (1, said)
+    assert [path.name for path in tmp_path.iterdir()] == ["mixes.csv"]
+
+
+def test_a_table_as_spreadsheets_write_it_is_read(tmp_path):
+    (tmp_path / "mixes.csv").write_text("tile,angle,seed,black\na,0,1,100\n", encoding="utf-8-sig")
+    assert run(tmp_path, "many_mixes.py", "mixes.csv", "mixes").returncode == 0
 
 
 @pytest.fixture

@@ -66,6 +66,11 @@ def test_what_a_mac_leaves_beside_every_file_is_no_adapter(own):
     assert {file.path.name for file in adapters_in(own).values()} == {"lora.safetensors", "embeddings.pti"}
 
 
+def test_a_folder_with_the_name_of_a_weight_file_is_no_adapter(own):
+    (own / "checkpoint.safetensors").mkdir()
+    assert {file.path.name for file in adapters_in(own).values()} == {"lora.safetensors", "embeddings.pti"}
+
+
 def replaced(own, tensors, name="embeddings.pti"):
     save_file(tensors, own / name)
 
@@ -75,6 +80,7 @@ def replaced(own, tensors, name="embeddings.pti"):
     [
         (lambda own: torch.save({"string_to_param": torch.ones(2)}, own / "embeddings.pti"), "is a pickle"),
         (lambda own: (own / "embeddings.pti").rename(own / "embeddings.pt"), "may be a pickle"),
+        (lambda own: (own / "more.safetensors").symlink_to("nowhere"), "a link to none. Give a folder"),
         (lambda own: replaced(own, {"emb_params": torch.ones(2, 768)}), "Stable Diffusion 1.5"),
         (lambda own: replaced(own, {"<tile>": torch.ones(768)}), "for one of the two text encoders only"),
         (lambda own: replaced(own, {"clip_l": torch.ones(2, WIDTH_L)}), "one of the two text encoders only"),

@@ -21,6 +21,7 @@ from plitka.request.tile_request import parse_request
 from plitka.server import openapi as schema
 from plitka.server.output_folders import ROOM_BYTES, Workspace
 from plitka.server.serve import ROOT
+from plitka.weights.files import stamp
 from plitka.weights.hash_record import RECORD_NAME, VerifiedFiles
 
 FULL, READ_ONLY = "No space left on device", "Read-only file system"
@@ -178,13 +179,13 @@ def test_a_temp_folder_cleaned_under_the_server_is_made_again(tmp_path):
 def test_the_record_of_checked_files_and_the_schema_stay_whole(disk):
     model = disk.path / "model.safetensors"
     model.write_bytes(b"weights")
-    VerifiedFiles(disk.path).add(model, "a" * 64)
+    VerifiedFiles(disk.path).add(model, stamp(model), "a" * 64)
     (disk.path / schema.PREDICTOR_FILE).write_bytes((ROOT / schema.PREDICTOR_FILE).read_bytes())
     schema.install_schema(disk.path)
     (disk.path / schema.SCHEMA_FILE).write_text("{}")
     before = contents(disk.path)
     disk.fill()
-    VerifiedFiles(disk.path).add(model, "b" * 64)
+    VerifiedFiles(disk.path).add(model, stamp(model), "b" * 64)
     with pytest.raises(schema.SchemaError, match=rf"openapi_schema\.json: .*: {FULL}\. Run"):
         schema.install_schema(disk.path)
     disk.empty()

@@ -209,7 +209,9 @@ def test_port_of_the_environment_is_the_default_of_the_option(invoke, monkeypatc
     assert invoke("serve", "--port", "8124").exit_code == 0
     assert calls == [8123, 8124]
     monkeypatch.setenv("PORT", "http")
-    assert invoke("serve").exit_code == 2
+    refused = invoke("serve")
+    assert refused.exit_code == 2
+    assert "PORT" in refused.stderr
 
 
 POSTS = [

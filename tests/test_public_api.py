@@ -155,6 +155,11 @@ def test_numbers_of_every_kind_are_taken(number):
 endless = {"colors": []}
 endless["colors"].extend([endless] * 50)
 
+# Some twenty lists, and as many values as no machine could write.
+shared = {"colors": []}
+for _ in range(20):
+    shared = {"colors": [shared["colors"]] * 50}
+
 
 @pytest.mark.parametrize(
     ("changes", "message"),
@@ -165,7 +170,11 @@ endless["colors"].extend([endless] * 50)
         ({"colors": [{"name": b"black"}]}, r"^colors\[0\]\.name: a value of type bytes"),
         ({7: 1}, "^params_json: 7 is a key and not text"),
         ({"overrides": {("a", "b"): 1}}, "^overrides: .*is a key and not text"),
+        ({"angle": Decimal("sNaN")}, "^angle: .*finite"),
+        ({"angle": Fraction(-(10**400))}, "^angle: .*finite"),
+        ({"angle": np.True_}, "^angle: true is not a number"),
         (endless, "^params_json: is nested more than 8 levels deep"),
+        (shared, "^params_json: is longer than 65536 bytes"),
     ],
 )
 def test_a_value_that_no_request_can_hold_is_named(changes, message):

@@ -265,6 +265,13 @@ def test_thousands_of_problems_stay_a_readable_message():
     assert len(str(caught.value)) < 5000
 
 
+def test_only_keys_that_are_listed_are_compared_with_known_ones(monkeypatch):
+    compared = []
+    monkeypatch.setattr("difflib.get_close_matches", lambda key, *_, **__: compared.append(key) or [])
+    problems_of(json.dumps({f"key{i}": i for i in range(2000)}))
+    assert 0 < len(compared) <= 20
+
+
 @pytest.mark.parametrize(
     "name", ["\u202ered", "re\u2066d", "a\nb", "\x1b[31mred", "\x7f", "\ud800", "a" * 9999]
 )

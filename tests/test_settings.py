@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plitka import settings
-from plitka.errors import DeviceError, EngineError
+from plitka.errors import DeviceError, EngineError, ModelFileError
 
 PACKAGE = Path(settings.__file__).parent
 NAMES = {
@@ -54,6 +54,7 @@ def test_what_is_set_later_counts(monkeypatch):
         ("PLITKA_VRAM_FRACTION", "half", settings.vram_fraction, DeviceError),
         ("PLITKA_COMPILE", "all", settings.compile_mode, DeviceError),
         ("PLITKA_GRAPHS", "yes", settings.records_graphs, DeviceError),
+        ("PLITKA_ALLOW_BASE", "yes", settings.allows_base, EngineError),
     ],
 )
 def test_a_value_that_is_not_allowed_is_refused_by_the_variables_name(
@@ -64,8 +65,18 @@ def test_a_value_that_is_not_allowed_is_refused_by_the_variables_name(
         read()
 
 
-@pytest.mark.parametrize(("text", "threads"), [("", None), ("0", None), ("two", None), ("3", 3)])
+@pytest.mark.parametrize(
+    ("text", "threads"), [("", None), ("0", None), ("two", None), ("3", 3), ("²", None), ("9" * 5000, None)]
+)
 def test_threads_of_the_libraries(monkeypatch, text, threads):
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", text)
     assert settings.library_threads() == threads
+
+
+def test_a_model_folder_that_is_none_is_refused_by_the_variables_name(monkeypatch, tmp_path):
+    from plitka.weights.locate import find_files
+
+    monkeypatch.setenv("PLITKA_MODEL_DIR", str(tmp_path / "nothing"))
+    with pytest.raises(ModelFileError, match=r"nothing.*PLITKA_MODEL_DIR"):
+        find_files("mini")

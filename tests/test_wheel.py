@@ -104,6 +104,12 @@ def test_a_request_is_read_and_planned(run):
     assert run("-c", code) == "(64, 64)\n"
 
 
+def test_engines_with_models_say_that_an_installed_package_has_none(run):
+    code = "import plitka; plitka.load_engine('mini')"
+    said = run("-c", f"try:\n    {code}\nexcept Exception as error: print(type(error).__name__, error)")
+    assert said.startswith("ModelFileError") and "PLITKA_MODEL_DIR" in said
+
+
 def test_it_serves_the_page_and_draws_over_http(python, tmp_path):
     server = CogServer.start(tmp_path, "render", python=python)
     try:

@@ -1,4 +1,4 @@
-"""Stage 6, the ControlNet: one model that holds granules and joints by canny, softedge and lineart edges.
+"""Stage 6, the ControlNet: one model that guides granules and joints by canny, softedge and lineart edges.
 
 It starts as a copy of the UNet's encoder (Zhang et al. 2023, https://arxiv.org/abs/2302.05543) and trains on
 a frozen UNet. Every example shows one kind of edge, chosen at random.

@@ -1,4 +1,4 @@
 """The command line: commands, what they print, exit status, signals.
 
-Imports everything below it; nothing imports it.
+Imports everything below it; only `plitka.__main__` imports it.
 """

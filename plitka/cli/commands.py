@@ -167,8 +167,9 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.")] = "127.0.0.1",
     port: Annotated[
         int,
+        # Shown, so that an error about its value names the variable.
         typer.Option(
-            min=1, max=65535, envvar="PORT", show_envvar=False, help="Port to listen on; PORT, if it is set."
+            min=1, max=65535, envvar="PORT", show_envvar=True, help="Port to listen on; PORT, if it is set."
         ),
     ] = 5000,
     threads: Annotated[

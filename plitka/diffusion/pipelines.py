@@ -6,7 +6,6 @@ uses, and as a last resort the VAE works in tiles.
 """
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -184,8 +183,7 @@ class Pipelines:
         key = next(key for key, one in self._files.models.controlnets.items() if one is source)
         check_fit(config, self._files.models, key, self.base.unet, self.base.vae_scale_factor, location.name)
         model, info = from_pretrained(model_class, location, self.dtype, output_loading_info=True)
-        # Its files may have been replaced since setup.
-        check_complete(model, replace(location, headers={}))
+        check_complete(model, location)
         check_loaded(info, location.name)
         if self.offload == 0:
             model.to(self.device_info.device)

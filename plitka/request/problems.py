@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from plitka.errors import Problem, shown
+from plitka.errors import LISTED_PROBLEMS, Problem, shown
 from plitka.request.fields import SYNONYMS, ColorEntry, RequestFields
 from plitka.request.json_text import join_path
 from plitka.request.overrides import Overrides
@@ -40,10 +40,11 @@ def problems_of(
         fields: The model that found it.
         document: The document that it checked.
     """
-    for detail in error.errors(include_url=False):
+    for index, detail in enumerate(error.errors(include_url=False)):
         location, kind, text = detail["loc"], detail["type"], detail["msg"]
         if kind == "extra_forbidden":
-            yield _unknown_key(location, fields, document)
+            # Comparing names is slow, and a document has room for thousands.
+            yield _unknown_key(location, fields, document, suggests=index < LISTED_PROBLEMS)
         elif kind == "missing":
             yield Problem(_path(location), "", MISSING, _allowed(location, fields))
         elif kind == "no_color":
@@ -77,12 +78,22 @@ def _field_of(key: str) -> str:
     return next((field for field, synonyms in SYNONYMS.items() if key in synonyms), key)
 
 
-def _unknown_key(location: _Location, fields: type[RequestFields], document: dict[str, Any]) -> Problem:
+def _unknown_key(
+    location: _Location, fields: type[RequestFields], document: dict[str, Any], *, suggests: bool
+) -> Problem:
     *parents, last = location
     if parents and parents[0] == "colors" and _field_of(str(last)) in SYNONYMS:
         return _second_key(location, document)
-    key = str(last).casefold()[:64]
     known = list(_model(parents, fields).model_fields)
+    near = _name_near(str(last), parents, known) if suggests else None
+    hint = f"; did you mean {shown(near)}?" if near else ""
+    text = f"is given for an unknown key{hint}"
+    return Problem(_path(location), shown(_look_up(location, document)), text, "the keys " + ", ".join(known))
+
+
+def _name_near(key: str, parents: Sequence[int | str], known: list[str]) -> str | None:
+    """The key that was probably meant."""
+    key = key.casefold()[:64]
     elsewhere = [] if parents else [f"overrides.{name}" for name in Overrides.model_fields]
     candidates = {name.rpartition(".")[2]: name for name in elsewhere + known}
     if parents and parents[0] == "colors":
@@ -90,9 +101,7 @@ def _unknown_key(location: _Location, fields: type[RequestFields], document: dic
     # A part of longer names, such as "steps", comes before names spelled alike, the shortest name first.
     alike = sorted((name for name in candidates if len(key) >= 4 and key in name), key=len)
     alike = alike or difflib.get_close_matches(key, candidates, n=1, cutoff=0.5)
-    hint = f"; did you mean {shown(candidates[alike[0]])}?" if alike else ""
-    text = f"is given for an unknown key{hint}"
-    return Problem(_path(location), shown(_look_up(location, document)), text, "the keys " + ", ".join(known))
+    return candidates[alike[0]] if alike else None
 
 
 def _second_key(location: _Location, document: dict[str, Any]) -> Problem:

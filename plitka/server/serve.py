@@ -6,15 +6,18 @@ The Cog server listens on a loopback port; the gateway listens on the given addr
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
-from plitka.errors import ServeError
+from plitka.errors import SchemaError, ServeError
+from plitka.files.temporary_folders import named_when_full, own_folder
 from plitka.server.cog_process import LOOPBACK, CogProcess
 from plitka.server.gateway import Gateway
 from plitka.server.openapi import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE, install_schema
@@ -48,6 +51,8 @@ def server_environment(port: int, engine: str | None, threads: int | None) -> di
     environment |= {
         "COG_PREDICT_TYPE_STUB": f"{PREDICTOR_FILE}:{PREDICTOR_CLASS}",
         "PORT": str(port),
+        # Wherever the server runs, it finds this package and no other.
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")])),
         # The server starts its worker as `python` from PATH: that must be this one.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]),
     }
@@ -84,31 +89,58 @@ def serve(
         )
     if engine is None:
         engine_name()
-    install_schema(ROOT)
-    upstream = Upstream(free_port())
-    gateway = new_gateway(host, port, upstream, allow_webhooks=allow_webhooks)
-    with gateway, CogProcess(ROOT, server_environment(upstream.port, engine, threads)) as server:
-        signals = _ended_by_signals(server)
-        on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
-        status = _watch(server, gateway, upstream)
-        has_failed = not gateway.is_running()
+    with _server_folder() as folder:
+        upstream = Upstream(free_port())
+        gateway = new_gateway(host, port, upstream, allow_webhooks=allow_webhooks, folder=folder)
+        with gateway, CogProcess(folder, server_environment(upstream.port, engine, threads)) as server:
+            signals = _ended_by_signals(server)
+            on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+            status = _watch(server, gateway, upstream)
+            has_failed = not gateway.is_running()
     return 1 if has_failed else 0 if signals else abs(status)
 
 
-def new_gateway(host: str, port: int, upstream: Upstream, *, allow_webhooks: bool = True) -> Gateway:
-    """The gateway, with its page. Raises ServeError if the address is in use or not of this machine."""
+@contextmanager
+def _server_folder() -> Iterator[Path]:
+    """The folder that the server runs in: the predictor's, or a copy where the schema cannot be written.
+
+    An installed package has no schema beside it, and may belong to another user.
+    """
+    try:
+        install_schema(ROOT)
+        is_ready = True
+    except SchemaError as error:
+        log.info("%s", error)
+        is_ready = False
+    if is_ready:
+        yield ROOT
+        return
+    with own_folder("plitka-server-") as folder:
+        with named_when_full(folder):
+            shutil.copyfile(ROOT / PREDICTOR_FILE, folder / PREDICTOR_FILE)
+        install_schema(folder)
+        yield folder
+
+
+def new_gateway(
+    host: str, port: int, upstream: Upstream, *, allow_webhooks: bool = True, folder: Path = ROOT
+) -> Gateway:
+    """The gateway, with its page, of a server in `folder`.
+
+    Raises ServeError if the address is in use or not of this machine.
+    """
     page = PAGE.read_bytes()
     try:
-        return Gateway(host, port, upstream, page, input_names(), allow_webhooks=allow_webhooks)
+        return Gateway(host, port, upstream, page, input_names(folder), allow_webhooks=allow_webhooks)
     except OSError as error:
         # Python's own text of this error repeats the address.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise ServeError(f"cannot listen on {host or 'no host'} port {port}: {reason}") from error
 
 
-def input_names() -> tuple[str, ...]:
+def input_names(folder: Path = ROOT) -> tuple[str, ...]:
     """The names of the predictor's inputs, from the schema that Cog's server reads."""
-    schema = json.loads((ROOT / SCHEMA_FILE).read_text(encoding="utf-8"))
+    schema = json.loads((folder / SCHEMA_FILE).read_text(encoding="utf-8"))
     return tuple(schema["components"]["schemas"]["Input"]["properties"])
 
 

@@ -28,7 +28,7 @@ def adapters_in(folder: Path) -> dict[str, WeightFile]:
     """
     found: dict[str, WeightFile] = {}
     # A hidden file beside each is what a Mac leaves on other systems' disks.
-    files = (path for path in folder.rglob("*") if not path.name.startswith("."))
+    files = (path for path in folder.rglob("*") if not (path.name.startswith(".") or path.is_dir()))
     for path in sorted(path for path in files if path.suffix.lower() in SUFFIXES):
         file = read_weight_file(path)
         tensors = file.header.tensors if file.header else {}

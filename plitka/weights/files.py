@@ -23,12 +23,21 @@ POSITIONS = "position_ids"
 # How a pickle begins: by itself, and in the zip that PyTorch puts around it.
 PICKLE_SIGNATURES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
+# Size in bytes, and nanoseconds of the last change of content and of name: a file written to has another.
+Stamp = tuple[int, int, int]
+
 log = logging.getLogger(__name__)
 
 
 def in_one_line(error: Exception) -> str:
     """A library's message as part of a sentence: many of them go on for pages."""
     return textwrap.shorten(str(error) or type(error).__name__, 300, placeholder=" …").rstrip(" .:")
+
+
+def stamp(file: Path | int) -> Stamp:
+    """Which state of a file (or open file's number) lies on the disk. Raises OSError."""
+    status = os.stat(file)  # noqa: PTH116  # takes numbers too
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @dataclass(frozen=True)
@@ -39,11 +48,13 @@ class WeightFile:
         path: Where it lies.
         header: Its tensors and metadata; None for a file that is not in the safetensors format.
         sha256: Its hash, hexadecimal; None where it was not computed.
+        stamp: Its `stamp` as it was opened: that of the bytes that were read.
     """
 
     path: Path
     header: TensorHeader | None
     sha256: str | None
+    stamp: Stamp
 
 
 def check_weight_file(
@@ -57,6 +68,7 @@ def check_weight_file(
     if not path.is_file():
         raise ModelFileError(path, "the file is missing")
     with path.open("rb") as file:
+        opened = stamp(file.fileno())
         refuse_lfs_pointer(path, file)
         header = None
         if path.suffix in (".safetensors", ".pti"):
@@ -68,13 +80,16 @@ def check_weight_file(
         found = _hash_of(file) if hashed or sha256 is not None else None
         if sha256 is not None and found != sha256:
             raise ModelFileError(path, f"the file's sha256 is {found}, expected {sha256}")
-        return WeightFile(path, header, found)
+        return WeightFile(path, header, found, opened)
 
 
 def read_weight_file(path: Path) -> WeightFile:
     """Open a safetensors file of any numbers once, for its header and its hash. Raises ModelFileError."""
+    if not path.is_file():
+        raise ModelFileError(path, "this is no file, or a link to none")
     with path.open("rb") as file:
-        return WeightFile(path, _header_of(path, file), _hash_of(file))
+        opened = stamp(file.fileno())
+        return WeightFile(path, _header_of(path, file), _hash_of(file), opened)
 
 
 def refuse_other_formats(path: Path, tensors: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from plitka.files.whole_files import write_whole
+from plitka.weights.files import Stamp, stamp
 
 RECORD_NAME = ".verified.json"
 
@@ -28,19 +29,17 @@ class VerifiedFiles:
     def has(self, path: Path, sha256: str) -> bool:
         """True if this very file has been found to have this hash."""
         with suppress(OSError):
-            return self._stamps.get(self._key(path)) == _stamp(path, sha256)
+            return self._stamps.get(self._key(path)) == [*stamp(path), sha256]
         return False
 
-    def add(self, path: Path, sha256: str) -> None:
-        """Remember that the file has this hash; the record is replaced whole or not at all."""
-        self._stamps[self._key(path)] = _stamp(path, sha256)
+    def add(self, path: Path, opened: Stamp, sha256: str) -> None:
+        """Remember that the file has this hash; the record is replaced whole or not at all.
+
+        `opened` is its stamp from before it was hashed: another file may lie there by the time of the end.
+        """
+        self._stamps[self._key(path)] = [*opened, sha256]
         with suppress(OSError):
             write_whole(self._folder / RECORD_NAME, json.dumps(self._stamps, indent=1).encode())
 
     def _key(self, path: Path) -> str:
         return os.path.relpath(path, self._folder)
-
-
-def _stamp(path: Path, sha256: str) -> list[object]:
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, sha256]

@@ -15,9 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plitka.errors import ModelFileError, remedied
-from plitka.settings import ALLOW_BASE_VARIABLE, BASE_MODEL_VARIABLE, allows_base, base_model, model_dir
+from plitka.settings import (
+    ALLOW_BASE_VARIABLE,
+    BASE_MODEL_VARIABLE,
+    MODEL_DIR_VARIABLE,
+    allows_base,
+    base_model,
+    model_dir,
+)
 from plitka.weights.adapter_files import adapters_in
-from plitka.weights.files import WeightFile, check_weight_file, read_header, refuse_other_formats
+from plitka.weights.files import WeightFile, check_weight_file, read_header, refuse_other_formats, stamp
 from plitka.weights.hash_record import VerifiedFiles
 from plitka.weights.manifest import (
     EmbeddingsSpec,
@@ -53,7 +60,7 @@ def files_read(folder: Path, variant: str | None) -> list[Path]:
 class Location:
     """Where a model is loaded from: `path` is a folder, a `.safetensors` file or a hub id at `revision`.
 
-    `headers` are those of its local files, as read when it was located.
+    `checked` are its local files as they were when it was located.
     """
 
     path: str
@@ -61,7 +68,7 @@ class Location:
     revision: str | None = None
     variant: str | None = None
     is_local: bool = True
-    headers: Mapping[Path, TensorHeader] = field(default_factory=dict, repr=False, compare=False)
+    checked: Mapping[Path, WeightFile] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def is_single_file(self) -> bool:
@@ -77,8 +84,11 @@ class Location:
         return sorted(file for folder in folders for file in files_read(folder, self.variant))
 
     def header(self, file: Path) -> TensorHeader:
-        """The header of one of its local files, read where that has not been done. Raises ModelFileError."""
-        return self.headers.get(file) or read_header(file)
+        """The header of one of its local files, read again where it has changed. Raises ModelFileError."""
+        known = self.checked.get(file)
+        if known is None or known.header is None or known.stamp != stamp(file):
+            return read_header(file)
+        return known.header
 
 
 @dataclass(frozen=True)
@@ -135,18 +145,18 @@ def locate(source: ModelSource, folder: Path) -> Location:
     local = folder / source.folder
     if not local.is_dir():
         if source.repo is None:
-            raise ModelFileError(local, "the folder is missing", how_to_get(source))
+            hint = "" if folder.is_dir() else f"{MODEL_DIR_VARIABLE} does not name a folder."
+            raise ModelFileError(local, "the folder is missing", how_to_get(source), hint=hint)
         name = f"{source.repo}@{source.revision}"
         return Location(source.repo, name, source.revision, source.variant, is_local=False)
-    headers: dict[Path, TensorHeader] = {}
+    checked: dict[Path, WeightFile] = {}
     with remedied(how_to_get(source)):
         for path, found in checked_files(source, local, hashes=True, verified=VerifiedFiles(folder)):
             if isinstance(found, ModelFileError):
                 raise found
-            if found.header is not None:
-                headers[path] = found.header
+            checked[path] = found
     name = f"{source.repo}@{source.revision}" if source.repo else source.folder
-    return Location(str(local), name, variant=_variant_in(local, source.variant), headers=headers)
+    return Location(str(local), name, variant=_variant_in(local, source.variant), checked=checked)
 
 
 def _locate_config(source: ModelSource, folder: Path) -> Location:
@@ -171,21 +181,20 @@ def _locate_chosen(chosen: str, variant: str | None) -> Location:
     if path.is_dir():
         if not (path / "model_index.json").is_file():
             raise ModelFileError(path, "the folder has no model_index.json")
-        headers = _headers_of(sorted(path.rglob("*.safetensors")))
-        return Location(str(path), path.name, variant=_variant_in(path, variant), headers=headers)
+        checked = _checked(sorted(path.rglob("*.safetensors")))
+        return Location(str(path), path.name, variant=_variant_in(path, variant), checked=checked)
     if path.suffix == ".safetensors":
-        headers = _headers_of([path])
-        return Location(str(path), f"{path.name} ({path.stat().st_size} bytes)", headers=headers)
+        checked = _checked([path])
+        return Location(str(path), f"{path.name} ({path.stat().st_size} bytes)", checked=checked)
     repo, _, revision = chosen.partition("@")
     if path.is_absolute() or repo.count("/") != 1:
         raise ModelFileError(chosen, "there is no such folder or file, and it is no hub id")
     return Location(repo, chosen, revision or None, is_local=False)
 
 
-def _headers_of(paths: Iterable[Path]) -> dict[Path, TensorHeader]:
-    """The headers of weight files that are whole. Raises ModelFileError for one that is not."""
-    files = [check_weight_file(path) for path in paths]
-    return {file.path: file.header for file in files if file.header is not None}
+def _checked(paths: Iterable[Path]) -> dict[Path, WeightFile]:
+    """Weight files that are whole, by their paths. Raises ModelFileError for one that is not."""
+    return {path: check_weight_file(path) for path in paths}
 
 
 def find_adapters(models: EngineModels, folder: Path, weights: Path | None = None) -> Adapters:

@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from plitka.choices import ControlKind
 from plitka.errors import ModelFileError
 from plitka.request.profiles import PROFILES, Profile
-from plitka.settings import SHIPPED_MODEL_DIR, model_dir
+from plitka.settings import MODEL_DIR_VARIABLE, SHIPPED_MODEL_DIR, model_dir
 from plitka.weights.files import in_one_line
 
 MANIFEST_NAME = "manifest.json"
+# An installed package has no model folder.
+MISSING_REMEDY = f"Set {MODEL_DIR_VARIABLE} to a folder with one, such as model_files in the source tree."
 
 
 class _Part(BaseModel):
@@ -128,6 +130,8 @@ def load_manifest(folder: Path | None = None) -> Manifest:
     """
     path = (folder or model_dir()) / MANIFEST_NAME
     path = path if path.is_file() else SHIPPED_MODEL_DIR / MANIFEST_NAME
+    if not path.exists():
+        raise ModelFileError(path, "there is no manifest of models", MISSING_REMEDY)
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:

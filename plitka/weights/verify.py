@@ -82,5 +82,5 @@ def checked_files(
             yield path, problem
             continue
         if sha256 and verified:
-            verified.add(path, sha256)
+            verified.add(path, checked.stamp, sha256)
         yield path, checked
