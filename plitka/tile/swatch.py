@@ -39,7 +39,7 @@ _ROUNDS = 2
 # What a mean may stay off, in CIELAB, for a grey that is most of the mix and for others: edges mix colours,
 # and what makes up for them gives the inside of granules another hue. The eye allows colours more, by their
 # chroma (CIE94).
-_MAY_BE_OFF = (0.45, 1.2)
+_MAY_BE_OFF = (0.3, 0.8)
 _BY_CHROMA = 0.045
 # Granules of one colour come from so many batches, of slightly different tints.
 _BATCHES = 4
