@@ -71,5 +71,5 @@ def main(table: str, folder: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("usage: python examples/many_mixes.py TABLE FOLDER")
+        sys.exit("Usage: python examples/many_mixes.py TABLE.csv FOLDER")
     main(*sys.argv[1:])

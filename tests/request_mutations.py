@@ -185,7 +185,8 @@ def enormous_text(random):
             "[" * depth + "]" * depth,
             "[" * depth,
             '{"colors": ' * depth + "1" + "}" * depth,
-            '{"params_json": ' * depth + "{}" + "}" * depth,
+            # A request may lie in many wrappings, but not in a hundred brackets.
+            '{"params_json": ' * (depth + 100) + "{}" + "}" * (depth + 100),
             document_text({"colors": [{"name": "red", "proportion": 1}] * 10_000}),
             document_text({"colors": [{"name": "red"}], "overrides": {"negative_prompt": "x" * 200_000}}),
             '{"colors": [{"name": "red"}]' + " " * 70_000 + "}",
