@@ -37,7 +37,7 @@ _CONTRAST = (0.6, 1.6)
 _KNEE = 0.6
 # Units of CIELAB by which a grey's mean may stay off, and how much more a colour's by its chroma (CIE94):
 # soft edges mix colours, and granules that made up for them would be too vivid.
-_TOLERANCE = 1.2
+_TOLERANCE = 0.8
 _BY_CHROMA = 0.045
 # Offsets of neighbours' colours run into each other, so once is not enough.
 _ROUNDS = 2
