@@ -42,13 +42,28 @@ class Stopper:
         for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)
 
-    def _stop(self, number: int, _frame: FrameType | None) -> None:
+    def _stop(self, number: int, frame: FrameType | None) -> None:
         self.received.append(number)
         if len(self.received) == 1:
-            raise StoppedError
+            self._raise(0, frame)
         # `make` may send a second signal of its own; at a third the user does not want to wait.
         if len(self.received) > 2:
             os._exit(BY_SIGNAL + number)
+
+    def _raise(self, _number: int, frame: FrameType | None) -> None:
+        """Raise StoppedError; later while OpenCV is loading, which would print the exception and go on."""
+        if not _is_loading_opencv(frame):
+            raise StoppedError
+        signal.signal(signal.SIGALRM, self._raise)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+
+def _is_loading_opencv(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "cv2":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def run() -> int:
