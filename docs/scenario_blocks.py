@@ -23,7 +23,10 @@ SCENARIOS: Mapping[str, tuple[str, str]] = {
         "Four colours",
         "Up to eight colours make a mix. `high` gives a diffusion model more steps; `render` has none.",
     ),
-    "5-fractions": ("Shares as fractions", "Shares that sum to 1 are fractions, any others are per cent."),
+    "5-fractions": (
+        "Shares as fractions",
+        "Shares of which none is above 1 are fractions, any others are per cent.",
+    ),
     "6-angle-45": (
         "Laid at 45°, soft edges",
         "At any angle but 0 the tiles lie as bricks. At 45° and 135° a ControlNet for soft edges guides a "

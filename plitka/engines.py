@@ -21,20 +21,22 @@ def load_engine(name: str, *, weights: Path | None = None) -> Engine:
 
     Args:
         name: "render" (draws the plan itself, without weights), "mini" (the small embedded model) or "sdxl".
-        weights: A folder, `.tar` or `.zip` with a LoRA and embeddings, in place of the model folder's own;
-            `render` ignores it.
+        weights: A folder, `.tar` or `.zip` with a LoRA and embeddings, in place of the model folder's own.
 
     Returns:
         The engine on the best device here. `close()` releases its models and memory.
 
     Raises:
-        EngineError: There is no engine of this name, or a part of the installation is missing.
+        EngineError: There is no engine of this name, a part of the installation is missing, or weights are
+            given to `render`.
         ModelFileError: A weight file is missing, broken or does not fit.
         DeviceError: A setting of the device (an environment variable) is not allowed.
         FolderError: The temporary folder cannot hold an unpacked archive of weights.
     """
     name = check_engine_name(name)
     if name == RENDER:
+        if weights is not None:
+            raise EngineError(f"weights {weights}: the engine 'render' draws without any; use mini or sdxl")
         from plitka.engine.render import RenderEngine
 
         return RenderEngine()

@@ -169,3 +169,17 @@ def test_missing_model_exits_with_1_and_says_which(invoke, tmp_path, monkeypatch
     result = invoke("generate", "-p", PARAMS, "--engine", "sdxl")
     assert result.exit_code == 1
     assert str(tmp_path / "empty") in result.stderr
+
+
+def test_weights_for_the_engine_that_has_none_are_refused(invoke, tmp_path):
+    result = invoke("generate", "-p", PARAMS, "--engine", "render", "--weights", tmp_path)
+    assert result.exit_code == 1
+    assert "draws without any; use mini or sdxl" in " ".join(result.output.split())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_the_engine_without_weights_has_nothing_to_list_or_to_verify(invoke, command):
+    result = invoke("models", command, "--engine", "render")
+    assert result.exit_code == 0
+    assert "render draws without weights" in result.output

@@ -226,11 +226,15 @@ def verify_models(engine: ModelEngines = None) -> None:
 
 def show_models(engine: str | None, *, hashes: bool) -> bool:
     """Print the table of an engine's files, or of every engine's. True if none is missing or broken."""
+    from plitka.engines import RENDER
     from plitka.settings import model_dir
     from plitka.weights.manifest import load_manifest
     from plitka.weights.verify import verify
 
     with exit_status():
+        if engine == RENDER:
+            print_lines(results, f"{RENDER} draws without weights")
+            return True
         print_lines(results, f"model folder: {model_dir().resolve()}")
         names = [engine] if engine else list(load_manifest().models)
         whole = True

@@ -100,7 +100,7 @@ class ColorEntry(BaseModel):
         default=None,
         validation_alias=AliasChoices("proportion", *SYNONYMS["proportion"]),
         description=(
-            f"percent, or a fraction when all of them sum to 1: {PROPORTIONS}; a single colour may go without"
+            f"percent, or fractions if none is above 1: {PROPORTIONS}; a single colour may go without"
         ),
     )
 
