@@ -75,7 +75,7 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
         request = parse_inputs(params_json, colors, angle, quality, seed)
         for notice in request.notices:
             print(f"note: {notice}", flush=True)
-        self.record(request_metrics(request, self.engine.name))
+        self.record(request_metrics(request, self.engine))
         return self.write(generate(request, self.engine, self.monitor))
 
     def write(self, results: Generator[Result]) -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """Production on one graphics card: seconds, memory and pictures beside the predecessor's, on random weights.
 
     python benchmarks/gpu.py --out FOLDER [--sections baseline,ours,...] [--small] [--again]
-    python benchmarks/gpu.py --out FOLDER --report docs
+    python benchmarks/gpu.py --report docs [--out FOLDER]
 
 Builds SDXL 1.0's exact architecture with random weights (12 GB in FOLDER, once), then runs each part of each
 section in a process of its own. Every figure is one line of JSON, printed at once and kept in
@@ -9,7 +9,8 @@ FOLDER/figures.jsonl. A part that fails or outlasts `--minutes` costs its own fi
 is skipped the next time, so that a broken-off run is taken up where it ended; on a fresh machine too, if
 `figures.jsonl`, the `.done` files and `pictures` of FOLDER are brought along. `--small` does the same with a
 model of a few hundred kilobytes, on a CPU too, where only ratios mean anything. `--report` writes the tables
-of `performance.md` and the chart `performance.svg` into a folder.
+of `performance.md` in both languages, and their chart, from the figures of real cards in
+`card/figures-*.jsonl` and those of FOLDER. Figures that are to stay go into such a file.
 
 Runs from a copy of the repository too, with its root on PYTHONPATH. Needs torch with CUDA, a C compiler for
 what is compiled, and these packages with what they need themselves: accelerate, coloraide, diffusers,
@@ -28,6 +29,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from card.ways import COMPILED, COPIED, PARTS, WAYS
+
 # The libraries are imported by the processes that need them.
 if TYPE_CHECKING:
     from card.bench import Bench
@@ -38,8 +41,14 @@ SECTIONS = {
     "ours": ("ours",),
     "compiled": ("compiled",),
     "compiled-unet": ("compiled-unet",),
+    "tuned-unet": ("tuned-unet", "tuned-unet-again"),
     "controlnet": ("controlnet", "first-controlnet"),
+    "recorded": ("recorded-controlnet", "recorded-encode", "recorded-decode"),
+    "layout": ("layout",),
+    "processes": (*PARTS, "processes"),
+    "guidance-interval": ("guidance-interval",),
     "setup": ("setup",),
+    "lora": ("lora",),
     "vram": ("vram", "vram-16", "vram-12"),
     "preview": ("preview",),
     "measures": ("measures",),
@@ -51,14 +60,22 @@ MODELS = "models"
 LIMITED = ("vram-16", "vram-12")
 # Where parts keep what they have compiled, and those that time the compiling and so begin with nothing.
 COMPILER_CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
-COMPILER_CACHES = {"compiled": "blocks", "compiled-unet": "unet", "profile": "blocks"}
-COMPILED_ANEW = ("compiled", "compiled-unet")
+COMPILER_CACHES = {
+    "compiled": "blocks",
+    "compiled-unet": "unet",
+    "profile": "blocks",
+    "tuned-unet": "tuned",
+    "tuned-unet-again": "tuned",
+    **COMPILED,
+}
+COMPILED_ANEW = ("compiled", "compiled-unet", "tuned-unet", *COMPILED)
 PREFIX = "PLITKA_"
+BY_TIMING_VARIABLE = "PLITKA_CUDNN_BENCHMARK"
 
 
 def work_of(part: str) -> "Callable[[Bench], None]":
     """What a part measures."""
-    from card import baseline, measures, memory, predictions, startup, step
+    from card import baseline, guidance, measures, memory, predictions, processes, recorded, startup, step
 
     works: dict[str, Callable[[Bench], None]] = {
         MODELS: prepare,
@@ -67,8 +84,18 @@ def work_of(part: str) -> "Callable[[Bench], None]":
         "compiled": predictions.run_compiled,
         "compiled-unet": predictions.run_compiled_unet,
         "controlnet": predictions.run_controlnet,
+        "tuned-unet": partial(predictions.run_tuned_unet, figure=predictions.TUNED),
+        "tuned-unet-again": predictions.run_tuned_unet_again,
         "first-controlnet": startup.run_first_controlnet,
+        "recorded-controlnet": recorded.run_controlnet,
+        "recorded-encode": recorded.run_encode,
+        "recorded-decode": recorded.run_decode,
+        "layout": predictions.run_layout,
+        **{name: partial(processes.run_process, part=name) for name in PARTS},
+        "processes": processes.compare,
+        "guidance-interval": guidance.run,
         "setup": startup.run_setup,
+        "lora": startup.run_lora,
         "vram": memory.run_vram,
         "vram-16": partial(memory.run_small_card, gibibytes=16),
         "vram-12": partial(memory.run_small_card, gibibytes=12),
@@ -114,12 +141,16 @@ def set_environment(part: str, out: Path) -> None:
         del os.environ[name]
     for name in (ALLOCATOR_VARIABLE, *OLD_ALLOCATOR_VARIABLES):
         os.environ.pop(name, None)
+    if part in PARTS and WAYS[PARTS[part][0]].by_timing:
+        os.environ[BY_TIMING_VARIABLE] = "1"
     if part in LIMITED:
         os.environ[ALLOCATOR_VARIABLE] = f"{EXPANDABLE_SEGMENTS}:False"
     if part in COMPILER_CACHES:
         cache = out.resolve() / "compiler-cache" / COMPILER_CACHES[part]
         if part in COMPILED_ANEW:
             shutil.rmtree(cache, ignore_errors=True)
+        if part in COPIED:
+            shutil.copytree(cache.with_name(COPIED[part]), cache)
         os.environ[COMPILER_CACHE_VARIABLE] = str(cache)
 
 
@@ -157,10 +188,18 @@ def run_process(part: str, arguments: argparse.Namespace) -> str:
     return f"exit status {status}" if status else ""
 
 
+def report(out: Path | None, folder: Path) -> None:
+    """Write the tables of the figures that are kept, and of those of a run if there is one."""
+    from card.figures import kept_figures, read_figures
+    from card.report import write_report
+
+    write_report([*kept_figures(), *(read_figures(out) if out else [])], folder)
+
+
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder for weights, pictures and figures")
+    parser.add_argument("--out", type=Path, help="folder for weights, pictures and figures")
     parser.add_argument("--sections", default=",".join(SECTIONS), help=f"some of {','.join(SECTIONS)}")
     parser.add_argument("--small", action="store_true", help="a tiny model, to try everything out")
     parser.add_argument("--repeats", type=int, default=3, help="predictions of which the median counts")
@@ -172,12 +211,13 @@ def main() -> None:
     sections = [section for section in arguments.sections.split(",") if section]
     if unknown := [section for section in sections if section not in SECTIONS]:
         parser.error(f"--sections: there is no {', '.join(unknown)}; allowed: {', '.join(SECTIONS)}")
-    arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.report:
-        from card.report import write_report
-
-        write_report(arguments.out, arguments.report)
-    elif arguments.part:
+        report(arguments.out, arguments.report)
+        return
+    if arguments.out is None:
+        parser.error("--out: name a folder")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.part:
         run_part(arguments.part, arguments.out, arguments.small, arguments.repeats)
     elif not run_sections(sections, arguments):
         sys.exit(1)

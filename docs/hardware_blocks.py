@@ -1,9 +1,11 @@
-"""The block about GPUs: what one request costs in arithmetic, and the least time that takes on each card."""
+"""The block about GPUs: what one request costs in arithmetic, and the time computed from it for each card."""
 
+import json
 from typing import NamedTuple
 
 from language import Say
 from markdown_text import table
+from site_layout import ROOT
 
 from plitka.request.drawing_settings import swatch_strength
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE
@@ -14,6 +16,9 @@ from plitka.request.profiles import PROFILES
 STEP_512, STEP_1024 = 3.2, 13.5
 DECODE_512, DECODE_1024 = 2.6, 10.5
 CONTROLNET = 0.43
+# What was measured on one of the cards.
+FIGURES = ROOT / "benchmarks/card/figures-h200.jsonl"
+RECORDED_STEP = "ours, recorded: guided step at {}"
 
 
 class Gpu(NamedTuple):
@@ -30,37 +35,64 @@ GPUS = (
     Gpu("L40S", 48, 362),
     Gpu("A100 80 GB", 80, 312),
     Gpu("H100 SXM", 80, 989),
+    Gpu("H200", 141, 989),
 )
+MEASURED = GPUS[-1]
+
+
+class Load(NamedTuple):
+    """TFLOP of a request: of its picture at 512 pixels and of that at 1024, decoding included."""
+
+    at_512: float
+    at_1024: float
+
+    def seconds(self, tflops: float, shares: tuple[float, float] = (1, 1)) -> float:
+        """Seconds at a rate, of which shares are reached at 512 and at 1024 pixels."""
+        return self.at_512 / (tflops * shares[0]) + self.at_1024 / (tflops * shares[1])
 
 
 def hardware(say: Say) -> str:
-    """Cards and the seconds below which they cannot draw both pictures of a request."""
+    """Cards, and two computed numbers of seconds: the least, and at the shares that were measured."""
     head = (
         "GPU",
         "memory, GB",
         "TFLOP/s",
-        "`standard`, s",
-        "`standard` + ControlNet, s",
-        "`high` + ControlNet, s",
+        "`standard`, s, computed",
+        "`standard` + ControlNet, s, computed",
+        "`high` + ControlNet, s, computed",
     )
-    loads = [
-        request_tflop("standard", 0),
-        request_tflop("standard", CONTROLNET),
-        request_tflop("high", CONTROLNET),
-    ]
+    loads = [load("standard", 0), load("standard", CONTROLNET), load("high", CONTROLNET)]
+    shares = measured_shares()
     rows = (
-        (gpu.name, str(gpu.memory), str(gpu.tflops), *(say(f"{load / gpu.tflops:.1f}") for load in loads))
+        (
+            gpu.name,
+            str(gpu.memory),
+            str(gpu.tflops),
+            *(
+                say(f"{one.seconds(gpu.tflops):.1f}") + " / " + say(f"{one.seconds(gpu.tflops, shares):.1f}")
+                for one in loads
+            ),
+        )
         for gpu in GPUS
     )
     return table(map(say, head), rows)
 
 
-def request_tflop(quality: str, controlnet: float) -> float:
-    """TFLOP of both pictures of a request, with `controlnet` times the UNet's work added to it."""
+def measured_shares() -> tuple[float, float]:
+    """The shares of the data sheet's rate that a recorded step reached on the measured card."""
+    figures = {
+        figure["figure"]: figure for figure in map(json.loads, FIGURES.read_text("utf-8").splitlines())
+    }
+    small, large = (figures[RECORDED_STEP.format(size)]["tflops"] / MEASURED.tflops for size in (512, 1024))
+    return small, large
+
+
+def load(quality: str, controlnet: float) -> Load:
+    """The work of a request, with `controlnet` times the UNet's work added to it."""
     profile = PROFILES[quality]
     preview = _steps_run(profile.steps_preview) * STEP_512
     final = _steps_run(profile.steps_final) * STEP_1024
-    return (preview + final) * (1 + controlnet) + DECODE_512 + DECODE_1024
+    return Load(preview * (1 + controlnet) + DECODE_512, final * (1 + controlnet) + DECODE_1024)
 
 
 def _steps_run(steps: int) -> int:

@@ -10,6 +10,8 @@
   which are most of the work and compile in a fraction of the time; `unet`, the whole UNet.
 - `PLITKA_GRAPHS`: `1` records the UNet's work on the GPU once for each size and replays it, so that no step
   waits for Python; `0` (default) does not.
+- `PLITKA_CUDNN_BENCHMARK`: `1` lets cuDNN, and compiled code, choose GPU kernels by timing them, so that
+  another process may choose others, which round differently; `0` (default) chooses by rule alone.
 - `TMPDIR`: the folder for temporary files; default the system's.
 - `OPENBLAS_NUM_THREADS`, `OMP_NUM_THREADS`: threads of the numeric libraries; default one for each core.
 - `PYTORCH_ALLOC_CONF`, `PYTORCH_CUDA_ALLOC_CONF`, `PYTORCH_HIP_ALLOC_CONF`: PyTorch's allocator; default
@@ -40,6 +42,7 @@ ALLOW_BASE_VARIABLE = "PLITKA_ALLOW_BASE"
 VRAM_FRACTION_VARIABLE = "PLITKA_VRAM_FRACTION"
 COMPILE_VARIABLE = "PLITKA_COMPILE"
 GRAPHS_VARIABLE = "PLITKA_GRAPHS"
+CUDNN_BENCHMARK_VARIABLE = "PLITKA_CUDNN_BENCHMARK"
 TEMPORARY_VARIABLE = "TMPDIR"
 THREADS_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 ALLOCATOR_VARIABLE = "PYTORCH_ALLOC_CONF"
@@ -112,6 +115,14 @@ def records_graphs() -> bool:
     text = _text(GRAPHS_VARIABLE)
     if text not in SWITCH:
         raise DeviceError(f"{GRAPHS_VARIABLE}: {text!r} is not one of 0, 1")
+    return SWITCH[text]
+
+
+def cudnn_benchmark() -> bool:
+    """Whether GPU kernels are chosen by timing them. Raises DeviceError."""
+    text = _text(CUDNN_BENCHMARK_VARIABLE)
+    if text not in SWITCH:
+        raise DeviceError(f"{CUDNN_BENCHMARK_VARIABLE}: {text!r} is not one of 0, 1")
     return SWITCH[text]
 
 

@@ -1,20 +1,21 @@
 import numpy as np
 import pytest
 import torch
+import torch._inductor.config
 from diffusers.models.attention import BasicTransformerBlock
 from drawing import FINAL, PREVIEW, draw, images, load_small_engine, make_job
 
 from plitka.device.select import DeviceInfo
 from plitka.diffusion import cuda_graphs as graphs
 from plitka.diffusion import engine as diffusion
-from plitka.diffusion.acceleration import UNACCELERATED, Acceleration, acceleration_for
+from plitka.diffusion.acceleration import UNACCELERATED, Acceleration, acceleration_for, compile_model
 from plitka.diffusion.cuda_graphs import RecordedForward, Recording, forget_recordings, record_forward
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.errors import DeviceError
 
 CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
 GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 2**34, "float16")
-VARIABLES = ("PLITKA_COMPILE", "PLITKA_GRAPHS")
+VARIABLES = ("PLITKA_COMPILE", "PLITKA_GRAPHS", "PLITKA_CUDNN_BENCHMARK")
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +49,7 @@ def test_what_is_asked_for_is_done(monkeypatch):
         ("PLITKA_COMPILE", "yes", "PLITKA_COMPILE: 'yes' is not one of off, blocks, unet"),
         ("PLITKA_COMPILE", "Blocks", "'Blocks' is not one of"),
         ("PLITKA_GRAPHS", "on", "PLITKA_GRAPHS: 'on' is not one of 0, 1"),
+        ("PLITKA_CUDNN_BENCHMARK", "on", "PLITKA_CUDNN_BENCHMARK: 'on' is not one of 0, 1"),
         ("PLITKA_GRAPHS", "1", "PLITKA_GRAPHS: 1 needs an NVIDIA or AMD GPU; here is CPU"),
     ],
 )
@@ -76,6 +78,14 @@ def test_a_compiled_engine_is_ready_after_setup_and_draws_the_same(model_folder,
         blocks = engine.pipelines.base.unet.modules()
         assert any(isinstance(block, BasicTransformerBlock) and block._compiled_call_impl for block in blocks)
         assert images(draw(engine, angle=45)) == expected
+
+
+@pytest.mark.parametrize(("by_timing", "by_rule"), [("", True), ("1", False)])
+def test_compiled_code_is_chosen_by_rule_unless_timing_is_asked_for(monkeypatch, by_timing, by_rule):
+    monkeypatch.setenv("PLITKA_CUDNN_BENCHMARK", by_timing)
+    with torch._inductor.config.patch(deterministic=not by_rule):
+        compile_model(torch.nn.Linear(2, 2), "blocks")
+        assert torch._inductor.config.deterministic == by_rule
 
 
 @pytest.mark.slow

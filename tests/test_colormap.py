@@ -129,7 +129,7 @@ def test_colour_of_the_joints_is_named_in_the_files_and_used_in_the_map(tmp_path
 
     colors = [{"hex": given_hex, "proportion": 60}, {"name": "red", "proportion": 40}]
     request = parse_request(json.dumps({"colors": colors, "angle": 45, "seed": 1}))
-    assert request_metrics(request, "render")["colormap.joint_color"] == joint
+    assert request_metrics(request, RenderEngine())["colormap.joint_color"] == joint
     *_, result = generate(request, RenderEngine())
     path = tmp_path / result.filename
     path.write_bytes(result.data)

@@ -14,7 +14,13 @@ from plitka.errors import DeviceError
 GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 16 * 2**30, "float16")
 
 
-SETTINGS = ("PLITKA_VRAM_FRACTION", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
+SETTINGS = (
+    "PLITKA_VRAM_FRACTION",
+    "PLITKA_CUDNN_BENCHMARK",
+    "PYTORCH_ALLOC_CONF",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "PYTORCH_HIP_ALLOC_CONF",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -94,21 +100,40 @@ def test_a_bad_memory_limit_is_named_with_what_is_allowed(fraction, monkeypatch)
         select_best_device()
 
 
-def test_no_memory_limit_by_default_and_fast_arithmetic(cuda, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *call: pytest.fail("limited"))
-    switches = (
-        (torch.backends.cudnn, "benchmark"),
-        (torch.backends.cudnn, "allow_tf32"),
-        (torch.backends.cuda.matmul, "allow_tf32"),
-    )
+@pytest.fixture
+def switches_after():
+    """What `optimize_for_device` makes of torch's switches, first set to others; put back afterwards."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    switches = ((cudnn, "benchmark"), (cudnn, "deterministic"), (cudnn, "allow_tf32"), (matmul, "allow_tf32"))
     before = [getattr(*switch) for switch in switches]
-    for place, name in switches:
-        setattr(place, name, False)
-    optimize_for_device(GPU)
-    after = [getattr(*switch) for switch in switches]
+
+    def after(*contrary):
+        for (place, name), value in zip(switches, contrary, strict=True):
+            setattr(place, name, value)
+        optimize_for_device(GPU)
+        return [getattr(*switch) for switch in switches]
+
+    yield after
     for (place, name), value in zip(switches, before, strict=True):
         setattr(place, name, value)
-    assert after == [True, True, True]
+
+
+def test_no_memory_limit_by_default_and_kernels_that_are_not_chosen_by_timing(
+    cuda, monkeypatch, switches_after
+):
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *call: pytest.fail("limited"))
+    assert switches_after(True, False, False, False) == [False, True, True, True]
+
+
+def test_kernels_are_chosen_by_timing_if_that_is_asked_for(cuda, monkeypatch, switches_after):
+    monkeypatch.setenv("PLITKA_CUDNN_BENCHMARK", "1")
+    assert switches_after(False, True, False, False) == [True, False, True, True]
+
+
+def test_a_wrong_word_about_kernels_is_named_with_what_is_allowed(cuda, monkeypatch):
+    monkeypatch.setenv("PLITKA_CUDNN_BENCHMARK", "yes")
+    with pytest.raises(DeviceError, match="PLITKA_CUDNN_BENCHMARK: 'yes' is not one of 0, 1"):
+        optimize_for_device(GPU)
 
 
 def test_rocm_calls_itself_cuda_and_says_it_is_untried(cuda, monkeypatch, caplog):

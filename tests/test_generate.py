@@ -29,6 +29,7 @@ REQUEST = {
     "seed": 3,
 }
 CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
+GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 2**34, "float16")
 DENOISING = Denoising(None, "euler", 2, 0.5, 0.5, 6.5, None, None, "none", ("out of memory",))
 
 
@@ -149,7 +150,7 @@ def test_failing_measurement_ends_the_work_of_the_engine(monkeypatch):
 
 def test_metrics_of_all_files_together_are_the_documented_ones():
     request, engine, monitor = request_of(), FakeEngine(), FakeMonitor()
-    collected = request_metrics(request, engine.name)
+    collected = request_metrics(request, engine)
     for result in generate(request, engine, monitor):
         assert not collected.keys() & (result.metrics.keys() - {"pipeline.name"} - pipeline_names())
         collected |= result.metrics
@@ -285,9 +286,25 @@ def test_render_engine_gives_the_same_bytes_twice():
     assert first == second
 
 
+@pytest.mark.parametrize(
+    ("name", "device", "by_timing", "said"),
+    [
+        ("render", GPU, "1", "in every process"),
+        ("sdxl", CPU, "1", "in every process with as many threads, on the same kind of processor"),
+        ("sdxl", GPU, "", "in this process; on a GPU it is not yet shown for another one"),
+        ("sdxl", GPU, "1", "in this process only: kernels are chosen by timing"),
+    ],
+)
+def test_metrics_say_where_the_same_request_gives_the_same_bytes(monkeypatch, name, device, by_timing, said):
+    monkeypatch.setenv("PLITKA_CUDNN_BENCHMARK", by_timing)
+    engine = FakeEngine()
+    engine.name, engine.device = name, device
+    assert request_metrics(request_of(), engine)["reproducible"] == said
+
+
 def test_the_request_in_the_metrics_draws_the_same_tile_again():
     request = request_of(
         angle=30, colors=[{"name": "RED", "proportion": 1}, {"hex": "#A63437", "proportion": 2}]
     )
-    again = parse_request(request_metrics(request, "render")["request"])
+    again = parse_request(request_metrics(request, RenderEngine())["request"])
     assert (again.mix, again.angle, again.seed) == (request.mix, request.angle, request.seed)

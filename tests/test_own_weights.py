@@ -11,8 +11,10 @@ from checkpoints import EMBEDDINGS_FILE, LFS_POINTER, LORA_FILE, make_unet, writ
 from drawing import draw, images, load_small_engine, make_job
 from lora_files import write_lora_kohya, write_lora_peft
 
+from plitka.device.select import DeviceInfo
+from plitka.diffusion.adapters.load import identity_of
 from plitka.errors import ModelFileError
-from plitka.weights.locate import find_adapters
+from plitka.weights.locate import find_adapters, find_files
 from plitka.weights.manifest import engine_models
 
 # Where they are found
@@ -185,3 +187,11 @@ def test_the_identity_is_the_same_on_every_run_and_tells_adapters_apart(
     shutil.copy(folder / LORA_FILE, tmp_path / "own")
     write_embeddings(tmp_path / "own" / EMBEDDINGS_FILE, seed=50)
     assert load_small_engine(folder, tmp_path / "own").identity() != engine.identity()
+
+
+@pytest.mark.parametrize(("by_timing", "said"), [("", "chosen by rule"), ("1", "chosen by timing")])
+def test_the_identity_says_how_a_gpus_kernels_were_chosen(folder, monkeypatch, by_timing, said):
+    monkeypatch.setenv("PLITKA_MODEL_DIR", str(folder))
+    monkeypatch.setenv("PLITKA_CUDNN_BENCHMARK", by_timing)
+    gpu = DeviceInfo("cuda", "cuda:0", "a GPU", 2**34, "float16")
+    assert identity_of("sdxl", gpu, find_files("sdxl"), adapters(folder))["kernels"] == said

@@ -54,6 +54,7 @@ def test_what_is_set_later_counts(monkeypatch):
         ("PLITKA_VRAM_FRACTION", "half", settings.vram_fraction, DeviceError),
         ("PLITKA_COMPILE", "all", settings.compile_mode, DeviceError),
         ("PLITKA_GRAPHS", "yes", settings.records_graphs, DeviceError),
+        ("PLITKA_CUDNN_BENCHMARK", "on", settings.cudnn_benchmark, DeviceError),
         ("PLITKA_ALLOW_BASE", "yes", settings.allows_base, EngineError),
     ],
 )

@@ -5,7 +5,8 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from card.architecture import Architecture
 from card.figures import add_figure, read_figures
 from plitka.device.select import DeviceInfo
-from plitka.diffusion.acceleration import CHANNELS_LAST_BACKENDS, Acceleration
+from plitka.diffusion.acceleration import CHANNELS_LAST_BACKENDS, GRAPH_BACKENDS, Acceleration
 from plitka.diffusion.adapters.load import VERSIONED_LIBRARIES
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.request.tile_request import TileRequest, parse_request
@@ -52,6 +53,7 @@ class Bench:
             **{name: _rounded(value) for name, value in values.items()},
             "device": self.device_info.name,
             "architecture": self.architecture.name,
+            "date": datetime.now(UTC).date().isoformat(),
         }
         add_figure(self.out, line)
 
@@ -101,9 +103,19 @@ class Bench:
             final_size=final_size,
         )
 
-    def default_acceleration(self) -> Acceleration:
-        """What the engine does on this device without a word from the environment."""
-        return Acceleration(channels_last=self.device_info.backend in CHANNELS_LAST_BACKENDS)
+    @property
+    def records(self) -> bool:
+        """Whether work on this device can be recorded."""
+        return self.device_info.backend in GRAPH_BACKENDS
+
+    def eager(self) -> Acceleration:
+        """Nothing recorded, nothing compiled; the engine's own memory format on this device."""
+        channels_last = self.device_info.backend in CHANNELS_LAST_BACKENDS
+        return Acceleration(channels_last=channels_last, compile="off", graphs=False)
+
+    def fastest(self) -> Acceleration:
+        """Recorded where that is possible, not compiled."""
+        return replace(self.eager(), graphs=self.records)
 
     def seconds(self, work: Callable[[], object]) -> float:
         """Seconds of some work, the device's part of it included."""

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 FIGURES = "figures.jsonl"
+# Beside this file, one for each card.
+KEPT = "figures-*.jsonl"
 # Decibels between pictures that are the same to the bit, where the formula gives infinity.
 SAME = 999.0
 Figure = dict[str, Any]
@@ -18,9 +20,17 @@ def add_figure(folder: Path, figure: Figure) -> None:
         figures.write(text + "\n")
 
 
+def kept_figures() -> list[Figure]:
+    """The figures of real cards that the repository keeps, card by card, oldest first."""
+    files = sorted(Path(__file__).parent.glob(KEPT))
+    return [figure for file in files for figure in _lines(file)]
+
+
 def read_figures(folder: Path) -> list[Figure]:
     """Every figure that a folder holds, oldest first; none if there is no file."""
     path = folder / FIGURES
-    if not path.is_file():
-        return []
+    return _lines(path) if path.is_file() else []
+
+
+def _lines(path: Path) -> list[Figure]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

@@ -27,7 +27,7 @@ def run(bench: Bench) -> None:
     beside = _seconds(bench, partial(baseline.prediction, bench, baseline.load(bench, fused=False)))
     _emit(bench, "LoRA in the weights", beside, fused)
     bench.reset_peak()
-    with loaded(bench, bench.default_acceleration()) as engine:
+    with loaded(bench, bench.eager()) as engine:
         prediction = partial(predict, bench, engine, bench.request())
         overlapped = _seconds(bench, prediction)
         with _in_turn():

@@ -18,7 +18,7 @@ CARD_RESERVE = 1.0
 def run_vram(bench: Bench) -> None:
     """Peaks of the base and with ControlNets that replace each other."""
     bench.reset_peak()
-    with closing(bench.load_engine(bench.default_acceleration())) as engine:
+    with closing(bench.load_engine(bench.eager())) as engine:
         weights = weight_bytes(engine) / 1e9
         expandable = {"expandable_segments": _has_expandable_segments()} if bench.device_info.is_gpu else {}
         bench.emit("vram", "weights of the base", gb=weights, **expandable)
@@ -50,7 +50,7 @@ def run_small_card(bench: Bench, gibibytes: int) -> None:
         limit = (gibibytes - CARD_RESERVE) * 1024**3
         whole = torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, limit / whole))
-    with closing(bench.load_engine(bench.default_acceleration())) as engine:
+    with closing(bench.load_engine(bench.eager())) as engine:
         if not bench.device_info.is_gpu:
             engine.pipelines.lower()
         for name, request in (

@@ -18,6 +18,11 @@ def keep_picture(bench: Bench, section: str, name: str, image: Image.Image) -> N
     image.save(path, compress_level=1)
 
 
+def kept_picture(bench: Bench, section: str, name: str) -> Image.Image:
+    """A picture that an earlier section has kept. Raises FileNotFoundError if none has."""
+    return Image.open(_path(bench, section, name))
+
+
 def is_as_kept(bench: Bench, section: str, name: str, image: NDArray[np.uint8]) -> bool | None:
     """Whether a picture is, to the bit, the one that another process has kept; None if none has."""
     path = _path(bench, section, name)

@@ -1,4 +1,4 @@
-"""Whole predictions by the project's own engine: default, recorded, compiled, guided, with a ControlNet."""
+"""Whole predictions by the project's own engine: eager, recorded, compiled, guided, with a ControlNet."""
 
 import statistics
 import time
@@ -7,17 +7,22 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+import torch._inductor.config
 from PIL import Image
 
 from card.bench import Bench
-from card.pictures import difference_from_baseline, is_as_kept, keep_picture
+from card.pictures import difference_from_baseline, is_as_kept, keep_picture, kept_picture
 from card.step import count_step_flops, step_seconds
 from plitka.device.monitor import ResourceMonitor
 from plitka.diffusion.acceleration import Acceleration
+from plitka.diffusion.cuda_graphs import record_forward
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.generation import Result, generate
 from plitka.request.tile_request import TileRequest
+
+TUNED, TUNED_AGAIN = "ours, tuned UNet", "ours, tuned UNet, from the compiler's cache"
 
 
 @dataclass(frozen=True)
@@ -61,39 +66,50 @@ def timing_of(prediction: Prediction) -> dict[str, Any]:
 
 
 def uncompiled(bench: Bench) -> dict[str, Acceleration]:
-    """The engine as it is by default and, where that is possible, recorded."""
-    default = bench.default_acceleration()
-    recorded = {"recorded": replace(default, graphs=True)} if bench.device_info.backend == "cuda" else {}
-    return {"default": default, **recorded}
+    """Eager and, where that is possible, recorded."""
+    return {"eager": bench.eager(), **({"recorded": bench.fastest()} if bench.records else {})}
 
 
 def run_ours(bench: Bench) -> None:
-    """The default, what each part of it gives, and the guided prediction, which is other work."""
-    default = bench.default_acceleration()
-    with loaded(bench, default) as engine:
-        measure(bench, "ours", "ours, default", engine)
-        guided = bench.request(color_guidance=0.5)
-        predict(bench, engine, guided)
-        prediction = median_of([predict(bench, engine, guided) for _ in range(bench.repeats)])
-        bench.emit(
-            "ours",
-            "ours, default, guided by the swatch (fewer steps)",
-            seconds=prediction.seconds,
-            steps=[prediction.metrics["steps.preview"], prediction.metrics["steps.final"]],
-        )
-    if default.channels_last:
-        with loaded(bench, replace(default, channels_last=False)) as engine:
-            measure(bench, "ours", "ours, channels first", engine)
-    if bench.device_info.backend == "cuda":
-        with loaded(bench, replace(default, graphs=True)) as engine:
+    """Eager, its other memory format, recorded, and the guided prediction, which is other work."""
+    eager = bench.eager()
+    with loaded(bench, eager) as engine:
+        measure(bench, "ours", "ours, eager", engine)
+        _measure_guided(bench, "eager", engine)
+    if eager.channels_last:
+        with loaded(bench, replace(eager, channels_last=False)) as engine:
+            measure(bench, "ours", "ours, eager, channels first", engine)
+    if bench.records:
+        with loaded(bench, bench.fastest()) as engine:
             measure(bench, "ours", "ours, recorded", engine)
+            _measure_guided(bench, "recorded", engine)
+
+
+def _measure_guided(bench: Bench, name: str, engine: DiffusionEngine) -> None:
+    guided = bench.request(color_guidance=0.5)
+    predict(bench, engine, guided)
+    prediction = median_of([predict(bench, engine, guided) for _ in range(bench.repeats)])
+    bench.emit(
+        "ours",
+        f"ours, {name}, guided by the swatch (fewer steps)",
+        seconds=prediction.seconds,
+        steps=[prediction.metrics["steps.preview"], prediction.metrics["steps.final"]],
+    )
+
+
+def run_layout(bench: Bench) -> None:
+    """Weights with the channels first and last, recorded where that is possible."""
+    name = "recorded" if bench.records else "eager"
+    for order, channels_last in (("first", False), ("last", True)):
+        with loaded(bench, replace(bench.fastest(), channels_last=channels_last)) as engine:
+            measure(bench, "layout", f"layout: {name}, channels {order}", engine)
 
 
 def run_compiled(bench: Bench) -> None:
     """Compiled blocks, alone and recorded."""
-    compiled = replace(bench.default_acceleration(), compile="blocks")
+    compiled = replace(bench.eager(), compile="blocks")
     _measure_compiled(bench, "compiled", "ours, compiled", compiled)
-    if bench.device_info.backend == "cuda":
+    if bench.records:
         recorded = replace(compiled, graphs=True)
         # What the first has compiled is there for the second, so that its warm-up says nothing.
         with loaded(bench, recorded) as engine:
@@ -102,8 +118,7 @@ def run_compiled(bench: Bench) -> None:
 
 def run_compiled_unet(bench: Bench) -> None:
     """The whole UNet compiled, and recorded where that is possible."""
-    graphs = bench.device_info.backend == "cuda"
-    compiled = replace(bench.default_acceleration(), compile="unet", graphs=graphs)
+    compiled = replace(bench.fastest(), compile="unet")
     _measure_compiled(bench, "compiled-unet", "ours, whole UNet compiled", compiled)
 
 
@@ -111,6 +126,34 @@ def _measure_compiled(bench: Bench, section: str, figure: str, acceleration: Acc
     phases: dict[str, float] = {}
     with loaded(bench, acceleration, phases) as engine:
         measure(bench, section, figure, engine, warm_up_seconds=phases["warm-up"])
+
+
+def run_tuned_unet(bench: Bench, figure: str) -> None:
+    """The whole UNet compiled with every kernel tuned by timing, under the engine's own recording.
+
+    The engine does not offer it. A second process with the same compiler cache takes the first one's choices.
+    """
+    with closing(bench.load_engine(bench.eager())) as engine:
+        unet = engine.pipelines.base.unet
+        torch._inductor.config.deterministic = False
+        unet.forward = torch.compile(
+            unet.forward, mode="max-autotune-no-cudagraphs", fullgraph=True, dynamic=False
+        )
+        if bench.records:
+            record_forward(unet)
+        seconds = bench.seconds(lambda: predict(bench, engine, bench.request()))
+        measure(bench, "tuned-unet", figure, engine, warm_up_seconds=seconds)
+
+
+def run_tuned_unet_again(bench: Bench) -> None:
+    """The same with the choices that the first process has left in the compiler's cache."""
+    run_tuned_unet(bench, TUNED_AGAIN)
+    final = np.asarray(kept_picture(bench, TUNED_AGAIN, "final"))
+    bench.emit(
+        "tuned-unet",
+        "tuned UNet, bytes",
+        same_in_another_process=is_as_kept(bench, TUNED, "final", final),
+    )
 
 
 def measure(bench: Bench, section: str, figure: str, engine: DiffusionEngine, **more: Any) -> None:
@@ -161,23 +204,29 @@ def _measure_step(bench: Bench, section: str, figure: str, engine: DiffusionEngi
 
 
 def run_controlnet(bench: Bench) -> None:
-    """A prediction guided by a ControlNet against one without, as the engine is by default and recorded."""
-    guided = bench.request(use_controlnet=True)
+    """A prediction guided by a ControlNet against one without, eager and recorded."""
     for name, acceleration in uncompiled(bench).items():
         with loaded(bench, acceleration) as engine:
-            predict(bench, engine, guided)
-            pairs = [
-                (predict(bench, engine, bench.request()).seconds, predict(bench, engine, guided).seconds)
-                for _ in range(bench.repeats)
-            ]
-            base, controlled = (statistics.median(times) for times in zip(*pairs, strict=True))
-            bench.emit(
-                "controlnet",
-                f"ControlNet, {name}",
-                base_seconds=base,
-                seconds=controlled,
-                times_base=controlled / base,
-            )
+            compare_with_controlnet(bench, f"ControlNet, {name}", engine)
+
+
+def compare_with_controlnet(bench: Bench, figure: str, engine: DiffusionEngine, **more: Any) -> None:
+    """Time predictions with and without a ControlNet in turn."""
+    guided = bench.request(use_controlnet=True)
+    predict(bench, engine, guided)
+    pairs = [
+        (predict(bench, engine, bench.request()).seconds, predict(bench, engine, guided).seconds)
+        for _ in range(bench.repeats)
+    ]
+    base, controlled = (statistics.median(times) for times in zip(*pairs, strict=True))
+    bench.emit(
+        "controlnet",
+        figure,
+        base_seconds=base,
+        seconds=controlled,
+        times_base=controlled / base,
+        **more,
+    )
 
 
 def run_preview(bench: Bench) -> None:
@@ -229,7 +278,7 @@ def _clocked(bench: Bench, engine: DiffusionEngine) -> tuple[Prediction, float]:
 
 def run_monitor(bench: Bench) -> None:
     """What one sample of the monitor takes, as a part of the time between two."""
-    with loaded(bench, bench.default_acceleration()) as engine, ResourceMonitor(bench.device_info) as monitor:
+    with loaded(bench, bench.eager()) as engine, ResourceMonitor(bench.device_info) as monitor:
         samples = 100
 
         def sample_often() -> None:

@@ -40,7 +40,7 @@ def run_setup(bench: Bench) -> None:
         _bring_to(state, files)
         phases: dict[str, float] = {}
         start = time.perf_counter()
-        with closing(bench.load_engine(bench.default_acceleration(), phases)):
+        with closing(bench.load_engine(bench.eager(), phases)):
             bench.synchronize()
             seconds = time.perf_counter() - start
         bench.emit(
@@ -57,7 +57,7 @@ def run_setup(bench: Bench) -> None:
 def run_first_controlnet(bench: Bench) -> None:
     """From a ControlNet's file to a pipeline that is ready for its first step."""
     for state in ("in the page cache", "not in the page cache"):
-        with closing(bench.load_engine(bench.default_acceleration())) as engine:
+        with closing(bench.load_engine(bench.eager())) as engine:
             predict(bench, engine, bench.request())
             pipelines = engine.pipelines
             files = find_files("sdxl").controlnets["canny"].weight_files
@@ -73,6 +73,24 @@ def run_first_controlnet(bench: Bench) -> None:
                 times_read=seconds / reading,
                 gigabytes=sum(file.stat().st_size for file in files) / 1e9,
             )
+
+
+def run_lora(bench: Bench) -> None:
+    """The LoRA at setup, another scale of it, and the first one back, bit for bit."""
+    seconds_to_read([bench.models / LORA_FILE])
+    phases: dict[str, float] = {}
+    with closing(bench.load_engine(bench.eager(), phases)) as engine:
+        lora = engine.lora
+        if lora is None or lora.scale is None:
+            raise RuntimeError("the engine has no LoRA")
+        scale, unet = lora.scale, engine.pipelines.base.unet
+        merged = [weight.clone() for weight in unet.parameters()]
+        bench.emit("lora", "LoRA: at setup", seconds=phases["lora"])
+        bench.emit("lora", "LoRA: another scale", seconds=bench.seconds(partial(lora.apply, scale / 2)))
+        changed = sum(not torch.equal(*pair) for pair in zip(merged, unet.parameters(), strict=True))
+        back = bench.seconds(partial(lora.apply, scale))
+        same = all(torch.equal(*pair) for pair in zip(merged, unet.parameters(), strict=True))
+        bench.emit("lora", "LoRA: the scale before", seconds=back, tensors_changed=changed, same_weights=same)
 
 
 def seconds_to_read(files: Iterable[Path]) -> float:

@@ -94,11 +94,11 @@ def measure_matrix_rate(bench: Bench) -> None:
 
 @torch.no_grad()
 def run_profile(bench: Bench) -> None:
-    """Where the time of a guided step goes, by kind of work, as the engine is by default and compiled."""
-    default = bench.default_acceleration()
-    variants = {"default": default}
+    """Where the time of a guided step goes, by kind of work, eager and compiled."""
+    eager = bench.eager()
+    variants = {"eager": eager}
     if bench.device_info.is_gpu:
-        variants["compiled"] = replace(default, compile="blocks")
+        variants["compiled"] = replace(eager, compile="blocks")
     for name, acceleration in variants.items():
         with closing(bench.load_engine(acceleration)) as engine:
             for size in bench.architecture.sizes:

@@ -6,8 +6,13 @@ from typing import Any
 
 from card.figures import Figure
 
-DEFAULT = ("ours, default",)
-COMPILED = ("ours, compiled", "ours, compiled and recorded", "ours, whole UNet compiled")
+RECORDED = ("ours, recorded",)
+COMPILED = (
+    "ours, compiled",
+    "ours, compiled and recorded",
+    "ours, whole UNet compiled",
+    "ours, tuned UNet",
+)
 STEP = ": guided step at 1024"
 NOT_MEASURED = "not yet measured"
 
@@ -42,7 +47,11 @@ class Target:
             return NOT_MEASURED, ""
         value = min(values) if self.at_least == self.every else max(values)
         reached = value >= self.bound if self.at_least else value <= self.bound
-        return self.form.format(value), "yes" if reached else "no"
+        return self.said(value), "yes" if reached else "missed"
+
+    def said(self, value: float) -> str:
+        """A number as it is written in the table."""
+        return self.form.format(value).replace("%", " %")
 
 
 def _of(key: str) -> Callable[[Figure], float | None]:
@@ -64,38 +73,36 @@ def _offloaded(figure: Figure) -> float:
     return float(figure["offload"] != "none" or bool(figure["retries"]))
 
 
+def _lora(figure: Figure) -> float | None:
+    """Seconds of setup that the LoRA takes."""
+    seconds: float | None = figure["phases"].get("lora")
+    return seconds
+
+
+def _same_everywhere(figure: Figure) -> float:
+    """1 if all processes drew the same bytes, with a ControlNet too."""
+    kinds = ("same_in_one_process", "same_in_another_process", "same_with_controlnet")
+    return float(all(figure.get(kind) for kind in kinds))
+
+
 FASTER, SHARE, READS = "{:.2f}× the baseline's speed", "{:.0%}", "{:.2f}× a plain read"
-TARGETS = (
-    Target(
-        "a whole prediction as the engine is by default",
-        DEFAULT,
-        _of("times_baseline"),
-        1.25,
-        FASTER,
-        at_least=True,
-    ),
+LONGER = "{:.2f}× the base prediction's time"
+SPEED_TARGETS = (
+    Target("a whole prediction, recorded", RECORDED, _of("times_baseline"), 1.9, FASTER, at_least=True),
     Target(
         "a whole prediction compiled, the best way",
         COMPILED,
         _of("times_baseline"),
-        1.8,
+        2.4,
         FASTER,
         at_least=True,
         every=False,
     ),
     Target(
-        "pictures against the baseline's, the worst of every way",
-        (*DEFAULT, "ours, recorded", *COMPILED),
-        _psnr,
-        40,
-        "{:.0f} dB",
-        at_least=True,
-    ),
-    Target(
-        "a guided step at 1024 pixels by default, of the matrix rate",
-        tuple(name + STEP for name in DEFAULT),
+        "a guided step at 1024 pixels, recorded, of the matrix rate",
+        tuple(name + STEP for name in RECORDED),
         _of("share_of_matrix_rate"),
-        0.35,
+        0.45,
         SHARE,
         at_least=True,
     ),
@@ -103,28 +110,32 @@ TARGETS = (
         "the same compiled, the best way",
         tuple(name + STEP for name in COMPILED),
         _of("share_of_matrix_rate"),
-        0.5,
+        0.6,
         SHARE,
         at_least=True,
         every=False,
     ),
     Target(
-        "a prediction with a ControlNet",
-        ("ControlNet, default",),
+        "the part of a recorded prediction that is not the UNet",
+        ("first picture and what is not the UNet, recorded",),
+        _of("not_unet_share"),
+        0.1,
+        "{:.1%}",
+    ),
+    Target(
+        "a recorded prediction with a ControlNet, the best way",
+        ("ControlNet, recorded", "ControlNet, recorded itself too"),
         _of("times_base"),
         1.45,
-        "{:.2f}× the base prediction's time",
+        LONGER,
+        every=False,
     ),
+    Target("what watching costs", ("monitor",), _of("share"), 0.005, "{:.3%}"),
+)
+START_TARGETS = (
     Target(
-        "first use of a ControlNet, file not in memory",
-        ("first use of a ControlNet, file not in the page cache",),
-        _of("times_read"),
-        1.5,
-        READS,
-    ),
-    Target(
-        "first use of a ControlNet, file in memory",
-        ("first use of a ControlNet, file in the page cache",),
+        "setup, files in memory",
+        ("setup, files in the page cache",),
         _of("times_read"),
         1.5,
         READS,
@@ -136,13 +147,44 @@ TARGETS = (
         1.5,
         READS,
     ),
+    Target("the LoRA at setup", ("setup, files in the page cache",), _lora, 0.3, "{:.2g} s"),
     Target(
-        "setup, files in memory",
-        ("setup, files in the page cache",),
+        "first use of a ControlNet, file in memory",
+        ("first use of a ControlNet, file in the page cache",),
         _of("times_read"),
         1.5,
         READS,
     ),
+    Target(
+        "first use of a ControlNet, file not in memory",
+        ("first use of a ControlNet, file not in the page cache",),
+        _of("times_read"),
+        1.5,
+        READS,
+    ),
+)
+PICTURE_TARGETS = (
+    Target(
+        "pictures against the baseline's, the worst of every way",
+        ("ours, eager", *RECORDED, *COMPILED),
+        _psnr,
+        40,
+        "{:.0f} dB",
+        at_least=True,
+    ),
+    *(
+        Target(
+            f"the same bytes in every process, {way}: 1 for yes and 0 for no",
+            (f"processes: {way}",),
+            _same_everywhere,
+            1,
+            "{:.0f}",
+            at_least=True,
+        )
+        for way in ("eager", "recorded", "compiled")
+    ),
+)
+MEMORY_TARGETS = (
     Target(
         "peak memory of a base prediction, beside the weights",
         ("base prediction",),
@@ -164,15 +206,8 @@ TARGETS = (
         0,
         "{:.0f}",
     ),
-    Target(
-        "the part of a prediction that is not the UNet",
-        ("first picture and what is not the UNet, default",),
-        _of("not_unet_share"),
-        0.1,
-        "{:.1%}",
-    ),
-    Target("what watching costs", ("monitor",), _of("share"), 0.005, "{:.3%}"),
 )
+TARGETS = (*SPEED_TARGETS, *START_TARGETS, *PICTURE_TARGETS, *MEMORY_TARGETS)
 
 
 def target_table(figures: Iterable[Figure]) -> str:
@@ -181,6 +216,6 @@ def target_table(figures: Iterable[Figure]) -> str:
     lines = ["| target | to reach | measured | reached |\n", "| --- | --- | --- | --- |\n"]
     for target in TARGETS:
         measured, reached = target.judge(known)
-        bound = f"{'at least' if target.at_least else 'at most'} {target.form.format(target.bound)}"
+        bound = f"{'at least' if target.at_least else 'at most'} {target.said(target.bound)}"
         lines.append(f"| {target.what} | {bound} | {measured} | {reached} |\n")
     return "".join(lines)

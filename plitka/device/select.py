@@ -17,7 +17,7 @@ from typing import Literal
 import psutil
 
 from plitka.errors import DeviceError
-from plitka.settings import VRAM_FRACTION_VARIABLE, allocator_settings, vram_fraction
+from plitka.settings import VRAM_FRACTION_VARIABLE, allocator_settings, cudnn_benchmark, vram_fraction
 
 EXPANDABLE_SEGMENTS = "expandable_segments"
 
@@ -100,18 +100,24 @@ def cpu_device() -> DeviceInfo:
 
 
 def optimize_for_device(device_info: DeviceInfo) -> None:
-    """Set torch up for the device: fast convolutions and TF32, and the memory limit if one is asked for.
+    """Set torch up for the device: how kernels are chosen, TF32, and the memory limit if one is asked for.
 
-    Raises DeviceError for a `PLITKA_VRAM_FRACTION` that is not allowed.
+    By default nothing is chosen by timing, so that every process chooses the same kernels
+    (https://docs.pytorch.org/docs/2.13/notes/randomness.html). cuBLAS needs no setting for that: torch gives
+    every stream a workspace of its own. Attention is chosen by its shapes. `use_deterministic_algorithms` is
+    not set: it would take cuDNN's attention away, whose way forward gives the same bits every time.
+
+    Raises DeviceError for a `PLITKA_VRAM_FRACTION` or `PLITKA_CUDNN_BENCHMARK` that is not allowed.
     """
-    fraction = vram_fraction()
+    fraction, by_timing = vram_fraction(), cudnn_benchmark()
     if device_info.untried:
         log.warning("%s", device_info.untried)
     if device_info.backend not in ("cuda", "rocm"):
         return
     import torch
 
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark = by_timing
+    torch.backends.cudnn.deterministic = not by_timing
     torch.backends.cudnn.allow_tf32 = True
     torch.backends.cuda.matmul.allow_tf32 = True
     if fraction is not None:

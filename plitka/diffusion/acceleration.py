@@ -12,7 +12,7 @@ from typing import Any
 from plitka.choices import CompileMode
 from plitka.device.select import DeviceInfo
 from plitka.errors import DeviceError
-from plitka.settings import GRAPHS_VARIABLE, compile_mode, records_graphs
+from plitka.settings import GRAPHS_VARIABLE, compile_mode, cudnn_benchmark, records_graphs
 
 # One compiled variant for each width, size, and guided or not; torch stops with an error at its own limit, 8.
 COMPILED_VARIANTS = 64
@@ -65,14 +65,18 @@ def compile_model(model: Any, mode: CompileMode) -> None:
     """Have the model's transformer blocks, or all of it, compiled when it first runs.
 
     ControlNets have the same blocks as the UNet; of them only the blocks are ever compiled. Weights may
-    change in place afterwards: compiled code reads them where they are.
+    change in place afterwards: compiled code reads them where they are. What rounds differently is chosen by
+    rule, unless `PLITKA_CUDNN_BENCHMARK` asks for timing. Raises DeviceError for a value of it that is not
+    allowed.
     """
     if mode == "off":
         return
     import torch
+    import torch._inductor.config
     from diffusers import UNet2DConditionModel
 
     torch._dynamo.config.recompile_limit = COMPILED_VARIANTS
+    torch._inductor.config.deterministic = not cudnn_benchmark()
     # Sizes are few and known: code for each of them is faster than code for any size.
     options: dict[str, Any] = {"fullgraph": True, "dynamic": False}
     if mode == "unet" and isinstance(model, UNet2DConditionModel):

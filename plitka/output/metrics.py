@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from plitka.device.monitor import Peaks
-from plitka.engine.protocol import Drawing
+from plitka.engine.protocol import Drawing, Engine
 from plitka.fidelity.color_lock import MeasuredPicture
 from plitka.request.tile_request import TileRequest
+from plitka.settings import cudnn_benchmark
 from plitka.tile.colormap import joint_hex
 
 NO_CONTROLNET = "none"
@@ -18,6 +19,7 @@ METRICS: Mapping[str, str] = {
     "request": "The request as it was understood, as JSON text that draws the same tile again.",
     "seed": "The seed that was used, as text: many JSON readers round whole numbers above 2^53.",
     "engine": "The engine: render, mini or sdxl.",
+    "reproducible": "Where the same request is known to give the same bytes again, with the same versions.",
     "notices": "What was normalised, merged or left at its default in the request, in words; an empty list "
     "if nothing was.",
     "colormap.joint_color": "Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.",
@@ -50,15 +52,27 @@ METRICS: Mapping[str, str] = {
 }
 
 
-def request_metrics(request: TileRequest, engine_name: str) -> dict[str, Any]:
+def request_metrics(request: TileRequest, engine: Engine) -> dict[str, Any]:
     """What is known before anything is drawn."""
     return {
         "request": request.to_json(),
         "seed": str(request.seed),
-        "engine": engine_name,
+        "engine": engine.name,
+        "reproducible": reproducible(engine),
         "notices": list(request.notices),
         "colormap.joint_color": joint_hex(request.mix),
     }
+
+
+def reproducible(engine: Engine) -> str:
+    """Where the same request is known to give the same bytes again, in words for the operator."""
+    if engine.name == "render":
+        return "in every process"
+    if not engine.device.is_gpu:
+        return "in every process with as many threads, on the same kind of processor"
+    if cudnn_benchmark():
+        return "in this process only: kernels are chosen by timing"
+    return "in this process; on a GPU it is not yet shown for another one"
 
 
 def picture_metrics(

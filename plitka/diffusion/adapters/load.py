@@ -19,6 +19,7 @@ from plitka.device.select import DeviceInfo
 from plitka.diffusion.adapters.prompt_budget import check_prompt_room
 from plitka.diffusion.memory_fallback import with_fallback
 from plitka.files.temporary_folders import named_when_full, own_folder
+from plitka.settings import cudnn_benchmark
 from plitka.weights.archive import unpack_weights
 from plitka.weights.locate import Adapters, EngineFiles
 
@@ -114,4 +115,10 @@ def identity_of(name: str, device_info: DeviceInfo, files: EngineFiles, adapters
     for part, file in (("lora", adapters.lora), ("embeddings", adapters.embeddings)):
         parts[part] = f"{file.path.name} sha256:{file.sha256}" if file else "none"
     parts |= {library: version(library) for library in VERSIONED_LIBRARIES}
-    return {**parts, "device": device_info.name, "dtype": device_info.dtype}
+    # Kernels that round differently make another picture.
+    kernels = (
+        {"kernels": "chosen by timing" if cudnn_benchmark() else "chosen by rule"}
+        if device_info.is_gpu
+        else {}
+    )
+    return {**parts, "device": device_info.name, "dtype": device_info.dtype, **kernels}
