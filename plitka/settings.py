@@ -8,8 +8,9 @@
 - `PLITKA_VRAM_FRACTION`: 0.5 to 0.95, the part of the GPU's memory that this process may take; default all.
 - `PLITKA_COMPILE`: what is compiled as part of setup: `off` (default); `blocks`, the transformer blocks,
   which are most of the work and compile in a fraction of the time; `unet`, the whole UNet.
-- `PLITKA_GRAPHS`: `1` records the UNet's work on the GPU once for each size and replays it, so that no step
-  waits for Python; `0` (default) does not.
+- `PLITKA_GRAPHS`: whether the models' work on the GPU is recorded once for each size and replayed, so that no
+  step waits for Python: `0` never, `1` always, and the engine does not load without an NVIDIA or AMD GPU;
+  default where there is such a GPU.
 - `PLITKA_CUDNN_BENCHMARK`: `1` lets cuDNN, and compiled code, choose GPU kernels by timing them, so that
   another process may choose others, which round differently; `0` (default) chooses by rule alone.
 - `TMPDIR`: the folder for temporary files; default the system's.
@@ -110,12 +111,12 @@ def compile_mode() -> CompileMode:
     raise DeviceError(f"{COMPILE_VARIABLE}: {text!r} is not one of {', '.join(COMPILE_MODES)}")
 
 
-def records_graphs() -> bool:
-    """Whether GPU work is recorded and replayed. Raises DeviceError."""
+def records_graphs() -> bool | None:
+    """Whether GPU work is recorded and replayed; None leaves it to the device. Raises DeviceError."""
     text = _text(GRAPHS_VARIABLE)
     if text not in SWITCH:
         raise DeviceError(f"{GRAPHS_VARIABLE}: {text!r} is not one of 0, 1")
-    return SWITCH[text]
+    return SWITCH[text] if text else None
 
 
 def cudnn_benchmark() -> bool:

@@ -6,15 +6,16 @@ from diffusers.models.attention import BasicTransformerBlock
 from drawing import FINAL, PREVIEW, draw, images, load_small_engine, make_job
 
 from plitka.device.select import DeviceInfo
-from plitka.diffusion import cuda_graphs as graphs
 from plitka.diffusion import engine as diffusion
 from plitka.diffusion.acceleration import UNACCELERATED, Acceleration, acceleration_for, compile_model
-from plitka.diffusion.cuda_graphs import RecordedForward, Recording, forget_recordings, record_forward
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.errors import DeviceError
 
 CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
 GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 2**34, "float16")
+ROCM = DeviceInfo("rocm", "cuda:0", "an AMD GPU", 2**34, "float16")
+MPS = DeviceInfo("mps", "mps", "an Apple GPU", 2**34, "float16")
+XPU = DeviceInfo("xpu", "xpu:0", "an Intel GPU", 2**34, "float16")
 VARIABLES = ("PLITKA_COMPILE", "PLITKA_GRAPHS", "PLITKA_CUDNN_BENCHMARK")
 
 
@@ -32,15 +33,20 @@ def load(model_folder, monkeypatch, acceleration):
 # What the environment asks for
 
 
-def test_nothing_is_compiled_or_recorded_unless_asked_for():
+@pytest.mark.parametrize(
+    ("device", "graphs"), [(CPU, False), (MPS, False), (XPU, False), (GPU, True), (ROCM, True)]
+)
+def test_unless_it_is_asked_for_nothing_is_compiled_and_a_gpu_that_can_is_recorded(device, graphs):
+    asked_for = acceleration_for(device)
+    assert (asked_for.compile, asked_for.graphs) == ("off", graphs)
     assert acceleration_for(CPU) == UNACCELERATED
-    assert acceleration_for(GPU) == Acceleration(channels_last=True, compile="off", graphs=False)
 
 
-def test_what_is_asked_for_is_done(monkeypatch):
+@pytest.mark.parametrize(("value", "graphs"), [("1", True), ("0", False), ("", True)])
+def test_what_is_asked_for_is_done(monkeypatch, value, graphs):
     monkeypatch.setenv("PLITKA_COMPILE", "blocks")
-    monkeypatch.setenv("PLITKA_GRAPHS", "1")
-    assert acceleration_for(GPU) == Acceleration(channels_last=True, compile="blocks", graphs=True)
+    monkeypatch.setenv("PLITKA_GRAPHS", value)
+    assert acceleration_for(GPU) == Acceleration(channels_last=True, compile="blocks", graphs=graphs)
 
 
 @pytest.mark.parametrize(
@@ -114,88 +120,6 @@ def test_channels_last_changes_no_more_than_rounding(model_folder, monkeypatch):
     assert other.pipelines.base.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
     for ours, theirs in zip(draw(other, angle=45), draw(plain, angle=45), strict=True):
         assert np.abs(ours.image.astype(int) - theirs.image).max() <= 1
-
-
-# Recorded
-
-
-class Recorder:
-    """Replays by running the model again on the inputs that were recorded, into the output that was."""
-
-    def __init__(self):
-        self.recorded = 0
-
-    def __call__(self, forward, inputs, options):
-        self.recorded += 1
-        output = [part.clone() for part in forward(*inputs, **options)]
-        # What a recording leaves is garbage until it is replayed.
-        for part in output:
-            part.fill_(torch.nan)
-
-        def replay():
-            for held, fresh in zip(output, forward(*inputs, **options), strict=True):
-                held.copy_(fresh)
-
-        return Recording((inputs, options), tuple(output), replay)
-
-
-@pytest.fixture
-def recorded(model_folder, monkeypatch):
-    recorder = Recorder()
-    monkeypatch.setattr(graphs, "CudaRecorder", lambda: recorder)
-    return load(model_folder, monkeypatch, Acceleration(graphs=True)), recorder
-
-
-def test_a_recorded_engine_draws_the_same_bytes(model_folder, recorded):
-    plain, (engine, recorder) = load_small_engine(model_folder), recorded
-    at_setup = recorder.recorded
-    for request in ({"color_guidance": 0}, {}, {"seed": 6, "lora_scale": 1.5}):
-        assert images(draw(engine, **request)) == images(draw(plain, **request)), request
-    assert recorder.recorded == at_setup
-    for request in ({"angle": 45}, {"guidance_scale": 1}):
-        assert images(draw(engine, **request)) == images(draw(plain, **request)), request
-    # Two sizes each: with the residuals of a ControlNet, and without guidance.
-    assert recorder.recorded == at_setup + 4
-
-
-def test_models_that_move_are_not_replayed(model_folder, recorded):
-    engine, _ = recorded
-    expected = images(draw(engine))
-    assert isinstance(engine.pipelines.base.unet.forward, RecordedForward)
-    engine.pipelines.lower()
-    assert not isinstance(engine.pipelines.base.unet.forward, RecordedForward)
-    assert images(draw(engine)) == expected
-
-
-def test_only_so_many_recordings_are_kept():
-    recorder = Recorder()
-    forward = RecordedForward(lambda values: (values * 2,), recorder, kept=2)
-    for length in (1, 2, 1, 3, 1, 2):
-        (doubled,) = forward(torch.ones(length))
-        assert doubled.tolist() == [2.0] * length
-    assert forward.recordings == 2
-    assert recorder.recorded == 4  # the second length was forgotten when the third came
-
-
-def test_an_earlier_result_is_not_overwritten_by_the_next():
-    forward = RecordedForward(lambda values: (values + 1,), Recorder())
-    (first,), (second,) = forward(torch.zeros(2)), forward(torch.ones(2))
-    assert (first.tolist(), second.tolist()) == ([1, 1], [2, 2])
-
-
-def test_another_setting_is_another_recording():
-    forward = RecordedForward(lambda values, more: (values * more["by"],), Recorder())
-    results = [forward(torch.ones(1), {"by": by})[0].item() for by in (2, 3, 2)]
-    assert results == [2, 3, 2]
-    assert forward.recordings == 2
-
-
-def test_forgetting_gives_the_model_its_own_forward_back():
-    model = torch.nn.Linear(2, 2)
-    own = model.forward
-    record_forward(model, Recorder())
-    forget_recordings(model)
-    assert model.forward == own
 
 
 # Beside the denoising

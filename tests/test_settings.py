@@ -66,6 +66,12 @@ def test_a_value_that_is_not_allowed_is_refused_by_the_variables_name(
         read()
 
 
+@pytest.mark.parametrize(("text", "records"), [("", None), ("0", False), ("1", True)])
+def test_recording_that_is_not_mentioned_is_left_to_the_device(monkeypatch, text, records):
+    monkeypatch.setenv("PLITKA_GRAPHS", text)
+    assert settings.records_graphs() is records
+
+
 @pytest.mark.parametrize(
     ("text", "threads"), [("", None), ("0", None), ("two", None), ("3", 3), ("²", None), ("9" * 5000, None)]
 )

@@ -17,8 +17,8 @@ from card.pictures import difference_from_baseline, is_as_kept, keep_picture, ke
 from card.step import count_step_flops, step_seconds
 from plitka.device.monitor import ResourceMonitor
 from plitka.diffusion.acceleration import Acceleration
-from plitka.diffusion.cuda_graphs import record_forward
 from plitka.diffusion.engine import DiffusionEngine
+from plitka.diffusion.recordings import Recordings
 from plitka.generation import Result, generate
 from plitka.request.tile_request import TileRequest
 
@@ -140,7 +140,7 @@ def run_tuned_unet(bench: Bench, figure: str) -> None:
             unet.forward, mode="max-autotune-no-cudagraphs", fullgraph=True, dynamic=False
         )
         if bench.records:
-            record_forward(unet)
+            Recordings().record("unet", unet)
         seconds = bench.seconds(lambda: predict(bench, engine, bench.request()))
         measure(bench, "tuned-unet", figure, engine, warm_up_seconds=seconds)
 

@@ -1,9 +1,10 @@
 """What recording gives beside the UNet: the ControlNet, the text encoders, the VAE's decoder.
 
-Here each is recorded by hand, so that the section does not depend on what the engine records by itself.
+The ControlNet is recorded by the engine; the others here, one by one.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -12,9 +13,9 @@ from torch.utils import _pytree as pytree
 from card.bench import Bench
 from card.predictions import compare_with_controlnet, loaded, predict
 from card.processes import hash_of
-from card.startup import SCHEDULER
 from card.step import PIXELS_PER_LATENT
-from plitka.diffusion.cuda_graphs import CudaRecorder, RecordedForward, Recorder, Recording, record_forward
+from plitka.diffusion.cuda_graphs import CudaRecorder, Recorder, Recording
+from plitka.diffusion.recorded_forward import RecordedForward
 from plitka.request.drawing_settings import settings_for
 from plitka.request.prompt import build_prompt
 
@@ -39,14 +40,13 @@ def _run_again(forward: Callable[..., Any], inputs: tuple[Any, ...], options: di
 def run_controlnet(bench: Bench) -> None:
     """A prediction with a ControlNet that is recorded beside the UNet, and whether it draws the same."""
     guided = bench.request(use_controlnet=True)
+    with loaded(bench, bench.eager()) as engine:
+        eager = hash_of(predict(bench, engine, guided))
     with loaded(bench, bench.fastest()) as engine:
-        before = predict(bench, engine, guided)
-        _, controlnet = engine.pipelines.get("canny", False, SCHEDULER)
-        if controlnet is None:
-            raise RuntimeError("the engine has no ControlNet for canny")
-        record_forward(controlnet.model, recorder_for(bench))
-        same = hash_of(predict(bench, engine, guided)) == hash_of(before)
-        compare_with_controlnet(bench, "ControlNet, recorded itself too", engine, same_recorded=same)
+        same = hash_of(predict(bench, engine, guided)) == eager
+        reports = [asdict(report) for report in engine.pipelines.recordings.report()]
+        figure = "ControlNet, recorded itself too"
+        compare_with_controlnet(bench, figure, engine, same_recorded=same, recordings=reports)
 
 
 @torch.no_grad()
@@ -61,14 +61,11 @@ def run_encode(bench: Bench) -> None:
         for name in ("text_encoder", "text_encoder_2"):
             encoder = getattr(base, name)
             tokenizer = getattr(base, name.replace("text_encoder", "tokenizer"))
-            options = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
-            tokens = tokenizer(prompt, max_length=tokenizer.model_max_length, **options).input_ids
+            padding = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
+            tokens = tokenizer(prompt, max_length=tokenizer.model_max_length, **padding).input_ids
 
-            def encode(ids: torch.Tensor, encoder: Any = encoder) -> tuple[torch.Tensor, torch.Tensor]:
-                output = encoder(ids, output_hidden_states=True)
-                return output[0], output.hidden_states[-2]
-
-            _compare(bench, f"encode: {name}", encode, tokens.to(bench.device))
+            options = {"output_hidden_states": True, "return_dict": False}
+            _compare(bench, f"encode: {name}", encoder, tokens.to(bench.device), options)
 
 
 @torch.no_grad()
@@ -80,23 +77,21 @@ def run_decode(bench: Bench) -> None:
             side = size // PIXELS_PER_LATENT
             random = torch.Generator(bench.device).manual_seed(4)
             latents = torch.randn(1, 4, side, side, generator=random, device=bench.device, dtype=vae.dtype)
-
-            def decode(given: torch.Tensor, vae: Any = vae) -> torch.Tensor:
-                picture: torch.Tensor = vae.decode(given, return_dict=False)[0]
-                return picture
-
-            _compare(bench, f"decode at {size}", decode, latents)
+            _compare(bench, f"decode at {size}", vae.decoder, latents, {})
 
 
-def _compare(bench: Bench, figure: str, work: Callable[[torch.Tensor], Any], given: torch.Tensor) -> None:
-    recorded = RecordedForward(work, recorder_for(bench))
-    eager = pytree.tree_leaves(work(given))
-    replayed = pytree.tree_leaves(recorded(given))
+def _compare(
+    bench: Bench, figure: str, model: torch.nn.Module, given: torch.Tensor, options: dict[str, Any]
+) -> None:
+    recorded = RecordedForward(figure, model, recorder_for(bench))
+    eager = pytree.tree_leaves(model(given, **options))
+    recorded(given, **options)
+    replayed = pytree.tree_leaves(recorded(given, **options))
     same = all(torch.equal(a, b) for a, b in zip(eager, replayed, strict=True))
-    bench.emit("recorded", f"{figure}, eager", seconds=_median(bench, lambda: work(given)))
-    bench.emit(
-        "recorded", f"{figure}, recorded", seconds=_median(bench, lambda: recorded(given)), same_recorded=same
-    )
+    seconds = _median(bench, lambda: model(given, **options))
+    bench.emit("recorded", f"{figure}, eager", seconds=seconds)
+    seconds = _median(bench, lambda: recorded(given, **options))
+    bench.emit("recorded", f"{figure}, recorded", seconds=seconds, same_recorded=same)
 
 
 def _median(bench: Bench, work: Callable[[], object], runs: int = 5) -> float:

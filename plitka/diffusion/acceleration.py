@@ -1,6 +1,6 @@
 """What is done to run the models faster: their memory format, compilation, and recorded GPU work.
 
-`PLITKA_COMPILE` and `PLITKA_GRAPHS` ask for the last two; `plitka.settings` says what they may be.
+`PLITKA_COMPILE` and `PLITKA_GRAPHS` decide on the last two; `plitka.settings` says what they may be.
 
 torch is imported when a function needs it.
 """
@@ -28,7 +28,7 @@ class Acceleration:
     Attributes:
         channels_last: Keep convolution weights with the channels last.
         compile: What is compiled.
-        graphs: Record the UNet's work on the GPU and replay it.
+        graphs: Record the models' work on the GPU and replay it.
     """
 
     channels_last: bool = False
@@ -40,7 +40,7 @@ UNACCELERATED = Acceleration()
 
 
 def acceleration_for(device_info: DeviceInfo) -> Acceleration:
-    """What the environment asks for on a device.
+    """What is done on a device, and what the environment asks for beside it.
 
     Raises DeviceError naming the variable, its value and what is allowed.
     """
@@ -50,7 +50,7 @@ def acceleration_for(device_info: DeviceInfo) -> Acceleration:
     return Acceleration(
         channels_last=device_info.backend in CHANNELS_LAST_BACKENDS,
         compile=mode,
-        graphs=graphs,
+        graphs=device_info.backend in GRAPH_BACKENDS if graphs is None else graphs,
     )
 
 

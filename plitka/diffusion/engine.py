@@ -6,8 +6,8 @@ at all.
 
 from __future__ import annotations
 
-import json
 import logging
+import math
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -34,11 +34,12 @@ from plitka.diffusion.memory_fallback import with_fallback
 from plitka.diffusion.pipeline_inputs import CONDITIONING_SIZE, Stage, control_inputs, start_inputs
 from plitka.diffusion.progress import bar_options
 from plitka.diffusion.routing import Route, route
-from plitka.engine.protocol import Denoising, Drawing, Job, job_for
+from plitka.diffusion.warm_up import RECORDING_SECONDS, warm_up
+from plitka.engine.protocol import Denoising, Drawing, Job
 from plitka.request.drawing_settings import EngineDefaults
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
 from plitka.request.prompt import TOKEN_LIMIT, TRIGGER, Prompt, check_token_budget
-from plitka.request.tile_request import TileRequest, parse_request
+from plitka.request.tile_request import TileRequest
 from plitka.weights.locate import find_adapters, find_files
 
 if TYPE_CHECKING:
@@ -47,12 +48,6 @@ if TYPE_CHECKING:
 
 # The prompt's words for the embeddings, as the prompt is built for two vectors.
 PROMPT_TOKENS = TRIGGER.partition(" ")[2]
-# Any mix will do; one step of each picture is enough.
-WARM_UP_COLORS = [{"name": "black"}]
-# From noise, and from the swatch.
-WARM_UP_COLOR_GUIDANCE = (0.0, 0.5)
-WARM_UP_SETTINGS = {"num_inference_steps": 1, "guidance_scale": 6.5}
-
 log = logging.getLogger(__name__)
 
 
@@ -126,9 +121,9 @@ class DiffusionEngine:
         defaults = EngineDefaults(files.models.quality_profiles(), loaded.lora_scale)
         engine = cls(name, pipelines, identity, loaded, defaults, (preview_size, final_size))
         pipelines.accelerate()
-        if acceleration.compile != "off" or acceleration.graphs:
+        if acceleration.compile != "off" or pipelines.recordings.is_on:
             with phase("warm-up"):
-                engine.warm_up()
+                warm_up(engine, math.inf if acceleration.compile != "off" else RECORDING_SECONDS)
         return engine
 
     def identity(self) -> dict[str, str]:
@@ -161,14 +156,6 @@ class DiffusionEngine:
         """Release the models and their memory."""
         self.lora = None
         self.pipelines.close()
-
-    def warm_up(self) -> None:
-        """Draw one step at each size: what is compiled or recorded by the first picture is ready then."""
-        for guidance in WARM_UP_COLOR_GUIDANCE:
-            overrides = {**WARM_UP_SETTINGS, "color_guidance": guidance}
-            document = {"colors": WARM_UP_COLORS, "seed": 0, "overrides": overrides}
-            for _ in self.draw(job_for(parse_request(json.dumps(document)), self.defaults)):
-                pass
 
     def _draw(self, job: Job) -> Generator[Drawing]:
         # Swatches and edges are drawn in a thread while the device encodes the prompt and denoises.
@@ -247,6 +234,7 @@ class DiffusionEngine:
             lora_scale=self.lora.scale if self.lora else None,
             offload=self.pipelines.offload_level,
             retries=retries,
+            recordings=self.pipelines.recordings.report(),
         )
         return Drawing(
             stage.name,

@@ -1,4 +1,4 @@
-"""Work on the GPU that may run out of its memory: tried again with more of the models offloaded."""
+"""Work on the GPU that may run out of its memory: tried again without recordings, then offloaded."""
 
 import logging
 from collections.abc import Callable
@@ -24,19 +24,24 @@ class Offloading(Protocol):
         """What is offloaded, in words."""
         ...
 
+    def drop_recordings(self) -> bool:
+        """Free the memory of recorded work and record no more; False if there was none."""
+        ...
+
     def lower(self) -> bool:
         """Offload more; False if there is no more to offload."""
         ...
 
 
 def with_fallback(models: Offloading, work: Callable[[], T]) -> tuple[T, tuple[str, ...]]:
-    """Run; out of memory, free it, go one offload level further and run once more.
+    """Run; out of memory, run again without recordings, and then once more one offload level further.
 
-    Returns what `work` returns, and a sentence about the lack of memory if there was one. Raises
-    GpuMemoryError with numbers if the second try fails too.
+    Returns what `work` returns, and a sentence for each lack of memory. Raises GpuMemoryError with numbers if
+    the last try fails too.
     """
     retries: tuple[str, ...] = ()
-    for may_retry in (True, False):
+    may_lower = True
+    while True:
         try:
             return work(), retries
         except RuntimeError as error:
@@ -45,11 +50,15 @@ def with_fallback(models: Offloading, work: Callable[[], T]) -> tuple[T, tuple[s
             failure = str(error)
         # Only out here has the exception let go of the frames that keep the tensors.
         level = models.offload_level
-        if not (may_retry and models.lower()):
-            break
-        retries = (f"out of memory at offload '{level}', again at '{models.offload_level}'",)
-        log.warning("%s: %s", *retries, failure)
-    raise GpuMemoryError(_report(models, failure))
+        if models.drop_recordings():
+            retry = f"out of memory at offload '{level}', again without recordings"
+        elif may_lower and models.lower():
+            may_lower = False
+            retry = f"out of memory at offload '{level}', again at '{models.offload_level}'"
+        else:
+            raise GpuMemoryError(_report(models, failure))
+        retries = (*retries, retry)
+        log.warning("%s: %s", retry, failure)
 
 
 def _report(models: Offloading, failure: str) -> str:

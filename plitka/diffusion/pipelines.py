@@ -42,7 +42,7 @@ from plitka.diffusion.checkpoints.pretrained import (
 from plitka.diffusion.checkpoints.read_ahead import read_ahead
 from plitka.diffusion.checkpoints.weight_checks import check_complete, check_finite
 from plitka.diffusion.controlnets import ControlNetCache, LoadedControlNet, usable_bytes
-from plitka.diffusion.cuda_graphs import forget_recordings, record_forward
+from plitka.diffusion.recordings import Recordings
 from plitka.diffusion.schedulers import make_scheduler
 from plitka.errors import NonFiniteImageError, remedied
 from plitka.weights.locate import EngineFiles, Location
@@ -62,6 +62,8 @@ OFFLOAD_LEVELS = ("none", "models", "models and VAE tiles")
 WORKING_BYTES = 4_500_000_000
 # Pixels on a side of one VAE tile.
 VAE_TILE = 512
+# What is recorded beside the ControlNets: components of the base, and parts of them.
+RECORDED_PARTS = ("unet", "text_encoder", "text_encoder_2", "vae.encoder", "vae.decoder")
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +83,9 @@ class Pipelines:
         self.base = read_base(files, self.dtype)
         check_controlnets(files, self.base.unet, self.base.vae_scale_factor)
         self.offload = 0
+        self.recordings = Recordings()
+        if not acceleration.graphs:
+            self.recordings.turn_off("not asked for")
         self._scheduler_config = self.base.scheduler.config
         self.controlnets = ControlNetCache(files, device_info, self._load_controlnet, self._forget)
         self._variants: dict[tuple[str | None, bool], Any] = {(None, False): self.base}
@@ -127,16 +132,25 @@ class Pipelines:
         return pipeline, controlnet
 
     def accelerate(self) -> None:
-        """Have the UNet compiled and recorded as it first runs; for models that carry their adapters."""
+        """Have the models compiled and recorded as they first run; for models that carry their adapters."""
         compile_model(self.base.unet, self.acceleration.compile)
-        if self.acceleration.graphs and self.offload == 0:
-            record_forward(self.base.unet)
+        for name in RECORDED_PARTS:
+            component, _, part = name.partition(".")
+            self.recordings.record(name, getattr(self.base, component).get_submodule(part))
 
     def make_ready(self, pipeline: Any) -> None:
         """Under offload, set the hooks again for this pipeline: they are on the shared models, not on it."""
         if self.offload > 0:
             self._to_cpu()
             pipeline.enable_model_cpu_offload(device=self.device_info.device)
+
+    def drop_recordings(self) -> bool:
+        """Free the memory of recorded work and record no more; False if there was none."""
+        dropped = self.recordings.turn_off("the GPU's memory ran out")
+        if dropped:
+            log.warning("recorded GPU work is dropped, and nothing is recorded any more")
+            manage_gpu_memory(self.device_info, "clear")
+        return dropped
 
     def lower(self) -> bool:
         """Free what can be freed and go one offload level further; False if there is none left."""
@@ -162,6 +176,7 @@ class Pipelines:
 
     def close(self) -> None:
         """Release every model."""
+        self.recordings.turn_off("the engine is closed")
         self.controlnets.evict_all()
         self._variants.clear()
         del self.base
@@ -169,10 +184,15 @@ class Pipelines:
 
     def _controlnet(self, kind: ControlKind) -> LoadedControlNet:
         controlnet = self.controlnets.get(kind, WORKING_BYTES)
-        if self.offload == 0 and self.device_info.is_gpu and usable_bytes(self.device_info) < WORKING_BYTES:
+        if self._is_short() and (not self.drop_recordings() or self._is_short()):
             log.warning("too little GPU memory is left beside the ControlNet")
             self._set_offload(1)
         return controlnet
+
+    def _is_short(self) -> bool:
+        """Whether what is left may not suffice for a picture while the models stay on the GPU."""
+        on_gpu = self.offload == 0 and self.device_info.is_gpu
+        return on_gpu and usable_bytes(self.device_info) < WORKING_BYTES
 
     @remedied(HOW_TO_GET_WEIGHTS)
     def _load_controlnet(self, source: ControlNetSource, location: Location) -> Any:
@@ -191,9 +211,11 @@ class Pipelines:
         if self.acceleration.channels_last:
             put_channels_last(model)
         compile_model(model, self.acceleration.compile)
+        self.recordings.record_controlnet(f"controlnet.{key}", model)
         return model
 
     def _forget(self, key: str) -> None:
+        self.recordings.forget(f"controlnet.{key}")
         for variant in [variant for variant in self._variants if variant[0] == key]:
             del self._variants[variant]
 
@@ -201,7 +223,7 @@ class Pipelines:
         self.offload = level
         log.warning("offload: %s", self.offload_level)
         # Recordings know where the weights were.
-        forget_recordings(self.base.unet)
+        self.recordings.turn_off(f"offload: {self.offload_level}")
         if level == 2:
             _tile(self.base.vae, self.base.vae_scale_factor)
         self._to_cpu()

@@ -40,6 +40,24 @@ def job_for(request: TileRequest, defaults: EngineDefaults) -> Job:
 
 
 @dataclass(frozen=True)
+class ModelRecording:
+    """What is recorded of a model's work on the GPU, to be replayed, since the engine was loaded.
+
+    Attributes:
+        model: The model: "unet", "vae.decoder", "controlnet.canny" and so on.
+        recordings: How many are kept: one for each size and kind of picture so far.
+        error: The largest difference of a first replay from the plain run of the same inputs: the norm of the
+            difference by the norm of the plain result; 0 for equal bytes, None before the first recording.
+        off: Why nothing is recorded any more; None while it is.
+    """
+
+    model: str
+    recordings: int
+    error: float | None = None
+    off: str | None = None
+
+
+@dataclass(frozen=True)
 class Denoising:
     """How a model drew a picture.
 
@@ -54,6 +72,7 @@ class Denoising:
         lora_scale: Scale of the LoRA; None without one.
         offload: Where the models wait between uses.
         retries: A sentence for every time that the GPU's memory ran out, up to this picture.
+        recordings: What is recorded of each model, when this picture is finished; empty if nothing is to be.
     """
 
     control: ControlKind | None
@@ -66,10 +85,12 @@ class Denoising:
     lora_scale: float | None
     offload: str
     retries: tuple[str, ...]
+    recordings: tuple[ModelRecording, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON-ready values."""
-        return asdict(self) | {"retries": list(self.retries)}
+        values = asdict(self)
+        return values | {name: list(values[name]) for name in ("retries", "recordings")}
 
 
 @dataclass(frozen=True)

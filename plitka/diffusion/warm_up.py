@@ -1,0 +1,41 @@
+"""What an engine draws as part of setup, so that no request waits for what only the first one needs."""
+
+import json
+import logging
+import math
+import time
+from contextlib import closing
+
+from plitka.engine.protocol import Engine, job_for
+from plitka.errors import DrawingError
+from plitka.request.tile_request import parse_request
+
+# Any mix will do; one step of each picture is enough.
+COLORS = [{"name": "black"}]
+# From the swatch, which is the default, and from noise.
+COLOR_GUIDANCE = (0.5, 0.0)
+SETTINGS = {"num_inference_steps": 1, "guidance_scale": 6.5}
+# How long setup may record; what is left then is recorded by the first request that needs it.
+RECORDING_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+def warm_up(engine: Engine, seconds: float = math.inf) -> None:
+    """Draw one step at each size: what is compiled or recorded by the first picture is ready then.
+
+    No picture is begun after so many seconds. What cannot be drawn is left to the first request, whose error
+    says why.
+    """
+    begun = time.perf_counter()
+    for guidance in COLOR_GUIDANCE:
+        overrides = {**SETTINGS, "color_guidance": guidance}
+        document = {"colors": COLORS, "seed": 0, "overrides": overrides}
+        job = job_for(parse_request(json.dumps(document)), engine.defaults)
+        try:
+            with closing(engine.draw(job)) as drawings:
+                for _ in drawings:
+                    if time.perf_counter() - begun > seconds:
+                        return
+        except DrawingError as error:
+            log.warning("warm-up: %s", error)
