@@ -29,7 +29,7 @@ def refusal(files):
 @pytest.fixture
 def unread(monkeypatch):
     """Reading a weight fails the test: the headers and configurations have to be enough."""
-    for name in ("from_pretrained", "_from_single_file"):
+    for name in ("read_mapped", "from_pretrained", "_from_single_file"):
         monkeypatch.setattr(
             f"plitka.diffusion.checkpoints.pretrained.{name}",
             lambda *_, **__: pytest.fail("weights were read"),

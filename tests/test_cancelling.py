@@ -79,7 +79,7 @@ def test_broken_off_while_the_lora_changes_its_scale_the_next_picture_is_the_sam
 
 
 @pytest.mark.parametrize("error", [Cancelled(), OSError("input/output error")], ids=["cancelled", "failed"])
-@pytest.mark.parametrize("stage", ["check_fit", "check_complete", "check_finite", "from_pretrained"])
+@pytest.mark.parametrize("stage", ["check_fit", "check_complete", "check_finite", "read_model"])
 def test_a_controlnet_that_stops_half_way_is_not_kept(model_folder, monkeypatch, stage, error, undisturbed):
     engine = load_small_engine(model_folder)
 

@@ -3,10 +3,10 @@
 import weakref
 
 import pytest
-from diffusers import ControlNetModel
 from drawing import draw, images, load_small_engine
 from interruptions import CALLS, BreaksOff, failing, out_of_memory, part_of
 
+from plitka.diffusion import pipelines
 from plitka.diffusion.gpu_errors import is_out_of_memory
 from plitka.errors import GpuMemoryError
 
@@ -59,7 +59,7 @@ def test_out_of_memory_while_a_controlnet_loads_gives_the_same_picture(
     model_folder, monkeypatch, undisturbed
 ):
     engine = load_small_engine(model_folder)
-    load, tries = ControlNetModel.from_pretrained, []
+    load, tries = pipelines.read_model, []
 
     def once(*given, **options):
         tries.append(1)
@@ -67,7 +67,7 @@ def test_out_of_memory_while_a_controlnet_loads_gives_the_same_picture(
             raise out_of_memory()
         return load(*given, **options)
 
-    monkeypatch.setattr(ControlNetModel, "from_pretrained", once)
+    monkeypatch.setattr(pipelines, "read_model", once)
     assert images(draw(engine, angle=45)) == undisturbed
     assert len(tries) == 2
 

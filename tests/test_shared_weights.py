@@ -108,7 +108,7 @@ def test_a_controlnet_that_fails_to_load_leaves_nothing_behind(loaded, monkeypat
         raise Cancelled
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipelines, "from_pretrained", cancel)
+        patch.setattr(pipelines, "read_model", cancel)
         with pytest.raises(Cancelled):
             loaded.get("canny", True, SCHEDULER)
     assert loaded.controlnets.loaded == ()

@@ -28,7 +28,7 @@ from plitka.diffusion.adapters.load import (
     opened_weights,
     timed_phase,
 )
-from plitka.diffusion.checkpoints.read_ahead import read_ahead
+from plitka.diffusion.checkpoints.read_ahead import read_ahead, start_device
 from plitka.diffusion.gpu_errors import is_fatal
 from plitka.diffusion.memory_fallback import with_fallback
 from plitka.diffusion.pipeline_inputs import CONDITIONING_SIZE, Stage, control_inputs, start_inputs
@@ -106,6 +106,7 @@ class DiffusionEngine:
             device_info = device_info or select_best_device()
             acceleration = acceleration or acceleration_for(device_info)
             optimize_for_device(device_info)
+            start_device(device_info)
         with opened_weights(weights) as weights_folder:
             with phase("files"):
                 files = find_files(name)

@@ -6,6 +6,7 @@ uses, and as a last resort the VAE works in tiles.
 """
 
 import logging
+import math
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,11 @@ from plitka.diffusion.checkpoints.pretrained import (
     HOW_TO_GET_WEIGHTS,
     check_parts,
     errors_of,
-    from_pretrained,
     read_base,
+    read_model,
 )
 from plitka.diffusion.checkpoints.read_ahead import read_ahead
+from plitka.diffusion.checkpoints.to_device import DeviceCopier
 from plitka.diffusion.checkpoints.weight_checks import check_complete, check_finite
 from plitka.diffusion.controlnets import ControlNetCache, LoadedControlNet, usable_bytes
 from plitka.diffusion.recordings import Recordings
@@ -80,19 +82,24 @@ class Pipelines:
         self.device_info = device_info
         self.acceleration = acceleration
         self.dtype = getattr(torch, device_info.dtype)
-        self.base = read_base(files, self.dtype)
-        check_controlnets(files, self.base.unet, self.base.vae_scale_factor)
         self.offload = 0
         self.recordings = Recordings()
         if not acceleration.graphs:
             self.recordings.turn_off("not asked for")
-        self._scheduler_config = self.base.scheduler.config
-        self.controlnets = ControlNetCache(files, device_info, self._load_controlnet, self._forget)
-        self._variants: dict[tuple[str | None, bool], Any] = {(None, False): self.base}
-        if device_info.is_gpu and usable_bytes(device_info) < self._base_bytes() + WORKING_BYTES:
-            self._set_offload(1)
-        else:
-            self.base.to(device_info.device)
+        with DeviceCopier(device_info.device) as copier:
+            free = usable_bytes(device_info) if device_info.is_gpu else math.inf
+            fits = free >= _bytes_in_files(files, self.dtype) + WORKING_BYTES
+            self.base = read_base(files, self.dtype, copier.start if fits else lambda model: None)
+            check_controlnets(files, self.base.unet, self.base.vae_scale_factor)
+            self._scheduler_config = self.base.scheduler.config
+            self.controlnets = ControlNetCache(files, device_info, self._load_controlnet, self._forget)
+            self._variants: dict[tuple[str | None, bool], Any] = {(None, False): self.base}
+            weights = [weight for model in self._models() for weight in model.parameters()]
+            if free < sum(weight.nbytes for weight in weights) + WORKING_BYTES:
+                copier.wait()
+                self._set_offload(1)
+            else:
+                copier.finish(self._models())
         # Here and not before, because a GPU looks through the weights in no time.
         with remedied(HOW_TO_GET_WEIGHTS):
             check_parts(check_finite, self.base, files)
@@ -202,11 +209,12 @@ class Pipelines:
             config = read_config(model_class, location)
         key = next(key for key, one in self._files.models.controlnets.items() if one is source)
         check_fit(config, self._files.models, key, self.base.unet, self.base.vae_scale_factor, location.name)
-        model, info = from_pretrained(model_class, location, self.dtype, output_loading_info=True)
+        model, info = read_model(model_class, location, self.dtype)
         check_complete(model, location)
         check_loaded(info, location.name)
         if self.offload == 0:
-            model.to(self.device_info.device)
+            with DeviceCopier(self.device_info.device) as copier:
+                copier.finish([model])
         check_finite(model, location)
         if self.acceleration.channels_last:
             put_channels_last(model)
@@ -237,9 +245,17 @@ class Pipelines:
         for controlnet in self.controlnets.loaded:
             controlnet.model.to("cpu")
 
-    def _base_bytes(self) -> int:
-        models = (part for part in self.base.components.values() if isinstance(part, torch.nn.Module))
-        return sum(weight.nbytes for model in models for weight in model.parameters())
+    def _models(self) -> list[torch.nn.Module]:
+        return [part for part in self.base.components.values() if isinstance(part, torch.nn.Module)]
+
+
+def _bytes_in_files(files: EngineFiles, dtype: torch.dtype) -> int:
+    """What the base model takes at most, as far as its files lie here."""
+    parts = [files.base, *([files.vae] if files.vae else [])]
+    headers = [part.header(file) for part in parts for file in part.weight_files]
+    return sum(
+        math.prod(one["shape"]) * dtype.itemsize for header in headers for one in header.tensors.values()
+    )
 
 
 def _denormalized(latents: torch.Tensor, config: Any) -> torch.Tensor:

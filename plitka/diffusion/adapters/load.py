@@ -84,6 +84,7 @@ def load_adapters(
     """
     from plitka.diffusion.adapters.lora import load_lora
     from plitka.diffusion.adapters.textual_inversion import load_textual_inversion
+    from plitka.diffusion.checkpoints.stored_weights import stored_weights
 
     base = pipelines.base
     tokens: tuple[str, ...] = ()
@@ -101,7 +102,8 @@ def load_adapters(
     if not (adapters.lora and files.models.lora):
         return LoadedAdapters(tokens)
     with phase("lora"):
-        lora = load_lora(base, adapters.lora.path, adapters.lora.header)
+        stored = stored_weights(base, files.base)
+        lora = load_lora(base, adapters.lora.path, adapters.lora.header, stored)
         scale = files.models.lora.scale
         with_fallback(pipelines, partial(lora.apply, scale))
         log.info("LoRA: %d modules at scale %g", lora.modules, scale)

@@ -1,14 +1,16 @@
 """Models from folders, single files and the hub, and whatever the libraries raise at them in one sentence."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionXLPipeline
+import transformers
+from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
 
-from plitka.diffusion.checkpoints.base_model import check_base
+from plitka.diffusion.checkpoints.base_model import check_base, read_config
+from plitka.diffusion.checkpoints.mapped import read_mapped
 from plitka.diffusion.checkpoints.single_file_names import check_none_left_over
 from plitka.diffusion.checkpoints.weight_checks import check_complete
 from plitka.diffusion.gpu_errors import is_out_of_memory
@@ -21,18 +23,26 @@ HOW_TO_GET_WEIGHTS = "See model_files/README.md."
 
 
 @remedied(HOW_TO_GET_WEIGHTS)
-def read_base(files: EngineFiles, dtype: torch.dtype) -> Any:
+def read_base(
+    files: EngineFiles, dtype: torch.dtype, on_model: Callable[[Any], None] = lambda model: None
+) -> Any:
     """The base pipeline with the manifest's VAE in place of its own, complete, on the CPU.
 
-    Its scheduler has the noise schedule that the model was trained with. Raises ModelFileError for a model
-    of another kind, if it does not load, or for half precision with a VAE that overflows in it. Whether every
-    weight is a finite number is not checked here.
+    Its scheduler has the noise schedule that the model was trained with. `on_model` is called with each model
+    that is there before the pipeline is, and may move it. Raises ModelFileError for a model of another kind,
+    if it does not load, or for half precision with a VAE that overflows in it. Whether every weight is a
+    finite number is not checked here.
     """
     with errors_of(files.base.name):
         scheduler = base_scheduler(check_base(files), files.base.name)
     options: dict[str, Any] = {"dtype": dtype, "add_watermarker": False, "scheduler": scheduler}
+    for part, model_class in _classes(files).items():
+        if model := read_mapped(model_class, files.base, dtype, part):
+            options[part] = model
+            on_model(model)
     if files.vae is not None:
-        options["vae"] = from_pretrained(AutoencoderKL, files.vae, dtype)
+        options["vae"], _ = read_model(AutoencoderKL, files.vae, dtype)
+        on_model(options["vae"])
     if files.base_config is not None:
         base = _from_single_file(files, files.base_config, options)
         path = files.base.weight_files[0]
@@ -53,6 +63,26 @@ def check_parts(check: Callable[..., None], base: Any, files: EngineFiles) -> No
         check(base.vae, files.vae)
     for part in ["unet", "text_encoder", "text_encoder_2", *(["vae"] if files.vae is None else [])]:
         check(getattr(base, part), files.base, part)
+
+
+def read_model(model_class: Any, location: Location, dtype: torch.dtype) -> tuple[Any, Mapping[str, Any]]:
+    """A model on the CPU, and diffusers' report of what fits where. Raises ModelFileError."""
+    model = read_mapped(model_class, location, dtype)
+    if model is not None:
+        return model, {"missing_keys": [], "unexpected_keys": []}
+    loaded: tuple[Any, Mapping[str, Any]]
+    loaded = from_pretrained(model_class, location, dtype, output_loading_info=True)
+    return loaded
+
+
+def _classes(files: EngineFiles) -> dict[str, Any]:
+    """The models with a folder of their own in the base model's, and their classes; the largest first."""
+    if files.base.is_single_file or not files.base.is_local:
+        return {}
+    index = read_config(StableDiffusionXLPipeline, files.base)
+    encoders = {part: getattr(transformers, index[part][1]) for part in ("text_encoder_2", "text_encoder")}
+    vae = {} if files.vae else {"vae": AutoencoderKL}
+    return {"unet": UNet2DConditionModel, **encoders, **vae}
 
 
 def from_pretrained(model_class: Any, location: Location, dtype: torch.dtype, **options: Any) -> Any:

@@ -1,10 +1,14 @@
-"""Weight files read into the system's page cache while something else is being done."""
+"""What the system and the GPU's driver can do for loading while the libraries are being imported."""
 
 import os
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+
+import torch
+
+from plitka.device.select import DeviceInfo
 
 
 def read_ahead(files: Iterable[Path]) -> threading.Thread:
@@ -15,6 +19,21 @@ def read_ahead(files: Iterable[Path]) -> threading.Thread:
     thread = threading.Thread(target=_ask_for, args=(tuple(files),), name="plitka-read-ahead", daemon=True)
     thread.start()
     return thread
+
+
+def start_device(device_info: DeviceInfo) -> threading.Thread:
+    """Have a GPU's driver make ready for this process, from a thread, which is returned.
+
+    It does so at the first use in any case; an error here comes again there, where it can be reported.
+    """
+    thread = threading.Thread(target=_touch, args=(device_info,), name="plitka-device", daemon=True)
+    thread.start()
+    return thread
+
+
+def _touch(device_info: DeviceInfo) -> None:
+    with suppress(RuntimeError, AssertionError):
+        torch.empty(1, device=device_info.device)
 
 
 def _ask_for(files: tuple[Path, ...]) -> None:

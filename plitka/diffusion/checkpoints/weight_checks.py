@@ -65,13 +65,25 @@ def _check_left_over(model: Any, stored: Mapping[str, str], where: str) -> None:
 
 def check_finite(model: Any, location: Location, part: str = "") -> None:
     """Raise ModelFileError if a weight is not finite; on a GPU this takes no time. `part` as above."""
-    # The extremes carry NaN and infinity, and need no copy of the weight; a GPU is asked once for all.
-    weights = {name: weight.detach() for name, weight in model.named_parameters() if weight.numel()}
-    ends = [torch.stack(torch.aminmax(weight)).float() for weight in weights.values()]
-    finite = torch.isfinite(torch.stack(ends)).all(dim=1).tolist()
-    if strange := next((name for name, good in zip(weights, finite, strict=True) if not good), None):
+    strange = first_not_finite({name: weight.detach() for name, weight in model.named_parameters()})
+    if strange is not None:
         where, _ = _place(location, part)
         raise ModelFileError(where, f"its tensor '{strange}' holds numbers that are not finite")
+
+
+def first_not_finite(tensors: Mapping[str, torch.Tensor]) -> str | None:
+    """The name of the first tensor that holds NaN or an infinity; None if none does."""
+    places: dict[torch.device, list[str]] = {}
+    for name, tensor in tensors.items():
+        if tensor.numel():
+            places.setdefault(tensor.device, []).append(name)
+    strange: set[str] = set()
+    for names in places.values():
+        # The extremes carry NaN and infinity, and need no copy of the tensor; a GPU is asked once for all.
+        ends = [torch.isfinite(torch.stack(torch.aminmax(tensors[name]))) for name in names]
+        finite = torch.stack(ends).all(dim=1).tolist()
+        strange |= {name for name, good in zip(names, finite, strict=True) if not good}
+    return next((name for name in tensors if name in strange), None)
 
 
 def _place(location: Location, part: str) -> tuple[str, list[Path]]:
