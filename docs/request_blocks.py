@@ -63,6 +63,11 @@ COLOR_MEANINGS: Mapping[str, str] = {
 OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
     "use_controlnet": ("by `angle` and `layout`", "Whether a ControlNet guides the edges; see Routing."),
     "guidance_scale": (BY_QUALITY, "How closely the picture follows the prompt."),
+    "guidance_interval": (
+        "all of them",
+        "The noise levels at which there is guidance, above the first and up to the second; elsewhere a step "
+        "takes about half as long. See Guidance interval.",
+    ),
     "num_inference_steps": (BY_QUALITY, "Denoising steps of both pictures."),
     "num_inference_steps_preview": ("`num_inference_steps`", "Denoising steps of the preview alone."),
     "num_inference_steps_final": ("`num_inference_steps`", "Denoising steps of the final picture alone."),

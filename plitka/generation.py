@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from plitka.device.monitor import ResourceMonitor
 from plitka.device.worker_thread import Worker
-from plitka.engine.protocol import Engine, Job
+from plitka.engine.ahead import draw_ahead
+from plitka.engine.protocol import Drawing, Engine, Job
 from plitka.fidelity.color_lock import MeasuredPicture, measure_and_correct
 from plitka.fidelity.measure import Fidelity
 from plitka.files.whole_files import write_whole
@@ -97,9 +98,10 @@ def generate(
 ) -> Generator[Result]:
     """Draw a request: preview, final picture and colour map, each as soon as it is finished.
 
-    The caller's `for` is the progress and the cancellation: nothing is drawn before it is asked for, and
-    closing the generator early leaves the engine usable. The same request, engine, versions and kind of
-    device give the same files.
+    The caller's `for` is the progress and the cancellation: nothing is drawn before the first file is asked
+    for, and closing the generator early leaves the engine usable. The final picture is begun in a thread when
+    the preview is drawn; a caller that closes the generator at the preview ends it at its next step. The same
+    request, engine, versions and kind of device give the same files.
 
     Args:
         request: What `parse_request` returns.
@@ -149,15 +151,13 @@ def _draw(
 def _pictures(
     job: Job, engine: Engine, watch: Stopwatch, timed: Future[tuple[TilePlan, float]]
 ) -> Generator[Result]:
-    # An engine draws in a generator; leaving early, by an error here too, must end its work at once.
-    with closing(engine.draw(job)) as drawings:
-        for drawing in drawings:
-            seconds = {"draw": watch.lap()}
+    # Leaving early, by an error here too, must end the drawing at once.
+    with closing(draw_ahead(engine, job)) as drawings:
+        for drawing, drawn_in in drawings:
+            watch.lap()
             picture = measure_and_correct(drawing.name, drawing.image, job.plan, job.settings)
-            seconds["measure"] = watch.lap()
-            filename, data = _file(
-                drawing.name, picture.image, job.settings.output_format, job, engine, picture
-            )
+            seconds = {"draw": round(drawn_in, 4), "measure": watch.lap()}
+            filename, data = _file(job.settings.output_format, job, engine, drawing, picture)
             seconds["encode"] = watch.lap()
             metrics = picture_metrics(drawing, picture, seconds)
             if drawing.name == "preview":
@@ -177,19 +177,19 @@ def _colormap(job: Job, engine: Engine) -> Result:
     watch = Stopwatch()
     image = draw_colormap(job.plan, FINAL_SIZE)
     seconds = {"draw": watch.lap()}
-    filename, data = _file("colormap", image, COLORMAP_FORMAT, job, engine)
+    provenance = provenance_of("colormap", job.request, job.prompt, engine.name, engine.identity())
+    data = encode(image, COLORMAP_FORMAT, provenance)
     seconds["encode"] = watch.lap()
+    filename = f"colormap.{COLORMAP_FORMAT}"
     return Result("colormap", image, filename, data, None, {"timing.colormap": seconds})
 
 
 def _file(
-    name: str,
-    image: NDArray[np.uint8],
-    output_format: str,
-    job: Job,
-    engine: Engine,
-    picture: MeasuredPicture | None = None,
+    output_format: str, job: Job, engine: Engine, drawing: Drawing, picture: MeasuredPicture
 ) -> tuple[str, bytes]:
-    measured = {"fidelity": picture.measured.as_dict(), "correction": picture.correction()} if picture else {}
-    provenance = provenance_of(name, job.request, job.prompt, engine.name, engine.identity(), measured)
-    return f"{name}.{output_format}", encode(image, output_format, provenance)
+    measured = {"fidelity": picture.measured.as_dict(), "correction": picture.correction()}
+    approximations = drawing.denoising.approximations if drawing.denoising else ()
+    provenance = provenance_of(
+        drawing.name, job.request, job.prompt, engine.name, engine.identity(), measured, approximations
+    )
+    return f"{drawing.name}.{output_format}", encode(picture.image, output_format, provenance)

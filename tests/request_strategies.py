@@ -37,6 +37,7 @@ overrides = st.fixed_dictionaries(
     optional={
         "use_controlnet": st.booleans(),
         "guidance_scale": st.floats(1, 20),
+        "guidance_interval": st.lists(st.floats(0, 10_000), min_size=2, max_size=2, unique=True).map(sorted),
         "num_inference_steps": steps,
         "num_inference_steps_preview": steps,
         "num_inference_steps_final": steps,

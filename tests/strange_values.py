@@ -87,6 +87,20 @@ BAD_VALUES = {
     "proportion": [*NOT_A_NUMBER, -1, "-1 %", Raw("1e7"), Raw("1" + "0" * 30)],
     "use_controlnet": [0, 1, 1.0, "true", "yes", *CONTAINERS, *STRANGE_TEXTS],
     "guidance_scale": [*NOT_A_NUMBER, 0, 21, -5, Raw("1" + "0" * 30)],
+    "guidance_interval": [
+        *NOT_A_NUMBER,
+        *([value, 5] for value in NOT_A_NUMBER),
+        3,
+        "0.2 4",
+        [0.2],
+        [0.2, 4, 5],
+        [4, 0.2],
+        [4, 4],
+        [-0.1, 4],
+        [0.2, 10_001],
+        [None, 4],
+        {"low": 0.2, "high": 4},
+    ],
     "lora_scale": [*NOT_A_NUMBER, -0.1, 2.1, "60 %"],
     "controlnet_scale": [*NOT_A_NUMBER, -0.1, 2.1],
     "color_guidance": [*NOT_A_NUMBER, -0.1, 1.1],
@@ -99,8 +113,9 @@ BAD_VALUES = {
     "scheduler": [5, True, *CONTAINERS, *STRANGE_TEXTS, "ddpm"],
 }
 OVERRIDES = [
-    "use_controlnet", "guidance_scale", "num_inference_steps", "num_inference_steps_preview",
-    "num_inference_steps_final", "negative_prompt", "lora_scale", "controlnet_scale", "color_guidance",
+    "use_controlnet", "guidance_scale", "guidance_interval", "num_inference_steps",
+    "num_inference_steps_preview", "num_inference_steps_final", "negative_prompt", "lora_scale",
+    "controlnet_scale", "color_guidance",
     "layout", "output_format", "scheduler",
 ]  # fmt: skip
 STRANGE_KEYS = [

@@ -1,6 +1,9 @@
 import dataclasses
+import io
 import json
+import struct
 import time
+import zlib
 from dataclasses import fields
 from typing import get_args
 
@@ -8,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -15,6 +19,7 @@ import plitka
 from plitka.choices import OutputFormat
 from plitka.errors import MetadataError
 from plitka.output import provenance as metadata
+from plitka.output.png import write_png
 from plitka.output.provenance import Provenance, differences, encode, provenance_of, read_provenance
 from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import parse_request
@@ -63,6 +68,32 @@ def test_no_pixel_is_changed(tmp_path, output_format):
     path.write_bytes(encode(granules(), output_format, provenance()))
     with Image.open(path) as picture:
         assert np.array_equal(np.asarray(picture.convert("RGB")), granules())
+
+
+@given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))))
+def test_a_png_has_every_pixel_and_the_chunks_that_pillow_would_write(image):
+    chunks = metadata._png_chunks(provenance(negative_prompt="размыто ☂"))
+    ours, theirs = write_png(image, chunks), io.BytesIO()
+    Image.fromarray(image).save(theirs, "PNG", pnginfo=chunks)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(ours))), image)
+    assert _chunks(ours) == _chunks(theirs.getvalue())
+    assert write_png(np.asfortranarray(image), chunks) == ours
+
+
+def _chunks(png):
+    """Name and content of every chunk, its checksum checked; of the pixels only that there are some."""
+    assert png.startswith(metadata.PNG_SIGNATURE)
+    at, found = 8, []
+    while at < len(png):
+        length, name = struct.unpack_from(">I4s", png, at)
+        data = png[at + 8 : at + 8 + length]
+        assert struct.unpack_from(">I", png, at + 8 + length)[0] == zlib.crc32(name + data)
+        at += 12 + length
+        if name != b"IDAT":
+            found.append((name, data))
+        elif found[-1][0] != b"IDAT":
+            found.append((name, b""))
+    return found
 
 
 def test_jpeg_keeps_full_resolution_of_colour(tmp_path):

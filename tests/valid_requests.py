@@ -44,6 +44,7 @@ def _overrides(random):
     good = {
         "use_controlnet": [True, False],
         "guidance_scale": [1, 20, "6.5"],
+        "guidance_interval": [[0.28, 5.42], [0, 10_000], ["0,5", "7"]],
         "num_inference_steps": [1, 100, "30"],
         "num_inference_steps_preview": [1, 35],
         "num_inference_steps_final": [2, 60],

@@ -19,11 +19,12 @@ from safetensors.torch import load_file
 from card.bench import GUIDANCE, SEED, Bench
 from card.pictures import keep_picture
 from card.weights import EMBEDDINGS_FILE, LORA_FILE, TOKENS
-from plitka.output.provenance import PNG_COMPRESS_LEVEL
 from plitka.request.drawing_settings import settings_for
 from plitka.request.prompt import build_prompt
 
 LORA_SCALE = 0.75
+# Pillow's fastest level that still compresses.
+PNG_COMPRESS_LEVEL = 1
 LORA_ADAPTER = "tile"
 EMBEDDINGS = (
     "prompt_embeds",

@@ -7,8 +7,12 @@ so a server that lives for weeks must not start a thread for each picture.
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
+from threading import current_thread
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
+
+# Seconds. Cog cancels by an exception that a thread sees when it next runs Python, not while it waits.
+TURN = 0.05
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,6 +25,7 @@ class Worker:
     """
 
     def __init__(self, name: str) -> None:
+        self._name = name
         self._thread = _thread(name)
         self._given: list[Future[Any]] = []
 
@@ -38,7 +43,16 @@ class Worker:
     ) -> None:
         for future in self._given:
             future.cancel()
-        wait(self._given)
+        # A generator that was given up may be cleared away in any thread, and none can wait for itself.
+        if not current_thread().name.startswith(self._name):
+            wait(self._given)
+
+
+def result_of(future: Future[T]) -> T:
+    """What the future returns or raises; an exception that is sent to the waiting thread ends the waiting."""
+    while not wait([future], TURN).done:
+        pass
+    return future.result()
 
 
 @cache

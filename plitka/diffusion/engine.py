@@ -30,6 +30,7 @@ from plitka.diffusion.adapters.load import (
 )
 from plitka.diffusion.checkpoints.read_ahead import read_ahead, start_device
 from plitka.diffusion.gpu_errors import is_fatal
+from plitka.diffusion.guidance_interval import guided_within
 from plitka.diffusion.memory_fallback import with_fallback
 from plitka.diffusion.pipeline_inputs import CONDITIONING_SIZE, Stage, control_inputs, start_inputs
 from plitka.diffusion.progress import bar_options
@@ -52,12 +53,16 @@ log = logging.getLogger(__name__)
 
 
 class _Denoised(NamedTuple):
-    """A picture as it comes from a pipeline: (size, size, 3) uint8, the pipeline, its ControlNet's id."""
+    """A picture as it comes from a pipeline: (size, size, 3) uint8, the pipeline, its ControlNet's id.
+
+    `approximations` says what was left out.
+    """
 
     image: NDArray[np.uint8]
     pipeline: str
     controlnet: str | None
     steps_run: int
+    approximations: tuple[str, ...]
 
 
 class DiffusionEngine:
@@ -202,23 +207,28 @@ class DiffusionEngine:
     ) -> _Denoised:
         """Denoise and decode one picture."""
         settings = job.settings
+        job.pace.check()
         pipeline, controlnet = self.pipelines.get(
             chosen.control, settings.starts_from_swatch, settings.scheduler
         )
-        pipeline.set_progress_bar_config(**bar_options(f"{stage.name} {stage.size}x{stage.size}"))
-        latents = pipeline(
-            **embeddings,
-            **inputs.result(),
-            num_inference_steps=stage.settings.steps,
-            guidance_scale=settings.guidance_scale,
-            generator=torch.Generator("cpu").manual_seed(job.request.seed),
-            original_size=CONDITIONING_SIZE,
-            target_size=CONDITIONING_SIZE,
-            output_type="latent",
-        ).images
+        bar = bar_options(f"{stage.name} {stage.size}x{stage.size}", job.pace.output)
+        pipeline.set_progress_bar_config(**bar)
+        with guided_within(pipeline, settings.guidance_interval) as guided:
+            latents = pipeline(
+                **embeddings,
+                **inputs.result(),
+                num_inference_steps=stage.settings.steps,
+                guidance_scale=settings.guidance_scale,
+                generator=torch.Generator("cpu").manual_seed(job.request.seed),
+                original_size=CONDITIONING_SIZE,
+                target_size=CONDITIONING_SIZE,
+                output_type="latent",
+                callback_on_step_end=partial(_check_pace, job),
+                callback_on_step_end_tensor_inputs=[],
+            ).images
         image = self.pipelines.decode(latents)
         name = controlnet.name if controlnet else None
-        return _Denoised(image, type(pipeline).__name__, name, pipeline.num_timesteps)
+        return _Denoised(image, type(pipeline).__name__, name, pipeline.num_timesteps, guided.approximations)
 
     def _drawing(
         self, job: Job, chosen: Route, stage: Stage, denoised: _Denoised, retries: tuple[str, ...]
@@ -236,6 +246,8 @@ class DiffusionEngine:
             offload=self.pipelines.offload_level,
             retries=retries,
             recordings=self.pipelines.recordings.report(),
+            guidance_interval=settings.guidance_interval,
+            approximations=denoised.approximations,
         )
         return Drawing(
             stage.name,
@@ -274,3 +286,9 @@ class DiffusionEngine:
     def _count_tokens(self, text: str) -> int:
         tokenizers = (self.pipelines.base.tokenizer, self.pipelines.base.tokenizer_2)
         return max(len(tokenizer(text)["input_ids"]) for tokenizer in tokenizers)
+
+
+def _check_pace(job: Job, *step: Any) -> dict[str, Any]:
+    """End the drawing between two steps if nobody wants it any more; changes nothing otherwise."""
+    job.pace.check()
+    return {}

@@ -6,6 +6,7 @@ import math
 import time
 from contextlib import closing
 
+from plitka.engine.ahead import draw_ahead
 from plitka.engine.protocol import Engine, job_for
 from plitka.errors import DrawingError
 from plitka.request.tile_request import parse_request
@@ -33,7 +34,8 @@ def warm_up(engine: Engine, seconds: float = math.inf) -> None:
         document = {"colors": COLORS, "seed": 0, "overrides": overrides}
         job = job_for(parse_request(json.dumps(document)), engine.defaults)
         try:
-            with closing(engine.draw(job)) as drawings:
+            # In the thread that draws later: a GPU's handles and plans belong to the thread that made them.
+            with closing(draw_ahead(engine, job)) as drawings:
                 for _ in drawings:
                     if time.perf_counter() - begun > seconds:
                         return

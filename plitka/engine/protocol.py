@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from plitka.choices import ControlKind
 from plitka.device.select import DeviceInfo
+from plitka.engine.pace import Pace
 from plitka.request.drawing_settings import DrawingSettings, EngineDefaults, settings_for
 from plitka.request.prompt import Prompt, build_prompt
 from plitka.request.tile_request import TileRequest
@@ -20,12 +21,16 @@ PictureName = Literal["preview", "final"]
 
 @dataclass(frozen=True)
 class Job:
-    """Everything an engine needs to draw one request. `planned` may be a plan that a thread is making."""
+    """Everything an engine needs to draw one request.
+
+    `planned` may be a plan that a thread is making; `pace` tells the engine whether to go on.
+    """
 
     request: TileRequest
     settings: DrawingSettings
     prompt: Prompt
     planned: TilePlan | Future[TilePlan]
+    pace: Pace = field(default_factory=Pace, compare=False)
 
     @property
     def plan(self) -> TilePlan:
@@ -73,6 +78,8 @@ class Denoising:
         offload: Where the models wait between uses.
         retries: A sentence for every time that the GPU's memory ran out, up to this picture.
         recordings: What is recorded of each model, when this picture is finished; empty if nothing is to be.
+        guidance_interval: Noise levels between which there was guidance; None for all of them.
+        approximations: A sentence for everything that was left out to be faster.
     """
 
     control: ControlKind | None
@@ -86,11 +93,14 @@ class Denoising:
     offload: str
     retries: tuple[str, ...]
     recordings: tuple[ModelRecording, ...] = ()
+    guidance_interval: tuple[float, float] | None = None
+    approximations: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON-ready values."""
-        values = asdict(self)
-        return values | {name: list(values[name]) for name in ("retries", "recordings")}
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
 
 
 @dataclass(frozen=True)
@@ -140,7 +150,8 @@ class Engine(Protocol):
     def draw(self, job: Job) -> Generator[Drawing]:
         """Yield the preview, then the final picture. Closing the generator early leaves the engine usable.
 
-        Raises DrawingError for a picture that cannot be drawn.
+        Raises DrawingError for a picture that cannot be drawn. An engine that takes seconds calls
+        `job.pace.check` as it goes and shows its progress on `job.pace.output`.
         """
         ...
 

@@ -26,13 +26,15 @@ METRICS: Mapping[str, str] = {
     "pipeline.name": "The pipeline that drew the pictures.",
     "pipeline.controlnet": "The ControlNet that guided the edges, or none.",
     "pipeline.reason": "Why that ControlNet, or why none.",
-    "drawing.preview": "Everything else that the engine reports of the preview.",
-    "drawing.final": "Everything else that the engine reports of the final picture.",
+    "drawing.preview": "Everything else that the engine reports of the preview; `approximations` says what "
+    "was left out to be faster.",
+    "drawing.final": "The same for the final picture.",
     "steps.preview": "Denoising steps that the preview took.",
     "steps.final": "Denoising steps that the final picture took.",
     "timing.plan": "Seconds to plan the tile, in a thread beside the first picture.",
     "timing.preview": "Seconds for the preview: draw, measure (and correct) and encode, each on its own.",
-    "timing.final": "Seconds for the final picture, likewise.",
+    "timing.final": "Seconds for the final picture, likewise; it is drawn in a thread, begun when the "
+    "preview is drawn.",
     "timing.colormap": "Seconds for the colour map, draw and encode, in the same thread.",
     "timing.first_picture": "Seconds from the request to the finished file of the preview.",
     "timing.total": "Seconds from the request to the last file, without the time its reader took.",

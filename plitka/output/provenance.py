@@ -10,7 +10,7 @@ import importlib.metadata
 import io
 import json
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from importlib import resources
 from pathlib import Path
@@ -30,12 +30,11 @@ from plitka.output.picture_texts import (
     read_description,
     read_png_texts,
 )
+from plitka.output.png import write_png
 from plitka.request.prompt import Prompt
 from plitka.request.tile_request import TileRequest
 from plitka.tile.colormap import joint_hex
 
-# Granules at 1024x1024 take 60 ms at level 1; at level 6 they take 160 ms and the file is no smaller.
-PNG_COMPRESS_LEVEL = 1
 # WebP is written without loss: its lossy kind halves the resolution of colour, and colour is what matters.
 WEBP_FASTEST_METHOD = 0
 JPEG_QUALITY = 95
@@ -69,6 +68,7 @@ class Provenance:
         versions: Versions of Plitka and of the packages that draw and write, a JSON object.
         measured: Shares and colours, guidance and correction, a JSON object; empty for the colour map.
         joint_color: Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.
+        approximations: What was left out to be faster, sentences in a JSON list; only where something was.
     """
 
     picture: str
@@ -81,6 +81,7 @@ class Provenance:
     versions: str
     measured: str
     joint_color: str | None = None
+    approximations: str | None = None
 
 
 def provenance_of(
@@ -90,10 +91,12 @@ def provenance_of(
     engine: str,
     identity: Mapping[str, str],
     measured: Mapping[str, Any] = MappingProxyType({}),
+    approximations: Sequence[str] = (),
 ) -> Provenance:
     """Gather the provenance of the picture named `picture`, drawn by the engine named `engine`.
 
-    `measured` is JSON-ready: what was measured in the picture, and how it was corrected.
+    `measured` is JSON-ready: what was measured in the picture, and how it was corrected. `approximations` is
+    what the engine left out to be faster.
     """
     return Provenance(
         picture=picture,
@@ -106,6 +109,7 @@ def provenance_of(
         versions=json.dumps(dict(library_versions()), sort_keys=True),
         measured=json.dumps(dict(measured), sort_keys=True),
         joint_color=joint_hex(request.mix),
+        approximations=json.dumps(list(approximations)) if approximations else None,
     )
 
 
@@ -127,11 +131,11 @@ def encode(image: NDArray[np.uint8], output_format: str, provenance: Provenance)
     Returns:
         The bytes of the file: the same for the same arguments.
     """
+    if output_format == "png":
+        return write_png(image, _png_chunks(provenance))
     file = io.BytesIO()
     picture = Image.fromarray(image)
-    if output_format == "png":
-        picture.save(file, "PNG", compress_level=PNG_COMPRESS_LEVEL, pnginfo=_png_chunks(provenance))
-    elif output_format == "webp":
+    if output_format == "webp":
         picture.save(
             file,
             "WEBP",

@@ -59,6 +59,8 @@ class DrawingSettings:
         preview: Steps and strength of the preview.
         final: Steps and strength of the final picture.
         guidance_scale: Classifier-free guidance, at least 1.
+        guidance_interval: The noise levels σ, above the first and up to the second, at which there is
+            guidance; None for all of them. σ is the deviation of the noise that is added to a signal of 1.
         color_guidance: How much the plan's colours lead the picture, 0 to 1.
         color_lock: Whether a finished picture is corrected towards the plan.
         scheduler: Name of the sampler.
@@ -72,6 +74,7 @@ class DrawingSettings:
     preview: PictureSettings
     final: PictureSettings
     guidance_scale: float
+    guidance_interval: tuple[float, float] | None
     color_guidance: float
     color_lock: ColorLock
     scheduler: Scheduler
@@ -104,6 +107,7 @@ def settings_for(request: TileRequest, defaults: EngineDefaults = STANDARD_DEFAU
         preview=PictureSettings(preview, swatch_strength(guidance, preview)),
         final=PictureSettings(final, swatch_strength(guidance, final)),
         guidance_scale=_first(given.guidance_scale, profile.guidance_scale),
+        guidance_interval=given.guidance_interval,
         color_guidance=guidance,
         color_lock=_first(given.color_lock, DEFAULT_COLOR_LOCK),
         scheduler=_first(given.scheduler, DEFAULT_SCHEDULER),

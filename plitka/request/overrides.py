@@ -41,6 +41,17 @@ def _read_text(value: object) -> str:
     return text
 
 
+def _read_interval(value: object) -> tuple[float, float]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise invalid_value("is not a list of two numbers")
+    low, high = map(_NOISE_LEVEL, value)
+    if low >= high:
+        raise invalid_value("does not have its smaller number first")
+    return low, high
+
+
+# The most noise of any model here, one with zero terminal SNR, is a level of 4096.
+_NOISE_LEVEL = NumberRange(0, 10_000)
 _GUIDANCE, _SCALE, _WEIGHT = NumberRange(1, 20), NumberRange(0, 2), NumberRange(0, 1)
 _STEPS = IntegerRange(1, 100)
 
@@ -48,6 +59,7 @@ _Guidance = Annotated[float, BeforeValidator(_GUIDANCE)]
 _Scale = Annotated[float, BeforeValidator(_SCALE)]
 _Weight = Annotated[float, BeforeValidator(_WEIGHT)]
 _Steps = Annotated[int, BeforeValidator(_STEPS)]
+_Interval = Annotated[tuple[float, float], BeforeValidator(_read_interval)]
 _Text = Annotated[str, BeforeValidator(_read_text)]
 
 
@@ -61,6 +73,9 @@ class Overrides(BaseModel):
 
     use_controlnet: StrictBool | None = Field(default=None, description="true or false")
     guidance_scale: _Guidance | None = Field(default=None, description=str(_GUIDANCE))
+    guidance_interval: _Interval | None = Field(
+        default=None, description=f"a list of two numbers, the smaller one first, each {_NOISE_LEVEL}"
+    )
     num_inference_steps: _Steps | None = Field(default=None, description=str(_STEPS))
     num_inference_steps_preview: _Steps | None = Field(default=None, description=str(_STEPS))
     num_inference_steps_final: _Steps | None = Field(default=None, description=str(_STEPS))
