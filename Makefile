@@ -79,7 +79,7 @@ $(VENV)/.dev: $(VENV)/.diffusion
 	@$(PIP) --editable ".[diffusion,dev]"
 	@touch $@
 
-# The embedded model again from nothing: three hours on two cores; PROFILE=gpu is for one large card.
+# The embedded model, from nothing; PROFILE=refresh goes on from the one in model_files, PROFILE=gpu too.
 PROFILE ?= cpu
 mini: $(VENV)/.dev
 	@$(BIN)/python -m training.make --profile $(PROFILE)

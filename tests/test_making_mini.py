@@ -4,17 +4,21 @@ import dataclasses
 import math
 
 import pytest
+import torch
 from drawing import make_job
+from safetensors.torch import load_file
 
 from plitka.diffusion.engine import DiffusionEngine
-from training.export import ADAPTER_FILES
-from training.loop import CHECKPOINT, Budget
+from training.checkpoints import INDEX
+from training.export import ADAPTER_FILES, BASE
+from training.loop import Budget
 from training.make import Workshop, make_mini
 from training.profiles import PROFILES
+from training.start import take_over_text
 
 STAGES = ("vae", "text", "unet", "decoder", "adapters", "controlnet")
 # What a stage that has nothing left to do leaves as it is.
-KEPT = (CHECKPOINT, "log.jsonl", "model.safetensors", "diffusion_pytorch_model.safetensors", ADAPTER_FILES[0])
+KEPT = (INDEX, "log.jsonl", "model.safetensors", "diffusion_pytorch_model.safetensors", ADAPTER_FILES[0])
 # Two steps, however long they take, and small samples.
 TINY = dataclasses.replace(
     PROFILES["cpu"],
@@ -43,3 +47,36 @@ def test_one_command_makes_a_model_that_draws_and_takes_up_its_work_again(worker
     assert sorted({path.name for path in made}) == sorted(KEPT)
     make_mini(shop)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.name in KEPT} == made
+
+
+def test_a_model_is_refined_from_a_finished_one_whose_prompts_and_latents_keep_their_meaning(
+    tmp_path, monkeypatch
+):
+    first, second = tmp_path / "first/mini", tmp_path / "second/mini"
+    make_mini(Workshop(tmp_path / "work", first, dataclasses.replace(TINY, workers=1), 0))
+    profile = dataclasses.replace(TINY, workers=1, start=first)
+    make_mini(Workshop(tmp_path / "again", second, profile, 1))
+
+    def weights(model, part):
+        return load_file(next((model / BASE / part).glob("*.safetensors")))
+
+    for part in ("text_encoder", "text_encoder_2"):
+        before, after = weights(first, part), weights(second, part)
+        assert all(torch.equal(before[name], after[name]) for name in before)
+    before, after = weights(first, "vae"), weights(second, "vae")
+    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("encoder."))
+    assert any(not torch.equal(before[name], after[name]) for name in before if name.startswith("decoder."))
+    before, after = weights(first, "unet"), weights(second, "unet")
+    changes = [float((before[name] - after[name]).float().abs().mean()) for name in before]
+    assert 0 < max(changes) < 0.02  # two steps from where it was, not from somewhere else
+    monkeypatch.setenv("PLITKA_MODEL_DIR", str(second.parent))
+    engine = DiffusionEngine.load("mini", preview_size=64, final_size=128)
+    assert [drawing.image.shape for drawing in engine.draw(make_job())] == [(64, 64, 3), (128, 128, 3)]
+
+
+def test_text_encoders_that_know_other_words_are_refused(tmp_path):
+    make_mini(Workshop(tmp_path / "work", tmp_path / "mini", dataclasses.replace(TINY, workers=1), 0))
+    vocabulary = tmp_path / "mini" / BASE / "tokenizer/vocab.json"
+    vocabulary.write_text(vocabulary.read_text().replace("terr", "torr"))
+    with pytest.raises(ValueError, match=r"tokenizer: prompts have other words"):
+        take_over_text(tmp_path / "mini", tmp_path / "text")

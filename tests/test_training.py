@@ -16,12 +16,13 @@ from plitka.fidelity.measure import measure
 from plitka.tile.swatch import draw_swatch
 from training import adapters
 from training.captions import caption, mix_words, whole_percentages
+from training.checkpoints import read_checkpoint
 from training.controlnet import train_controlnet
 from training.data import PLANES, STYLES, TILE, TileStore, crop_shares, draw_style, random_mix, random_tile
 from training.decoder import train_decoder
 from training.export import ADAPTER_FILES, export_adapters, export_base, export_controlnet, write_manifest
 from training.latents import LatentStore, draw_batch
-from training.loop import CHECKPOINT, Budget, is_finished
+from training.loop import Budget, is_finished
 from training.pictures import CaptionError, check_captions, mix_of_caption, read_pictures
 from training.pieces import write_pieces
 from training.precision import VARIABLE
@@ -245,7 +246,7 @@ def test_adapters_and_stages_are_trained_in_the_precision_that_is_asked_for(
     for folder in ("training", "unet"):
         (line,) = (tmp_path / folder / "log.jsonl").read_text().splitlines()
         assert json.loads(line)["precision"] == precision
-        state = torch.load(tmp_path / folder / CHECKPOINT, weights_only=True)
+        state = read_checkpoint(tmp_path / folder)
         for module in state["modules"].values():
             assert all(weight.dtype == torch.float32 for weight in module.values())
             assert all(weight.isfinite().all() for weight in module.values())

@@ -25,8 +25,8 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from diffusers import DDPMScheduler, StableDiffusionXLPipeline
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
-from safetensors.torch import save_file
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
@@ -74,6 +74,8 @@ class AdapterTrainer:
         if arguments.gradient_checkpointing:
             self.pipeline.unet.enable_gradient_checkpointing()
         self.unet = get_peft_model(self.pipeline.unet, self.config).to(self.accelerator.device)
+        if arguments.start:
+            self._go_on_from(arguments.start)
         self.noise = DDPMScheduler.from_config(self.pipeline.scheduler.config)
         self.latents = self._encode_pictures()
 
@@ -142,6 +144,15 @@ class AdapterTrainer:
         (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         save_file(self.tokens.state(), folder / EMBEDDINGS_NAME)
 
+    def _go_on_from(self, folder: Path) -> None:
+        """Begin with the LoRA and the embeddings of a folder. Raises ValueError if they do not fit."""
+        lora, words = load_file(folder / LORA_NAME), load_file(folder / EMBEDDINGS_NAME)
+        own = get_peft_model_state_dict(self.unet)
+        if lora.keys() != own.keys() or any(own[name].shape != lora[name].shape for name in lora):
+            raise ValueError(f"{folder / LORA_NAME}: it has other layers or another rank")
+        set_peft_model_state_dict(self.unet, {name: weight.float() for name, weight in lora.items()})
+        self.tokens.load(words)
+
     def _target(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         if self.noise.config.prediction_type == "v_prediction":
             target: torch.Tensor = self.noise.get_velocity(latents, noise, timesteps)
@@ -190,6 +201,7 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--pictures", type=Path, required=True, help="pictures with captions")
     parser.add_argument("--prior", type=Path, help="pictures of what the model should go on drawing")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="folder with a LoRA and embeddings to go on from")
     parser.add_argument("--tokens", nargs="+", default=["<s0>", "<s1>"])
     parser.add_argument("--init-words", default="rubber tile", help="where the learned words start from")
     parser.add_argument("--rank", type=int, default=32)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from plitka.files.whole_files import write_whole
+from training.checkpoints import has_checkpoint
 from training.export import PROFILES
-from training.loop import CHECKPOINT
 
 STEPS = PROFILES["standard"]["steps_final"]
 
@@ -53,6 +53,8 @@ the same plan.
 
 ## How long it was trained
 
+{start}
+
 {training}
 
 ## Where it falls short
@@ -61,7 +63,9 @@ the same plan.
 """
 
 
-def write_card(folder: Path, figures: Sequence[dict[str, Any]], work: Path, shortcomings: str) -> None:
+def write_card(
+    folder: Path, figures: Sequence[dict[str, Any]], work: Path, start: str, shortcomings: str
+) -> None:
     """Write `README.md` beside the weights."""
     rows = ["| | error, pp | texture distance | sharpness | pictures |", "|---|---|---|---|---|"]
     others = []
@@ -84,6 +88,7 @@ def write_card(folder: Path, figures: Sequence[dict[str, Any]], work: Path, shor
         steps=STEPS,
         table="\n".join(rows),
         others="\n".join(others),
+        start=start,
         training="\n".join(_training(work)),
         shortcomings=shortcomings,
     )
@@ -94,7 +99,7 @@ def _training(work: Path) -> list[str]:
     """Steps and minutes of every stage, from the logs."""
     lines = ["| stage | steps | minutes |", "|---|---|---|"]
     for path in sorted(work.rglob("log.jsonl")):
-        if (path.parent / CHECKPOINT).exists():
+        if has_checkpoint(path.parent):
             last = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
             name = path.parent.relative_to(work).parts[0]
             lines.append(f"| {name} | {last['step']} | {last['minutes']:.0f} |")
@@ -107,10 +112,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--figures", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("build/training"))
+    parser.add_argument("--start", default="From nothing.", help="what the training went on from")
     parser.add_argument("--shortcomings", default="See the figures.")
     arguments = parser.parse_args()
     figures = json.loads(arguments.figures.read_text(encoding="utf-8"))
-    write_card(arguments.folder, figures, arguments.work, arguments.shortcomings)
+    write_card(arguments.folder, figures, arguments.work, arguments.start, arguments.shortcomings)
 
 
 if __name__ == "__main__":

@@ -56,13 +56,16 @@ def train_controlnet(
     budget: Budget,
     seed: int,
     show: Callable[[Any, Path], None] | None = None,
+    make: Callable[[Any], Any] = make_controlnet,
 ) -> Any:
     """Train, or go on training, on stores chosen with probabilities `parts`; returns the ControlNet, frozen.
+
+    `make(unet)` makes the ControlNet to begin with.
 
     `show(controlnet, path)` writes a sample sheet.
     """
     torch.manual_seed(seed)
-    controlnet = make_controlnet(unet).to(denoising.device)
+    controlnet = make(unet).to(denoising.device)
     optimizer = torch.optim.AdamW(controlnet.parameters(), budget.rate, (0.9, 0.99), weight_decay=0.01)
     average = Average(controlnet)
     stage = Stage(

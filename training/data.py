@@ -9,6 +9,8 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import Pool
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -191,16 +193,19 @@ class TileStore:
         lines = self._index.read_text(encoding="utf-8").splitlines() if self._index.exists() else []
         self.tiles += [_tile_of(json.loads(line)) for line in lines[len(self.tiles) :]]
 
-    def fill(self, seed: int) -> Iterator[int]:
-        """Draw the missing tiles; yields each one's number."""
-        for number in range(len(self.tiles), self.capacity):
-            tile, planes = random_tile(seed, number)
-            for name, plane in planes.items():
-                self.planes[name][number] = plane
-            with self._index.open("a", encoding="utf-8") as index:
-                index.write(json.dumps(tile.__dict__) + "\n")
-            self.tiles.append(tile)
-            yield number
+    def fill(self, seed: int, workers: int = 1) -> Iterator[int]:
+        """Draw the missing tiles in `workers` processes; yields each one's number."""
+        missing = range(len(self.tiles), self.capacity)
+        with Pool(workers, cv2.setNumThreads, (1,)) as pool:
+            for number, (tile, planes) in zip(
+                missing, pool.imap(partial(random_tile, seed), missing), strict=True
+            ):
+                for name, plane in planes.items():
+                    self.planes[name][number] = plane
+                with self._index.open("a", encoding="utf-8") as index:
+                    index.write(json.dumps(tile.__dict__) + "\n")
+                self.tiles.append(tile)
+                yield number
 
 
 def _open_plane(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -231,9 +236,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
-    cv2.setNumThreads(1)
-    for number in TileStore(arguments.folder, arguments.count).fill(arguments.seed):
+    for number in TileStore(arguments.folder, arguments.count).fill(arguments.seed, arguments.workers):
         if number % 50 == 49:
             print(f"{number + 1} of {arguments.count} tiles", flush=True)
 

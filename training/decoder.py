@@ -1,7 +1,8 @@
 """Stage 4, the VAE's decoder again, while its encoder, and so the latents, stay as they are.
 
-Mostly crumb, and a loss that asks for the colours as such: they decide whether a pixel is counted for its
-granule's colour or for a neighbour's.
+Mostly crumb. A critic asks for grain and edges as sharp as a swatch's from the first step on. At half of the
+resolution the picture must be the drawn one, its colours above all: they decide whether a pixel is counted
+for its granule's colour or for a neighbour's.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
+from training.critic import BETAS, RATE, PatchCritic, critic_loss, fooling_loss
 from training.data import TileStore
 from training.loop import Average, Budget, Stage, load_weights, optimize, run, worker
 from training.precision import autocast, precision_for
@@ -19,7 +22,7 @@ from training.sheets import to_pictures, to_tensor, write_sheet
 from training.vae import CROP, random_crops, reconstruction_loss
 
 STYLE_PARTS = (0.86, 0.07, 0.07)
-CHROMA_WEIGHT = 1.0
+CHROMA_WEIGHT = 0.5
 # Deviation of the noise put on the latents: those that the UNet makes are not exact either.
 LATENT_NOISE = 0.03
 
@@ -36,17 +39,28 @@ def chroma_loss(decoded: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
     return (red - green).abs().mean() + (blue - 0.5 * (red + green)).abs().mean()
 
 
+def decoder_loss(decoded: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+    """How far a decoded picture is from the real one, at full and at half resolution."""
+    loss = reconstruction_loss(decoded, pixels)
+    half, other = functional.avg_pool2d(decoded, 2), functional.avg_pool2d(pixels, 2)
+    loss = loss + (half - other).abs().mean()
+    return loss + CHROMA_WEIGHT * chroma_loss(half, other)
+
+
 def train_decoder(vae: Any, store: TileStore, folder: Path, budget: Budget, seed: int, device: str) -> None:
     """Train, or go on training, the decoder of a VAE in place."""
     torch.manual_seed(seed)
-    decoder = decoder_of(vae).requires_grad_(True)
-    optimizer = torch.optim.AdamW(decoder.parameters(), budget.rate, (0.9, 0.99), weight_decay=1e-4)
+    decoder, critic = decoder_of(vae).requires_grad_(True), PatchCritic().to(device)
+    optimizer = torch.optim.AdamW(decoder.parameters(), budget.rate, BETAS, weight_decay=1e-4)
+    judging = torch.optim.AdamW(
+        [{"params": list(critic.parameters()), "factor": RATE / budget.rate}], budget.rate, BETAS
+    )
     stage = Stage(
         "decoder",
         folder,
         budget,
-        {"decoder": decoder},
-        {"decoder": optimizer},
+        {"decoder": decoder, "critic": critic},
+        {"decoder": optimizer, "critic": judging},
         Average(decoder),
         precision_for(device),
     )
@@ -61,14 +75,12 @@ def train_decoder(vae: Any, store: TileStore, folder: Path, budget: Budget, seed
                 latents = vae.encode(pixels).latent_dist.mode()
             noise = LATENT_NOISE * torch.randn_like(latents)
             decoded = vae.decode(latents + noise).sample.float()
-        chroma = chroma_loss(decoded, pixels)
-        optimize(
-            reconstruction_loss(decoded, pixels) + CHROMA_WEIGHT * chroma,
-            optimizer,
-            list(decoder.parameters()),
-        )
+        loss = decoder_loss(decoded, pixels) + fooling_loss(critic, decoded, device)
+        optimize(loss, optimizer, list(decoder.parameters()))
+        found = critic_loss(critic, pixels, decoded, device)
+        optimize(found, judging, list(critic.parameters()))
         error = (decoded - pixels).detach().pow(2).mean()
-        return {"psnr": float(10 * torch.log10(4 / error)), "chroma": float(chroma.detach())}
+        return {"psnr": float(10 * torch.log10(4 / error)), "critic": float(found.detach())}
 
     def show(path: Path) -> None:
         with torch.no_grad(), autocast(device):

@@ -1,6 +1,6 @@
 """Words that SDXL's two text encoders are to learn: one vector per word and encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -75,3 +75,11 @@ class LearnedTokens:
     def state(self) -> dict[str, torch.Tensor]:
         """`clip_l` and `clip_g` as they are stored, bfloat16."""
         return {name: vector.detach().to("cpu", torch.bfloat16) for name, vector in self.vectors.items()}
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Begin with stored vectors. Raises ValueError if there are others than those to be learned."""
+        for name, vector in self.vectors.items():
+            if name not in state or state[name].shape != vector.shape:
+                raise ValueError(f"the embeddings have no {name} of the shape {tuple(vector.shape)}")
+            vector.copy_(state[name])

@@ -17,8 +17,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from plitka.diffusion.progress import bar_options
+from training.checkpoints import read_checkpoint, write_checkpoint
 
-CHECKPOINT = "checkpoint.pt"
 WARMUP_STEPS = 100
 LOG_EVERY = 50
 
@@ -170,16 +170,23 @@ def _wait() -> None:
 
 def is_finished(folder: Path, budget: Budget) -> bool:
     """Whether a stage has used up a budget; a larger one than it was trained with lets it go on."""
-    path = folder / CHECKPOINT
-    if not path.exists():
-        return False
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return bool(state["step"] >= budget.steps or state["seconds"] >= 60 * budget.minutes)
+    state = read_checkpoint(folder)
+    return state is not None and bool(
+        state["step"] >= budget.steps or state["seconds"] >= 60 * budget.minutes
+    )
+
+
+def keep(folder: Path, modules: Mapping[str, torch.nn.Module]) -> None:
+    """Write modules as the result of a stage that trains nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(Stage(folder.name, folder, Budget(0, 0, 0, 0), modules, {}), None)
 
 
 def load_weights(folder: Path, modules: Mapping[str, torch.nn.Module]) -> None:
     """Give modules a stage's weights: of the first, the moving average if the stage kept one."""
-    state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+    state = read_checkpoint(folder)
+    if state is None:
+        raise FileNotFoundError(f"{folder}: this stage has not been trained")
     for name, module in modules.items():
         module.load_state_dict(state["modules"][name])
     if state["average"] is not None and next(iter(state["modules"])) in modules:
@@ -221,18 +228,15 @@ def _save(stage: Stage, show: Callable[[Path], None] | None) -> None:
         "optimizers": {name: optimizer.state_dict() for name, optimizer in stage.optimizers.items()},
         "average": stage.averaged.weights if stage.averaged else None,
     }
-    partial = stage.folder / (CHECKPOINT + ".part")
-    torch.save(state, partial)
-    partial.replace(stage.folder / CHECKPOINT)
+    write_checkpoint(stage.folder, state)
     if show is not None:
         show(stage.folder / f"sheet-{stage.step:06d}.png")
 
 
 def _restore(stage: Stage) -> None:
-    path = stage.folder / CHECKPOINT
-    if not path.exists():
+    state = read_checkpoint(stage.folder)
+    if state is None:
         return
-    state = torch.load(path, map_location="cpu", weights_only=True)
     stage.step, stage.seconds = state["step"], state["seconds"]
     for name, module in stage.modules.items():
         module.load_state_dict(state["modules"][name])

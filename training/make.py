@@ -28,6 +28,7 @@ from plitka.diffusion.adapters.textual_inversion import load_textual_inversion
 from plitka.diffusion.progress import bar_options
 from training import adapters
 from training.controlnet import load_controlnet, train_controlnet
+from training.controlnet import make_controlnet as random_controlnet
 from training.data import STYLES, Style, TileStore
 from training.decoder import load_decoder, train_decoder
 from training.export import (
@@ -44,8 +45,10 @@ from training.pieces import write_pieces
 from training.precision import VARIABLE, Precision, precision_for
 from training.profiles import PROFILES, TrainingProfile
 from training.samples import sample_writer
+from training.start import first_controlnet, first_unet, take_over_text, take_over_vae
 from training.text import BASE_STYLES, load_text, train_text, write_tokenizer
 from training.unet import LOW_NOISE_PART, Denoising, load_unet, train_unet
+from training.unet import make_unet as random_unet
 from training.vae import load_vae, train_vae
 
 # Pixels on a side of the adapters' pictures, and what they are mixed with so that the model keeps its own.
@@ -85,7 +88,7 @@ def make_tiles(shop: Workshop) -> None:
     """Draw the training pictures."""
     store = shop.store()
     missing = store.capacity - len(store.tiles)
-    for _ in tqdm(store.fill(shop.seed), total=missing, **bar_options("tiles")):
+    for _ in tqdm(store.fill(shop.seed, len(os.sched_getaffinity(0))), total=missing, **bar_options("tiles")):
         pass
 
 
@@ -122,6 +125,7 @@ def make_unet(shop: Workshop) -> None:
         shop.work / "unet",
         shop.profile.unet,
         shop.seed,
+        make=partial(first_unet, start) if (start := shop.profile.start) else random_unet,
         show=sample_writer(vae, tokenizer, encoders, device, shop.profile.sample_side),
     )
 
@@ -172,6 +176,8 @@ def make_adapters(shop: Workshop) -> None:
         "low-noise-part": LOW_NOISE_PART,
         "seed": shop.seed,
     }
+    if profile.start:
+        given["start"] = profile.start
     adapters.main([word for name, value in given.items() for word in (f"--{name}", str(value))])
 
 
@@ -187,8 +193,11 @@ def make_controlnet(shop: Workshop) -> None:
     unet = pipeline.unet.requires_grad_(False).to(device)
     stores = [shop.latents(style, vae) for style in STYLES]
     denoising = Denoising(pipeline.tokenizer, encoders.requires_grad_(False), device)
-    folder, budget = shop.work / "controlnet", shop.profile.controlnet
-    train_controlnet(stores, CONTROLNET_PARTS, denoising, unet, folder, budget, shop.seed)
+    folder, budget, start = shop.work / "controlnet", shop.profile.controlnet, shop.profile.start
+    train_controlnet(
+        *(stores, CONTROLNET_PARTS, denoising, unet, folder, budget, shop.seed),
+        make=(lambda _: first_controlnet(start)) if start else random_controlnet,
+    )
 
 
 def make_manifest(shop: Workshop) -> None:
@@ -246,6 +255,15 @@ def make_mini(shop: Workshop) -> None:
         ("controlnet", profile.controlnet, lambda: together(shop, make_controlnet)),
         ("manifest", None, lambda: make_manifest(shop)),
     ]
+    if profile.start:
+        taken_over = {
+            "vae": partial(take_over_vae, profile.start, work / "vae"),
+            "text": partial(take_over_text, profile.start, work / "text"),
+        }
+        stages = [
+            (name, None, taken_over[name]) if name in taken_over else (name, budget, stage)
+            for name, budget, stage in stages
+        ]
     for name, budget, stage in stages:
         start = time.perf_counter()
         if budget is None or not is_finished(work / name, budget):

@@ -1,9 +1,8 @@
 """Stage 1, the VAE: pictures to latents of a quarter of their side, and back.
 
 The loss is that of a picture's pixels, of its edges (gradients), of its contrast at every scale (magnitudes
-of the Fourier transform of blocks), of its colours (means of blocks), and late in training that of a small
-discriminator that tells drawn patches from decoded ones (hinge loss, spectral norm: Miyato et al. 2018,
-https://arxiv.org/abs/1802.05957).
+of the Fourier transform of blocks), of its colours (means of blocks), and late in training that of a critic
+(`training/critic.py`).
 """
 
 from collections.abc import Callable, Mapping
@@ -14,10 +13,9 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from numpy.typing import NDArray
-from torch import nn
 from torch.nn import functional
-from torch.nn.utils.parametrizations import spectral_norm
 
+from training.critic import BETAS, PatchCritic, critic_loss, fooling_loss
 from training.data import STYLES, TILE, TileStore
 from training.loop import Average, Budget, Stage, load_weights, optimize, run, worker
 from training.precision import autocast, precision_for
@@ -31,7 +29,6 @@ KL_WEIGHT = 1e-6
 # Log-variance of the latents at the start: next to no noise.
 LOG_VARIANCE = -6.0
 FFT_BLOCK = 16
-ADVERSARIAL_WEIGHT = 0.04
 ADVERSARIAL_FROM = 0.6
 
 
@@ -56,20 +53,12 @@ def make_vae(channels: tuple[int, ...] = (32, 48, 64), latent_channels: int = LA
     return vae
 
 
-def make_discriminator(width: int = 32) -> nn.Module:
-    """A patch discriminator: (n, 3, h, w) to a map of scores."""
-    layers: list[nn.Module] = [spectral_norm(nn.Conv2d(3, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
-    layers += [spectral_norm(nn.Conv2d(width, 2 * width, 4, 2, 1)), nn.LeakyReLU(0.2)]
-    layers += [spectral_norm(nn.Conv2d(2 * width, 2 * width, 3, 1, 1)), nn.LeakyReLU(0.2)]
-    return nn.Sequential(*layers, spectral_norm(nn.Conv2d(2 * width, 1, 3, 1, 1)))
-
-
 def train_vae(
     store: TileStore, folder: Path, budget: Budget, seed: int, device: str, make: Callable[[], Any] = make_vae
 ) -> Any:
     """Train, or go on training, and return the VAE with its latents' mean and deviation in its config."""
     torch.manual_seed(seed)
-    vae, critic = make().to(device), make_discriminator().to(device)
+    vae, critic = make().to(device), PatchCritic().to(device)
     stage = Stage(
         "vae",
         folder,
@@ -77,7 +66,7 @@ def train_vae(
         {"vae": vae, "critic": critic},
         {
             "vae": torch.optim.AdamW(vae.parameters(), budget.rate, (0.9, 0.99), weight_decay=1e-4),
-            "critic": torch.optim.AdamW(critic.parameters(), budget.rate, (0.5, 0.99)),
+            "critic": torch.optim.AdamW(critic.parameters(), budget.rate, BETAS),
         },
         Average(vae),
         precision_for(device),
@@ -138,19 +127,12 @@ def _step(stage: Stage, pixels: torch.Tensor, device: str) -> Mapping[str, float
     figures = {"psnr": float(10 * torch.log10(4 / error.detach().pow(2).mean()))}
     loss = reconstruction_loss(decoded, pixels) + KL_WEIGHT * posterior.kl().mean()
     if stage.progress > ADVERSARIAL_FROM:
-        for weight in critic.parameters():
-            weight.requires_grad_(False)
-        with autocast(device):
-            loss = loss - ADVERSARIAL_WEIGHT * critic(decoded).float().mean()
-        for weight in critic.parameters():
-            weight.requires_grad_(True)
+        loss = loss + fooling_loss(critic, decoded, device)
     optimize(loss, stage.optimizers["vae"], list(vae.parameters()))
     if stage.progress > ADVERSARIAL_FROM - 0.05:
-        with autocast(device):
-            real, drawn = critic(pixels).float(), critic(decoded.detach()).float()
-        critic_loss = functional.relu(1 - real).mean() + functional.relu(1 + drawn).mean()
-        optimize(critic_loss, stage.optimizers["critic"], list(critic.parameters()))
-        figures["critic"] = float(critic_loss.detach())
+        found = critic_loss(critic, pixels, decoded, device)
+        optimize(found, stage.optimizers["critic"], list(critic.parameters()))
+        figures["critic"] = float(found.detach())
     return {**figures, "loss": float(loss.detach())}
 
 
