@@ -13,9 +13,9 @@ PIP    := $(BIN)/python $(INSTALL) --build-constraint constraints.txt
 
 # First at once, by the engine that needs no model; then by the embedded model, the way the container draws.
 demo: $(VENV)/.render
-	@$(BIN)/plitka demo
+	@$(BIN)/plitka demo --force
 	@$(MAKE) --no-print-directory $(VENV)/.diffusion
-	@$(BIN)/plitka demo --engine mini --tiles 2
+	@$(BIN)/plitka demo --force --engine mini --tiles 2
 
 test: $(VENV)/.dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest

@@ -168,7 +168,8 @@ class UnknownColorError(PlitkaError, ValueError):
 
     Attributes:
         name: The name as it was given.
-        suggestions: Accepted names of up to three different colours that are spelled alike, best first.
+        suggestions: Accepted names of up to three different colours that are alike in spelling or look,
+            best first.
     """
 
     def __init__(self, name: str, suggestions: tuple[str, ...]) -> None:

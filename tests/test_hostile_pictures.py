@@ -212,6 +212,6 @@ def test_escapes_in_paths_and_environment_do_not_reach_the_terminal(invoke, tmp_
 
 def test_escapes_in_the_engine_of_the_environment_do_not_reach_the_terminal(invoke, monkeypatch):
     monkeypatch.setenv("PLITKA_ENGINE", hostile.ESCAPES)
-    result = invoke("generate")
+    result = invoke("generate", "--colors", "black")
     assert result.exit_code == 1
     assert is_clean(result.stderr)

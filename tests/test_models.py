@@ -129,9 +129,3 @@ def test_models_verify_passes_on_whole_files_and_fails_on_a_broken_one(invoke, f
     result = invoke("models", "verify", "--engine", "sdxl")
     assert result.exit_code == 1
     assert "broken" in result.stdout
-
-
-def test_models_of_an_engine_without_models_are_refused(invoke):
-    result = invoke("models", "list", "--engine", "render")
-    assert result.exit_code == 1
-    assert "render" in result.stderr

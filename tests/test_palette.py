@@ -1,10 +1,23 @@
+import json
 import re
+from importlib import resources
 
 import pytest
+from coloraide import Color
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import XKCD_COLORS
 
-from plitka.colors.palette import PALETTE, canonical_hex, delta_e00, fold, hex_to_lab, nearest, resolve
+from plitka.colors.palette import (
+    PALETTE,
+    canonical_hex,
+    delta_e00,
+    fold,
+    hex_to_lab,
+    is_russian,
+    nearest,
+    resolve,
+)
 from plitka.errors import UnknownColorError
 from plitka.request.color_text import read_color_text
 
@@ -79,6 +92,69 @@ def test_a_misspelled_name_suggests_the_right_one(name, suggestion):
     with pytest.raises(UnknownColorError) as caught:
         resolve(name)
     assert caught.value.suggestions[0] == suggestion
+
+
+def suggestions(name):
+    with pytest.raises(UnknownColorError) as caught:
+        resolve(name)
+    return caught.value.suggestions
+
+
+def common_names():
+    text = resources.files("plitka.colors").joinpath("common_names.json").read_text(encoding="utf-8")
+    return json.loads(text)["colors"]
+
+
+COMMON = [(name, entry["hex"]) for entry in common_names() for name in entry["names"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest_ones"),
+    [
+        ("антрацит", ("тёмно-серый", "чёрный", "серый")),
+        ("Anthracite", ("dark gray", "black", "gray")),
+        ("бордовый", ("терракот", "коричневый", "красный")),
+        ("maroon", ("terracotta", "brown", "red")),
+        ("кирпичный", ("терракот", "оранжевый", "красный")),
+        ("brick", ("terracotta", "orange", "red")),
+        ("navy", ("dark blue", "blue", "violet")),
+        ("антрацыт", ("тёмно-серый", "чёрный", "серый")),
+        ("бардовый", ("терракот", "коричневый", "красный")),
+    ],
+)
+def test_a_name_of_the_trade_leads_to_the_nearest_colours(name, nearest_ones):
+    assert suggestions(name) == nearest_ones
+
+
+def test_every_common_name_leads_to_the_colour_nearest_to_its_own_in_its_language():
+    for name, hex_color in COMMON:
+        color = nearest(hex_color)
+        assert suggestions(name)[0] == (color.russian if is_russian(name) else color.prompt_word), name
+
+
+def test_no_common_name_hides_a_name_of_the_palette_or_means_two_colours():
+    folded = [fold(name) for name, _ in COMMON]
+    assert len(set(folded)) == len(folded)
+    assert not set(folded) & {fold(name) for name, _ in NAMES}
+
+
+def test_the_figures_of_common_names_are_those_of_their_source():
+    for entry in common_names():
+        kind, _, name = entry["source"].partition(":")
+        published = XKCD_COLORS[f"xkcd:{name}"] if kind == "xkcd" else Color(name).to_string(hex=True)
+        assert kind in ("xkcd", "css")
+        assert canonical_hex(published) == entry["hex"], name
+
+
+@given(st.sampled_from([name for name, _ in NAMES if is_russian(name)]), st.data())
+def test_a_typo_in_russian_is_answered_with_russian_names(name, data):
+    place = data.draw(st.integers(0, len(name) - 1))
+    typed = name[:place] + data.draw(st.sampled_from(["", "ъ", name[place] * 2])) + name[place + 1 :]
+    try:
+        resolve(typed)
+    except UnknownColorError as error:
+        assert all(map(is_russian, error.suggestions))
+        assert error.suggestions or len(fold(name)) < 5
 
 
 @pytest.mark.parametrize("name", ["", " ", "-", "octarine", "#313131", "12"])

@@ -9,7 +9,8 @@ from plitka.request.tile_request import MAX_PARAMS_BYTES, RequestError, parse_re
 RED = {"name": "red", "proportion": 100}
 EXAMPLE = 'one JSON object such as {"colors":'
 NAMES = "beige, black, blue"
-PROPORTION = "percent, or a fraction"
+RUSSIAN_NAMES = "бежевый, чёрный, синий"
+PROPORTION = "percent, or fractions"
 ENTRY = 'an object such as {"name": "black", "proportion": 60}'
 COLORS = "a list of 1 to 8 objects"
 HEX = "# and six hexadecimal digits"
@@ -50,7 +51,8 @@ BAD_REQUESTS = [
     (colors(RED, None), "colors[1]", "null is not an object", ENTRY),
     (colors({"proportion": 3}), "colors[0]", '{"proportion": 3} has neither a name nor a hex', ENTRY),
     (colors({"name": "blak"}), "colors[0].name", 'known colour; did you mean "black"?', NAMES),
-    (colors({"name": "ТЁМНОЗЕЛЁНЙ"}), "colors[0].name", 'did you mean "тёмно-зелён', NAMES),
+    (colors({"name": "ТЁМНОЗЕЛЁНЙ"}), "colors[0].name", 'did you mean "тёмно-зелён', RUSSIAN_NAMES),
+    (colors({"color": "кирпичный"}), "colors[0].color", 'did you mean "терракот" or', RUSSIAN_NAMES),
     (colors({"name": "octarine"}), "colors[0].name", '"octarine" is not a known colour.', NAMES),
     (colors({"name": ""}), "colors[0].name", '"" is not a known colour', NAMES),
     (colors({"name": 5}), "colors[0].name", "5 is not text", NAMES),

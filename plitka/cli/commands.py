@@ -17,28 +17,28 @@ from rich.console import Console
 import plitka
 from plitka import choices
 from plitka.choices import EngineName, one_of
-from plitka.cli.failures import FAILURE, exit_status, fail, messages
+from plitka.cli.failures import FAILURE, PlainErrors, exit_status, fail, messages
 from plitka.cli.report import (
-    PrintableErrors,
     colors_table,
     correction_lines,
     demo_table,
-    files_table,
-    picture_line,
+    models_report,
+    plan_report,
     plan_table,
+    print_files,
+    print_json,
     print_lines,
 )
+from plitka.cli.targets import RunFolder, check_is_folder
 from plitka.device.memory_errors import check_room_for_libraries
 from plitka.engines import RENDER
 from plitka.settings import DEFAULT_ENGINE, ENGINE_VARIABLE
 
 if TYPE_CHECKING:
-    from plitka.engine.protocol import Engine
-    from plitka.fidelity.color_lock import MeasuredPicture
-    from plitka.request.tile_request import TileRequest
+    from plitka.weights.verify import FileStatus
 
 app = typer.Typer(
-    cls=PrintableErrors,
+    cls=PlainErrors,
     help="Pictures of pressed rubber tiles with exactly the colour mix that was asked for.",
     epilog="Exit status: 0 success, 1 failure, 2 a request or an option that cannot be served.",
     no_args_is_help=True,
@@ -49,7 +49,7 @@ models = typer.Typer(help="The weights of an engine.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
 results = Console()
-
+NO_SERVER = "is not there. Windows itself has none: run plitka serve within WSL or Docker"
 
 Params = Annotated[
     str | None,
@@ -59,7 +59,10 @@ Colors = Annotated[str | None, typer.Option(help="Colours and shares, such as '6
 Angle = Annotated[str | None, typer.Option(help="Laying angle of the joints, degrees.")]
 Quality = Annotated[str | None, typer.Option(help=f"{one_of(choices.Quality, quote='')}.")]
 Seed = Annotated[str | None, typer.Option(help="0 to 2^63 - 1, or -1 for a random one.")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the files, made where it is missing.")]
+FOLDER = "Folder for the files, made where it is missing."
+Out = Annotated[Path, typer.Option("--out", "-o", help=FOLDER)]
+Force = Annotated[bool, typer.Option("--force", help="Replace the pictures of an earlier run in its place.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document in place of lines and tables.")]
 Engines = Annotated[
     EngineName | None,
     typer.Option("--engine", help=f"Default: {ENGINE_VARIABLE}, else {DEFAULT_ENGINE}."),
@@ -97,22 +100,34 @@ def generate(
         typer.Option("--from", help="Make this picture again, to the byte, from its own metadata."),
     ] = None,
     weights: Weights = None,
-    out: Out = Path("out"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help=f"{FOLDER} Or one file for the final picture, such as tile.png, tile.webp."
+        ),
+    ] = Path("out"),
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draw a tile: preview, final picture and colour map."""
+    from plitka.cli.drawing import drawn_report, print_notices, task_for, task_from
     from plitka.cli.request_input import read_request
 
     with exit_status():
         if from_picture is None:
             request = read_request(params, colors, angle, quality, seed)
             print_notices(request)
-            picture, _ = draw(request, load(engine, weights), out)
+            task = task_for(request, engine, weights, out, force)
         elif any(value is not None for value in (params, colors, angle, quality, seed, engine)):
             raise typer.BadParameter("--from takes everything from the picture; leave the other options out")
         else:
-            picture, _ = draw_again(from_picture, weights, out)
-        print_lines(results, *correction_lines(picture))
-        results.print(colors_table(picture))
+            task = task_from(from_picture, weights, out, force)
+        drawn = task.draw(prints=not as_json)
+        if as_json:
+            print_json(results, drawn_report(task, drawn))
+        else:
+            print_lines(results, *correction_lines(drawn.picture))
+            results.print(colors_table(drawn.picture))
 
 
 @app.command()
@@ -124,22 +139,31 @@ def plan(
     seed: Seed = None,
     size: Size = "1024",
     out: Out = Path("out"),
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draw the pictures of the plan, which need no model: colour map, swatch and control images."""
+    from plitka.cli.drawing import print_notices, request_report
     from plitka.cli.request_input import read_request
-    from plitka.files.whole_files import write_whole
     from plitka.output.plan_pictures import draw_plan_pictures
     from plitka.tile.plan import plan_for
 
     with exit_status():
+        check_is_folder(out, "the plan has several pictures")
         request = read_request(params, colors, angle, quality, seed)
         print_notices(request)
+        folder = RunFolder(out, force=force)
         tile = plan_for(request)
-        out.mkdir(parents=True, exist_ok=True)
-        for filename, data in draw_plan_pictures(request, tile, int(size)):
-            write_whole(out / filename, data)
-            print_lines(results, str(out / filename))
-        results.print(plan_table(request.mix, tile.shares(int(size))))
+        paths = [folder.write(*picture) for picture in draw_plan_pictures(request, tile, int(size))]
+        folder.finish()
+        shares = tile.shares(int(size))
+        if as_json:
+            print_json(
+                results, {**request_report(request), **plan_report(request.mix, shares, int(size), paths)}
+            )
+        else:
+            print_lines(results, *map(str, paths))
+            results.print(plan_table(request.mix, shares))
 
 
 @app.command()
@@ -147,17 +171,22 @@ def demo(
     engine: Annotated[EngineName, typer.Option(help="What draws: render needs no model.")] = RENDER,
     tiles: Annotated[int | None, typer.Option(min=1, help="How many; default: all.")] = None,
     out: Out = Path("out/demo"),
+    force: Force = False,
 ) -> None:
     """Draw the demonstration tiles, measure them and print where the files are."""
     from plitka.cli.demo import DEMO_REQUESTS
+    from plitka.cli.drawing import Task, load
     from plitka.request.tile_request import parse_request
 
     with exit_status():
+        check_is_folder(out, "the demonstration has several pictures")
+        requests = dict(islice(DEMO_REQUESTS.items(), tiles))
+        folders = [RunFolder(out / engine / name, force=force) for name in requests]
         drawing_engine = load(engine, None)
         rows = []
-        for name, params in islice(DEMO_REQUESTS.items(), tiles):
-            picture, seconds = draw(parse_request(json.dumps(params)), drawing_engine, out / engine / name)
-            rows.append((name, picture.measured.fidelity, seconds))
+        for (name, params), folder in zip(requests.items(), folders, strict=True):
+            drawn = Task(parse_request(json.dumps(params)), drawing_engine, folder).draw()
+            rows.append((name, drawn.picture.measured.fidelity, drawn.seconds))
         results.print(demo_table(engine, rows))
         print_lines(results, f"The pictures are in {out.resolve()}")
 
@@ -181,7 +210,10 @@ def serve(
     ] = False,
 ) -> None:
     """Start the Cog HTTP server, the same that runs in the container, without Docker, and its web page."""
-    from plitka.server.serve import serve as run_server
+    try:
+        from plitka.server.serve import serve as run_server
+    except ModuleNotFoundError as missing:
+        fail(f"the server needs the module '{missing.name}', which {NO_SERVER}", status=FAILURE)
 
     def print_address(url: str) -> None:
         print_lines(messages, f"web page: {url}")
@@ -212,89 +244,38 @@ def schema(
 
 
 @models.command("list")
-def list_models(engine: ModelEngines = None) -> None:
+def list_models(engine: ModelEngines = None, as_json: AsJson = False) -> None:
     """Show where every weight file of an engine comes from and whether it is there."""
-    show_models(engine, hashes=False)
+    show_models(engine, hashes=False, as_json=as_json)
 
 
 @models.command("verify")
-def verify_models(engine: ModelEngines = None) -> None:
+def verify_models(engine: ModelEngines = None, as_json: AsJson = False) -> None:
     """Check every weight file by size and sha256; fail if one is missing or broken."""
-    if not show_models(engine, hashes=True):
+    if not show_models(engine, hashes=True, as_json=as_json):
         raise typer.Exit(FAILURE)
 
 
-def show_models(engine: str | None, *, hashes: bool) -> bool:
-    """Print the table of an engine's files, or of every engine's. True if none is missing or broken."""
-    from plitka.engines import RENDER
+def show_models(engine: str | None, *, hashes: bool, as_json: bool) -> bool:
+    """Print an engine's files, or those of every engine with any. True if none is missing or broken."""
     from plitka.settings import model_dir
     from plitka.weights.manifest import load_manifest
     from plitka.weights.verify import verify
 
     with exit_status():
-        if engine == RENDER:
-            print_lines(results, f"{RENDER} draws without weights")
-            return True
-        print_lines(results, f"model folder: {model_dir().resolve()}")
         names = [engine] if engine else list(load_manifest().models)
-        whole = True
+        found: dict[str, list[FileStatus]] = {}
         for name in names:
             with messages.status(f"checking the files of {name}"):
-                files = list(verify(name, hashes=hashes))
-            results.print(files_table(name, files))
-            whole &= all(file.state in ("ok", "hub") for file in files)
+                found[name] = [] if name == RENDER else list(verify(name, hashes=hashes))
+        whole = all(file.state in ("ok", "hub") for files in found.values() for file in files)
+        if as_json:
+            print_json(results, models_report(model_dir(), found, whole=whole))
+        elif engine == RENDER:
+            print_lines(results, f"{RENDER} draws without weights")
+        else:
+            print_lines(results, f"model folder: {model_dir().resolve()}")
+            for name, files in found.items():
+                print_lines(results, name)
+                print_files(results, files)
         return whole
-
-
-def draw_again(picture: Path, weights: Path | None, folder: Path) -> tuple[MeasuredPicture, float]:
-    """Draw the request of a picture with its engine; warns where this installation differs."""
-    from plitka.errors import MetadataError, RequestError
-    from plitka.output.provenance import differences, read_provenance
-    from plitka.request.tile_request import parse_request
-    from plitka.settings import check_engine_name
-
-    provenance = read_provenance(picture)
-    try:
-        request = parse_request(provenance.request)
-    except RequestError as error:
-        raise MetadataError(picture, f"its request cannot be drawn: {error.problems[0]}") from error
-    engine = load(check_engine_name(provenance.engine, f"{picture}: engine"), weights)
-    for difference in differences(provenance, engine.identity()):
-        print_lines(messages, f"the bytes may differ: {difference}", style="yellow")
-    return draw(request, engine, folder)
-
-
-def load(engine: str | None, weights: Path | None) -> Engine:
-    """The engine asked for, or that of the environment."""
-    from plitka.engines import load_engine, log_to_stderr
-    from plitka.settings import engine_name
-
-    log_to_stderr()
-    return load_engine(engine or engine_name(), weights=weights)
-
-
-def draw(request: TileRequest, engine: Engine, folder: Path) -> tuple[MeasuredPicture, float]:
-    """Write the three files of a request into `folder`, printing a line as each is finished.
-
-    Returns the final picture with what was measured in it, and the seconds that all files took.
-    """
-    from plitka.files.whole_files import write_whole
-    from plitka.generation import generate as draw_files
-
-    pictures, seconds = [], 0.0
-    files = draw_files(request, engine)
-    folder.mkdir(parents=True, exist_ok=True)
-    for result in files:
-        path = folder / result.filename
-        write_whole(path, result.data)
-        print_lines(results, picture_line(result, path))
-        pictures += [result.colors] if result.colors else []
-        seconds = result.metrics.get("timing.total", seconds)
-    return pictures[-1], seconds
-
-
-def print_notices(request: TileRequest) -> None:
-    """Print what was normalised or merged, and the seed, which may have been chosen at random."""
-    for notice in request.notices:
-        print_lines(messages, f"note: {notice}", style="yellow")
-    print_lines(messages, f"seed {request.seed}")

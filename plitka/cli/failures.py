@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from plitka.cli.report import print_lines
 from plitka.errors import MetadataError, PlitkaError, RequestError
@@ -31,6 +32,18 @@ def exit_status() -> Iterator[None]:
         fail(str(error), status=FAILURE)
     except OSError as error:
         fail(file_sentence(error), status=FAILURE)
+
+
+class PlainErrors(TyperGroup):
+    """Commands whose errors about option values are plain lines, without a box that breaks paths."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            command = (error.ctx or ctx).command_path
+            fail(error.format_message(), f"Options: {command} --help", status=BAD_REQUEST)
 
 
 def file_sentence(error: OSError) -> str:

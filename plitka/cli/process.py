@@ -17,7 +17,8 @@ from plitka.errors import OutputError
 FAILURE = 1
 # A shell's exit status of a process that a signal ended.
 BY_SIGNAL = 128
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Windows has no SIGHUP.
+STOPPING = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class StoppedError(BaseException):
@@ -51,8 +52,11 @@ class Stopper:
             os._exit(BY_SIGNAL + number)
 
     def _raise(self, _number: int, frame: FrameType | None) -> None:
-        """Raise StoppedError; later while OpenCV is loading, which would print the exception and go on."""
-        if not _is_loading_opencv(frame):
+        """Raise StoppedError; later while OpenCV is loading, which would print the exception and go on.
+
+        Windows has no timer for that.
+        """
+        if not _is_loading_opencv(frame) or not hasattr(signal, "setitimer"):
             raise StoppedError
         signal.signal(signal.SIGALRM, self._raise)
         signal.setitimer(signal.ITIMER_REAL, 0.01)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
-from typer.core import TyperGroup
 
 from plitka.errors import printable
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # A patch of colour in a table; where a terminal shows no colours, the hex beside it names the colour.
 PATCH = "\u2588\u2588"
+# Of the longest name of a part, `controlnet softedge`.
+PART_WIDTH = 19
 STATE_STYLES: Mapping[str, str] = {"ok": "green", "hub": "cyan", "missing": "yellow", "broken": "red"}
 
 
@@ -36,16 +38,10 @@ def print_lines(console: Console, *lines: str, style: str | None = None) -> None
         console.print(printable(line), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-class PrintableErrors(TyperGroup):
-    """Commands whose errors about option values are printed with control characters as escapes."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command."""
-        try:
-            return super().invoke(ctx)
-        except typer.BadParameter as error:
-            error.message = printable(error.message)
-            raise
+def print_json(console: Console, document: Mapping[str, Any]) -> None:
+    """Print one JSON document, in ASCII, so that any encoding can carry it."""
+    text = json.dumps(document, indent=2, allow_nan=False)
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def picture_line(result: Result, path: Path) -> str:
@@ -117,14 +113,31 @@ def demo_table(engine: str, rows: Iterable[tuple[str, Fidelity, float]]) -> Tabl
     return table
 
 
-def files_table(engine: str, statuses: Iterable[FileStatus]) -> Table:
-    """State of every weight file of an engine."""
-    folding = (Column(title, overflow="fold") for title in ("file", "detail"))
-    table = Table("part", "state", *folding, title=engine, title_justify="left")
+def print_files(console: Console, statuses: Iterable[FileStatus]) -> None:
+    """Print a line for every weight file of an engine: state, part, path and detail.
+
+    No table, which would break the paths.
+    """
     for status in statuses:
-        state = Text(status.state, STATE_STYLES[status.state])
-        table.add_row(status.part, state, *(Text(printable(text)) for text in (status.path, status.detail)))
-    return table
+        state = Text(f"  {status.state:<7}  ", STATE_STYLES[status.state])
+        rest = f"{status.part:<{PART_WIDTH}}  {status.path}  ({status.detail})"
+        console.print(state + Text(printable(rest)), soft_wrap=True)
+
+
+def plan_report(mix: Mix, shares: Iterable[float], size: int, paths: Iterable[Path]) -> dict[str, Any]:
+    """The part about the plan of what `plitka plan --json` prints."""
+    files = [{"name": path.stem, "path": str(path), "width": size, "height": size} for path in paths]
+    colors = [
+        {"id": color.id, "requested": color.share, "planned": float(share)}
+        for color, share in zip(mix, shares, strict=True)
+    ]
+    return {"files": files, "colors": colors}
+
+
+def models_report(folder: Path, found: Mapping[str, Iterable[FileStatus]], *, whole: bool) -> dict[str, Any]:
+    """What `plitka models list --json` and `plitka models verify --json` print."""
+    engines = {name: [asdict(file) for file in files] for name, files in found.items()}
+    return {"folder": str(folder.resolve()), "engines": engines, "whole": whole}
 
 
 def _number(title: str) -> Column:

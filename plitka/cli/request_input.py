@@ -7,17 +7,32 @@ from pathlib import Path
 
 import typer
 
+from plitka.cli.failures import messages
+from plitka.cli.report import print_lines
+from plitka.errors import Problem, RequestError
 from plitka.request import tile_request as requests
 from plitka.request.tile_request import TileRequest
 
 # More than any request may have, so that a longer file is refused as too long without being read to its end.
 READ_BYTES = 2**20
+NO_MIX = Problem(
+    "colors",
+    "",
+    "no mix is given",
+    f'colours and shares, such as --colors "{requests.DEFAULT_COLORS}", or --params',
+)
+QUESTION = f"Colours and shares (Enter for {requests.DEFAULT_COLORS}): "
 
 
 def read_request(
     params: str | None, colors: str | None, angle: str | None, quality: str | None, seed: str | None
 ) -> TileRequest:
-    """The request of the options, None standing for one that was not given. Raises RequestError."""
+    """The request of the options, None standing for one that was not given.
+
+    Without a mix it is asked for on a terminal. Raises RequestError, also where nobody can be asked.
+    """
+    if params is None and colors is None:
+        return _ask_for_mix(angle, quality, seed)
     text = read_text(params) if params is not None else ""
     if params is not None and not text.strip():
         # An empty file or pipe is refused as a bad request; it does not ask for the default tile.
@@ -34,6 +49,38 @@ def read_request(
     # No notice about default colours if they were typed.
     notices = tuple(notice for notice in request.notices if notice != requests.DEFAULT_NOTICE)
     return replace(request, notices=notices)
+
+
+def _ask_for_mix(angle: str | None, quality: str | None, seed: str | None) -> TileRequest:
+    if not _can_ask():
+        raise RequestError([NO_MIX, *_problems(requests.DEFAULT_COLORS, angle, quality, seed)])
+    # Nobody is asked for colours that cannot be drawn at such an angle.
+    if problems := _problems(requests.DEFAULT_COLORS, angle, quality, seed):
+        raise RequestError(problems)
+    while True:
+        try:
+            messages.print(QUESTION, end="", markup=False, highlight=False, soft_wrap=True)
+            answer = input().strip() or requests.DEFAULT_COLORS
+        except EOFError:
+            print_lines(messages, "")
+            raise RequestError([NO_MIX]) from None
+        try:
+            return read_request(None, answer, angle, quality, seed)
+        except RequestError as error:
+            print_lines(messages, *str(error).split("\n"), style="red")
+
+
+def _problems(colors: str, angle: str | None, quality: str | None, seed: str | None) -> tuple[Problem, ...]:
+    try:
+        read_request(None, colors, angle, quality, seed)
+    except RequestError as error:
+        return error.problems
+    return ()
+
+
+def _can_ask() -> bool:
+    """Whether somebody sits at a terminal, reads messages there and can answer."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def read_text(params: str) -> str:

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeGuard
 
 from plitka.errors import OutputError
 
@@ -86,7 +86,12 @@ def _reopen_closed() -> None:
 
 
 def _wrapped(raw: io.FileIO, stream: TextIO | None) -> TextIO:
-    """A text stream over `raw` with the encoding of `stream`, and its error handler if one was chosen."""
+    """A text stream over `raw` with the encoding of `stream`, and its error handler if one was chosen.
+
+    A Windows console is left as it is.
+    """
+    if _is_windows_console(stream):
+        return stream
     given = stream if isinstance(stream, io.TextIOWrapper) else io.TextIOWrapper(io.BytesIO(), "utf-8")
     is_chosen = given.errors not in ("strict", "surrogateescape", "backslashreplace")
     return io.TextIOWrapper(
@@ -96,6 +101,12 @@ def _wrapped(raw: io.FileIO, stream: TextIO | None) -> TextIO:
         line_buffering=given.line_buffering,
         write_through=given.write_through,
     )
+
+
+def _is_windows_console(stream: TextIO | None) -> TypeGuard[TextIO]:
+    """Whether Python writes this stream to a Windows console: all characters, and not by its descriptor."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return type(raw).__name__ == "_WindowsConsoleIO"
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:

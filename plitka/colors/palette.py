@@ -6,7 +6,6 @@ tile of that colour alone; Lab is CIELAB under D65 throughout.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import unicodedata
@@ -21,9 +20,8 @@ from plitka.errors import UnknownColorError
 
 Lab = tuple[float, float, float]
 
+_CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 _HEX_COLOR = re.compile(r"#?([0-9a-fA-F]{6})", re.ASCII)
-
-_SUGGESTIONS = 3
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,11 @@ def fold(name: str) -> str:
     )
 
 
+def is_russian(name: str) -> bool:
+    """Whether a name is written in Russian: whether it has a Cyrillic letter."""
+    return bool(_CYRILLIC.search(name))
+
+
 def _load() -> Mapping[str, PaletteColor]:
     data = json.loads(resources.files("plitka.colors").joinpath("palette.json").read_text(encoding="utf-8"))
     colors = (
@@ -96,16 +99,16 @@ def resolve(name: str) -> PaletteColor:
     """
     found = _BY_FOLDED_NAME.get(fold(name))
     if found is None:
-        raise UnknownColorError(name, _suggest(name))
+        # Loaded only for an error.
+        from plitka.colors.common_names import suggest
+
+        raise UnknownColorError(name, suggest(name))
     return found[0]
 
 
-def _suggest(name: str) -> tuple[str, ...]:
-    alike = difflib.get_close_matches(fold(name)[:64], _BY_FOLDED_NAME, n=4 * _SUGGESTIONS, cutoff=0.6)
-    best_by_code: dict[str, str] = {}
-    for color, spelling in (_BY_FOLDED_NAME[match] for match in alike):
-        best_by_code.setdefault(color.code, spelling)
-    return tuple(best_by_code.values())[:_SUGGESTIONS]
+def palette_names() -> Mapping[str, tuple[PaletteColor, str]]:
+    """Every accepted name as `fold` spells it, with its colour and its usual spelling."""
+    return _BY_FOLDED_NAME
 
 
 def canonical_hex(hex_color: str) -> str:

@@ -3,7 +3,6 @@
 import errno
 import mmap
 import os
-import resource
 from collections.abc import Iterator
 
 from plitka.settings import library_threads
@@ -29,9 +28,17 @@ SPARE_BYTES = 32 * 2**20
 
 def check_room_for_libraries() -> None:
     """Raise MemoryError under a limit of the address space (`ulimit -v`) in which loading would crash."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY and not _has_room(LIBRARIES_BYTES + (_threads() - 1) * THREAD_BYTES):
+    if _is_limited() and not _has_room(LIBRARIES_BYTES + (_threads() - 1) * THREAD_BYTES):
         raise MemoryError
+
+
+def _is_limited() -> bool:
+    try:
+        import resource
+    except ModuleNotFoundError:
+        # Windows has no such limit.
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def is_memory_error(error: BaseException) -> bool:
@@ -60,4 +67,6 @@ def _has_room(count: int) -> bool:
 
 
 def _threads() -> int:
-    return library_threads() or len(os.sched_getaffinity(0))
+    # Only Linux says which processors this process may use.
+    ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return library_threads() or ours or 1

@@ -7,7 +7,6 @@ nothing is looked up by name again, so a link that is put in its place meanwhile
 """
 
 import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -20,14 +19,22 @@ from pathlib import Path
 from plitka.errors import FolderError
 from plitka.settings import temporary_dir
 
+try:
+    import fcntl
+except ModuleNotFoundError:
+    # Windows: no locks, and no descriptors of folders. Only `own_folder` is of use there.
+    fcntl = None  # type: ignore[assignment]
+
 PREFIX = "plitka-"
 MARK = ".plitka-temporary"
 # Error numbers of a full disk and of an exceeded quota.
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _LINE = "Made by Plitka for one process, and removed with everything in it by the next one. Folder"
-_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Python itself opens descriptors that no child process gets.
+_READ_FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_FOLDER_FLAGS = _READ_FOLDER_FLAGS | getattr(os, "O_NOFOLLOW", 0)
 # Without O_NONBLOCK, opening a named pipe would wait for its other end.
-_MARK_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_MARK_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class OwnFolder:
@@ -66,9 +73,30 @@ class OwnFolder:
 
 @contextmanager
 def own_folder(prefix: str) -> Iterator[Path]:
-    """A folder of this process that lives as long as the `with`."""
+    """A folder of this process that lives as long as the `with`.
+
+    On Windows one that is left behind by a killed process stays.
+
+    Raises:
+        FolderError: It cannot be made in the temporary folder (`TMPDIR`).
+    """
+    if fcntl is None:
+        with _plain_folder(prefix) as path:
+            yield path
+        return
     with closing(OwnFolder(prefix)) as folder:
         yield folder.path
+
+
+@contextmanager
+def _plain_folder(prefix: str) -> Iterator[Path]:
+    parent = temporary_folder()
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent.absolute(), ignore_cleanup_errors=True)
+    except OSError as error:
+        raise unusable(parent, error) from error
+    with folder as path:
+        yield Path(path)
 
 
 def temporary_folder() -> Path:
@@ -108,7 +136,7 @@ def reason(error: OSError, folder: Path) -> str:
 
 def sweep_abandoned(parent: Path) -> None:
     """Remove the folders of processes that have ended. Anything that is not certainly one is left alone."""
-    with _opened(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as above, os.scandir(above) as entries:
+    with _opened(parent, _READ_FOLDER_FLAGS) as above, os.scandir(above) as entries:
         names = [entry.name for entry in entries if entry.name.startswith(PREFIX)]
         for name in names:
             # An OSError: not a folder, another user's, without a marker, in use, or already removed.

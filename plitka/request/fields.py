@@ -47,6 +47,9 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _PERCENT_KEYS = ("percentage", "percent")
 
 _NAMES = ", ".join(color.prompt_word for color in PALETTE.values())
+_RUSSIAN_NAMES = ", ".join(color.russian for color in PALETTE.values())
+_ONE_OF = "a palette code, prompt word or Russian name of one of these colours"
+NAMES_FOR_RUSSIAN = f"{_ONE_OF}: {_RUSSIAN_NAMES}"
 
 
 def _read_name(value: object) -> MixColor:
@@ -91,7 +94,7 @@ class ColorEntry(BaseModel):
     name: Annotated[MixColor, PlainValidator(_read_name)] | None = Field(
         default=None,
         validation_alias=AliasChoices("name", *SYNONYMS["name"]),
-        description=f"a palette code, prompt word or Russian name of one of these colours: {_NAMES}",
+        description=f"{_ONE_OF}: {_NAMES}",
     )
     hex: Annotated[MixColor, PlainValidator(_read_hex)] | None = Field(
         default=None, description="# and six hexadecimal digits, instead of a name", validate_default=True

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from plitka.colors.palette import is_russian
 from plitka.errors import LISTED_PROBLEMS, Problem, shown
-from plitka.request.fields import SYNONYMS, ColorEntry, RequestFields
+from plitka.request.fields import NAMES_FOR_RUSSIAN, SYNONYMS, ColorEntry, RequestFields
 from plitka.request.json_text import join_path
 from plitka.request.overrides import Overrides
 from plitka.request.proportions import MISSING
@@ -62,8 +63,9 @@ def _problem(
 ) -> Problem:
     """Make a problem of the value as the document has it, or else as it was read."""
     found = _look_up(location, document)
-    value = "" if text == MISSING else shown(read if found is _NOTHING else found)
-    return Problem(_path(location), value, text, _allowed(location, fields))
+    given = read if found is _NOTHING else found
+    value = "" if text == MISSING else shown(given)
+    return Problem(_path(location), value, text, _allowed(location, fields, given))
 
 
 def _given_key(entry: _Location, field: str, document: dict[str, Any]) -> str:
@@ -118,12 +120,16 @@ def _model(parents: Sequence[int | str], fields: type[RequestFields]) -> type[Ba
     return _MODELS[str(parents[0])] if parents else fields
 
 
-def _allowed(location: _Location, fields: type[RequestFields]) -> str:
+def _allowed(location: _Location, fields: type[RequestFields], given: object = None) -> str:
+    """What may stand there; colours are listed in the language of the name that is given."""
     *parents, last = location
     if isinstance(last, int):
         return _ENTRY
     model = _model(parents, fields)
-    return model.model_fields[_field_of(last) if model is ColorEntry else last].description or ""
+    field = _field_of(last) if model is ColorEntry else last
+    if model is ColorEntry and field == "name" and isinstance(given, str) and is_russian(given):
+        return NAMES_FOR_RUSSIAN
+    return model.model_fields[field].description or ""
 
 
 def _look_up(location: _Location, document: Any) -> Any:

@@ -9,7 +9,8 @@ from plitka.weights.manifest import ModelSource
 def adapter_remedy(folder: Path) -> str:
     """What to do about a LoRA or embeddings that are missing or broken."""
     return (
-        f"Put the trained file into {folder} (see model_files/README.md), pass it with setup(weights=…), "
+        f"Put the trained file into {folder} (see model_files/README.md), give it with --weights on the "
+        "command line or setup(weights=…) in the container, "
         f"or set {ALLOW_BASE_VARIABLE}=1 to run without it."
     )
 
