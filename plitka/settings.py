@@ -17,13 +17,14 @@
 - `OPENBLAS_NUM_THREADS`, `OMP_NUM_THREADS`: threads of the numeric libraries; default one for each core.
 - `PYTORCH_ALLOC_CONF`, `PYTORCH_CUDA_ALLOC_CONF`, `PYTORCH_HIP_ALLOC_CONF`: PyTorch's allocator; default
   expandable segments, without `PLITKA_VRAM_FRACTION`.
-- `PORT`: the port of `plitka serve`, read and checked as its option `--port`.
+- `PORT`, `PLITKA_QUEUE`, `PLITKA_QUEUE_SECONDS`: of `plitka serve`, read and checked as its options `--port`,
+  `--queue` and `--queue-seconds`.
 
 Each variable has a function that reads and checks it at the call. There is no object that is read once: the
 variables belong to different moments (the engine before any library is imported, the model folder for
 `plitka models` too), `render` must start where a setting of the GPU is wrong, and reading costs nothing.
-Elsewhere the environment is only written, or passed on to a process. Not here are `PORT`, which the option
-`--port` reads, and what libraries read for themselves.
+Elsewhere the environment is only written, or passed on to a process. Not here are
+those that options read, and what libraries read for themselves.
 """
 
 import os

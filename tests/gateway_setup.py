@@ -31,7 +31,7 @@ class EchoHandler(http.server.BaseHTTPRequestHandler):
             self.waiting.set()
             if not self.connection.recv(1):
                 self.gone.set()
-        elif self.path == "/predictions/later":
+        elif self.path.startswith("/predictions/later"):
             self.waiting.set()
             self.release.wait(30)
             self.answer(body)

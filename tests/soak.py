@@ -114,14 +114,14 @@ def burst(server, count):
     figures = {"requests": count}
     for name, answers in (("at_once", at_once), ("until_served", patient)):
         served = [number for number, answer in enumerate(answers) if answer.status_code == 200]
-        busy = [number for number, answer in enumerate(answers) if answer.status_code == 409]
+        full = [number for number, answer in enumerate(answers) if answer.status_code == 429]
         right = [
             number for number in served if is_own_answer(answers[number].json(), number, undisturbed[number])
         ]
         figures[name] = {
             "served": len(served),
-            "busy_409": len(busy),
-            "lost": count - len(served) - len(busy),
+            "full_429": len(full),
+            "lost": count - len(served) - len(full),
             "wrong_picture": len(served) - len(right),
         }
     return figures
@@ -143,7 +143,7 @@ def _post(server, number):
 
 
 def _post_until_served(server, number):
-    while (answer := _post(server, number)).status_code == 409:
+    while (answer := _post(server, number)).status_code == 429:
         time.sleep(0.05)
     return answer
 

@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 from cog_server import CogServer, wait_for
-from gateway_setup import EchoHandler, connection, echo_server, everything, gateway, put
+from gateway_setup import EchoHandler, connection, echo_server, everything, gateway
 
 from plitka.server.gateway import Gateway
 from plitka.server.limits import MAX_SMALL_PIECES, Limits, affordable_connections
@@ -139,7 +139,9 @@ def test_connections_at_work_are_kept_and_the_next_gets_status_503(patient):
 def at_work(running_gateway):
     """A connection whose request has come to the server behind: a slow gateway takes it for none before."""
     before = EchoHandler.reached
-    with connection(running_gateway, put("later")) as raw:
+    # Of predictions, one alone is passed on at a time.
+    later = b"POST /predictions/later/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+    with connection(running_gateway, later) as raw:
         wait_for(lambda: EchoHandler.reached > before)
         yield raw
 

@@ -32,6 +32,7 @@ from plitka.cli.report import (
 from plitka.cli.targets import RunFolder, check_is_folder
 from plitka.device.memory_errors import check_room_for_libraries
 from plitka.engines import RENDER
+from plitka.errors import ServeError
 from plitka.settings import DEFAULT_ENGINE, ENGINE_VARIABLE
 
 if TYPE_CHECKING:
@@ -208,9 +209,35 @@ def serve(
     no_webhooks: Annotated[
         bool, typer.Option("--no-webhooks", help="Refuse requests whose answer is to be sent elsewhere.")
     ] = False,
+    queue: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=100,
+            envvar="PLITKA_QUEUE",
+            show_envvar=True,
+            help="Predictions that may wait in line; 0: none.",
+        ),
+    ] = 16,
+    queue_seconds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=3600,
+            envvar="PLITKA_QUEUE_SECONDS",
+            show_envvar=True,
+            help="Seconds that each may wait in line.",
+        ),
+    ] = 600,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Origin whose web pages may use the server (CORS); may be repeated."),
+    ] = None,
 ) -> None:
     """Start the Cog HTTP server, the same that runs in the container, without Docker, and its web page."""
     try:
+        from plitka.server.access import Access, check_origin
+        from plitka.server.line import Line
         from plitka.server.serve import serve as run_server
     except ModuleNotFoundError as missing:
         fail(f"the server needs the module '{missing.name}', which {NO_SERVER}", status=FAILURE)
@@ -220,10 +247,13 @@ def serve(
 
     if not host.strip():
         raise typer.BadParameter("--host is empty; 127.0.0.1 is this machine alone, 0.0.0.0 every address")
+    try:
+        origins = tuple(check_origin(origin) for origin in allow_origin or ())
+    except ServeError as error:
+        raise typer.BadParameter(f"--allow-origin: {error}") from None
+    access, line = Access(not no_webhooks, origins), Line(queue, queue_seconds)
     with exit_status():
-        raise typer.Exit(
-            run_server(host, port, engine, threads, print_address, allow_webhooks=not no_webhooks)
-        )
+        raise typer.Exit(run_server(host, port, engine, threads, print_address, access=access, line=line))
 
 
 @app.command()

@@ -47,10 +47,17 @@ _url = TypeAdapter(AnyHttpUrl)
 
 @dataclass(frozen=True)
 class Prediction:
-    """A request to Cog's server: the id of the prediction and the body."""
+    """A request to Cog's server.
+
+    Attributes:
+        id: The id of the prediction.
+        body: The body.
+        webhook: Where its caller wants to be told that it has ended; None for nowhere.
+    """
 
     id: str
     body: bytes
+    webhook: str | None = None
 
 
 class _Body(BaseModel):
@@ -113,7 +120,9 @@ class BodyReader:
             raise _unprocessable(problems)
         known = {key: value for key, value in document.items() if key in _ALLOWED and value is not None}
         name = known.setdefault("id", path_id or uuid.uuid4().hex)
-        return Prediction(name, json.dumps(known, allow_nan=False).encode())
+        wants_end = "completed" in known.get("webhook_events_filter", ("completed",))
+        webhook = known.get("webhook") if wants_end else None
+        return Prediction(name, json.dumps(known, allow_nan=False).encode(), webhook)
 
     def _problems(self, document: JsonObject) -> Iterator[Detail]:
         envelope = {key: value for key, value in document.items() if key not in _WITHOUT_EFFECT}

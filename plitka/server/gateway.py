@@ -1,26 +1,23 @@
 """The web page and, on the same address, the paths of a Cog server behind it.
 
 A browser lets a page send requests to its own origin and, without CORS headers, to no other; Cog's server
-sends none. So the page and the server share one origin here: `GET /` is the page, five calls are passed on to
-one fixed Cog server, and every other path is refused.
+sends none. So the page and the server share one origin here: `GET /` is the page, calls about predictions,
+health and schema are for one fixed Cog server, and every other path is refused.
 """
 
 import asyncio
 import functools
-import ipaddress
 import logging
-import re
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -28,10 +25,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from plitka.server.access import OWN_PAGE_ALONE, Access, SenderGuard, is_loopback
 from plitka.server.answers import RefusedError
 from plitka.server.body import BodyReader
 from plitka.server.limits import BACKLOG, BoundedProtocol, Limits
-from plitka.server.relay import Passage, Upstream, no_such_path
+from plitka.server.line import Line
+from plitka.server.predicting import PredictionCalls
+from plitka.server.relay import HEALTH_PATH, Passage, Upstream, no_such_path
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,8 @@ PAGE_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-HEALTH_PATH = "/health-check"
+PASSED_PATHS = (HEALTH_PATH, "/openapi.json")
+_ENDING = "The server is ending. Send the prediction again when it is back."
 # Seconds for unfinished answers when the gateway ends.
 STOP_SECONDS = 2
 
@@ -58,8 +59,9 @@ class Gateway:
         upstream: Cog's server.
         page: The web page.
         inputs: The names of the predictor's inputs.
-        allow_webhooks: Whether a request may have its answer sent to an address.
+        access: What callers may ask for.
         limits: Bounds on time, bytes and connections of a caller.
+        line: Where predictions wait for their turn.
 
     Raises:
         OSError: The address cannot be bound.
@@ -73,16 +75,23 @@ class Gateway:
         page: bytes,
         inputs: Iterable[str],
         *,
-        allow_webhooks: bool = True,
+        access: Access = OWN_PAGE_ALONE,
         limits: Limits | None = None,
+        line: Line | None = None,
     ) -> None:
         limits = limits or Limits()
+        self.line = Line() if line is None else line  # an empty one is false
+        # Somebody must still get in to ask or to cancel.
+        self.line.places = min(self.line.places, limits.connections // 2)
         self._socket = listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         is_local = is_loopback(self._socket.getsockname()[0])
-        guard = Middleware(SenderGuard, names=frozenset({"localhost", host.lower()}) if is_local else None)
-        reader = BodyReader(inputs, allow_webhooks=allow_webhooks)
-        app = _application(upstream, page, reader, limits, guard)
+        names = frozenset({"localhost", host.lower()}) if is_local else None
+        guard = Middleware(SenderGuard, names=names, origins=access.origins)
+        reader = BodyReader(inputs, allow_webhooks=access.allow_webhooks)
+        self._calls = PredictionCalls(upstream, self.line, reader, limits.body_bytes)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        app = self._application(upstream, page, [*access.middleware(), guard])
         self._server = uvicorn.Server(_configuration(app, limits))
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
 
@@ -93,6 +102,7 @@ class Gateway:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close_line()
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
@@ -101,49 +111,55 @@ class Gateway:
         """False if its thread has ended, which is a failure."""
         return self._thread.is_alive()
 
+    def close_line(self) -> None:
+        """Send everybody in line away, and let nobody in. From any thread."""
+        if self._loop is not None and self._thread.is_alive():
+            with suppress(RuntimeError):  # the loop has just ended
+                self._loop.call_soon_threadsafe(self.line.close, _ENDING)
+
     def _run(self) -> None:
         asyncio.run(self._server.serve([self._socket]))
 
+    def _application(self, upstream: Upstream, page: bytes, middleware: Sequence[Middleware]) -> Starlette:
+        async def show_page(request: Request) -> Response:
+            return Response(page, headers=PAGE_HEADERS)
 
-class SenderGuard:
-    """Refuses, on a server that only this machine reaches, requests of other web sites through its browsers.
+        @asynccontextmanager
+        async def connected(app: Starlette) -> AsyncIterator[None]:
+            self._loop = asyncio.get_running_loop()
+            async with upstream.new_client() as upstream.client:
+                yield
+                await self._calls.answering.close()
 
-    They could point a name of theirs at this machine (DNS rebinding), or post a form without reading the
-    answer. JSON of another origin needs a preflight request, which is refused. A request with two body
-    lengths is refused on every server.
+        calls = self._calls
+        app = Starlette(
+            routes=[
+                Route("/", show_page),
+                *(Route(path, Passage(upstream, path), methods=["GET"]) for path in PASSED_PATHS),
+                Route("/predictions", _Call(calls.make), methods=["POST"]),
+                Route("/predictions/{id}", _Call(calls.one), methods=["GET", "PUT"]),
+                Route("/predictions/{id}/cancel", _Call(calls.cancel), methods=["POST"]),
+            ],
+            middleware=middleware,
+            exception_handlers={
+                RefusedError: _answer_refused,
+                HTTPException: _answer_unrouted,
+                Exception: _answer_failed,
+            },
+            lifespan=connected,
+        )
+        app.router.redirect_slashes = False
+        return app
 
-    Args:
-        app: The application behind it.
-        names: The names of this machine, besides its addresses; None for a server that others may reach.
-    """
 
-    def __init__(self, app: ASGIApp, names: frozenset[str] | None) -> None:
-        self._app, self._names = app, names
+class _Call:
+    """A method that is an ASGI application: Starlette takes a bare one for a function of a request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with a refusal or pass the request to the application."""
-        is_request = scope["type"] == "http"
-        refusal = self._refusal(scope["method"], Headers(scope=scope)) if is_request else None
-        await (refusal.answer() if refusal else self._app)(scope, receive, send)
-
-    def _refusal(self, method: str, headers: Headers) -> RefusedError | None:
-        if "content-length" in headers and "transfer-encoding" in headers:
-            words = "A request has a Content-Length or a Transfer-Encoding, not both."
-            return RefusedError(HTTPStatus.BAD_REQUEST, words, {"Connection": "close"})
-        if self._names is None:
-            return None
-        host = headers.get("host", "")
-        name = re.sub(r":\d*$", "", host).strip("[]").lower()
-        if name not in self._names and not is_loopback(name):
-            words = "This server listens on this machine alone: open it as http://127.0.0.1 or localhost."
-            return RefusedError(HTTPStatus.FORBIDDEN, words)
-        origin = headers.get("origin")
-        is_own = origin in (None, f"http://{host}")
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not is_own and method != "OPTIONS" and kind != "application/json":
-            words = f"A request from another page, here {origin:.100}, must be application/json."
-            return RefusedError(HTTPStatus.FORBIDDEN, words)
-        return None
+        await self._app(scope, receive, send)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -158,18 +174,6 @@ def listen(host: str, port: int) -> socket.socket:
         raise OSError(0, "the host is no name: a part between its dots is empty or too long") from error
     everywhere = address[0] == "::" and socket.has_dualstack_ipv6()
     return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=everywhere)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is a loopback address, or the name `localhost`."""
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def _configuration(app: ASGIApp, limits: Limits) -> uvicorn.Config:
@@ -190,42 +194,6 @@ def _configuration(app: ASGIApp, limits: Limits) -> uvicorn.Config:
         timeout_graceful_shutdown=STOP_SECONDS,
         h11_max_incomplete_event_size=limits.header_bytes,
     )
-
-
-def _application(
-    upstream: Upstream, page: bytes, reader: BodyReader, limits: Limits, guard: Middleware
-) -> Starlette:
-    async def show_page(request: Request) -> Response:
-        return Response(page, headers=PAGE_HEADERS)
-
-    def passing_on(method: str, path: str, *, has_body: bool = False) -> Route:
-        passage = Passage(upstream, path, reader if has_body else None, limits.body_bytes)
-        return Route(path, passage, methods=[method])
-
-    @asynccontextmanager
-    async def connected(app: Starlette) -> AsyncIterator[None]:
-        async with upstream.new_client() as upstream.client:
-            yield
-
-    app = Starlette(
-        routes=[
-            Route("/", show_page),
-            passing_on("GET", HEALTH_PATH),
-            passing_on("GET", "/openapi.json"),
-            passing_on("POST", "/predictions", has_body=True),
-            passing_on("PUT", "/predictions/{id}", has_body=True),
-            passing_on("POST", "/predictions/{id}/cancel"),
-        ],
-        middleware=[guard],
-        exception_handlers={
-            RefusedError: _answer_refused,
-            HTTPException: _answer_unrouted,
-            Exception: _answer_failed,
-        },
-        lifespan=connected,
-    )
-    app.router.redirect_slashes = False
-    return app
 
 
 async def _answer_refused(request: Request, error: Exception) -> Response:

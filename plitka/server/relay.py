@@ -1,26 +1,25 @@
-"""Requests passed on to Cog's server, and its answers streamed back unchanged."""
+"""Calls passed on to Cog's server, and its answers streamed back unchanged."""
 
 import asyncio
 import logging
-import re
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
 import httpx2
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from plitka.server.answers import RETRY_SECONDS, RefusedError
-from plitka.server.body import BodyReader, Prediction, check_path_id
+from plitka.server.body import check_path_id
 
 log = logging.getLogger(__name__)
 
+HEALTH_PATH = "/health-check"
 REQUEST_HEADERS = ("accept", "prefer", "traceparent", "tracestate")
 RESPONSE_HEADERS = ("content-type", "content-length", "cache-control", "retry-after")
-_JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json", re.IGNORECASE)
 # Seconds: to connect, and until the first byte of an answer, which for an answer in one piece comes after the
 # drawing.
 TIMEOUT = httpx2.Timeout(60.0, connect=5.0, read=3600.0)
@@ -32,7 +31,7 @@ class Predictions:
     Attributes:
         open: Ids of those whose callers wait for the answer, one entry per caller.
         left: Ids of those without a waiting caller: accepted ones (202), and those whose caller disconnected.
-        passed_on: How many calls have been passed on so far.
+        passed_on: Rises with every prediction that is passed on.
     """
 
     def __init__(self) -> None:
@@ -74,8 +73,8 @@ class Upstream:
             base_url=f"http://127.0.0.1:{self.port}", timeout=TIMEOUT, limits=limits, trust_env=False
         )
 
-    async def exchange(self, request: httpx2.Request, send: Send) -> int | None:
-        """Send a request and stream its answer to the caller; its status, None if it broke off.
+    async def send(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request; its response, to be read and closed.
 
         Raises:
             RefusedError: The server cannot be reached, or closed the connection before it answered.
@@ -83,14 +82,12 @@ class Upstream:
         try:
             response = await self.client.send(request, stream=True)
         except httpx2.TransportError as error:
-            raise self._refusal(error) from None
+            raise self.refusal(error) from None
         self.is_restarting = False
-        try:
-            return response.status_code if await _relay(response, send) else None
-        finally:
-            await response.aclose()
+        return response
 
-    def _refusal(self, error: httpx2.TransportError) -> RefusedError:
+    def refusal(self, error: httpx2.TransportError) -> RefusedError:
+        """What a caller is told of a server that gave no answer."""
         if self.is_restarting:
             words = "The Cog server is being started again. Try again in a few seconds."
             headers = {"Retry-After": str(RETRY_SECONDS)}
@@ -104,18 +101,15 @@ class Upstream:
 
 
 class Passage:
-    """One call of Cog's server as an ASGI application.
+    """One call of Cog's server, without a body, as an ASGI application.
 
     Args:
         upstream: The server.
         path: Its path there, with `{id}` in place of a prediction's id.
-        reader: Reads the body, if the call has one.
-        body_bytes: The largest body.
     """
 
-    def __init__(self, upstream: Upstream, path: str, reader: BodyReader | None, body_bytes: int) -> None:
+    def __init__(self, upstream: Upstream, path: str) -> None:
         self._upstream, self._path = upstream, path
-        self._reader, self._body_bytes = reader, body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on unless it is refused; ends early if the caller disconnects."""
@@ -123,57 +117,23 @@ class Passage:
         path_id = request.path_params.get("id")
         if path_id is not None:
             check_path_id(path_id)
-        prediction = None
-        if self._reader:
-            try:
-                prediction = self._reader.read(await self._body(request), path_id)
-            except ClientDisconnect:
-                return
-        path = self._path.format(id=path_id)
-        call = self._call(scope["method"], path, request.headers, prediction, send)
-        await _until_disconnect(call, receive)
-
-    async def _body(self, request: Request) -> bytes:
-        kind = request.headers.get("content-type")
-        if kind is not None and not _JSON_TYPE.fullmatch(kind.partition(";")[0].strip()):
-            words = f"The body must be application/json, not {kind:.100}."
-            raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, words)
-        length = request.headers.get("content-length", "0")
-        self._check_size(int(length))
-        body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            self._check_size(len(body))
-        return bytes(body)
-
-    def _check_size(self, size: int) -> None:
-        if size > self._body_bytes:
-            words = f"The request is too large. Allowed: {self._body_bytes} bytes."
-            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
-
-    async def _call(
-        self, method: str, path: str, headers: Headers, prediction: Prediction | None, send: Send
-    ) -> None:
-        upstream = self._upstream
-        # As bytes: HTTP allows more than ASCII in a value.
-        passed = [
-            (name.encode(), headers[name].encode("latin-1")) for name in REQUEST_HEADERS if name in headers
-        ]
-        passed.append((b"accept-encoding", b"identity"))
-        if prediction:
-            passed.append((b"content-type", b"application/json"))
-        request = upstream.client.build_request(
-            method, path, headers=passed, content=prediction.body if prediction else None
+        call = self._upstream.client.build_request(
+            scope["method"], self._path.format(id=path_id), headers=passed_headers(request.headers)
         )
-        if prediction is None:
-            await upstream.exchange(request, send)
-            return
-        status = None
-        upstream.predictions.begin(prediction.id)
+        await until_disconnect(self._exchange(call, send), receive)
+
+    async def _exchange(self, call: httpx2.Request, send: Send) -> None:
+        response = await self._upstream.send(call)
         try:
-            status = await upstream.exchange(request, send)
+            await relay(response, send)
         finally:
-            upstream.predictions.end(prediction.id, status)
+            await response.aclose()
+
+
+def passed_headers(headers: Headers, names: Sequence[str] = REQUEST_HEADERS) -> list[tuple[bytes, bytes]]:
+    """The headers that are passed on, as bytes: HTTP allows more than ASCII in a value."""
+    passed = [(name.encode(), headers[name].encode("latin-1")) for name in names if name in headers]
+    return [*passed, (b"accept-encoding", b"identity")]
 
 
 def no_such_path() -> RefusedError:
@@ -182,16 +142,26 @@ def no_such_path() -> RefusedError:
     return RefusedError(HTTPStatus.NOT_FOUND, f"There is no such path here. Paths: {known}.")
 
 
-async def _relay(response: httpx2.Response, send: Send) -> bool:
-    """Stream an answer to the caller. False if it broke off; the caller notices that its end is missing."""
+async def relay(
+    response: httpx2.Response,
+    send: Send,
+    pieces: AsyncIterator[bytes] | None = None,
+    *,
+    is_started: bool = False,
+) -> bool:
+    """Stream an answer to the caller, who has got its head if `is_started`.
+
+    Its body are `pieces`, if given. False if it broke off; the caller notices that its end is missing.
+    """
     headers = [
         (name.encode(), value.encode("latin-1"))
         for name in RESPONSE_HEADERS
         if (value := response.headers.get(name)) is not None
     ]
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    if not is_started:
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     try:
-        async for piece in response.aiter_raw():
+        async for piece in pieces or response.aiter_raw():
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     except httpx2.TransportError as error:
         log.warning("the Cog server broke off in the middle of an answer: %r", error)
@@ -200,7 +170,7 @@ async def _relay(response: httpx2.Response, send: Send) -> bool:
     return True
 
 
-async def _until_disconnect(call: Coroutine[Any, Any, None], receive: Receive) -> None:
+async def until_disconnect(call: Coroutine[Any, Any, None], receive: Receive) -> None:
     """Await a call, but cancel it when the caller disconnects: Cog's server then cancels its prediction."""
     work, gone = asyncio.create_task(call), asyncio.create_task(_disconnected(receive))
     try:

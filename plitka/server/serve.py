@@ -18,8 +18,10 @@ from pathlib import Path
 
 from plitka.errors import SchemaError, ServeError
 from plitka.files.temporary_folders import named_when_full, own_folder
+from plitka.server.access import OWN_PAGE_ALONE, Access
 from plitka.server.cog_process import LOOPBACK, CogProcess
 from plitka.server.gateway import Gateway
+from plitka.server.line import Line
 from plitka.server.openapi import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE, install_schema
 from plitka.server.relay import Upstream
 from plitka.server.stuck_worker import StuckWatch
@@ -72,7 +74,8 @@ def serve(
     threads: int | None = None,
     on_listening: Callable[[str], None] = lambda url: None,
     *,
-    allow_webhooks: bool = True,
+    access: Access = OWN_PAGE_ALONE,
+    line: Line | None = None,
 ) -> int:
     """Run the server and the page until one of them ends or a signal comes.
 
@@ -91,9 +94,9 @@ def serve(
         engine_name()
     with _server_folder() as folder:
         upstream = Upstream(free_port())
-        gateway = new_gateway(host, port, upstream, allow_webhooks=allow_webhooks, folder=folder)
+        gateway = new_gateway(host, port, upstream, access=access, line=line, folder=folder)
         with gateway, CogProcess(folder, server_environment(upstream.port, engine, threads)) as server:
-            signals = _ended_by_signals(server)
+            signals = _ended_by_signals(server, gateway)
             on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
             status = _watch(server, gateway, upstream)
             has_failed = not gateway.is_running()
@@ -123,7 +126,13 @@ def _server_folder() -> Iterator[Path]:
 
 
 def new_gateway(
-    host: str, port: int, upstream: Upstream, *, allow_webhooks: bool = True, folder: Path = ROOT
+    host: str,
+    port: int,
+    upstream: Upstream,
+    *,
+    access: Access = OWN_PAGE_ALONE,
+    line: Line | None = None,
+    folder: Path = ROOT,
 ) -> Gateway:
     """The gateway, with its page, of a server in `folder`.
 
@@ -131,7 +140,7 @@ def new_gateway(
     """
     page = PAGE.read_bytes()
     try:
-        return Gateway(host, port, upstream, page, input_names(folder), allow_webhooks=allow_webhooks)
+        return Gateway(host, port, upstream, page, input_names(folder), access=access, line=line)
     except OSError as error:
         # Python's own text of this error repeats the address.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
@@ -153,29 +162,58 @@ def free_port() -> int:
 
 
 def _watch(server: CogProcess, gateway: Gateway, upstream: Upstream) -> int:
-    """Wait for the server's end and return its status; restart it if it is stuck."""
-    watch, restarts = StuckWatch(upstream.port, upstream.predictions), list[float]()
-    while (status := server.wait(LOOK_SECONDS)) is None:
-        if not gateway.is_running():
+    """Wait for the server's end and return its status.
+
+    It is started again if it can draw no more, and if it has ended by itself while predictions wait in line.
+    """
+    watch, restarts = StuckWatch(upstream.port, upstream.predictions), Restarts()
+    while True:
+        status, reason = server.wait(LOOK_SECONDS), ""
+        if status is not None:
+            if server.is_ending or not len(gateway.line):
+                return status
+            reason = f"the Cog server has ended with status {status} while predictions wait"
+        elif not gateway.is_running():
             server.end()
-        elif not server.is_ending and watch.is_stuck():
-            hour_ago = time.monotonic() - 3600
-            restarts = [when for when in restarts if when > hour_ago]
-            if len(restarts) < RESTARTS_AN_HOUR:
-                restarts.append(time.monotonic())
-                log.error("the Cog server is busy without a prediction: it is started again")
-                upstream.is_restarting = True
-                server.restart()
-            watch.forget()
-    return status
+        elif not server.is_ending:
+            reason = watch.reason()
+        if not reason:
+            continue
+        if restarts.may_restart():
+            log.error("%s: it is started again", reason)
+            upstream.is_restarting = True
+            server.restart()
+        elif status is not None:
+            return status
+        watch.forget()
 
 
-def _ended_by_signals(server: CogProcess) -> list[int]:
-    """End the server at SIGINT, SIGTERM and SIGHUP; returns the list of signals received, filled later."""
+class Restarts:
+    """Counts restarts: there may be so many within an hour."""
+
+    def __init__(self, an_hour: int = RESTARTS_AN_HOUR) -> None:
+        self._an_hour, self._times = an_hour, list[float]()
+
+    def may_restart(self) -> bool:
+        """Whether there may be one now; it is counted."""
+        now = time.monotonic()
+        self._times = [when for when in self._times if when > now - 3600]
+        if len(self._times) >= self._an_hour:
+            return False
+        self._times.append(now)
+        return True
+
+
+def _ended_by_signals(server: CogProcess, gateway: Gateway) -> list[int]:
+    """End the server at SIGINT, SIGTERM and SIGHUP, and send away who waits in line.
+
+    Returns the list of signals received, filled later.
+    """
     received: list[int] = []
 
     def end(number: int, _frame: object) -> None:
         received.append(number)
+        gateway.close_line()
         server.end()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -1,7 +1,8 @@
-"""Detects a Cog server that stays BUSY without a prediction.
+"""Detects a Cog server that will draw nothing more until it is started again.
 
 Cog 0.23.1 loses its only slot when it cannot make a prediction's folder in `/tmp/coglet`: the prediction
-fails, and every later one is refused. Only a restart helps.
+fails, the server stays BUSY and refuses every later one. If its worker is killed, as by a system out of
+memory, it is UNHEALTHY and refuses likewise.
 """
 
 import time
@@ -13,6 +14,8 @@ from plitka.server.relay import Predictions
 
 # This can be short: Cog's server knows a prediction until its worker has finished with it, cancelled or not.
 STUCK_SECONDS = 10.0
+# What its healthcheck says when there is no worker.
+_NO_WORKER = ("Worker crashed", "healthcheck channel closed")
 # An invalid body. Cog's server looks up the id first, and answers 202 if it is working on that prediction.
 _INVALID_BODY: dict[str, list[None]] = {"input": []}
 
@@ -23,7 +26,7 @@ class StuckWatch:
     Args:
         port: The server's loopback port.
         predictions: The predictions passed on to it.
-        seconds: How long it must have been BUSY without a prediction.
+        seconds: How long it must have been so, without a prediction.
     """
 
     def __init__(self, port: int, predictions: Predictions, seconds: float = STUCK_SECONDS) -> None:
@@ -37,16 +40,17 @@ class StuckWatch:
         self._since: float | None = None
         self._settled = 0
 
-    def is_stuck(self) -> bool:
-        """Whether the server has been BUSY without a prediction for too long. Call it every second or so."""
+    def reason(self) -> str:
+        """Why the server must be started again; empty if it need not be. Call it every second or so."""
         passed_on = self._predictions.passed_on
         if passed_on == self._settled:
-            return False
-        if not self._is_busy_without_prediction() or passed_on != self._predictions.passed_on:
+            return ""
+        reason = self._find()
+        if not reason or passed_on != self._predictions.passed_on:
             self._since = None
-            return False
+            return ""
         self._since = self._since or time.monotonic()
-        return time.monotonic() - self._since >= self._seconds
+        return reason if time.monotonic() - self._since >= self._seconds else ""
 
     def forget(self) -> None:
         """Start over with a new server process, which knows none of the predictions."""
@@ -54,21 +58,26 @@ class StuckWatch:
         self._settled = self._predictions.passed_on
         self._predictions.left.clear()
 
-    def _is_busy_without_prediction(self) -> bool:
+    def _find(self) -> str:
         predictions, passed_on, left = (
             self._predictions,
             self._predictions.passed_on,
             set(self._predictions.left),
         )
         try:
-            if self._client.get("/health-check").json()["status"] == "BUSY":
-                return not any(self._is_working_on(name) for name in [*left, *predictions.open])
-        except (httpx2.HTTPError, ValueError, KeyError):
-            return False
+            health = self._client.get("/health-check").json()
+            status, said = health["status"], str(health.get("user_healthcheck_error"))
+            if status == "BUSY":
+                is_at_work = any(self._is_working_on(name) for name in [*left, *predictions.open])
+                return "" if is_at_work else "the Cog server is busy without a prediction"
+        except (httpx2.HTTPError, ValueError, KeyError, AttributeError):
+            return ""
+        if status == "UNHEALTHY" and any(words in said for words in _NO_WORKER):
+            return "the worker of the Cog server has died"
         predictions.left -= left
         if not predictions.open:
             self._settled = passed_on
-        return False
+        return ""
 
     def _is_working_on(self, name: str) -> bool:
         answer = self._client.put(f"/predictions/{name}", json=_INVALID_BODY)
