@@ -18,6 +18,7 @@ from plitka.choices import ColorLock, Layout
 from plitka.colors.palette import PALETTE
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK
 from plitka.request.profiles import PROFILES
+from plitka.request.proportions import SUM_TOLERANCE
 from plitka.request.tile_request import DEFAULT_QUALITY, MAX_COLORS, MAX_SEED
 from plitka.tile import granules, lens, light, plan, relief, rims, shading, swatch
 from plitka.tile.colormap import JOINTS
@@ -82,6 +83,7 @@ def page_data() -> dict[str, Any]:
     ]
     limits = {
         "colors": MAX_COLORS,
+        "sumTolerance": SUM_TOLERANCE,
         # Text: a number of JavaScript would round it.
         "seed": str(MAX_SEED),
         "quality": DEFAULT_QUALITY,

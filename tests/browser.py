@@ -13,6 +13,11 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Where this is "required", as in the gate, a missing browser is a failure and no reason to skip.
 REQUIRED = "PLITKA_TEST_BROWSER"
 PATIENCE_SECONDS = 300
+# What the page keeps from one visit to the next.
+FORGET = """
+localStorage.clear();
+document.querySelectorAll("details").forEach((place) => { place.open = false; });
+"""
 
 
 @contextlib.contextmanager
@@ -53,6 +58,7 @@ class Page:
     def open(self, url, language="en", width=1280, height=3200):
         self.browser.set_window_size(width, height)
         self.browser.get(url)
+        self.script(FORGET)
         self.browser.find_element(By.CSS_SELECTOR, f"[data-language={language}]").click()
 
     def find(self, selector):
@@ -82,13 +88,25 @@ class Page:
     def wait_for(self, condition):
         return WebDriverWait(self.browser, PATIENCE_SECONDS, 0.05).until(lambda _: condition())
 
+    def developers(self):
+        """Open what is for developers."""
+        self.script(
+            "document.querySelectorAll('details.developers').forEach((place) => { place.open = true; })"
+        )
+
     def send(self):
         """Send the request and wait until nothing more is to come."""
         self.click("#send")
         self.wait_for(lambda: self.script("return run !== null && run.isOver"))
 
+    def send_in_vain(self):
+        """Press the button where the page itself knows that there is nothing to send."""
+        self.click("#send")
+        assert self.script("return run === null || run.isOver")
+
     def code(self, form, target="cog"):
         """The text to copy in one of its forms."""
+        self.developers()
         self.script("document.querySelector(`#targets [value=${arguments[0]}]`).click()", target)
         self.click(f"#tab-{form}")
         return self.script("return document.getElementById('code').textContent")

@@ -132,6 +132,18 @@ def page(tmp_path_factory):
 
 
 @pytest.fixture
+def screen(page):
+    """Sets the size of the window's inside in CSS pixels and how many screen pixels each is."""
+
+    def set_to(width, height=2000, ratio=1):
+        metrics = {"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": False}
+        page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    yield set_to
+    page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture
 def served(page, render_server):
     """The web page as the server serves it; the browser's console must stay without errors."""
     page.open(f"{render_server.url}/")

@@ -10,7 +10,7 @@ from plitka.colors.palette import PALETTE
 # A mix is a list of [code or hex, units of 0.1 %].
 CHOOSE = """
 const [mix, layout, angle, seed] = arguments;
-state.colors = mix.map(([id, units]) => ({ id, units, locked: false }));
+state.colors = mix.map(([id, units]) => ({ id, units, locked: false, typed: false }));
 Object.assign(state, { layout, angle, seed, random: false });
 showEverything();
 """

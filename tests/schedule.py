@@ -18,6 +18,8 @@ TOGETHER = (
     "test_web_page_light",
     "test_web_page_live",
     "test_web_page_mistakes",
+    "test_web_page_progress",
+    "test_web_page_sales",
 )
 # What takes longest, longest first, so that no worker is left alone with one of them at the end.
 LONGEST = (

@@ -30,9 +30,21 @@ slider.dispatchEvent(new Event("input"));
 slider.dispatchEvent(new Event("change"));
 """
 INPUTS = {"colors": "", "angle": 0.0, "quality": "standard", "seed": -1}
-# What people may type as a share, and every way to change the shares in one go: the units after each step and
-# what the fields show.
-TYPED = (0, 0.04, 12.34, 50, 100, 250, -5)
+# What people may type as a share and what it is, and every way to change the shares: the row of each
+# step, the colours after it, and what the fields show.
+TYPED = {
+    "0": 0,
+    "0.04": 0.04,
+    "12,34": 12.34,
+    "12.5 %": 12.5,
+    "33.33333333333333": 33.33333333333333,
+    "50": 50,
+    "100": 100,
+    "125": 125,
+    "-5": None,
+    "abc": None,
+    "": None,
+}
 STEPS = """
 const all = (selector) => [...document.querySelectorAll(selector)];
 const change = (input, value, ...events) => {
@@ -42,21 +54,27 @@ const change = (input, value, ...events) => {
 return arguments[0].map(([kind, part, value]) => {
   const row = Math.floor(part * state.colors.length);
   if (kind === "move") change(all(".row input[type=range]")[row], value, "input", "change");
-  if (kind === "type") change(all(".row input[type=number]")[row], value, "change");
+  const field = all(".amount input")[row];
+  if (kind === "type" && !field.disabled) change(field, value, "input", "change");
   if (kind === "lock") all(".lock")[row].click();
   if (kind === "remove") all(".remove")[row].click();
-  if (kind === "even") document.getElementById("even").click();
+  if (kind === "even" || kind === "normalise") document.getElementById(kind).click();
+  if (kind === "give") {
+    const give = document.getElementById("give");
+    change(give, [...give.options].at(-1).value, "change");
+  }
   if (kind === "add" && !document.getElementById("add").disabled) {
     document.getElementById("add").click();
     all(".choice:not(:disabled)")[Math.floor(part * 10)].click();
   }
-  const shown = all(".row input[type=number]").map((input) => input.valueAsNumber);
-  return [state.colors.map((color) => color.units), shown];
+  const shown = all(".amount input").map((input) => typedNumber(input.value));
+  return [row, state.colors, shown];
 });
 """
 
 
 def test_request_is_built_sent_and_answered_with_three_pictures_and_measured_shares(served):
+    served.developers()
     served.choose("#example", "1")
     served.type("#angle", "30")
     served.click("#random")
@@ -91,18 +109,98 @@ def test_joints_of_the_browsers_map_have_the_colour_of_the_servers_joints(served
     assert len(set(found)) > 2
 
 
-def test_shares_sum_to_100_whatever_is_moved_locked_added_or_removed(served):
-    chance = random.Random(5)
-    kinds = ["move"] * 6 + ["type", "lock", "add", "remove", "even"]
-    values = {"move": lambda: chance.randint(1, 1000), "type": lambda: chance.choice(TYPED)}
-    steps = [
+def random_steps(chance, many):
+    kinds = ["move"] * 3 + ["type"] * 6 + ["lock", "add", "add", "remove", "even", "normalise", "give"]
+    values = {"move": lambda: chance.randint(1, 1000), "type": lambda: chance.choice(list(TYPED))}
+    return [
         (kind, chance.random(), values.get(kind, lambda: 0)())
-        for kind in (chance.choice(kinds) for _ in range(200))
+        for kind in (chance.choice(kinds) for _ in range(many))
     ]
-    for step, (units, shown) in zip(steps, served.script(STEPS, steps), strict=True):
-        assert sum(units) == 1000, step
-        assert min(units) >= 1, step
-        assert shown == [value / 10 for value in units], step
+
+
+def test_number_that_was_typed_stays_and_moves_no_other_share(served):
+    steps = random_steps(random.Random(5), 300)
+    before, tried = {"BLACK": 600, "WHITE": 400}, 0
+    for step, (row, colors, shown) in zip(steps, served.script(STEPS, steps), strict=True):
+        kind, _, value = step
+        after = {color["id"]: color["units"] for color in colors}
+        assert shown == pytest.approx([units / 10 for units in after.values()]), step
+        if kind == "type" and len(colors) > 1:
+            typed = colors[row]["id"]
+            wanted = before | ({} if TYPED[value] is None else {typed: TYPED[value] * 10})
+            assert after == pytest.approx(wanted), step
+            tried += 1
+        elif kind == "add" and any(color["typed"] is not False for color in colors):
+            stayed = {color["id"]: color["units"] for color in colors if color["typed"] is not False}
+            assert stayed.items() <= before.items(), step
+        elif kind in ("normalise", "even"):
+            assert sum(after.values()) == pytest.approx(1000, abs=0.1), step
+            assert kind != "even" or min(after.values()) >= 1, step
+        before = after
+    assert tried > 50
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_shares_typed_one_after_the_other_are_sent_as_they_were_typed(page, render_server, language):
+    page.open(f"{render_server.url}/", language)
+    page.choose("#example", "3")
+    for row, typed in enumerate(("40", "30", "17,5", "12.5"), 1):
+        page.type(f".row:nth-child({row}) .amount input", typed)
+    page.type("#angle", "22,5")
+    request = json.loads(page.code("json"))
+    assert [color["proportion"] for color in request["colors"]] == [40, 30, 17.5, 12.5]
+    assert request["angle"] == 22.5
+    assert not page.find("#balance").is_displayed()
+    assert page.console_errors() == []
+
+
+def test_rest_and_excess_are_shown_and_can_be_given_or_normalised(served):
+    field = ".row:nth-child(1) .amount input"
+    served.type(field, "30")
+    assert served.text("#missing") == "30 % left"
+    served.send_in_vain()
+    assert "The shares sum to 70 %" in served.text("#error")
+    served.choose("#give", "1")
+    assert served.script(SHARES) == [300, 700]
+    assert not served.find("#error").is_displayed()
+    served.type(field, "125")
+    assert served.text("#missing") == "95 % too much"
+    assert served.find(field).get_attribute("value") == "125"
+    served.click("#normalise")
+    assert served.script(SHARES) == [641, 359]
+    assert not served.find("#balance").is_displayed()
+
+
+RECIPE = "return recipeText()"
+
+
+def test_every_change_of_the_recipe_can_be_undone_and_done_again(served):
+    seen = [served.script(RECIPE)]
+    for step in [*random_steps(random.Random(8), 60)]:
+        served.script(STEPS, [step])
+        recipe = served.script(RECIPE)
+        if recipe != seen[-1]:
+            seen.append(recipe)
+    served.type("#angle", "22,5")
+    served.choose("#layout", "grid")
+    served.script("document.querySelector('#qualities [value=high]').click()")
+    final = served.script(RECIPE)
+    body = served.find("body")
+    for recipe in reversed(seen):
+        while served.find("#undo").is_enabled() and served.script(RECIPE) != recipe:
+            body.send_keys(Keys.CONTROL, "z")
+        assert served.script(RECIPE) == recipe
+    assert not served.find("#undo").is_enabled()
+    while served.find("#redo").is_enabled():
+        served.click("#redo")
+    assert served.script(RECIPE) == final
+
+
+def test_number_typed_digit_by_digit_is_undone_in_one_step(served):
+    served.find(".row:nth-child(1) .amount input").send_keys(Keys.CONTROL, "a", Keys.NULL, "12,75")
+    assert served.script(SHARES) == [127.5, 400]
+    served.find(".row:nth-child(1) .amount input").send_keys(Keys.CONTROL, "z")
+    assert served.script(SHARES) == [600, 400]
 
 
 def test_locked_share_stays_when_another_is_moved(served):
@@ -150,12 +248,14 @@ def test_angle_is_set_by_keys_by_typing_and_by_the_mouse(served):
     served.type("#angle", "-45")
     assert dial.get_attribute("aria-valuenow") == "135"
     assert parse_request(served.code("json")).laying_angle == 135
-    ActionChains(served.browser).move_to_element_with_offset(dial, 0, -50).click().perform()
+    ActionChains(served.browser).move_to_element_with_offset(
+        dial, 0, -dial.size["height"] // 2 + 5
+    ).click().perform()
     assert served.find("#angle").get_attribute("value") == "90"
 
 
 def test_colour_lock_is_asked_for_only_where_it_is_no_default(served):
-    served.script("document.getElementById('more').open = true")
+    served.developers()
     for lock in ("off", "always", DEFAULT_COLOR_LOCK):
         served.choose("#color-lock", lock)
         overrides = json.loads(served.code("json")).get("overrides", {})
@@ -165,7 +265,7 @@ def test_colour_lock_is_asked_for_only_where_it_is_no_default(served):
 
 
 def test_result_shows_what_was_done_about_the_colours(served):
-    served.script("document.getElementById('more').open = true")
+    served.developers()
     served.send()
     assert served.text("[data-metric=correction] dd").startswith("not corrected (")
     served.choose("#color-lock", "always")
@@ -175,11 +275,11 @@ def test_result_shows_what_was_done_about_the_colours(served):
 
 def fill_in(page):
     """A request with everything in it, and how the server reads it."""
+    page.developers()
     page.choose("#example", "2")
     page.type("#angle", "12.5")
     page.click("#random")
     page.type("#seed", str(2**60))
-    page.script("document.getElementById('more').open = true")
     page.choose("#controlnet", "off")
     page.click("#own-guidance")
     page.choose("#color-lock", "always")
@@ -214,6 +314,7 @@ def test_every_text_to_copy_says_the_same_request(served, render_server):
 
 
 def test_copied_python_draws_the_tile(served, tmp_path):
+    served.developers()
     served.click("#random")
     (tmp_path / "draw.py").write_text(served.code("python"), encoding="utf-8")
     subprocess.run([sys.executable, "draw.py"], cwd=tmp_path, check=True, timeout=300)
@@ -232,11 +333,3 @@ def test_running_prediction_can_be_cancelled(page, sdxl_server):
     page.wait_for(lambda: page.script("return run.isOver"))
     assert page.text("#outcome") == "Cancelled."
     assert page.console_errors() == []
-
-
-def test_steps_in_the_servers_log_are_counted_in_words(served):
-    served.script("showWaiting = () => {}; run = { stage: 'preview' }; byId('waiting').hidden = false")
-    served.script(
-        "countSteps(arguments[0])", "preview:   3%|3  | 1/35 [00:00<00:09]\rpreview:  34%|### | 12/35 ["
-    )
-    assert served.text("#stage") == "Drawing the preview: step 12 of 35"

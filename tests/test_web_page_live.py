@@ -66,23 +66,11 @@ def test_same_request_gives_the_same_picture_and_another_seed_another(served):
     assert (other != first).any(-1).mean() > 0.9
 
 
-@pytest.fixture
-def screen(page):
-    """Sets the window's width and the ratio of screen pixels to CSS pixels."""
-
-    def set_to(width, ratio):
-        metrics = {"width": width, "height": 2000, "deviceScaleFactor": ratio, "mobile": False}
-        page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-    yield set_to
-    page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
 def test_picture_has_the_pixels_of_the_screen_up_to_those_of_the_final_picture(page, render_server, screen):
-    screen(1280, 1)
+    screen(1280)
     page.open(f"{render_server.url}/")
     for width, ratio in ((1280, 1), (700, 2), (1100, 1), (360, 3)):
-        screen(width, ratio)
+        screen(width, ratio=ratio)
         page.wait_for(lambda: page.script("return !live.isDrawing && livePixels() === live.pixels"))
         canvas = page.find("#live")
         assert canvas.get_property("width") == pytest.approx(min(canvas.size["width"] * ratio, 1024), abs=2)
@@ -90,7 +78,7 @@ def test_picture_has_the_pixels_of_the_screen_up_to_those_of_the_final_picture(p
 
 
 def test_large_picture_comes_small_first_with_the_same_granules(page, render_server, screen):
-    screen(1280, 2)
+    screen(1280, ratio=2)
     page.open(f"{render_server.url}/")
     choose(page, [["BLACK", 500], ["WHITE", 500]])
     page.script(

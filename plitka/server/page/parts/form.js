@@ -1,4 +1,4 @@
-// The colours of the mix: a row for each, the bar above them, and the palette to choose from.
+// The colours of the mix: a row for each, the bar above them, and what their sum is short of.
 
 const byId = (id) => document.getElementById(id);
 
@@ -28,19 +28,30 @@ let heldColors = null;
 
 function setShare(index, units) {
   const base = heldColors || state.colors;
-  state.colors = withUnits(state.colors, rebalanced(base, index, units));
+  state.colors = moved(state.colors, rebalanced(base, index, units));
   showShares();
-  changed();
+  changed(`slider ${index}`);
 }
 
-// What was typed could not be taken as it is.
-function sayLimits(index) {
-  byId("mix-note").textContent = text("shareLimits", {
-    color: colorName(state.colors[index].id),
-    share: percentText(percent(state.colors[index])),
-    least: percentText(LEAST / 10),
-    most: percentText(mostUnits(state.colors, index) / 10),
-  });
+// Per cent. Beyond that a share is no slip but no share at all.
+const MOST_TYPED = 1e6;
+
+// A number that was typed is taken as it is; the sum may then be another than 100 %.
+function typeShare(index, share) {
+  if (share < 0 || share > MOST_TYPED) return false;
+  state.colors = withTyped(state.colors, index, share);
+  showShares();
+  changed(`share ${index}`);
+  return true;
+}
+
+function refuseShare(index, words) {
+  const row = byId("rows").children[index];
+  if (!row) return;
+  const field = row.querySelector(".amount input");
+  field.value = fieldText(percent(state.colors[index]));
+  row.querySelector(".row-note").textContent = text("badShare", { value: words, share: percentText(percent(state.colors[index])) });
+  field.setAttribute("aria-invalid", "true");
 }
 
 function showRows() {
@@ -61,22 +72,19 @@ function row(color, index) {
     heldColors = heldColors || state.colors;
     setShare(index, Number(slider.value));
   });
-  slider.addEventListener("change", () => { heldColors = null; showShares(); });
+  slider.addEventListener("change", () => { heldColors = null; endOfEdit(); showShares(); });
   slider.addEventListener("keydown", (event) => stepByWholePercent(event, index));
   const typed = element("input", {
-    type: "number", min: LEAST / 10, max: 100, step: "any", inputmode: "decimal", "aria-label": text("shareTyped", { color: name }),
+    type: "text", inputmode: "decimal", autocomplete: "off", maxlength: 24, "aria-label": text("shareTyped", { color: name }),
+    "aria-describedby": `row-note-${index}`,
   });
-  typed.addEventListener("change", () => {
-    const share = typed.valueAsNumber;
-    if (Number.isFinite(share)) setShare(index, share * 10);
-    showShares();
-    if (share !== percent(state.colors[index])) sayLimits(index);
-  });
+  listenToNumber(typed, (share) => typeShare(index, share), (words) => refuseShare(index, words));
   const lock = element("button", {
     type: "button", class: "icon lock", "aria-pressed": String(color.locked), "aria-label": text("lock", { color: name }), title: text("lock", { color: name }),
     onclick: () => {
-      state.colors[index].locked = !state.colors[index].locked;
+      state.colors = state.colors.map((one, i) => (i === index ? { ...one, locked: !one.locked } : one));
       showRows();
+      changed();
       byId("rows").children[index].querySelector(".lock").focus();
     },
   });
@@ -96,6 +104,7 @@ function row(color, index) {
     element("span", { class: "amount" }, typed, element("span", { text: "%", "aria-hidden": "true" })),
     lock,
     remove,
+    element("p", { class: "note bad row-note", id: `row-note-${index}`, role: "status" }),
   );
 }
 
@@ -111,99 +120,67 @@ function stepByWholePercent(event, index) {
   if (!step) return;
   event.preventDefault();
   const before = state.colors[index].units;
+  endOfEdit();
   setShare(index, (step > 0 ? Math.floor(before / 10) : Math.ceil(before / 10)) * 10 + step);
 }
 
-// Every row's figures as the state has them, and why a share cannot move.
+// Every row's figures as the state has them, and why a slider cannot move.
 function showShares() {
   const rows = [...byId("rows").children];
+  const isAlone = state.colors.length === 1;
   state.colors.forEach((color, index) => {
     const [slider, typed] = rows[index].querySelectorAll("input");
-    const isStuck = color.locked || state.colors.every((other, i) => i === index || other.locked);
-    for (const input of [slider, typed]) input.disabled = isStuck;
+    slider.disabled = color.locked || state.colors.every((other, i) => i === index || other.locked);
+    typed.disabled = isAlone;
     slider.value = color.units;
     slider.setAttribute("aria-valuetext", percentText(percent(color)));
-    if (typed.valueAsNumber !== percent(color)) typed.value = percent(color);
+    if (typedNumber(typed.value) !== percent(color)) typed.value = fieldText(percent(color));
+    typed.removeAttribute("aria-invalid");
+    rows[index].querySelector(".row-note").textContent = "";
   });
-  byId("sum").textContent = percentText(sum(state.colors.map((color) => color.units)) / 10);
   byId("mix-bar").replaceChildren(...state.colors.map((color) => {
     const part = swatch(color.id);
     part.className = "";
     part.style.flexGrow = color.units;
     return part;
   }));
-  const stuck = state.colors.length > 1 && state.colors.filter((color) => !color.locked).length === 1;
+  const stuck = !isAlone && state.colors.filter((color) => !color.locked).length <= 1;
   const notes = [
-    [state.colors.length === 1, "onlyOne"], [stuck, "allLocked"], [state.colors.length >= LIMITS.colors, "full"],
+    [isAlone, "onlyOne"], [stuck, "allLocked"], [state.colors.length >= LIMITS.colors, "full"],
   ];
   const [, key] = notes.find(([holds]) => holds) || [];
   byId("mix-note").textContent = key ? text(key, { most: LIMITS.colors }) : "";
+  showBalance();
+}
+
+// The sum, and what can be done about one that is not 100 %.
+function showBalance() {
+  const missing = missingUnits(state.colors);
+  byId("sum").textContent = percentText(sum(state.colors.map((color) => color.units)) / 10);
+  const words = missing ? text(missing > 0 ? "left" : "tooMuch", { share: percentText(Math.abs(missing) / 10) }) : "";
+  if (byId("missing").textContent !== words) byId("missing").textContent = words;
+  byId("balance").classList.toggle("off", missing === 0);
+  const takers = state.colors.map((color, i) => [i, color]).filter(([, color]) => color.units + missing >= 0);
+  byId("give").disabled = !takers.length || !missing;
+  byId("normalise").disabled = !missing;
+  const head = text(missing < 0 ? "takeFrom" : "giveTo");
+  byId("give").setAttribute("aria-label", head);
+  options(byId("give"), [["", head], ...takers.map(([i, color]) => [String(i), colorName(color.id)])], "");
+}
+
+function giveRest(index) {
+  const missing = missingUnits(state.colors);
+  const units = state.colors.map((color, i) => (i === index ? rounded(color.units + missing) : color.units));
+  state.colors = moved(state.colors, units);
+  showShares();
+  changed();
 }
 
 function removeColor(index) {
   const name = colorName(state.colors[index].id);
   state.colors = withoutColor(state.colors, index);
   showRows();
-  byId("mix-note").textContent = text("removed", { color: name });
+  byId("mix-note").textContent = text(missingUnits(state.colors) ? "removedAlone" : "removed", { color: name });
   byId("rows").children[Math.min(index, state.colors.length - 1)].querySelector(".swatch").focus();
   changed();
-}
-
-// The row whose colour is being chosen; -1 for a new one.
-let pickedRow = -1;
-
-function openPicker(index) {
-  pickedRow = index;
-  byId("picker-title").textContent = index < 0 ? text("add") : text("pickTitle");
-  byId("filter").value = "";
-  byId("hex").value = index >= 0 && !BY_CODE.has(state.colors[index].id) ? state.colors[index].id : "";
-  byId("hex-note").textContent = "";
-  showPalette();
-  byId("picker").showModal();
-  // A finger would only get the keyboard of the screen in front of the colours.
-  byId(matchMedia("(pointer: fine)").matches ? "filter" : "picker-title").focus();
-}
-
-function showPalette() {
-  const fold = (name) => name.toLowerCase().replaceAll("ё", "е").replace(/[\s_-]/g, "");
-  const wanted = fold(byId("filter").value);
-  const taken = new Set(state.colors.map((color) => color.id));
-  const shown = PALETTE.filter((color) => [color.code, color.en, color.ru, ...color.aliases].some((name) => fold(name).includes(wanted)));
-  byId("palette").replaceChildren(...shown.map((color) => element("li", {}, element(
-    "button",
-    { type: "button", class: "choice", disabled: taken.has(color.code), onclick: () => choose(color.code) },
-    swatch(color.code),
-    element("span", {},
-      element("b", { text: color[language] }),
-      element("small", { text: color[language === "en" ? "ru" : "en"], lang: language === "en" ? "ru" : "en" }),
-      element("small", { class: "code-name", text: color.code })),
-  ))));
-  byId("no-match").textContent = shown.length ? "" : text("noMatch");
-}
-
-function choose(id) {
-  if (state.colors.some((color, i) => color.id === id && i !== pickedRow)) {
-    byId("hex-note").textContent = text("taken", { color: colorName(id) });
-    return;
-  }
-  const index = pickedRow < 0 ? state.colors.length : pickedRow;
-  state.colors = pickedRow < 0
-    ? withColor(state.colors, id)
-    : state.colors.map((color, i) => (i === pickedRow ? { ...color, id } : color));
-  byId("picker").close();
-  showRows();
-  if (pickedRow < 0) say(text("added", { color: colorName(id) }));
-  byId("rows").children[index].querySelector(".swatch").focus();
-  changed();
-}
-
-function chooseHex() {
-  const id = colorId(byId("hex").value);
-  byId("hex").setAttribute("aria-invalid", String(id === null));
-  if (id === null) {
-    byId("hex-note").textContent = text("badHex", { value: byId("hex").value });
-    byId("hex").focus();
-  } else {
-    choose(id);
-  }
 }

@@ -47,7 +47,9 @@ async function keepDrawing() {
 async function drawOnce(isOutdated) {
   const size = live.pixels;
   const wanted = { size, layout: layoutDrawn(), angle: layingAngle(), seed: state.random ? "42" : state.seed };
-  const mix = state.colors.map((color) => ({ id: color.id, share: color.units / WHOLE }));
+  // Shares that do not sum to 100 % yet are drawn by their ratios.
+  const whole = sum(state.colors.map((color) => color.units));
+  const mix = state.colors.map(({ id, units }) => ({ id, share: whole ? units / whole : 1 / state.colors.length }));
   const isPoured = live.whole !== null && live.whole.key === keyOf(wanted);
   const isFirst = isPoured && size <= QUICK_PIXELS;
   if (!isFirst) {

@@ -98,6 +98,6 @@ function paramsJson() {
 
 // Take over a request of this page's own making, such as an example.
 function loadRequest({ colors, angle = 0, layout = "" }) {
-  state.colors = colors.map(([id, share]) => ({ id, units: share * 10, locked: false }));
+  state.colors = colors.map(([id, share]) => newColor(id, share * 10));
   Object.assign(state, { angle, layout });
 }

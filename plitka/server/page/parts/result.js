@@ -1,180 +1,25 @@
-// Sending a request and showing what comes back, as it comes.
-
-const PICTURES = ["preview", "final", "colormap"];
-
-// The prediction under way or the last one: what it asked for, its pictures and metrics so far, when it began.
-let run = null;
-
-async function send() {
-  let address = "";
-  hideError();
-  try {
-    address = serverAddress();
-  } catch (trouble) {
-    showTrouble(trouble);
-    byId("address").focus();
-    return;
-  }
-  run = {
-    address, id: newPredictionId(), mix: mixText(),
-    pictures: [], metrics: {}, stage: "wait", since: performance.now(), abort: new AbortController(), isOver: false,
-  };
-  showWaiting(true);
-  if (!byId("result").hidden) showResult();
-  try {
-    let prediction = null;
-    for await (const { event, data } of predict(run.address, run.id, paramsJson(), run.abort.signal)) {
-      if (event === "completed") prediction = data;
-      else taken(event, data);
-    }
-    finish(prediction);
-  } catch (trouble) {
-    if (trouble.name === "AbortError") showNotice("canceled");
-    else if (trouble instanceof Trouble) showTrouble(trouble);
-    else throw trouble;
-  } finally {
-    run.isOver = true;
-    byId("result").hidden = !run.pictures.length;
-    showWaiting(false);
-    checkServer();
-  }
-}
-
-// One event of the stream.
-function taken(event, data) {
-  if (event === "start") setStage("preview");
-  if (event === "log") countSteps(data.data);
-  if (event === "metric") {
-    run.metrics[data.name] = data.value;
-  }
-  if (event === "output") {
-    run.pictures[data.index ?? run.pictures.length] = data.chunk;
-    showResult();
-    if (run.stage !== "cancel") setStage(PICTURES[run.pictures.length] || "colormap");
-  }
-}
-
-function finish(prediction) {
-  if (!prediction) throw new Trouble("brokenOff");
-  if (prediction.status === "canceled") {
-    showNotice("canceled");
-    return;
-  }
-  if (prediction.status !== "succeeded") throw new Trouble("failed", {}, errorSentence(prediction.error));
-  if (!Array.isArray(prediction.output) || !prediction.output.length) throw new Trouble("noPictures");
-  run.pictures = prediction.output;
-  run.metrics = flattened(prediction.metrics || {});
-  run.isOver = true;
-  showResult();
-  const seconds = (performance.now() - run.since) / 1000;
-  showNotice("done", () => ({ seconds: number(seconds) }));
-}
-
-// Nested metrics by their dotted names, down to lists and the tables of fidelity and timing.
-function flattened(metrics) {
-  const flat = {};
-  for (const [group, value] of Object.entries(metrics)) {
-    if (value && typeof value === "object" && !Array.isArray(value)) {
-      for (const [name, inner] of Object.entries(value)) flat[`${group}.${name}`] = inner;
-    } else {
-      flat[group] = value;
-    }
-  }
-  return flat;
-}
-
-async function cancel() {
-  setStage("cancel");
-  byId("cancel").disabled = true;
-  const { address, id, abort } = run;
-  try {
-    await cancelPrediction(address, id);
-    setTimeout(() => abort.abort(), 5000);
-  } catch {
-    abort.abort();
-  }
-}
-
-function setStage(stage) {
-  run.stage = stage;
-  byId("stage").textContent = text(`stage_${stage}`);
-  say(text(`stage_${stage}`));
-  if (PICTURES.includes(stage)) byId("progress").value = PICTURES.indexOf(stage) / PICTURES.length;
-}
-
-// tqdm's lines in the log: "final:  34%|...| 17/50 [...".
-function countSteps(log) {
-  const found = [...log.matchAll(/(preview|final):\s*\d+%\|[^|]*\|\s*(\d+)\/(\d+)/g)].pop();
-  if (!found || run.stage === "cancel") return;
-  const [, stage, done, all] = found;
-  byId("stage").textContent = text("steps", { stage: text(`stage_${stage}`), done, all });
-  byId("progress").value = (PICTURES.indexOf(stage) + done / all) / PICTURES.length;
-}
-
-function showWaiting(isWaiting) {
-  const hadFocus = [document.body, byId("send"), byId("cancel")].includes(document.activeElement);
-  byId("send").disabled = isWaiting;
-  byId("cancel").hidden = !isWaiting;
-  byId("cancel").disabled = false;
-  byId("waiting").hidden = !isWaiting;
-  if (!isWaiting) {
-    // Whoever waited at the buttons gets back to them; whoever went on elsewhere is left there.
-    if (hadFocus) byId("send").focus({ preventScroll: true });
-    return;
-  }
-  byId("progress").removeAttribute("value");
-  setStage("wait");
-  const started = run;
-  const tick = () => {
-    if (started.isOver) return;
-    byId("elapsed").textContent = text("seconds", { value: number((performance.now() - started.since) / 1000) });
-    setTimeout(tick, 100);
-  };
-  tick();
-}
-
-// Says again, after a change of the language, how the last prediction ended.
-let sayOutcome = () => {};
-
-function showTrouble(trouble) {
-  const { key, values, detail } = trouble;
-  sayOutcome = () => showTrouble(trouble);
-  const parts = [element("strong", { text: text(key, values) })];
-  if (detail) parts.push(element("p", { lang: "en", text: detail }));
-  byId("error").replaceChildren(...parts);
-  byId("error").hidden = false;
-}
-
-function showNotice(key, values = () => ({})) {
-  hideError();
-  sayOutcome = () => showNotice(key, values);
-  byId("outcome").textContent = text(key, values());
-  say(text(key, values()));
-}
-
-function hideError() {
-  sayOutcome = () => {};
-  byId("outcome").textContent = "";
-  byId("error").hidden = true;
-  byId("error").replaceChildren();
-}
-
-function say(words) {
-  byId("spoken").textContent = "";
-  setTimeout(() => { byId("spoken").textContent = words; }, 50);
-}
+// What the latest prediction has brought: its pictures, its shares, and how it was made.
 
 function showResult() {
-  const isNew = byId("result").hidden;
   byId("result").hidden = false;
   byId("pictures").replaceChildren(...PICTURES.map(figure));
-  showShareTable();
-  showMetrics();
-  if (isNew) byId("result").scrollIntoView({ block: "start", behavior: prefersStill() ? "auto" : "smooth" });
+  showMeasured();
 }
 
-function prefersStill() {
-  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+function showMeasured() {
+  showShareTable();
+  showMetrics();
+}
+
+// A file's name without its ending says what is in it: "plitka_black-60_white-40".
+function fileName() {
+  const parts = state.colors.map((color) => `${color.id.replace("#", "").toLowerCase()}-${percent(color)}`);
+  return ["plitka", ...parts].join("_");
+}
+
+function fileOf(picture, url) {
+  const seed = run.metrics.seed ? `_seed-${run.metrics.seed}` : "";
+  return `${run.file}${seed}_${picture}.${url.slice(11, url.indexOf(";")).replace("jpeg", "jpg")}`;
 }
 
 function figure(name, index) {
@@ -185,7 +30,7 @@ function figure(name, index) {
   if (!url) {
     made.append(element("div", { class: "empty", "aria-hidden": "true" }), caption);
   } else if (url.startsWith("data:image/")) {
-    const file = `${name}.${url.slice(11, url.indexOf(";")).replace("jpeg", "jpg")}`;
+    const file = fileOf(name, url);
     made.append(element("img", { src: url, alt: text("pictureAlt", { picture: title, mix: run.mix }) }), caption);
     caption.append(element("a", { href: url, download: file, text: text("save"), "aria-label": `${text("save")}: ${file}` }));
   } else {
@@ -240,6 +85,8 @@ function bar(kind, part, id) {
   return made;
 }
 
+const FOR_EVERYBODY = ["worst", "total", "notices"];
+
 function showMetrics() {
   const known = run.metrics;
   const seconds = (value) => (value === undefined ? "" : text("seconds", { value: number(value, 2) }));
@@ -259,11 +106,13 @@ function showMetrics() {
     ["memory", memory ? `${number(memory, 0)} MiB` : ""],
     ["notices", (known.notices || []).join(" ")],
   ].filter(([, value]) => value);
-  byId("metrics").replaceChildren(...entries.map(([name, value]) => element(
+  const shown = (list) => list.map(([name, value]) => element(
     "div", { "data-metric": name },
     element("dt", { text: text(`metric_${name}`) }),
     element("dd", { text: value, lang: ["reason", "notices"].includes(name) ? "en" : null }),
-  )));
+  ));
+  byId("metrics").replaceChildren(...shown(entries.filter(([name]) => FOR_EVERYBODY.includes(name))));
+  byId("developer-metrics").replaceChildren(...shown(entries.filter(([name]) => !FOR_EVERYBODY.includes(name))));
   byId("keep-seed").hidden = !known.seed || !state.random;
   byId("all-metrics").hidden = !run.isOver;
   byId("raw").textContent = JSON.stringify(known, null, 2);

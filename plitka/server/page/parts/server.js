@@ -34,8 +34,9 @@ async function serverStatus(address) {
   return typeof answer.status === "string" ? answer.status : "UNKNOWN";
 }
 
-// Run one prediction. Yields its events as {event, data}; the last is `completed` with the whole prediction.
-async function* predict(address, id, params, signal) {
+// Run one prediction. Yields its events as {event, data}; the last is `completed` with the whole prediction, which is
+// not waited for once `isEnough`: it has every picture a second time.
+async function* predict(address, id, params, signal, isEnough = () => false) {
   const call = (accept) => ask(`${address}/predictions/${id}`, {
     method: "PUT",
     headers: { "Content-Type": "application/json", Accept: accept },
@@ -49,10 +50,10 @@ async function* predict(address, id, params, signal) {
     yield { event: "completed", data: parsed(await broken(response.text())) };
     return;
   }
-  yield* events(response.body);
+  yield* events(response.body, isEnough);
 }
 
-async function* events(body) {
+async function* events(body, isEnough) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let pending = "";
   for (;;) {
@@ -67,6 +68,10 @@ async function* events(body) {
       start = end + 2;
     }
     pending = pending.slice(start);
+    if (isEnough() && pending.startsWith("event: completed")) {
+      await reader.cancel();
+      return;
+    }
   }
 }
 
@@ -106,7 +111,7 @@ async function refusal(response) {
   const said = isPage ? "" : Array.isArray(detail)
     ? detail.map((problem) => `${problem.loc.slice(2).join(".")}: ${problem.msg}`).join("\n")
     : detail || error || text.slice(0, 300);
-  const key = { 404: "unknownServer", 405: "unknownServer", 501: "unknownServer", 409: "busy", 422: "refused", 502: "noCog", 503: "notReady" }[response.status] || "httpError";
+  const key = { 404: "unknownServer", 405: "unknownServer", 501: "unknownServer", 409: "busy", 422: "refused", 429: "lineFull", 502: "noCog", 503: "notReady" }[response.status] || "httpError";
   return new Trouble(key, { status: response.status }, said);
 }
 

@@ -1,13 +1,13 @@
-// Laying angle, quality, seed, and the settings under "More".
+// Laying angle, layout and quality, and the settings for developers.
 
 const ANGLES = [0, 30, 45, 60, 90, 135];
 const SNAP = 15;
 
 function setAngle(angle) {
-  // Rounded for the eye, where there is anything to round.
-  state.angle = Math.abs(angle) < 1e6 ? Math.round(angle * 100) / 100 : angle;
+  state.angle = angle;
   showAngle();
-  changed();
+  changed("angle");
+  return true;
 }
 
 function showAngle() {
@@ -18,10 +18,16 @@ function showAngle() {
   byId("bond").setAttribute("transform", `rotate(${-laid})`);
   byId("bond").innerHTML = layout === "surface" ? "" : BONDS[layout];
   byId("hand").setAttribute("transform", `rotate(${-laid})`);
-  if (Number(byId("angle").value) !== state.angle || byId("angle").value === "") byId("angle").value = state.angle;
+  if (typedNumber(byId("angle").value) !== state.angle) byId("angle").value = fieldText(state.angle);
   for (const chip of byId("angles").children) chip.setAttribute("aria-pressed", String(Number(chip.value) === laid));
   const key = layout !== "surface" ? "angleJoints" : laid === 0 ? "angleSurface" : "angleNone";
-  byId("angle-note").textContent = text(key, { angle: number(laid, Number.isInteger(laid) ? 0 : 1) });
+  byId("angle").removeAttribute("aria-invalid");
+  sayAngle(text(key, { angle: number(laid, Number.isInteger(laid) ? 0 : 1) }));
+}
+
+function sayAngle(words, isBad = false) {
+  byId("angle-note").classList.toggle("bad", isBad);
+  byId("angle-note").textContent = words;
 }
 
 const lines = (list) => list.map((d) => `<path d="${d}"/>`).join("");
@@ -58,16 +64,14 @@ function buildDial() {
     event.preventDefault();
     setAngle(target ?? (layingAngle() + step + 180) % 180);
   });
-  byId("angle").addEventListener("input", ({ target }) => {
-    if (target.value !== "" && Number.isFinite(target.valueAsNumber)) setAngle(target.valueAsNumber);
-  });
-  byId("angle").addEventListener("change", ({ target }) => {
-    if (target.value !== "" && Number.isFinite(target.valueAsNumber)) return;
+  dial.addEventListener("pointerup", endOfEdit);
+  listenToNumber(byId("angle"), setAngle, (words) => {
     showAngle();
-    byId("angle-note").textContent = text("badAngle", { value: target.value, angle: number(state.angle, 0) });
+    byId("angle").setAttribute("aria-invalid", "true");
+    sayAngle(text("badAngle", { value: words, angle: fieldText(state.angle) }), true);
   });
   byId("angles").replaceChildren(...ANGLES.map((angle) => element("button", {
-    type: "button", class: "chip", value: angle, text: `${angle}°`, onclick: () => setAngle(angle),
+    type: "button", class: "chip", value: angle, text: `${angle}°`, onclick: () => { endOfEdit(); setAngle(angle); },
   })));
 }
 
@@ -99,6 +103,7 @@ function setSeed(typed) {
   const isSeed = /^\d{1,19}$/.test(seed) && BigInt(seed) <= BigInt(LIMITS.seed);
   if (isSeed) state.seed = BigInt(seed).toString();
   showSeed();
+  byId("seed-note").classList.toggle("bad", !isSeed);
   byId("seed-note").textContent = isSeed ? "" : text("badSeed", { value: typed, most: LIMITS.seed, seed: state.seed });
   changed();
 }
@@ -116,7 +121,7 @@ function buildSeed() {
     showSeed();
     changed();
   });
-  byId("seed").addEventListener("change", ({ target }) => setSeed(target.value));
+  byId("seed").addEventListener("change", ({ target }) => afterPress(() => setSeed(target.value)));
   byId("new-seed").addEventListener("click", () => setSeed(String(crypto.getRandomValues(new Uint32Array(1))[0])));
 }
 

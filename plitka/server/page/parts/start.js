@@ -12,8 +12,10 @@ const EXAMPLES = [
 let target = "cog";
 let form = "json";
 
-function changed() {
+// `edit` names the field that is being changed: all of its changes together are one step to undo.
+function changed(edit = null) {
   byId("example").value = "";
+  if (remember(edit)) recipeChanged();
   drawLive();
   showCode();
 }
@@ -65,7 +67,7 @@ async function checkServer() {
   checking += 1;
   const mine = checking;
   const note = (key, values) => {
-    if (mine === checking) byId("server-note").textContent = text(key, values);
+    if (mine === checking) afterPress(() => { byId("server-note").textContent = text(key, values); });
   };
   try {
     const address = serverAddress();
@@ -87,7 +89,8 @@ function speak(chosen) {
   for (const tab of byId("tabs").children) tab.textContent = text(`form_${tab.dataset.form}`);
   showEverything();
   if (run && run.pictures.length) showResult();
-  if (run && !run.isOver) setStage(run.stage);
+  stageShows(staged);
+  if (run && !run.isOver) showProgress();
   sayOutcome();
   checkServer();
 }
@@ -101,6 +104,20 @@ function showEverything() {
   changed();
 }
 
+// What only developers need is open or closed in all places at once, and stays so.
+function buildDevelopers() {
+  const places = [...document.querySelectorAll("details.developers")];
+  let isOpen = false;
+  try { isOpen = localStorage.getItem("plitka-developers") === "open"; } catch { /* closed then */ }
+  for (const place of places) {
+    place.open = isOpen;
+    place.addEventListener("toggle", () => {
+      for (const other of places) other.open = place.open;
+      try { localStorage.setItem("plitka-developers", place.open ? "open" : ""); } catch { /* asked for again next time */ }
+    });
+  }
+}
+
 function start() {
   loadRequest(EXAMPLES[0]);
   if (location.protocol.startsWith("http")) byId("address").value = location.origin;
@@ -108,6 +125,9 @@ function start() {
   buildSeed();
   buildMore();
   buildTabs();
+  buildUndo();
+  buildDevelopers();
+  watchPresses();
   byId("example").addEventListener("change", ({ target: chosen }) => {
     if (!chosen.value) return;
     const number = chosen.value;
@@ -118,10 +138,14 @@ function start() {
   byId("add").addEventListener("click", () => openPicker(-1));
   byId("even").addEventListener("click", () => { state.colors = evenly(state.colors); showRows(); changed(); });
   byId("close-picker").addEventListener("click", () => byId("picker").close());
+  byId("normalise").addEventListener("click", () => { state.colors = normalised(state.colors); showRows(); changed(); });
+  byId("give").addEventListener("change", ({ target: chosen }) => { if (chosen.value) giveRest(Number(chosen.value)); });
+  byId("turn").addEventListener("click", () => stageShows(staged === "live" ? "drawn" : "live"));
   byId("filter").addEventListener("input", showPalette);
+  byId("filter").addEventListener("keydown", chooseByEnter);
   byId("hex-form").addEventListener("submit", (event) => { event.preventDefault(); chooseHex(); });
   byId("wheel").addEventListener("input", ({ target: wheel }) => { byId("hex").value = wheel.value.toUpperCase(); });
-  byId("address").addEventListener("change", () => { checkServer(); showCode(); });
+  byId("address").addEventListener("change", () => afterPress(() => { checkServer(); showCode(); }));
   byId("send").addEventListener("click", send);
   byId("cancel").addEventListener("click", cancel);
   byId("keep-seed").addEventListener("click", keepSeed);

@@ -1,0 +1,30 @@
+// The one large picture: the live one, or what the server has drawn.
+
+let staged = "live";
+
+function stageShows(which) {
+  const index = run ? [1, 0].find((i) => (run.pictures[i] || "").startsWith("data:image/")) : undefined;
+  staged = which === "drawn" && index !== undefined ? "drawn" : "live";
+  const isDrawn = staged === "drawn";
+  byId("drawn").hidden = !isDrawn;
+  if (isDrawn) {
+    const title = text(`picture_${PICTURES[index]}`);
+    byId("drawn").src = run.pictures[index];
+    byId("drawn").alt = text("pictureAlt", { picture: title, mix: run.mix });
+    byId("live-title").textContent = title;
+  } else {
+    byId("live-title").textContent = text("liveTitle");
+  }
+  byId("save").hidden = !isDrawn;
+  if (isDrawn) Object.assign(byId("save"), { href: run.pictures[index], download: fileOf(PICTURES[index], run.pictures[index]) });
+  byId("turn").classList.toggle("off", index === undefined);
+  byId("turn").textContent = text(isDrawn ? "showLive" : "showDrawn");
+  byId("live-note").textContent = text(isDrawn ? `drawnNote_${PICTURES[index]}` : "liveNote");
+}
+
+// A result stays in sight until another recipe is chosen.
+function recipeChanged() {
+  if (!run || run.isOver) stageShows("live");
+  const { key } = byId("error").dataset;
+  if (!byId("error").hidden && key === "notWhole" && !missingUnits(state.colors)) hideError();
+}
