@@ -97,10 +97,10 @@ def test_everything_without_models_runs_where_torch_is_not_installed(tmp_path):
         "from plitka.cli.commands import app\n"
         "app()\n"
     )
-    for arguments in (("demo", "-o", "demo"), ("plan", "-o", "plan"), ("models", "list")):
+    for arguments in (("demo", "-o", "demo"), ("plan", "-p", PARAMS, "-o", "plan"), ("models", "list")):
         done = run_process(*arguments, code=code, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-    done = run_process("generate", "--engine", "sdxl", code=code, cwd=tmp_path)
+    done = run_process("generate", "-p", PARAMS, "--engine", "sdxl", code=code, cwd=tmp_path)
     assert done.returncode == 1
     assert "needs the diffusion part" in done.stderr
     assert "Traceback" not in done.stderr

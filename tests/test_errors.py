@@ -30,6 +30,8 @@ OTHER_ERRORS = {
     "PydanticCustomError": "turned into a RequestError by `parse_request`",
     "RefusedError": "turned into an HTTP answer by the gateway",
     "StoppedError": "a signal, turned into an exit status",
+    "CancelledError": "an engine's picture that nobody waits for any more, caught where it was begun",
+    "LeftLineError": "a caller that left the line, caught by the gateway",
     "RemoteProtocolError": "turned into status 400 by the HTTP server",
 }
 

@@ -156,6 +156,7 @@ def test_metrics_of_all_files_together_are_the_documented_ones():
     assert collected.keys() == METRICS.keys()
     assert collected["drawing.final"] == asdict(DENOISING) | {
         "retries": ["out of memory"],
+        "recordings": [],
         "approximations": [],
     }
     assert collected["memory.peak_vram_mib"] == 3.0

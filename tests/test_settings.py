@@ -9,6 +9,8 @@ import pytest
 from plitka import settings
 from plitka.errors import DeviceError, EngineError, ModelFileError
 
+# Read by the command line, as options of `plitka serve`.
+OPTIONS = {"PLITKA_QUEUE", "PLITKA_QUEUE_SECONDS"}
 PACKAGE = Path(settings.__file__).parent
 NAMES = {
     name
@@ -36,7 +38,7 @@ def test_nothing_else_in_the_package_reads_the_environment():
 
 
 def test_every_variable_is_explained_where_it_is_read():
-    assert set(re.findall(r"`([A-Z_]{5,})`", settings.__doc__)) == NAMES | {"TMPDIR"}
+    assert set(re.findall(r"`([A-Z_]{5,})`", settings.__doc__)) == NAMES | {"TMPDIR"} | OPTIONS
 
 
 def test_what_is_set_later_counts(monkeypatch):

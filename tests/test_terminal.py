@@ -55,7 +55,7 @@ FEW = ALL[::7]
 def start(command, folder, more):
     arguments = [argument.replace("FOLDER", str(folder)) for argument in COMMANDS[command]]
     if command in ("generate", "again", "plan", "demo"):
-        arguments += ["-o", str(folder / command)]
+        arguments += ["-o", str(folder / command), "--force"]
     inherited = {
         name: os.environ[name] for name in os.environ if not name.startswith(("PYTHON", "PLITKA", "LC_"))
     }

@@ -40,7 +40,7 @@ def suggest(name: str) -> tuple[str, ...]:
     name in Russian gets Russian ones.
     """
     folded = fold(name)[:_COMPARED_CHARACTERS]
-    outside = _outside_names()
+    outside = _OUTSIDE
     found: dict[str, str] = {}
     alike = _near(outside[folded], name) if folded in outside else _spelled_alike(folded, name, outside)
     for color, spelling in alike:
@@ -77,3 +77,6 @@ def _outside_names() -> Mapping[str, str]:
     css = {name: Color(name).to_string(hex=True) for name in name2val_map if name != "transparent"}
     own = {fold(name): entry["hex"] for entry in json.loads(text)["colors"] for name in entry["names"]}
     return {fold(name): value for name, value in css.items()} | own
+
+
+_OUTSIDE = _outside_names()

@@ -99,7 +99,7 @@ def resolve(name: str) -> PaletteColor:
     """
     found = _BY_FOLDED_NAME.get(fold(name))
     if found is None:
-        # Loaded only for an error.
+        # Here, because it is built on this module.
         from plitka.colors.common_names import suggest
 
         raise UnknownColorError(name, suggest(name))

@@ -20,6 +20,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+# Its file is read now, so that no request opens one.
+import plitka.colors.common_names  # noqa: F401
 from plitka.choices import Quality, one_of
 from plitka.colors.mix import MixColor, hex_mix_color, palette_mix_color
 from plitka.colors.palette import PALETTE, resolve
