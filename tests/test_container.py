@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -146,13 +147,21 @@ def files_of_the_repository():
     single = {
         PREDICTOR_FILE,
         str(SCHEMA_FILE),
-        "plitka/colors/palette.json",
-        "plitka/output/srgb.icc",
-        "plitka/server/page/index.html",
         "model_files/manifest.json",
         "model_files/README.md",
     }
-    return {str(path.relative_to(ROOT)) for path in paths} | single | TOP_FILES
+    return {str(path.relative_to(ROOT)) for path in paths} | package_data() | single | TOP_FILES
+
+
+def package_data():
+    """The package's own data, as a wheel of it holds them, but the mark for type checkers."""
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    return {
+        f"{package.replace('.', '/')}/{name}"
+        for package, names in named.items()
+        for name in names
+        if name != "py.typed"
+    }
 
 
 def test_image_holds_what_a_prediction_needs_and_nothing_else(context):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 
 import pytest
 import torch
@@ -197,5 +198,9 @@ def test_an_error_of_a_copy_reaches_the_caller(monkeypatch):
 
 
 def test_a_gpu_that_does_not_start_is_left_for_its_first_use_to_report():
+    before = set(threading.enumerate())
     # An error in a thread would be an error of this test.
-    start_device(DeviceInfo("cuda", "cuda:99", "no GPU", 2**34, "float16")).join()
+    start_device(DeviceInfo("cuda", "cuda:99", "no GPU", 2**34, "float16"))
+    for thread in set(threading.enumerate()) - before:
+        assert not thread.daemon, "a thread that ends inside of torch ends the process with it"
+        thread.join()

@@ -1,4 +1,7 @@
-"""What the system and the GPU's driver can do for loading while the libraries are being imported."""
+"""What the system and the GPU's driver can do for loading while the libraries are being imported.
+
+The interpreter waits for these threads when it ends: a thread that ends inside of torch ends the process too.
+"""
 
 import os
 import threading
@@ -16,19 +19,18 @@ def read_ahead(files: Iterable[Path]) -> threading.Thread:
 
     Files that are in it already cost next to nothing. Where the system has no such call, nothing happens.
     """
-    thread = threading.Thread(target=_ask_for, args=(tuple(files),), name="plitka-read-ahead", daemon=True)
+    thread = threading.Thread(target=_ask_for, args=(tuple(files),), name="plitka-read-ahead")
     thread.start()
     return thread
 
 
-def start_device(device_info: DeviceInfo) -> threading.Thread:
-    """Have a GPU's driver make ready for this process, from a thread, which is returned.
+def start_device(device_info: DeviceInfo) -> None:
+    """Have a GPU's driver make ready for this process, from a thread; nothing on a CPU.
 
     It does so at the first use in any case; an error here comes again there, where it can be reported.
     """
-    thread = threading.Thread(target=_touch, args=(device_info,), name="plitka-device", daemon=True)
-    thread.start()
-    return thread
+    if device_info.is_gpu:
+        threading.Thread(target=_touch, args=(device_info,), name="plitka-device").start()
 
 
 def _touch(device_info: DeviceInfo) -> None:
