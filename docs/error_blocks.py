@@ -9,12 +9,13 @@ from language import Say
 from markdown_text import block
 from request_blocks import BLACK_WHITE, parse_simple
 
+from plitka.errors import RequestError
 from plitka.request.color_text import MAX_COLORS_CHARACTERS
 from plitka.request.fields import MAX_COLORS
 from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
 from plitka.request.numbers import MAX_PROPORTION
 from plitka.request.overrides import MAX_NEGATIVE_PROMPT
-from plitka.request.tile_request import RequestError, parse_request
+from plitka.request.tile_request import parse_request
 
 REFUSED: Mapping[str, str] = {
     "Several things at once": '{"colors": [{"name": "blak", "proportion": 60}, {"name": "white", '

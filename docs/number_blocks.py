@@ -7,8 +7,9 @@ from language import Say
 from markdown_text import code, table
 from request_blocks import mix_of
 
+from plitka.errors import RequestError
 from plitka.request.overrides import Overrides
-from plitka.request.tile_request import RequestError, TileRequest, parse_request
+from plitka.request.tile_request import TileRequest, parse_request
 
 # A field and texts for it; two texts are the amounts of two colours.
 SPELLINGS: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -14,7 +14,7 @@ from plitka.colors.mix import percentages
 from plitka.diffusion.routing import route
 from plitka.request.color_text import MAX_COLORS_CHARACTERS
 from plitka.request.drawing_settings import DEFAULT_CONTROLNET_SCALE, settings_for
-from plitka.request.fields import ColorEntry, RequestFields
+from plitka.request.fields import MAX_COLORS, ColorEntry, RequestFields
 from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
 from plitka.request.overrides import (
     DEFAULT_COLOR_GUIDANCE,
@@ -29,7 +29,6 @@ from plitka.request.tile_request import (
     DEFAULT_ANGLE,
     DEFAULT_QUALITY,
     DEFAULT_SEED,
-    MAX_COLORS,
     TileRequest,
     parse_inputs,
     parse_request,

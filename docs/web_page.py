@@ -16,10 +16,11 @@ from request_blocks import DIFFUSION_ENGINES
 
 from plitka.choices import ColorLock, Layout
 from plitka.colors.palette import PALETTE
+from plitka.request.fields import MAX_COLORS, MAX_SEED
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK
 from plitka.request.profiles import PROFILES
 from plitka.request.proportions import SUM_TOLERANCE
-from plitka.request.tile_request import DEFAULT_QUALITY, MAX_COLORS, MAX_SEED
+from plitka.request.tile_request import DEFAULT_QUALITY
 from plitka.tile import granules, lens, light, plan, relief, rims, shading, swatch
 from plitka.tile.colormap import JOINTS
 from plitka.tile.granules import GRANULES_ACROSS

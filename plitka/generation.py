@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.choices import OutputFormat
 from plitka.device.monitor import ResourceMonitor
 from plitka.device.worker_thread import Worker
 from plitka.engine.ahead import draw_ahead
@@ -28,7 +29,7 @@ from plitka.tile.colormap import draw_colormap
 from plitka.tile.plan import TilePlan, plan_for
 
 # Flat colours that are read back by value: never a lossy format, and PNG is the one everybody opens.
-COLORMAP_FORMAT = "png"
+COLORMAP_FORMAT: OutputFormat = "png"
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def _colormap(job: Job, engine: Engine) -> Result:
 
 
 def _file(
-    output_format: str, job: Job, engine: Engine, drawing: Drawing, picture: MeasuredPicture
+    output_format: OutputFormat, job: Job, engine: Engine, drawing: Drawing, picture: MeasuredPicture
 ) -> tuple[str, bytes]:
     measured = {"fidelity": picture.measured.as_dict(), "correction": picture.correction()}
     approximations = drawing.denoising.approximations if drawing.denoising else ()

@@ -51,6 +51,8 @@ ALLOCATOR_VARIABLE = "PYTORCH_ALLOC_CONF"
 # PyTorch reads the older names first.
 OLD_ALLOCATOR_VARIABLES = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
 
+# Of the names of files below a folder that is named here.
+ROOM_FOR_NAMES = 100
 SHIPPED_MODEL_DIR = Path(__file__).resolve().parents[1] / "model_files"
 VRAM_FRACTIONS = (0.5, 0.95)
 COMPILE_MODES: tuple[CompileMode, ...] = get_args(CompileMode)
@@ -71,13 +73,16 @@ def check_engine_name(name: str, source: str = "engine") -> EngineName:
 
 
 def model_dir() -> Path:
-    """The model folder in use."""
-    return Path(_text(MODEL_DIR_VARIABLE) or SHIPPED_MODEL_DIR)
+    """The model folder in use, whether it is there or not. Raises EngineError for what can be no path."""
+    return Path(_path(MODEL_DIR_VARIABLE) or SHIPPED_MODEL_DIR)
 
 
 def base_model() -> str | None:
-    """The base model in place of the manifest's, whether it is there or not; None for the manifest's."""
-    return _text(BASE_MODEL_VARIABLE) or None
+    """The base model in place of the manifest's, whether it is there or not; None for the manifest's.
+
+    Raises EngineError for what can be neither a path nor a name.
+    """
+    return _path(BASE_MODEL_VARIABLE) or None
 
 
 def allows_base() -> bool:
@@ -148,6 +153,18 @@ def allocator_settings() -> tuple[str, str]:
 
 def _text(name: str) -> str:
     return os.environ.get(name, "")
+
+
+def _path(name: str) -> str:
+    """A path that the system can look up, and files below it too. Raises EngineError naming the variable."""
+    text = _text(name)
+    try:
+        os.stat(f"{text}/{'x' * ROOM_FOR_NAMES}")  # noqa: PTH116  # where it is a hub id, it is no path
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise EngineError(f"{name}: {shown(text)} cannot be looked up: {error.strerror}") from error
+    return text
 
 
 def _given(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -108,7 +108,8 @@ def invoke(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def render_server(tmp_path_factory):
-    server = CogServer.start(tmp_path_factory.mktemp("render-server"), "render")
+    # A temporary folder below the caller's own, which is not the folder that the server runs in.
+    server = CogServer.start(tmp_path_factory.mktemp("render-server"), "render", TMPDIR="tmp")
     server.wait_until_started()
     yield server
     server.stop()

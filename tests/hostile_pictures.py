@@ -46,12 +46,12 @@ def texts(**changes):
 
 
 def with_texts(output_format, changes):
-    """A picture with other texts; a text that is not one, such as a number, only JPEG and WebP can hold."""
+    """A picture with other texts; a text that is not one, such as a number, PNG cannot hold."""
     if output_format == "png":
         named = {f"plitka:{key}": value for key, value in texts(**changes).items()}
         return png(*(text_chunk(key, value) for key, value in named.items()))
-    tiff = exif((EXIF_IMAGE_DESCRIPTION, ASCII, json.dumps(texts(**changes)).encode()))
-    return jpeg(segment(0xE1, b"Exif\0\0" + tiff)) if output_format == "jpg" else webp((b"EXIF", tiff))
+    description = json.dumps(texts(**changes)).encode()
+    return WITH_DESCRIPTION[output_format](exif((EXIF_IMAGE_DESCRIPTION, ASCII, description)))
 
 
 # Containers
@@ -119,6 +119,13 @@ def exif(*entries, order="<"):
     return head + struct.pack(f"{order}HIH", 42, 8, len(entries)) + table + bytes(4) + body
 
 
+# A picture with this EXIF data, of every format that carries Plitka's metadata in it.
+WITH_DESCRIPTION = {
+    "jpg": lambda tiff: jpeg(segment(0xE1, b"Exif\0\0" + tiff)),
+    "webp": lambda tiff: webp((b"EXIF", tiff)),
+}
+
+
 # Kinds of hostile files
 
 
@@ -182,8 +189,7 @@ def directories():
 
 def in_containers():
     for name, tiff in directories():
-        yield f"{name}.jpg", jpeg(segment(0xE1, b"Exif\0\0" + tiff))
-        yield f"{name}.webp", webp((b"EXIF", tiff))
+        yield from ((f"{name}.{kind}", whole_of(tiff)) for kind, whole_of in WITH_DESCRIPTION.items())
 
 
 def wrong_texts():
@@ -216,7 +222,7 @@ def with_wrong_texts():
     for name, changes in wrong_texts():
         yield from ((f"{name}.{kind}", with_texts(kind, changes)) for kind in FORMATS if fits(kind, changes))
     for name, changes in wrong_types():
-        yield from ((f"{name}.{kind}", with_texts(kind, changes)) for kind in ("jpg", "webp"))
+        yield from ((f"{name}.{kind}", with_texts(kind, changes)) for kind in WITH_DESCRIPTION)
 
 
 def fits(kind, changes):
@@ -230,6 +236,7 @@ def texts_end(data, kind):
         return data.index(b"IDAT")
     if kind == "webp":
         return len(data) - 1
+    assert kind == "jpg", f"where the metadata of a {kind} file end is not written down here"
     start = data.index(b"\xff\xe1") + 2
     return start + int.from_bytes(data[start : start + 2])
 

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from plitka.request.tile_request import MAX_SEED
+from plitka.request.fields import MAX_SEED
 
 DIGITS = {
     "ascii": "0123456789",

@@ -22,8 +22,9 @@ from strange_values import (
 from valid_requests import valid_document, wrapped
 
 from plitka.colors.palette import PALETTE
-from plitka.request.json_text import join_path
-from plitka.request.tile_request import DEFAULT_COLORS, MAX_PARAMS_BYTES, MAX_SEED
+from plitka.request.fields import MAX_SEED
+from plitka.request.json_text import MAX_PARAMS_BYTES, join_path
+from plitka.request.tile_request import DEFAULT_COLORS
 
 # One thing spoiled
 

@@ -14,15 +14,15 @@ from cog_server import ANSWER_SECONDS, field_of, pictures
 from number_spellings import readings_in
 
 from plitka.colors.mix import percentages
+from plitka.errors import RequestError
 from plitka.request.drawing_settings import settings_for
+from plitka.request.fields import MAX_SEED
 from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import (
     DEFAULT_ANGLE,
     DEFAULT_COLORS,
     DEFAULT_QUALITY,
     DEFAULT_SEED,
-    MAX_SEED,
-    RequestError,
     parse_inputs,
     parse_request,
 )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from plitka.choices import Layout, OutputFormat, Scheduler
 from plitka.colors.palette import PALETTE
-from plitka.request.tile_request import MAX_SEED
+from plitka.request.fields import MAX_SEED
 
 NAMES = [name for color in PALETTE.values() for name in color.names]
 colors = st.lists(

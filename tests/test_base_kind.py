@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from typing import get_args
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from drawing import CPU, files_in
 from safetensors.torch import load_file, save_file
 from single_file import write_single_file
 
+from plitka.choices import Scheduler
 from plitka.diffusion.checkpoints.pretrained import read_base
 from plitka.diffusion.pipelines import Pipelines
 from plitka.errors import ModelFileError
@@ -145,7 +147,7 @@ def test_a_single_files_own_word_is_what_the_samplers_do(
 ):
     rewrite(checkpoint, marked(*markers), **metadata)
     pipelines = Pipelines(files_of(model_folder, checkpoint), CPU)
-    for sampler in ("ddim", "dpmpp_2m_karras", "dpmpp_sde_karras", "euler", "euler_a"):
+    for sampler in get_args(Scheduler):
         config = pipelines.get(None, False, sampler)[0].scheduler.config
         assert config.prediction_type == prediction
         assert bool(config.rescale_betas_zero_snr) == zero_snr

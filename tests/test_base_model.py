@@ -1,11 +1,12 @@
 """The base model: the manifest's, or what `PLITKA_BASE_MODEL` names in its place, and its VAE."""
 
+import json
 import os
 import shutil
 
 import pytest
 import torch
-from checkpoints import edit_manifest, write_base
+from checkpoints import edit_config, edit_manifest, write_base
 from drawing import files_in
 from safetensors.torch import load_file
 from single_file import write_single_file
@@ -131,4 +132,38 @@ def test_a_pickle_is_never_loaded(folder):
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     (folder / "vae" / "diffusion_pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
     with pytest.raises(ModelFileError, match="vae: it does not load"):
+        read_base(files_in(folder), torch.float32)
+
+
+# Tokenizers
+
+
+def move_every_token(folder):
+    path = folder / "vocab.json"
+    path.write_text(json.dumps({word: number + 1 for word, number in json.loads(path.read_text()).items()}))
+
+
+def without(*names):
+    def remove(folder):
+        for name in names:
+            (folder / name).unlink()
+
+    return remove
+
+
+@pytest.mark.parametrize("part", ["tokenizer", "tokenizer_2"])
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (shutil.rmtree, "its vocabulary is missing"),
+        (without("vocab.json", "merges.txt"), "its vocabulary is missing"),
+        (without("vocab.json"), "vocab"),
+        (without("tokenizer_config.json"), "takes texts of any length"),
+        (move_every_token, "and its text encoder 682 of them"),
+        (lambda folder: edit_config(folder / "tokenizer_config.json", model_max_length=64), "of 64 tokens"),
+    ],
+)
+def test_a_tokenizer_that_is_missing_or_another_models_is_refused_at_setup(folder, part, spoil, reason):
+    spoil(folder / "base" / part)
+    with pytest.raises(ModelFileError, match=reason):
         read_base(files_in(folder), torch.float32)

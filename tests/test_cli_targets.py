@@ -7,6 +7,7 @@ import pytest
 from command_line import FILES, PARAMS, request_in, written
 from PIL import Image
 
+from plitka.choices import OutputFormat, one_of
 from plitka.cli.targets import PICTURES, RUN_FILES, RunFolder
 from plitka.errors import FolderError
 
@@ -119,8 +120,8 @@ def test_a_picture_file_is_written_under_its_own_name_and_nothing_else(invoke, t
 @pytest.mark.parametrize(
     ("arguments", "texts"),
     [
-        (("generate", "-p", PARAMS, "-o", "tile.gif"), ("tile.gif", "png, webp or jpg")),
-        (("generate", "-p", PARAMS, "-o", "tile.pdf"), ("tile.pdf", "png, webp or jpg")),
+        (("generate", "-p", PARAMS, "-o", "tile.gif"), ("tile.gif", one_of(OutputFormat, quote=""))),
+        (("generate", "-p", PARAMS, "-o", "tile.pdf"), ("tile.pdf", one_of(OutputFormat, quote=""))),
         ((*PLAN, "-o", "tile.png"), ("tile.png", "several pictures", "folder")),
         (("demo", "-o", "tile.png"), ("tile.png", "several pictures", "folder")),
         (

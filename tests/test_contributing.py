@@ -63,6 +63,16 @@ def test_a_workflow_takes_actions_by_their_commit_and_secrets_by_name(workflow):
     assert not any("${{" in step.get("run", "") for step in steps)
 
 
+def test_a_workflow_installs_no_branch_that_others_move(workflow):
+    steps = [step for job in yaml.safe_load(workflow)["jobs"].values() for step in job["steps"]]
+    for step in steps:
+        for name in step.get("env", {}):
+            step["run"] = step["run"].replace(f"${name}", str(step["env"][name]))
+        for line in step.get("run", "").splitlines():
+            if re.search(r"\bpip install\b", line):
+                assert re.search(r"\.git@[0-9a-f]{40}\b|==|--constraint|--requirement", line), line
+
+
 def test_a_pull_request_never_meets_a_secret():
     text = (ROOT / ".github/workflows/checks.yml").read_text()
     # YAML reads `on` as true.

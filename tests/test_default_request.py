@@ -11,14 +11,9 @@ import pytest
 from local_predictor import DEFAULTS, LocalPredictor
 
 from plitka.cli.request_input import read_request
+from plitka.errors import RequestError
 from plitka.request.http_inputs import INPUT_TYPES, refuse_null
-from plitka.request.tile_request import (
-    DEFAULT_COLORS,
-    DEFAULT_NOTICE,
-    RequestError,
-    parse_inputs,
-    parse_request,
-)
+from plitka.request.tile_request import DEFAULT_COLORS, DEFAULT_NOTICE, parse_inputs, parse_request
 from plitka.server.openapi import SCHEMA_FILE
 from plitka.server.serve import ROOT, free_port, server_environment
 

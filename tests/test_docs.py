@@ -199,3 +199,10 @@ def test_pages_name_only_make_targets_that_exist():
     targets = set(re.findall(r"^([\w-]+):", read(ROOT / "Makefile"), re.MULTILINE))
     for page in PAGES:
         assert set(re.findall(r"(?:^|`)make ([\w-]+)", read(page), re.MULTILINE)) <= targets, page_id(page)
+
+
+@pytest.mark.parametrize("page", ["docs/Project.md", "docs/ru/Project.md"])
+def test_every_module_of_the_package_has_its_place_on_the_project_page(page):
+    named = set(re.findall(r"(\w+)(?:\.py)?`", read(ROOT / page)))
+    modules = {path.stem for path in (ROOT / "plitka").rglob("*.py") if not path.stem.startswith("__")}
+    assert sorted(modules - named) == []

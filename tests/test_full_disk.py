@@ -14,13 +14,13 @@ from disks import Disk, small_disk
 from local_predictor import DEFAULTS, LocalPredictor, predict, run
 
 from plitka import generation
-from plitka.diffusion.adapters.load import opened_weights
 from plitka.engine.render import RenderEngine
 from plitka.errors import FolderError
 from plitka.request.tile_request import parse_request
 from plitka.server import openapi as schema
 from plitka.server.output_folders import ROOM_BYTES, Workspace
 from plitka.server.serve import ROOT
+from plitka.weights.archive import opened_weights
 from plitka.weights.files import stamp
 from plitka.weights.hash_record import RECORD_NAME, VerifiedFiles
 

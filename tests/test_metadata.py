@@ -196,3 +196,8 @@ def test_differences_name_what_is_another_version_here():
         f'made with numpy "1.0", here is {metadata.library_versions()["numpy"]}'
     ]
     assert "base" in differences(said, {"engine": "render", "base": "sdxl@1"})[0]
+
+
+def test_a_format_that_nobody_writes_is_an_error_and_no_jpeg():
+    with pytest.raises(AssertionError):
+        encode(granules(), "gif", provenance())

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from interruptions import failing
 
 from plitka.diffusion.schedulers import SCHEDULERS
+from plitka.errors import RequestError
 from plitka.request.drawing_settings import swatch_strength
 from plitka.request.prompt import Prompt
-from plitka.request.tile_request import RequestError
 from plitka.tile.control_image import draw_control
 
 

@@ -20,7 +20,8 @@ from number_spellings import (
 from thorough import examples
 
 from plitka.cli.request_input import read_request
-from plitka.request.tile_request import RequestError, parse_inputs, parse_request
+from plitka.errors import RequestError
+from plitka.request.tile_request import parse_inputs, parse_request
 
 many = examples(150)
 sources = st.randoms(use_true_random=False)

@@ -12,7 +12,7 @@ from drawing import draw, images, load_small_engine, make_job
 from lora_files import write_lora_kohya, write_lora_peft
 
 from plitka.device.select import DeviceInfo
-from plitka.diffusion.adapters.load import identity_of
+from plitka.diffusion.identity import identity_of
 from plitka.errors import ModelFileError
 from plitka.weights.locate import find_adapters, find_files
 from plitka.weights.manifest import engine_models

@@ -129,3 +129,10 @@ def test_every_page_and_message_that_says_how_to_install_names_the_versions():
     assert len(installs) >= 3
     for path, line in installs:
         assert "--constraint constraints.txt" in line, f"{path}: {line}"
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "requirements.lock"])
+def test_a_file_that_make_lock_writes_is_in_its_order_and_has_no_line_by_hand(name):
+    lines = HASH.sub("", (ROOT / name).read_text()).split("\n")
+    packages = [re.split("[=;<> ]", line)[0] for line in lines if re.match("[a-z0-9]", line)]
+    assert packages == sorted(packages)

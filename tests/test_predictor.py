@@ -8,8 +8,7 @@ from cog import CancelationException
 from local_predictor import DEFAULTS, predict
 
 from plitka.engine.render import RenderEngine
-from plitka.errors import EngineError
-from plitka.request.tile_request import RequestError
+from plitka.errors import EngineError, RequestError
 
 PARAMS = json.dumps({"colors": [{"name": "red", "proportion": 1}], "seed": 1})
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from plitka.colors.palette import PALETTE
 from plitka.engine.protocol import job_for
+from plitka.errors import RequestError
 from plitka.request.drawing_settings import EngineDefaults
 from plitka.request.prompt import (
     DEFAULT_NEGATIVE_PROMPT,
@@ -15,7 +16,7 @@ from plitka.request.prompt import (
     build_prompt,
     check_token_budget,
 )
-from plitka.request.tile_request import RequestError, parse_inputs, parse_request
+from plitka.request.tile_request import parse_inputs, parse_request
 
 
 def prompt(text):

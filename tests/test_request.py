@@ -7,7 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plitka.colors.palette import PALETTE
-from plitka.request.tile_request import MAX_SEED, Overrides, RequestError, parse_request
+from plitka.errors import RequestError
+from plitka.request.fields import MAX_SEED
+from plitka.request.overrides import Overrides
+from plitka.request.tile_request import parse_request
 
 DOCUMENT = {
     "colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}],

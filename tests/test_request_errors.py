@@ -3,8 +3,11 @@ import re
 
 import pytest
 
+from plitka.choices import OutputFormat, Scheduler, one_of
 from plitka.colors.palette import PALETTE
-from plitka.request.tile_request import MAX_PARAMS_BYTES, RequestError, parse_request
+from plitka.errors import RequestError
+from plitka.request.json_text import MAX_PARAMS_BYTES
+from plitka.request.tile_request import parse_request
 
 RED = {"name": "red", "proportion": 100}
 EXAMPLE = 'one JSON object such as {"colors":'
@@ -139,8 +142,8 @@ BAD_REQUESTS = [
     (override(guidance_interval=["a", 2]), "overrides.guidance_interval", "is not a number", "0 to 10000"),
     (override(color_guidance=1.1), "overrides.color_guidance", "1.1 is too large", "from 0 to 1"),
     (override(layout="bricks"), "overrides.layout", '"bricks" is not one', '"surface", "grid" or "brick"'),
-    (override(output_format="gif"), "overrides.output_format", '"gif" is not one', '"png", "webp" or "jpg"'),
-    (override(scheduler="plms"), "overrides.scheduler", '"plms" is not one', '"ddim", "euler" or "euler_a"'),
+    (override(output_format="gif"), "overrides.output_format", '"gif" is not one', one_of(OutputFormat)),
+    (override(scheduler="plms"), "overrides.scheduler", '"plms" is not one', one_of(Scheduler)),
     (override(lora=1), "overrides.lora", 'did you mean "lora_scale"?', "the keys use_controlnet"),
     (
         {**colors(RED), "colours": []},

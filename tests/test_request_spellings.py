@@ -9,9 +9,10 @@ from request_strategies import documents
 from thorough import examples
 
 from plitka.colors.palette import PALETTE
+from plitka.errors import RequestError
 from plitka.request.characters import plain
 from plitka.request.fields import SYNONYMS
-from plitka.request.tile_request import RequestError, parse_inputs, parse_request
+from plitka.request.tile_request import parse_inputs, parse_request
 
 many = examples(100)
 

@@ -180,19 +180,26 @@ def test_address_that_is_taken_is_named():
 
 
 def test_server_gets_this_python_and_paths_that_do_not_depend_on_the_folder(tmp_path, monkeypatch):
-    (tmp_path / "weights").mkdir()
+    (tmp_path / "own").mkdir()
     monkeypatch.chdir(tmp_path)
+    # Where nothing is, an error names this folder, and no other of its name is taken.
     monkeypatch.setenv("PLITKA_MODEL_DIR", "weights")
     monkeypatch.setenv("PLITKA_BASE_MODEL", "owner/model")
-    # Empty is not set, and not the folder where the caller stands.
-    monkeypatch.setenv("COG_WEIGHTS", "")
+    monkeypatch.setenv("COG_WEIGHTS", "own")
+    monkeypatch.setenv("TMPDIR", "temporary")
     environment = server_environment(5001, "sdxl", 2)
     assert environment["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert environment["PLITKA_MODEL_DIR"] == str(tmp_path / "weights")
     assert environment["PLITKA_BASE_MODEL"] == "owner/model"
-    assert environment["COG_WEIGHTS"] == ""
+    assert environment["COG_WEIGHTS"] == str(tmp_path / "own")
+    assert environment["TMPDIR"] == str(tmp_path / "temporary")
     assert environment["PLITKA_ENGINE"] == "sdxl"
     assert (environment["PORT"], environment["OMP_NUM_THREADS"]) == ("5001", "2")
+    # Empty is not set, and not the folder where the caller stands. What cannot be looked up is left alone.
+    monkeypatch.setenv("COG_WEIGHTS", "")
+    monkeypatch.setenv("PLITKA_BASE_MODEL", "d" * 300)
+    environment = server_environment(5001, None, None)
+    assert (environment["COG_WEIGHTS"], environment["PLITKA_BASE_MODEL"]) == ("", "d" * 300)
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("4", "4")])

@@ -1,13 +1,19 @@
 """The environment: read in one place, where every variable is explained."""
 
 import ast
+import os
 import re
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plitka import settings
-from plitka.errors import DeviceError, EngineError, ModelFileError
+from plitka.errors import DeviceError, EngineError, ModelFileError, PlitkaError
+from plitka.weights.download import local_path
+from plitka.weights.locate import find_files
 
 # Read by the command line, as options of `plitka serve`.
 OPTIONS = {"PLITKA_QUEUE", "PLITKA_QUEUE_SECONDS"}
@@ -39,6 +45,35 @@ def test_nothing_else_in_the_package_reads_the_environment():
 
 def test_every_variable_is_explained_where_it_is_read():
     assert set(re.findall(r"`([A-Z_]{5,})`", settings.__doc__)) == NAMES | {"TMPDIR"} | OPTIONS
+
+
+# Names, each of which may stand in a path: also those that no file system takes, alone or together.
+NAMES_IN_PATHS = ("models", "b" * 100, "c" * 255, "d" * 256, "..", "a\nb", "é" * 200, " ", "x.safetensors")
+
+
+@given(st.lists(st.sampled_from(NAMES_IN_PATHS), max_size=45), st.sampled_from(["", "/", "/dev/null/"]))
+@pytest.mark.parametrize("variable", ["PLITKA_MODEL_DIR", "PLITKA_BASE_MODEL"])
+def test_whatever_names_models_is_found_or_refused_in_one_sentence(variable, names, start):
+    path = start + "/".join(names)
+    with mock.patch.dict(os.environ, {"PLITKA_BASE_MODEL": "", "PLITKA_MODEL_DIR": ""} | {variable: path}):
+        try:
+            find_files("sdxl")
+        except PlitkaError as error:
+            assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("variable", ["PLITKA_MODEL_DIR", "PLITKA_BASE_MODEL"])
+@pytest.mark.parametrize("path", ["d" * 300, "/".join(["e" * 200] * 30), f"/{'f' * 200}" * 20])
+def test_a_path_that_no_system_takes_is_refused_by_the_variables_name(monkeypatch, variable, path):
+    monkeypatch.setenv(variable, path)
+    with pytest.raises(EngineError, match=rf"^{variable}: .* cannot be looked up: File name too long$"):
+        find_files("sdxl")
+
+
+@pytest.mark.parametrize("path", ["d" * 300, f"file:///{'e' * 300}", "/dev/null/weights"])
+def test_weights_that_cannot_be_looked_up_are_refused_in_one_sentence(path):
+    with pytest.raises(ModelFileError):
+        local_path(path)
 
 
 def test_what_is_set_later_counts(monkeypatch):

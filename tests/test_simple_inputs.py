@@ -2,12 +2,12 @@ import json
 
 import pytest
 
+from plitka.errors import RequestError
 from plitka.request.tile_request import (
     DEFAULT_ANGLE,
     DEFAULT_COLORS,
     DEFAULT_QUALITY,
     DEFAULT_SEED,
-    RequestError,
     parse_inputs,
     parse_request,
 )

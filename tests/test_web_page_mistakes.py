@@ -6,7 +6,8 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from plitka.errors import RequestError
-from plitka.request.tile_request import MAX_SEED, parse_request
+from plitka.request.fields import MAX_SEED
+from plitka.request.tile_request import parse_request
 
 
 def test_share_that_is_no_number_is_answered_beside_it_in_words(served):

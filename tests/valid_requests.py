@@ -1,11 +1,13 @@
 """Valid requests in every spelling, and the wrappings in which web forms send them on."""
 
 import json
+from typing import get_args
 
 from strange_values import COMMANDS, OVERRIDES, PATHS, URLS
 
+from plitka.choices import OutputFormat, Scheduler
 from plitka.colors.palette import PALETTE
-from plitka.request.tile_request import MAX_SEED
+from plitka.request.fields import MAX_SEED
 
 
 def valid_document(random):
@@ -53,8 +55,8 @@ def _overrides(random):
         "controlnet_scale": [0, 1, "1,5"],
         "color_guidance": [0, 0.5, 1],
         "layout": ["surface", "grid", "brick", "BRICK"],
-        "output_format": ["png", "webp", "jpg"],
-        "scheduler": ["ddim", "euler", "euler_a", "dpmpp_2m_karras", "dpmpp_sde_karras"],
+        "output_format": list(get_args(OutputFormat)),
+        "scheduler": list(get_args(Scheduler)),
     }
     return {key: random.choice(good[key]) for key in random.sample(OVERRIDES, random.randint(0, 4))}
 

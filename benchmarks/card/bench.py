@@ -17,8 +17,8 @@ from card.architecture import Architecture
 from card.figures import add_figure, read_figures
 from plitka.device.select import DeviceInfo
 from plitka.diffusion.acceleration import CHANNELS_LAST_BACKENDS, GRAPH_BACKENDS, Acceleration
-from plitka.diffusion.adapters.load import VERSIONED_LIBRARIES
 from plitka.diffusion.engine import DiffusionEngine
+from plitka.diffusion.identity import VERSIONED_LIBRARIES
 from plitka.request.tile_request import TileRequest, parse_request
 
 GUIDANCE = 6.5

@@ -19,8 +19,9 @@ from plitka.errors import FolderError, MetadataError, printable
 PICTURES = ("preview", "final", "colormap", "swatch", *CONTROL_KINDS)
 # Every file that `generate` and `plan` may write.
 RUN_FILES = frozenset(f"{name}.{ending}" for name in PICTURES for ending in get_args(OutputFormat))
+# By the extension; a format is called like its own.
 FORMATS: Mapping[str, OutputFormat] = MappingProxyType(
-    {".png": "png", ".webp": "webp", ".jpg": "jpg", ".jpeg": "jpg"}
+    {f".{ending}": ending for ending in get_args(OutputFormat)} | {".jpeg": "jpg"}
 )
 
 

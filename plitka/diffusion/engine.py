@@ -21,19 +21,14 @@ from numpy.typing import NDArray
 from plitka.device.select import DeviceInfo, optimize_for_device, select_best_device
 from plitka.device.worker_thread import Worker
 from plitka.diffusion.acceleration import Acceleration, acceleration_for
-from plitka.diffusion.adapters.load import (
-    LoadedAdapters,
-    identity_of,
-    load_adapters,
-    opened_weights,
-    timed_phase,
-)
+from plitka.diffusion.adapters.load import LoadedAdapters, load_adapters
 from plitka.diffusion.checkpoints.read_ahead import read_ahead, start_device
 from plitka.diffusion.gpu_errors import is_fatal
 from plitka.diffusion.guidance_interval import guided_within
+from plitka.diffusion.identity import identity_of
 from plitka.diffusion.memory_fallback import with_fallback
 from plitka.diffusion.pipeline_inputs import CONDITIONING_SIZE, Stage, control_inputs, start_inputs
-from plitka.diffusion.progress import bar_options
+from plitka.diffusion.progress import bar_options, timed_phase
 from plitka.diffusion.routing import Route, route
 from plitka.diffusion.warm_up import RECORDING_SECONDS, warm_up
 from plitka.engine.protocol import Denoising, Drawing, Job
@@ -41,6 +36,7 @@ from plitka.request.drawing_settings import EngineDefaults
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
 from plitka.request.prompt import TOKEN_LIMIT, TRIGGER, Prompt, check_token_budget
 from plitka.request.tile_request import TileRequest
+from plitka.weights.archive import opened_weights
 from plitka.weights.locate import find_adapters, find_files
 
 if TYPE_CHECKING:

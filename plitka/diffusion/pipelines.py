@@ -49,6 +49,7 @@ from plitka.diffusion.schedulers import make_scheduler
 from plitka.errors import NonFiniteImageError, remedied
 from plitka.weights.locate import EngineFiles, Location
 from plitka.weights.manifest import ControlNetSource
+from plitka.weights.verify import check_unchanged
 
 # By ControlNet class and by whether the picture starts from an image.
 VARIANTS: dict[tuple[str | None, bool], Any] = {
@@ -90,6 +91,7 @@ class Pipelines:
             free = usable_bytes(device_info) if device_info.is_gpu else math.inf
             fits = free >= _bytes_in_files(files, self.dtype) + WORKING_BYTES
             self.base = read_base(files, self.dtype, copier.start if fits else lambda model: None)
+            _check_read(files)
             check_controlnets(files, self.base.unet, self.base.vae_scale_factor)
             self._scheduler_config = self.base.scheduler.config
             self.controlnets = ControlNetCache(files, device_info, self._load_controlnet, self._forget)
@@ -209,7 +211,9 @@ class Pipelines:
             config = read_config(model_class, location)
         key = next(key for key, one in self._files.models.controlnets.items() if one is source)
         check_fit(config, self._files.models, key, self.base.unet, self.base.vae_scale_factor, location.name)
+        check_unchanged(source, self._files.folder, location.checked)
         model, info = read_model(model_class, location, self.dtype)
+        check_unchanged(source, self._files.folder, location.checked)
         check_complete(model, location)
         check_loaded(info, location.name)
         if self.offload == 0:
@@ -247,6 +251,13 @@ class Pipelines:
 
     def _models(self) -> list[torch.nn.Module]:
         return [part for part in self.base.components.values() if isinstance(part, torch.nn.Module)]
+
+
+def _check_read(files: EngineFiles) -> None:
+    """Raise ModelFileError if another file than the one that was checked may have been read at setup."""
+    check_unchanged(files.models.base, files.folder, files.base.checked)
+    if files.models.vae and files.vae:
+        check_unchanged(files.models.vae, files.folder, files.vae.checked)
 
 
 def _bytes_in_files(files: EngineFiles, dtype: torch.dtype) -> int:

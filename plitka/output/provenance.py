@@ -15,7 +15,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import plitka
+from plitka.choices import OutputFormat
 from plitka.errors import ContainerError, MetadataError, shown
 from plitka.output.picture_texts import (
     EXIF_IMAGE_DESCRIPTION,
@@ -120,7 +121,7 @@ def library_versions() -> Mapping[str, str]:
     return MappingProxyType({"plitka": plitka.__version__, **packages})
 
 
-def encode(image: NDArray[np.uint8], output_format: str, provenance: Provenance) -> bytes:
+def encode(image: NDArray[np.uint8], output_format: OutputFormat, provenance: Provenance) -> bytes:
     """Write a picture with its provenance.
 
     Args:
@@ -131,28 +132,22 @@ def encode(image: NDArray[np.uint8], output_format: str, provenance: Provenance)
     Returns:
         The bytes of the file: the same for the same arguments.
     """
-    if output_format == "png":
-        return write_png(image, _png_chunks(provenance))
+    match output_format:
+        case "png":
+            return write_png(image, _png_chunks(provenance))
+        case "webp":
+            return _with_exif(image, provenance, "WEBP", lossless=True, method=WEBP_FASTEST_METHOD)
+        case "jpg":
+            sampling = JPEG_FULL_COLOR_RESOLUTION
+            return _with_exif(image, provenance, "JPEG", quality=JPEG_QUALITY, subsampling=sampling)
+    assert_never(output_format)
+
+
+def _with_exif(image: NDArray[np.uint8], provenance: Provenance, pillow_format: str, **options: Any) -> bytes:
+    """A file in a format that carries the provenance in EXIF and the colour space as a profile."""
     file = io.BytesIO()
-    picture = Image.fromarray(image)
-    if output_format == "webp":
-        picture.save(
-            file,
-            "WEBP",
-            lossless=True,
-            method=WEBP_FASTEST_METHOD,
-            exif=_exif(provenance),
-            icc_profile=srgb_profile(),
-        )
-    else:
-        picture.save(
-            file,
-            "JPEG",
-            quality=JPEG_QUALITY,
-            subsampling=JPEG_FULL_COLOR_RESOLUTION,
-            exif=_exif(provenance),
-            icc_profile=srgb_profile(),
-        )
+    given = {"exif": _exif(provenance), "icc_profile": srgb_profile(), **options}
+    Image.fromarray(image).save(file, pillow_format, **given)
     return file.getvalue()
 
 

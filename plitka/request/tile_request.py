@@ -14,31 +14,13 @@ from pydantic_core import PydanticCustomError
 
 from plitka.colors.mix import Mix, blend
 from plitka.errors import Problem, RequestError, shown
-from plitka.request.fields import MAX_COLORS, MAX_SEED, RequestFields, SimpleFields
-from plitka.request.json_text import ALLOWED, FIELD, MAX_PARAMS_BYTES, find_clashes, read_document, strip
+from plitka.request.fields import MAX_SEED, RequestFields, SimpleFields
+from plitka.request.json_text import ALLOWED, FIELD, find_clashes, read_document, strip
 from plitka.request.numbers import Proportion, read_degrees, read_integer
-from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, Overrides
+from plitka.request.overrides import Overrides
 from plitka.request.problems import problems_of
 from plitka.request.proportions import whole_of
 from plitka.request.python_values import to_json_text
-
-__all__ = [
-    "DEFAULT_ANGLE",
-    "DEFAULT_COLORS",
-    "DEFAULT_COLOR_GUIDANCE",
-    "DEFAULT_NOTICE",
-    "DEFAULT_QUALITY",
-    "DEFAULT_SEED",
-    "MAX_COLORS",
-    "MAX_PARAMS_BYTES",
-    "MAX_SEED",
-    "Overrides",
-    "Problem",
-    "RequestError",
-    "TileRequest",
-    "parse_inputs",
-    "parse_request",
-]
 
 DEFAULT_COLORS = "60% black, 40% white"
 DEFAULT_ANGLE = 0.0

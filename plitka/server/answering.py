@@ -144,7 +144,7 @@ class Answering:
             raise reason
 
     def _ended(self, turn: Turn, status: Literal["canceled", "failed"], words: str) -> bytes:
-        """The prediction that Cog's server did not draw, as JSON; its webhook is told."""
+        """The prediction that Cog's server did not draw, as JSON; its webhook gets the same."""
         prediction = {"id": turn.ticket.id, "logs": "", "metrics": {}, "output": [], "status": status}
         answer = json.dumps(prediction | ({"error": words} if status == "failed" else {})).encode()
         if turn.prediction.webhook is not None:

@@ -52,7 +52,7 @@ class Prediction:
     Attributes:
         id: The id of the prediction.
         body: The body.
-        webhook: Where its caller wants to be told that it has ended; None for nowhere.
+        webhook: The address that gets a message when it has ended; None for none.
     """
 
     id: str

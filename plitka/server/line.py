@@ -130,7 +130,7 @@ class Line:
         return next((ticket for ticket in self._waiting if ticket.id == name), None)
 
     def state(self, ticket: Ticket) -> dict[str, Any]:
-        """What a caller is told: id, status, and of one that waits its place, from 1, and how many wait."""
+        """What its caller gets: id, status, and of one that waits its place, from 1, and how many wait."""
         if ticket is self._drawn:
             return {"id": ticket.id, "status": "processing"}
         if ticket not in self._waiting or ticket.is_trying:

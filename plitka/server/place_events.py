@@ -9,7 +9,7 @@ from plitka.server.line import Line, Ticket
 from plitka.server.turns import EVENT_STREAM
 
 QUEUE_EVENT = "queue"
-# Seconds after which the place is told again though nobody has moved: a connection on which nothing comes is
+# Seconds after which the place is sent again though nobody has moved: a connection on which nothing comes is
 # closed by many a proxy.
 _AGAIN_SECONDS = 15.0
 
@@ -27,17 +27,17 @@ class PlaceEvents:
 
     async def tell(self) -> None:
         """Send an event `queue` at once and at every change, for as long as the prediction waits."""
-        told = None
+        sent = None
         while True:
             changed, state = self._line.next_change(), self._line.state(self._ticket)
-            if "queue" in state and state != told:
+            if "queue" in state and state != sent:
                 await self._event(QUEUE_EVENT, json.dumps(state).encode())
-                told = state
+                sent = state
             try:
                 async with asyncio.timeout(_AGAIN_SECONDS):
                     await changed.wait()
             except TimeoutError:
-                told = None
+                sent = None
 
     async def complete(self, prediction: bytes) -> None:
         """Send a last event, `completed`, with the prediction as JSON."""

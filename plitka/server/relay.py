@@ -87,7 +87,7 @@ class Upstream:
         return response
 
     def refusal(self, error: httpx2.TransportError) -> RefusedError:
-        """What a caller is told of a server that gave no answer."""
+        """The error that a caller gets where the server gave no answer."""
         if self.is_restarting:
             words = "The Cog server is being started again. Try again in a few seconds."
             headers = {"Retry-After": str(RETRY_SECONDS)}

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 
@@ -25,7 +25,13 @@ from plitka.server.line import Line
 from plitka.server.openapi import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE, install_schema
 from plitka.server.relay import Upstream
 from plitka.server.stuck_worker import StuckWatch
-from plitka.settings import BASE_MODEL_VARIABLE, ENGINE_VARIABLE, MODEL_DIR_VARIABLE, engine_name
+from plitka.settings import (
+    BASE_MODEL_VARIABLE,
+    ENGINE_VARIABLE,
+    MODEL_DIR_VARIABLE,
+    TEMPORARY_VARIABLE,
+    engine_name,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +40,10 @@ PAGE = resources.files("plitka.server") / "page/index.html"
 # Seconds between checks of the server, and how often it may be restarted within an hour.
 LOOK_SECONDS = 1.0
 RESTARTS_AN_HOUR = 5
-# Variables that may be a path relative to the caller's working folder, which is not the server's.
-PATH_VARIABLES = (MODEL_DIR_VARIABLE, BASE_MODEL_VARIABLE, "COG_WEIGHTS")
+# Variables that are a path, which may be relative to the caller's working folder and is not to the server's;
+# and those that are one if something is there.
+PATH_VARIABLES = (MODEL_DIR_VARIABLE, TEMPORARY_VARIABLE)
+PATH_OR_NAME_VARIABLES = (BASE_MODEL_VARIABLE, "COG_WEIGHTS")
 # The container has the same. Any of the server's threads may run a prediction, and glibc gives each a heap of
 # its own, whose free end `plitka.server.malloc_trim` cannot release.
 ALLOCATOR = {"MALLOC_ARENA_MAX": "1"}
@@ -47,9 +55,13 @@ def server_environment(port: int, engine: str | None, threads: int | None) -> di
     `threads` limits the threads of every numeric library in the worker; None leaves their defaults.
     """
     environment = ALLOCATOR | dict(os.environ)
-    for name in PATH_VARIABLES:
-        if environment.get(name) and Path(environment[name]).exists():
-            environment[name] = str(Path(environment[name]).resolve())
+    for name in filter(environment.get, PATH_VARIABLES):
+        environment[name] = str(Path(environment[name]).absolute())
+    for name in filter(environment.get, PATH_OR_NAME_VARIABLES):
+        # A path that cannot be looked up is refused by the engine, which names the variable.
+        with suppress(OSError):
+            if Path(environment[name]).exists():
+                environment[name] = str(Path(environment[name]).absolute())
     environment |= {
         "COG_PREDICT_TYPE_STUB": f"{PREDICTOR_FILE}:{PREDICTOR_CLASS}",
         "PORT": str(port),

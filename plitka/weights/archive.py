@@ -4,11 +4,12 @@ import logging
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
 from plitka.errors import ModelFileError, remedied
-from plitka.files.temporary_folders import FULL
+from plitka.files.temporary_folders import FULL, named_when_full, own_folder
 from plitka.weights.files import in_one_line
 
 # A production LoRA is about 100 MB, its embeddings 8 kB.
@@ -17,6 +18,18 @@ REMEDY = "Pack the LoRA and the embeddings as plain files into a .tar or .zip."
 WEIGHT_SUFFIXES = (".safetensors", ".pti", ".json")
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def opened_weights(weights: Path | None) -> Iterator[Path | None]:
+    """The folder with an operator's own weights; an archive is unpacked for as long as it is needed."""
+    if weights is None or weights.is_dir():
+        yield weights
+        return
+    with own_folder("plitka-weights-") as folder:
+        with named_when_full(folder):
+            unpack_weights(weights, folder)
+        yield folder
 
 
 @remedied(REMEDY)

@@ -60,10 +60,13 @@ def local_path(weights: str) -> Path | None:
             problem = f"a file on another machine, '{parts.netloc[:60]}', cannot be read"
             raise ModelFileError(without_secrets(weights), problem)
         path = Path(unquote(parts.path))
-    if not path.exists():
+    try:
+        problem = "" if path.exists() else "there is no such folder or file"
+    except OSError as error:
+        problem = f"it cannot be looked up: {error.strerror}"
+    if problem:
         # An address in quotes, or with a letter missing, is taken for a path.
-        shown = USER.sub("", str(path).partition("?")[0])
-        raise ModelFileError(shown, "there is no such folder or file")
+        raise ModelFileError(USER.sub("", str(path).partition("?")[0])[:200], problem)
     return path
 
 

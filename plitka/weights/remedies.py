@@ -5,6 +5,8 @@ from pathlib import Path
 from plitka.settings import ALLOW_BASE_VARIABLE
 from plitka.weights.manifest import ModelSource
 
+RESTART_REMEDY = "Start the program again, with the files as they are now."
+
 
 def adapter_remedy(folder: Path) -> str:
     """What to do about a LoRA or embeddings that are missing or broken."""

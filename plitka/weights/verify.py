@@ -1,15 +1,17 @@
 """Whether the weight files of an engine are there, whole, and those that the manifest lists."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from plitka.errors import ModelFileError
 from plitka.settings import model_dir
-from plitka.weights.files import WeightFile, check_weight_file
+from plitka.weights.files import WeightFile, check_weight_file, stamp
 from plitka.weights.hash_record import VerifiedFiles
 from plitka.weights.manifest import EmbeddingsSpec, FileSpec, LoraSpec, ModelSource, engine_models
+from plitka.weights.remedies import RESTART_REMEDY
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,24 @@ def _verify_source(part: str, source: ModelSource, local: Path, hashes: bool) ->
             yield FileStatus(part, str(path), state_on_disk, result.problem)
         else:
             yield FileStatus(part, str(path), "ok", listed.get(str(path), "whole"))
+
+
+def check_unchanged(source: ModelSource, folder: Path, checked: Mapping[Path, WeightFile]) -> None:
+    """Hash those files of a model again that are not as they were `checked`, which is what pictures name.
+
+    `folder` is the model folder. Raises ModelFileError for a file that is not as listed, and for one that has
+    changed and has no hash in the list.
+    """
+    listed = {folder / source.folder / spec.path: spec for spec in source.files}
+    for path, known in checked.items():
+        with suppress(OSError):
+            if stamp(path) == known.stamp:
+                continue
+        spec = listed.get(path)
+        if spec is None or spec.sha256 is None:
+            problem = "it is another file than was checked at the start, and no hash of it is listed"
+            raise ModelFileError(path, problem, RESTART_REMEDY)
+        check_weight_file(path, spec.size, spec.sha256)
 
 
 def _known(spec: FileSpec | LoraSpec | EmbeddingsSpec) -> str:

@@ -1,4 +1,4 @@
-"""What goes with loading an engine: phases timed, an operator's archive opened, adapters, identity.
+"""The adapters of an engine, embeddings and LoRA, put into its base pipeline.
 
 diffusers and transformers are imported when a function needs them.
 """
@@ -6,28 +6,19 @@ diffusers and transformers are imported when a function needs them.
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plitka.device.select import DeviceInfo
 from plitka.diffusion.adapters.prompt_budget import check_prompt_room
 from plitka.diffusion.memory_fallback import with_fallback
-from plitka.files.temporary_folders import named_when_full, own_folder
-from plitka.settings import cudnn_benchmark
-from plitka.weights.archive import unpack_weights
 from plitka.weights.locate import Adapters, EngineFiles
 
 if TYPE_CHECKING:
     from plitka.diffusion.adapters.lora import Lora
     from plitka.diffusion.pipelines import Pipelines
-
-VERSIONED_LIBRARIES = ("torch", "diffusers", "transformers", "peft")
 
 log = logging.getLogger(__name__)
 
@@ -45,29 +36,6 @@ class LoadedAdapters:
     tokens: tuple[str, ...] = ()
     lora: Lora | None = None
     lora_scale: float = 0.0
-
-
-@contextmanager
-def timed_phase(on_phase: Callable[[str, float], None] | None, name: str) -> Iterator[None]:
-    """Time one phase of loading, for the log and for `on_phase(name, seconds)`."""
-    start = time.perf_counter()
-    yield
-    seconds = time.perf_counter() - start
-    log.info("%s: %.1f s", name, seconds)
-    if on_phase is not None:
-        on_phase(name, seconds)
-
-
-@contextmanager
-def opened_weights(weights: Path | None) -> Iterator[Path | None]:
-    """The folder with an operator's own weights; an archive is unpacked for as long as it is needed."""
-    if weights is None or weights.is_dir():
-        yield weights
-        return
-    with own_folder("plitka-weights-") as folder:
-        with named_when_full(folder):
-            unpack_weights(weights, folder)
-        yield folder
 
 
 def load_adapters(
@@ -108,19 +76,3 @@ def load_adapters(
         with_fallback(pipelines, partial(lora.apply, scale))
         log.info("LoRA: %d modules at scale %g", lora.modules, scale)
     return LoadedAdapters(tokens, lora, scale)
-
-
-def identity_of(name: str, device_info: DeviceInfo, files: EngineFiles, adapters: Adapters) -> dict[str, str]:
-    """What makes the pictures; the same text on every run."""
-    parts = {"engine": name, "base": files.base.name, "vae": files.vae.name if files.vae else files.base.name}
-    parts |= {f"controlnet.{key}": location.name for key, location in files.controlnets.items()}
-    for part, file in (("lora", adapters.lora), ("embeddings", adapters.embeddings)):
-        parts[part] = f"{file.path.name} sha256:{file.sha256}" if file else "none"
-    parts |= {library: version(library) for library in VERSIONED_LIBRARIES}
-    # Kernels that round differently make another picture.
-    kernels = (
-        {"kernels": "chosen by timing" if cudnn_benchmark() else "chosen by rule"}
-        if device_info.is_gpu
-        else {}
-    )
-    return {**parts, "device": device_info.name, "dtype": device_info.dtype, **kernels}

@@ -12,6 +12,7 @@ from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionM
 from plitka.diffusion.checkpoints.base_model import check_base, read_config
 from plitka.diffusion.checkpoints.mapped import read_mapped
 from plitka.diffusion.checkpoints.single_file_names import check_none_left_over
+from plitka.diffusion.checkpoints.tokenizers import check_tokenizers
 from plitka.diffusion.checkpoints.weight_checks import check_complete
 from plitka.diffusion.gpu_errors import is_out_of_memory
 from plitka.diffusion.schedulers import base_scheduler
@@ -49,6 +50,7 @@ def read_base(
         check_none_left_over(base, path, files.base.header(path))
     else:
         base = from_pretrained(StableDiffusionXLPipeline, files.base, **options)
+    check_tokenizers(base, (files.base_config or files.base).path)
     check_parts(check_complete, base, files)
     if dtype == torch.float16 and base.vae.config.force_upcast:
         name = files.vae.name if files.vae else files.base.name

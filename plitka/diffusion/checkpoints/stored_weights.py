@@ -23,8 +23,8 @@ from plitka.diffusion.checkpoints.weight_checks import CLIP_PREFIX
 from plitka.errors import ModelFileError
 from plitka.weights.files import in_one_line, stamp
 from plitka.weights.locate import Location, files_read
+from plitka.weights.remedies import RESTART_REMEDY
 
-REMEDY = "Start the program again, with the files as they are now."
 # The models that a LoRA may change.
 PARTS = ("unet", "text_encoder", "text_encoder_2")
 
@@ -82,7 +82,7 @@ class StoredWeights:
             file = _OpenFile(path)
             self._files.append(file)
             if known and known.stamp != stamp(path):
-                raise ModelFileError(path, "it was changed while it was being loaded", REMEDY)
+                raise ModelFileError(path, "it was changed while it was being loaded", RESTART_REMEDY)
         return file
 
     def _in_folder(self, base: Any, location: Location, part: str) -> Iterator[tuple[str, _Place]]:
@@ -119,7 +119,9 @@ class _OpenFile:
             tensors: Any = safe_open(path, framework="pt", backend="pread")
             self._status = path.stat()
         except (OSError, SafetensorError) as error:
-            raise ModelFileError(path, f"it cannot be read again ({in_one_line(error)})", REMEDY) from error
+            raise ModelFileError(
+                path, f"it cannot be read again ({in_one_line(error)})", RESTART_REMEDY
+            ) from error
         self._tensors = tensors
         self.names: list[str] = tensors.keys()
 
@@ -132,14 +134,14 @@ class _OpenFile:
         then = self._status
         same_file = (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino)
         if same_file and (now.st_size, now.st_mtime_ns) != (then.st_size, then.st_mtime_ns):
-            raise ModelFileError(self.path, "it was written to after it was loaded", REMEDY)
+            raise ModelFileError(self.path, "it was written to after it was loaded", RESTART_REMEDY)
 
     def read(self, name: str) -> torch.Tensor:
         """A tensor on the CPU. Raises ModelFileError."""
         try:
             tensor: torch.Tensor = self._tensors.get_tensor(name)
         except SafetensorError as error:
-            raise ModelFileError(self.path, f"it cannot be read again ({error})", REMEDY) from error
+            raise ModelFileError(self.path, f"it cannot be read again ({error})", RESTART_REMEDY) from error
         return tensor
 
 
