@@ -13,6 +13,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Where this is "required", as in the gate, a missing browser is a failure and no reason to skip.
 REQUIRED = "PLITKA_TEST_BROWSER"
 PATIENCE_SECONDS = 300
+# A screen of few pixels, as the page sees it: the live picture, which nearly no test looks at, takes a page's
+# whole start to draw.
+FEW_PIXELS = "Object.defineProperty(window, 'devicePixelRatio', { get: () => 0.2 });"
 # What the page keeps from one visit to the next.
 FORGET = """
 localStorage.clear();
@@ -53,6 +56,19 @@ class Page:
 
     def __init__(self, browser):
         self.browser = browser
+        self._few_pixels = None
+        self.draw_few_pixels(True)
+
+    def draw_few_pixels(self, are_few):
+        """Whether the live picture of pages that are opened from now on has few pixels."""
+        if are_few:
+            added = self.browser.execute_cdp_cmd(
+                "Page.addScriptToEvaluateOnNewDocument", {"source": FEW_PIXELS}
+            )
+            self._few_pixels = added["identifier"]
+        else:
+            script = {"identifier": self._few_pixels}
+            self.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
     # So high that nothing is ever scrolled: a click while the page still moves would hit something else.
     def open(self, url, language="en", width=1280, height=3200):

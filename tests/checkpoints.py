@@ -27,6 +27,9 @@ from plitka.colors.palette import PALETTE
 
 WIDTH_L, WIDTH_G = 32, 48  # CLIP-L and CLIP-G, 768 and 1280 in SDXL
 UNET_CHANNELS = (32, 64)
+VAE_CHANNELS = (8, 16, 16, 16)
+# Of 1024 pixels the VAE's part takes longest.
+QUICK_VAE_CHANNELS = (4, 4, 4, 4)
 TIME_EMBED = 8
 # What stands in `scheduler/scheduler_config.json` of SDXL's base model.
 SDXL_SCHEDULER = {
@@ -114,7 +117,7 @@ def make_unet():
     )
 
 
-def make_vae(force_upcast, channels=(8, 16, 16, 16)):
+def make_vae(force_upcast, channels=VAE_CHANNELS):
     blocks = len(channels)
     return AutoencoderKL(
         block_out_channels=channels,
@@ -130,7 +133,7 @@ def make_vae(force_upcast, channels=(8, 16, 16, 16)):
     )
 
 
-def write_base(folder, seed=0, vae_channels=(8, 16, 16, 16), variant="fp16"):
+def write_base(folder, seed=0, vae_channels=VAE_CHANNELS, variant="fp16"):
     """A diffusers folder as the hub holds SDXL: components in subfolders, half-precision safetensors."""
     torch.manual_seed(seed)
     vocab_size = write_tokenizer(folder / "tokenizer")
@@ -155,9 +158,9 @@ def write_base(folder, seed=0, vae_channels=(8, 16, 16, 16), variant="fp16"):
         (folder / tokenizer / "tokenizer.json").unlink()
 
 
-def write_vae(folder, seed=1, force_upcast=False):
+def write_vae(folder, seed=1, force_upcast=False, channels=VAE_CHANNELS):
     torch.manual_seed(seed)
-    make_vae(force_upcast).save_pretrained(folder)
+    make_vae(force_upcast, channels).save_pretrained(folder)
 
 
 def _give_it_a_voice(controlnet):
@@ -249,11 +252,11 @@ def manifest_for(path, engine="sdxl"):
     }
 
 
-def write_model_folder(path, engine="sdxl") -> Path:
+def write_model_folder(path, engine="sdxl", vae_channels=VAE_CHANNELS) -> Path:
     """A complete model folder: base, fp16-safe VAE, LoRA, embeddings, both kinds of ControlNet, manifest."""
     path.mkdir(parents=True, exist_ok=True)
-    write_base(path / "base")
-    write_vae(path / "vae")
+    write_base(path / "base", vae_channels=vae_channels)
+    write_vae(path / "vae", channels=vae_channels)
     write_controlnet(path / "controlnet-lines")
     write_union_controlnet(path / "controlnet-union")
     write_lora_peft(path / LORA_FILE, make_unet())

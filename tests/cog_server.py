@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import local_http
 from PIL import Image
 
 # Against a hang alone: a busy machine is slow, not wrong.
@@ -75,10 +76,12 @@ class CogServer:
             self.process.wait()
 
     def health(self):
-        return httpx.get(f"{self.url}/health-check", timeout=PATIENCE_SECONDS).json()
+        return local_http.get(f"{self.url}/health-check", timeout=PATIENCE_SECONDS).json()
 
     def post(self, inputs, **more):
-        return httpx.post(f"{self.url}/predictions", json={"input": inputs, **more}, timeout=ANSWER_SECONDS)
+        return local_http.post(
+            f"{self.url}/predictions", json={"input": inputs, **more}, timeout=ANSWER_SECONDS
+        )
 
     def predict(self, **inputs):
         """The answer to a prediction that the server took on."""
@@ -87,7 +90,7 @@ class CogServer:
         return answer.json()
 
     def start_prediction(self, prediction_id, inputs, **more):
-        answer = httpx.put(
+        answer = local_http.put(
             f"{self.url}/predictions/{prediction_id}",
             json={"input": inputs, **more},
             headers={"Prefer": "respond-async"},
@@ -96,7 +99,7 @@ class CogServer:
         assert answer.status_code == 202, answer.text
 
     def cancel(self, prediction_id):
-        return httpx.post(f"{self.url}/predictions/{prediction_id}/cancel", timeout=PATIENCE_SECONDS)
+        return local_http.post(f"{self.url}/predictions/{prediction_id}/cancel", timeout=PATIENCE_SECONDS)
 
     def output_files(self):
         """The files that predictions have left in the temporary folder."""

@@ -37,6 +37,14 @@ def model_folder(tmp_path_factory):
     return write_model_folder(tmp_path_factory.mktemp("models"))
 
 
+@pytest.fixture(scope="session")
+def server_model_folder(tmp_path_factory):
+    """The same for servers, which draw at 512 and 1024 pixels."""
+    from checkpoints import QUICK_VAE_CHANNELS, write_model_folder
+
+    return write_model_folder(tmp_path_factory.mktemp("server-models"), vae_channels=QUICK_VAE_CHANNELS)
+
+
 @pytest.fixture
 def folder(tmp_path, model_folder):
     """A copy of the model folder, in use, that a test may spoil."""
@@ -107,6 +115,14 @@ def invoke(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """The wheel of this checkout."""
+    from wheels import build_wheel
+
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
 def render_server(tmp_path_factory):
     # A temporary folder below the caller's own, which is not the folder that the server runs in.
     server = CogServer.start(tmp_path_factory.mktemp("render-server"), "render", TMPDIR="tmp")
@@ -116,8 +132,9 @@ def render_server(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def sdxl_server(tmp_path_factory, model_folder):
-    server = CogServer.start(tmp_path_factory.mktemp("sdxl-server"), "sdxl", PLITKA_MODEL_DIR=model_folder)
+def sdxl_server(tmp_path_factory, server_model_folder):
+    folder = tmp_path_factory.mktemp("sdxl-server")
+    server = CogServer.start(folder, "sdxl", PLITKA_MODEL_DIR=server_model_folder)
     server.wait_until_started()
     yield server
     server.stop()
@@ -130,6 +147,14 @@ def page(tmp_path_factory):
 
     with chromium(tmp_path_factory.mktemp("chromium")) as page:
         yield page
+
+
+@pytest.fixture
+def every_pixel(page):
+    """The live picture has all the pixels of the screen."""
+    page.draw_few_pixels(False)
+    yield
+    page.draw_few_pixels(True)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def recording():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Recorder) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with gateway(server.server_port) as running_gateway, httpx.Client(timeout=30) as client:
+        with gateway(server.server_port) as running_gateway, httpx.Client(timeout=30, verify=False) as client:
 
             def send(body, path="/predictions", method="POST", **headers):
                 Recorder.bodies.clear()

@@ -17,7 +17,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
+import local_http
 import psutil
 from cog_server import ANSWER_SECONDS, REQUEST, CogServer, field_of, pictures
 
@@ -139,7 +139,9 @@ def _at_once(count, send):
 
 
 def _post(server, number):
-    return httpx.post(f"{server.url}/predictions", json={"input": request(number)}, timeout=ANSWER_SECONDS)
+    return local_http.post(
+        f"{server.url}/predictions", json={"input": request(number)}, timeout=ANSWER_SECONDS
+    )
 
 
 def _post_until_served(server, number):

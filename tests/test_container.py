@@ -5,8 +5,8 @@ import shutil
 import tomllib
 from pathlib import Path
 
-import httpx
 import jsonschema
+import local_http
 import psutil
 import pytest
 import yaml
@@ -184,10 +184,10 @@ def test_what_is_in_the_image_serves_the_page_and_refuses_ids_that_lead_elsewher
     try:
         assert server.wait_until_started()["status"] == "READY"
         assert psutil.Process(server.process.pid).children()[0].cwd() == str(tmp_path)
-        assert httpx.get(server.url).text == (ROOT / "plitka/server/page/index.html").read_text()
+        assert local_http.get(server.url).text == (ROOT / "plitka/server/page/index.html").read_text()
         assert server.predict(colors="black")["status"] == "succeeded"
         assert server.post({"colors": "black"}, id="../../x").status_code == 422
-        assert httpx.post(f"{server.url}/shutdown").status_code == 404
+        assert local_http.post(f"{server.url}/shutdown").status_code == 404
     finally:
         server.stop()
 

@@ -7,6 +7,7 @@ import sys
 import time
 
 import httpx
+import local_http
 import pytest
 from local_predictor import DEFAULTS, LocalPredictor
 
@@ -43,7 +44,7 @@ class BareServer:
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             try:
-                if httpx.get(f"{self.url}/health-check", timeout=10).json()["status"] == "READY":
+                if local_http.get(f"{self.url}/health-check", timeout=10).json()["status"] == "READY":
                     return
             except httpx.TransportError:
                 pass
@@ -52,7 +53,7 @@ class BareServer:
 
     def send(self, body):
         headers = {"Content-Type": "application/json"}
-        return httpx.post(f"{self.url}/predictions", content=body, headers=headers, timeout=SECONDS)
+        return local_http.post(f"{self.url}/predictions", content=body, headers=headers, timeout=SECONDS)
 
 
 @pytest.fixture(scope="module", params=["with a schema", "without a schema"])

@@ -75,12 +75,12 @@ def store(archive):
 
 
 @pytest.fixture
-def started(tmp_path, model_folder):
+def started(tmp_path, server_model_folder):
     """Start the real server with these weights; what it says, and whether it is ready."""
     servers = []
 
     def start(weights, engine="sdxl"):
-        server = CogServer.start(tmp_path, engine, PLITKA_MODEL_DIR=model_folder, COG_WEIGHTS=weights)
+        server = CogServer.start(tmp_path, engine, PLITKA_MODEL_DIR=server_model_folder, COG_WEIGHTS=weights)
         servers.append(server)
         return server, server.wait_until_started()
 
@@ -89,24 +89,32 @@ def started(tmp_path, model_folder):
         server.stop()
 
 
+# The engine that takes no weights starts fast, and says which it was given.
+
+
 def test_empty_is_not_set(started):
-    _, health = started("")
+    _, health = started("", engine="render")
     assert health["status"] == "READY", health["setup"]
 
 
-def test_a_file_address_works_for_an_archive(started, archive):
-    _, health = started(archive.as_uri())
-    assert health["status"] == "READY", health["setup"]
+def test_a_file_address_reaches_the_engine_as_the_path_of_the_file(started, archive):
+    _, health = started(archive.as_uri(), engine="render")
+    assert health["status"] == "SETUP_FAILED"
+    assert f"weights {archive}: the engine 'render' draws without any" in health["setup"]["logs"]
 
 
-def test_a_file_address_works_for_a_folder(model_folder, tmp_path):
+@pytest.mark.parametrize("kind", ["folder", "archive"])
+def test_a_file_address_works_for_a_folder_and_an_archive(model_folder, archive, tmp_path, kind):
     place = tmp_path / "own folder"
     place.mkdir()
     for name in (LORA_FILE, EMBEDDINGS_FILE):
         shutil.copy(model_folder / name, place)
-    with predict.fetched(place.as_uri()) as path:
-        assert path == place
-        assert load_small_engine(model_folder, path).lora is not None
+    given = place if kind == "folder" else archive
+    with predict.fetched(given.as_uri()) as path:
+        assert path == given
+        engine = load_small_engine(model_folder, path)
+    assert engine.lora is not None
+    assert engine.tokens == ("<s0>", "<s1>")
 
 
 def test_a_presigned_address_that_fails_never_shows_its_secrets(started, store):

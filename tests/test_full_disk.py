@@ -5,6 +5,7 @@ import json
 import os
 import re
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,22 @@ def draw(name, folder, *options):
     return run_process(*COMMANDS[name], "-o", str(folder), "--force", *options)
 
 
+SEED = {"generate": ("--seed", "1"), "plan": ("--seed", "1"), "demo": ()}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """What a command writes where there is room, by its name."""
+
+    @cache
+    def files(name):
+        folder = tmp_path_factory.mktemp(name)
+        assert draw(name, folder, *SEED[name]).returncode == 0
+        return contents(folder)
+
+    return files
+
+
 def assert_one_sentence(done, *texts):
     """Exit status 1 and, at the end of the messages, one line with these texts."""
     assert done.returncode == 1, done.stderr
@@ -59,11 +76,9 @@ def assert_one_sentence(done, *texts):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_full_disk_leaves_whole_files_and_says_which_it_could_not_write(name, disk, tmp_path):
+def test_a_full_disk_leaves_whole_files_and_says_which_it_could_not_write(name, disk, drawn):
     """Whatever room there is: the files are those of the new run or of the older one."""
-    seed = () if name == "demo" else ("--seed", "1")
-    assert draw(name, tmp_path / "new", *seed).returncode == 0
-    new = contents(tmp_path / "new")
+    new = drawn(name)
     old = dict.fromkeys(new, b"older " * 1000)
     sizes = list(itertools.accumulate(len(data) for data in new.values()))
     frees = (0, sizes[0], sizes[-1] // 2, sizes[-1]) if name == "generate" else (sizes[-1] // 2 - 1,)
@@ -72,7 +87,7 @@ def test_a_full_disk_leaves_whole_files_and_says_which_it_could_not_write(name, 
             (disk.path / path).parent.mkdir(parents=True, exist_ok=True)
             (disk.path / path).write_bytes(data)
         disk.fill(free + 4096)
-        done = draw(name, disk.path, *seed)
+        done = draw(name, disk.path, *SEED[name])
         disk.empty()
         found = contents(disk.path)
         assert found.keys() == new.keys()
@@ -86,11 +101,10 @@ def test_a_full_disk_leaves_whole_files_and_says_which_it_could_not_write(name, 
             assert found[named] == old[named]
 
 
-def test_the_preview_stays_when_the_final_picture_finds_no_room(disk, tmp_path):
-    assert draw("generate", tmp_path / "known", "--seed", "2").returncode == 0
-    known = contents(tmp_path / "known")
+def test_the_preview_stays_when_the_final_picture_finds_no_room(disk, drawn):
+    known = drawn("generate")
     disk.fill(len(known["preview.png"]) * 2)
-    done = draw("generate", disk.path, "--seed", "2")
+    done = draw("generate", disk.path, *SEED["generate"])
     assert_one_sentence(done, FULL, "final.png")
     disk.empty()
     assert contents(disk.path) == {"preview.png": known["preview.png"]}

@@ -6,6 +6,7 @@ import logging
 import socket
 
 import httpx
+import local_http
 import pytest
 from cog_server import as_json
 from gateway_setup import PAGE as SHOWN
@@ -32,7 +33,9 @@ def running_gateway(behind):
 
 @pytest.fixture
 def client(running_gateway):
-    with httpx.Client(base_url=f"http://127.0.0.1:{running_gateway.port}", timeout=30) as client:
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{running_gateway.port}", timeout=30, verify=False
+    ) as client:
         yield client
 
 
@@ -172,7 +175,7 @@ def test_what_a_server_listens_on_decides_whether_a_name_is_its_own(behind, host
         pytest.skip(f"this machine has no {host}: {error}")
     address = "[::1]" if ":" in host else "127.0.0.1"
     with running:
-        answer = httpx.get(f"http://{address}:{running.port}/", headers={"Host": "evil.example"})
+        answer = local_http.get(f"http://{address}:{running.port}/", headers={"Host": "evil.example"})
     assert answer.status_code == status
 
 
@@ -185,9 +188,9 @@ def test_a_name_of_this_machine_is_a_name_of_the_server(behind, monkeypatch):
     with gateway(behind, "my-machine") as running:
         monkeypatch.undo()
         url = f"http://127.0.0.1:{running.port}/"
-        assert httpx.get(url, headers={"Host": "my-machine"}).status_code == 200
-        assert httpx.get(url, headers={"Host": "My-Machine"}).status_code == 200
-        assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 403
+        assert local_http.get(url, headers={"Host": "my-machine"}).status_code == 200
+        assert local_http.get(url, headers={"Host": "My-Machine"}).status_code == 200
+        assert local_http.get(url, headers={"Host": "evil.example"}).status_code == 403
 
 
 @pytest.mark.parametrize("host", ["0..0.0.0", ".", "a" * 64 + ".example", "\u044b..\u044b", "::1::"])
@@ -248,12 +251,12 @@ def test_browser_may_not_ask_to_send_json_from_elsewhere(client):
 def test_missing_cog_server_is_reported_in_words():
     with gateway(free_port()) as running:
         url = f"http://127.0.0.1:{running.port}"
-        post = httpx.post(f"{url}/predictions", json={"input": {}})
-        for answer in (httpx.get(f"{url}/health-check"), post):
+        post = local_http.post(f"{url}/predictions", json={"input": {}})
+        for answer in (local_http.get(f"{url}/health-check"), post):
             assert answer.status_code == 502
             assert "does not answer yet" in answer.json()["detail"]
-        assert httpx.get(f"{url}/health-check").json()["status"] == "STARTING"
-        assert httpx.get(f"{url}/").status_code == 200
+        assert local_http.get(f"{url}/health-check").json()["status"] == "STARTING"
+        assert local_http.get(f"{url}/").status_code == 200
 
 
 def test_cog_server_that_breaks_off_is_reported_in_words(client, caplog):
@@ -324,12 +327,12 @@ def test_caller_that_half_closes_in_the_middle_of_its_answer_gets_the_rest(runni
 
 
 def test_served_page_is_the_one_in_the_repository(render_server):
-    assert httpx.get(f"{render_server.url}/", timeout=30).content == (ROOT / PAGE).read_bytes()
+    assert local_http.get(f"{render_server.url}/", timeout=30).content == (ROOT / PAGE).read_bytes()
 
 
 def test_real_server_streams_its_pictures_one_by_one(render_server):
     call = {"json": {"input": {"params_json": as_json()}}, "headers": {"Accept": "text/event-stream"}}
-    with httpx.stream("PUT", f"{render_server.url}/predictions/streamed", timeout=120, **call) as answer:
+    with local_http.stream("PUT", f"{render_server.url}/predictions/streamed", timeout=120, **call) as answer:
         events = [line[7:] for line in answer.iter_lines() if line.startswith("event: ")]
     assert events[0] == "start"
     assert events[-1] == "completed"

@@ -2,7 +2,7 @@
 
 import json
 
-import httpx
+import local_http
 import pytest
 from gateway_setup import gateway
 from recorder import recording, refused
@@ -132,7 +132,9 @@ def test_events_that_do_not_exist_are_refused(send, events):
 def test_operator_can_forbid_webhooks():
     with gateway(9, access=Access(allow_webhooks=False)) as running_gateway:
         body = {"input": {}, "webhook": "http://127.0.0.1:9/"}
-        answer = httpx.post(f"http://127.0.0.1:{running_gateway.port}/predictions", json=body, timeout=30)
+        answer = local_http.post(
+            f"http://127.0.0.1:{running_gateway.port}/predictions", json=body, timeout=30
+        )
     assert "leave webhook out" in refused(answer)["body", "webhook"]
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
+import local_http
 import psutil
 import pytest
 from cog_server import PATIENCE_SECONDS, CogServer, as_json, field_of, pictures, wait_for
@@ -26,7 +26,7 @@ def processes(server):
 
 
 def ask(server, method, path, **more):
-    return httpx.request(method, f"{server.url}/predictions{path}", timeout=PATIENCE_SECONDS, **more)
+    return local_http.request(method, f"{server.url}/predictions{path}", timeout=PATIENCE_SECONDS, **more)
 
 
 def later(server, name, seed=1, **more):
@@ -75,7 +75,7 @@ class Streamed:
 
     def _read(self):
         call = {"json": self._body, "headers": {"Accept": "text/event-stream"}, "timeout": PATIENCE_SECONDS}
-        with httpx.stream("PUT", self._address, **call) as answer:
+        with local_http.stream("PUT", self._address, **call) as answer:
             name = None
             for line in answer.iter_lines():
                 if line.startswith("event: "):

@@ -5,8 +5,8 @@ import re
 from contextlib import contextmanager
 from itertools import pairwise
 
-import httpx
 import httpx2
+import local_http
 import pytest
 from gateway_setup import EchoHandler, connection, echo_server, gateway, put
 from hypothesis import given
@@ -130,10 +130,10 @@ def test_who_has_waited_too_long_is_told(behind):
     with gateway(behind, line=Line(seconds=0.3)) as running, at_work(running):
         call = {"json": {"input": {}}, "timeout": 60}
         url = f"http://127.0.0.1:{running.port}/predictions/waiting"
-        whole = httpx.put(url, **call)
+        whole = local_http.put(url, **call)
         assert (whole.status_code, whole.headers["retry-after"]) == (503, "5")
         assert "0.3 seconds" in whole.json()["detail"]
-        events = httpx.put(url, headers={"Accept": "text/event-stream"}, **call).text
+        events = local_http.put(url, headers={"Accept": "text/event-stream"}, **call).text
         assert re.findall("^event: (.*)$", events, re.MULTILINE) == ["queue", "completed"]
         assert '"status": "failed"' in events
 
@@ -143,7 +143,7 @@ def test_a_line_is_as_long_as_it_was_made(behind, places):
     with gateway(behind, line=Line(places)) as running, at_work(running):
         url = f"http://127.0.0.1:{running.port}/predictions"
         call = {"json": {"input": {}}, "headers": {"Prefer": "respond-async"}, "timeout": 60}
-        statuses = [httpx.post(url, **call).status_code for _ in range(2)]
+        statuses = [local_http.post(url, **call).status_code for _ in range(2)]
         assert statuses == [202] * places + [429] * (2 - places)
 
 
@@ -170,10 +170,10 @@ def open_to_shop(behind):
 def test_pages_of_named_origins_alone_may_use_the_server(open_to_shop, origin, is_allowed):
     asks = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type,prefer"}
     address = f"{open_to_shop}/predictions/abc"
-    preflight = httpx.options(address, headers={"Origin": origin} | asks)
-    call = httpx.put(address, json={"input": {}}, headers={"Origin": origin})
-    cancel = httpx.post(f"{address}/cancel", headers={"Origin": origin})
-    health = httpx.get(f"{open_to_shop}/health-check", headers={"Origin": origin})
+    preflight = local_http.options(address, headers={"Origin": origin} | asks)
+    call = local_http.put(address, json={"input": {}}, headers={"Origin": origin})
+    cancel = local_http.post(f"{address}/cancel", headers={"Origin": origin})
+    health = local_http.get(f"{open_to_shop}/health-check", headers={"Origin": origin})
     for answer in (preflight, call, cancel, health):
         allowed = answer.headers.get("access-control-allow-origin")
         assert allowed == (origin if is_allowed else None)
@@ -183,7 +183,7 @@ def test_pages_of_named_origins_alone_may_use_the_server(open_to_shop, origin, i
 
 def test_without_a_named_origin_no_page_elsewhere_gets_cors_headers(behind):
     with gateway(behind) as running:
-        answer = httpx.get(f"http://127.0.0.1:{running.port}/health-check", headers={"Origin": SHOP})
+        answer = local_http.get(f"http://127.0.0.1:{running.port}/health-check", headers={"Origin": SHOP})
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 

@@ -56,16 +56,21 @@ def place(tmp_path_factory):
     return tmp_path_factory.mktemp("lora")
 
 
-def weights(pipeline):
+def weights_now(pipeline):
+    """The weights by name, which change with the pipeline's."""
     return {
-        f"{component}.{name.removeprefix('text_model.')}": value.clone()
+        f"{component}.{name.removeprefix('text_model.')}": value
         for component in COMPONENTS
         for name, value in getattr(pipeline, component).state_dict().items()
     }
 
 
+def weights(pipeline):
+    return {name: value.clone() for name, value in weights_now(pipeline).items()}
+
+
 def assert_unchanged(pipeline, before):
-    after = weights(pipeline)
+    after = weights_now(pipeline)
     assert [name for name in before if not torch.equal(before[name], after[name])] == []
 
 
@@ -85,11 +90,9 @@ def test_a_lora_changes_every_module_by_what_the_file_says_for_it(pipelines, pla
     }
     lora = load_lora(pipeline, layout.file(changes, rooted).write(place))
     assert_unchanged(pipeline, before)
-    lora.apply(scale)
-    after = weights(pipeline)
-    lora.apply(0.0)
-    assert_unchanged(pipeline, before)
     assert lora.modules == len(changes)
+    lora.apply(scale)
+    after = weights_now(pipeline)
     for name, original in before.items():
         if name not in expected:
             assert torch.equal(after[name], original), name
@@ -99,6 +102,8 @@ def test_a_lora_changes_every_module_by_what_the_file_says_for_it(pipelines, pla
         torch.testing.assert_close(
             after[name].double(), wanted, rtol=torch.finfo(dtype).eps, atol=4e-6 * size, msg=name
         )
+    lora.apply(0.0)
+    assert_unchanged(pipeline, before)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shutil
 
 import pytest
 import torch
@@ -31,31 +32,52 @@ TINY = dataclasses.replace(
 )
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_one_command_makes_a_model_that_draws_and_takes_up_its_work_again(workers, tmp_path, monkeypatch):
-    shop = Workshop(
-        tmp_path / "work", tmp_path / "models/mini", dataclasses.replace(TINY, workers=workers), 0
-    )
-    make_mini(shop)
-    monkeypatch.setenv("PLITKA_MODEL_DIR", str(tmp_path / "models"))
+def shop_in(folder, workers=1):
+    return Workshop(folder / "work", folder / "models/mini", dataclasses.replace(TINY, workers=workers), 0)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder in which a model was made, to be read."""
+    folder = tmp_path_factory.mktemp("made")
+    make_mini(shop_in(folder))
+    return folder
+
+
+@pytest.fixture
+def two_workers(tmp_path):
+    make_mini(shop_in(tmp_path, workers=2))
+    return tmp_path
+
+
+def kept(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.name in KEPT}
+
+
+@pytest.mark.parametrize(
+    ("workers", "fixture"), [(1, "made"), pytest.param(2, "two_workers", marks=pytest.mark.slow)]
+)
+def test_one_command_makes_a_model_that_draws_and_takes_up_its_work_again(
+    workers, fixture, request, monkeypatch
+):
+    folder = request.getfixturevalue(fixture)
+    monkeypatch.setenv("PLITKA_MODEL_DIR", str(folder / "models"))
     engine = DiffusionEngine.load("mini", preview_size=64, final_size=128)
     job = make_job(angle=30)
     first = [drawing.image for drawing in engine.draw(job)]
     assert [image.shape for image in first] == [(64, 64, 3), (128, 128, 3)]
 
-    made = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.name in KEPT}
-    assert sorted({path.name for path in made}) == sorted(KEPT)
-    make_mini(shop)
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.name in KEPT} == made
+    before = kept(folder)
+    assert sorted({path.name for path in before}) == sorted(KEPT)
+    make_mini(shop_in(folder, workers=workers))
+    assert kept(folder) == before
 
 
 def test_a_model_is_refined_from_a_finished_one_whose_prompts_and_latents_keep_their_meaning(
-    tmp_path, monkeypatch
+    made, tmp_path, monkeypatch
 ):
-    first, second = tmp_path / "first/mini", tmp_path / "second/mini"
-    make_mini(Workshop(tmp_path / "work", first, dataclasses.replace(TINY, workers=1), 0))
-    profile = dataclasses.replace(TINY, workers=1, start=first)
-    make_mini(Workshop(tmp_path / "again", second, profile, 1))
+    first, second = made / "models/mini", tmp_path / "second/mini"
+    make_mini(Workshop(tmp_path / "again", second, dataclasses.replace(TINY, workers=1, start=first), 1))
 
     def weights(model, part):
         return load_file(next((model / BASE / part).glob("*.safetensors")))
@@ -74,8 +96,8 @@ def test_a_model_is_refined_from_a_finished_one_whose_prompts_and_latents_keep_t
     assert [drawing.image.shape for drawing in engine.draw(make_job())] == [(64, 64, 3), (128, 128, 3)]
 
 
-def test_text_encoders_that_know_other_words_are_refused(tmp_path):
-    make_mini(Workshop(tmp_path / "work", tmp_path / "mini", dataclasses.replace(TINY, workers=1), 0))
+def test_text_encoders_that_know_other_words_are_refused(made, tmp_path):
+    shutil.copytree(made / "models/mini", tmp_path / "mini")
     vocabulary = tmp_path / "mini" / BASE / "tokenizer/vocab.json"
     vocabulary.write_text(vocabulary.read_text().replace("terr", "torr"))
     with pytest.raises(ValueError, match=r"tokenizer: prompts have other words"):

@@ -1,6 +1,7 @@
 """The eight standard scenarios through the real server, without weights and on a small model."""
 
 import json
+from functools import cache
 
 import pytest
 from cog_server import pictures
@@ -23,11 +24,20 @@ def short_request(scenario):
     return params_of(scenario, **STEPS)
 
 
+@pytest.fixture(scope="module")
+def predict(request):
+    """The answer of an engine's server to a request, asked for once."""
+
+    def ask(engine, params_json):
+        return request.getfixturevalue(f"{engine}_server").predict(params_json=params_json)
+
+    return cache(ask)
+
+
 @pytest.mark.parametrize(("engine", "scenario"), CASES)
-def test_scenario_gives_three_pictures_and_how_they_were_made(engine, scenario, request):
-    server = request.getfixturevalue(f"{engine}_server")
+def test_scenario_gives_three_pictures_and_how_they_were_made(engine, scenario, predict):
     params = short_request(scenario)
-    prediction = server.predict(params_json=json.dumps(params))
+    prediction = predict(engine, json.dumps(params))
     answer = pictures(prediction)
     metrics = prediction["metrics"]
 
@@ -58,9 +68,9 @@ def test_scenario_gives_three_pictures_and_how_they_were_made(engine, scenario, 
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_colormap_shows_every_colour_of_the_mix_and_only_them(render_server, scenario):
+def test_colormap_shows_every_colour_of_the_mix_and_only_them(predict, scenario):
     params = short_request(scenario) | {"angle": 0}
-    colormap = pictures(render_server.predict(params_json=json.dumps(params)))[2]
+    colormap = pictures(predict("render", json.dumps(params)))[2]
     areas = sorted((count for count, _ in colormap.getcolors(16)), reverse=True)
     shares = sorted((color["proportion"] for color in params["colors"]), reverse=True)
     exact = [share / sum(shares) for share in shares]

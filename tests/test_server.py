@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-import httpx
+import local_http
 import pytest
 from cog_server import CogServer, as_json, decode, field_of, pictures, wait_for
 
@@ -36,7 +36,7 @@ def test_server_starts_healthy_and_without_a_warning(render_server):
 
 
 def test_served_schema_is_the_committed_one(render_server):
-    served = httpx.get(f"{render_server.url}/openapi.json", timeout=10).json()
+    served = local_http.get(f"{render_server.url}/openapi.json", timeout=10).json()
     assert served == json.loads((ROOT / SCHEMA_FILE).read_text())
 
 

@@ -55,8 +55,8 @@ def test_signal_ends_the_whole_server(tmp_path, number):
         assert_all_gone(server, members)
 
 
-def test_kill_in_the_middle_of_a_prediction_ends_the_whole_server(tmp_path, model_folder):
-    with started(tmp_path, "sdxl", PLITKA_MODEL_DIR=model_folder) as server:
+def test_kill_in_the_middle_of_a_prediction_ends_the_whole_server(tmp_path, server_model_folder):
+    with started(tmp_path, "sdxl", PLITKA_MODEL_DIR=server_model_folder) as server:
         server.start_prediction("ended", LONG)
         wait_for(server.output_files)
         members = family(server)
@@ -76,8 +76,8 @@ def test_kill_while_it_starts_ends_the_whole_server(tmp_path, seconds):
     assert alive == []
 
 
-def test_cogs_server_killed_alone_takes_its_worker_and_plitka_serve_along(tmp_path, model_folder):
-    with started(tmp_path, "sdxl", PLITKA_MODEL_DIR=model_folder) as server:
+def test_cogs_server_killed_alone_takes_its_worker_and_plitka_serve_along(tmp_path, server_model_folder):
+    with started(tmp_path, "sdxl", PLITKA_MODEL_DIR=server_model_folder) as server:
         server.start_prediction("ended", LONG)
         wait_for(server.output_files)
         members = family(server)

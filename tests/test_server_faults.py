@@ -33,8 +33,8 @@ def status_of(server):
         return "gone"
 
 
-def test_a_killed_worker_is_noticed_and_a_restart_is_clean(tmp_path, model_folder):
-    with started(tmp_path, PLITKA_MODEL_DIR=model_folder) as server:
+def test_a_killed_worker_is_noticed_and_a_restart_is_clean(tmp_path, server_model_folder):
+    with started(tmp_path, PLITKA_MODEL_DIR=server_model_folder) as server:
         server.start_prediction("killed", {"params_json": as_json(overrides=LONG)})
         wait_for(server.output_files)
         main = psutil.Process(server.process.pid)
@@ -52,8 +52,8 @@ def test_a_killed_worker_is_noticed_and_a_restart_is_clean(tmp_path, model_folde
         pictures(restarted.predict(params_json=as_json()))
 
 
-def test_sigterm_in_the_middle_of_a_prediction_ends_everything(tmp_path, model_folder):
-    with started(tmp_path, PLITKA_MODEL_DIR=model_folder) as server:
+def test_sigterm_in_the_middle_of_a_prediction_ends_everything(tmp_path, server_model_folder):
+    with started(tmp_path, PLITKA_MODEL_DIR=server_model_folder) as server:
         server.start_prediction("ended", {"params_json": as_json(overrides=LONG)})
         wait_for(server.output_files)
         family = [

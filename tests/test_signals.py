@@ -34,6 +34,7 @@ def test_a_signal_ends_the_work_without_output_and_without_half_a_file(tmp_path,
     with subprocess.Popen(line, stdout=-1, stderr=-1, text=True, cwd=tmp_path) as process:
         while not catches(process.pid, signal.SIGTERM):
             assert process.poll() is None
+            time.sleep(0.001)
         time.sleep(delay)
         process.send_signal(number)
         out, err = process.communicate(timeout=300)
@@ -66,7 +67,7 @@ def test_a_signal_that_was_ignored_from_the_start_stays_so(tmp_path):
     line = ["nohup", *COMMAND, *DRAWING]
     with subprocess.Popen(line, stdout=-1, stderr=-1, text=True, cwd=tmp_path) as process:
         while not (process.poll() is not None or catches(process.pid, signal.SIGTERM)):
-            pass
+            time.sleep(0.001)
         process.send_signal(signal.SIGHUP)
         process.communicate(timeout=300)
     assert process.returncode == 0

@@ -1,6 +1,6 @@
 """A Cog server that loses its only slot: started again, on a file system that is really full."""
 
-import httpx
+import local_http
 import psutil
 import pytest
 from cog_server import CogServer, as_json, pictures, wait_for
@@ -32,17 +32,17 @@ def server(disk, tmp_path):
 @pytest.mark.parametrize("prefer", ["wait", "respond-async"])
 def test_server_whose_folder_was_full_draws_who_waits_without_an_operator(server, disk, prefer):
     disk.fill_inodes()
-    answer = httpx.post(
+    answer = local_http.post(
         f"{server.url}/predictions", json={"input": {}}, headers={"Prefer": prefer}, timeout=60
     )
     assert answer.status_code in (200, 202)
     # Full, it is unwell; with room again, it would stay busy.
     assert server.health()["status"] == "UNHEALTHY"
     server.start_prediction("waiting", {"colors": "black"})
-    assert httpx.get(f"{server.url}/predictions/waiting", timeout=60).json()["queue"]["position"] == 1
+    assert local_http.get(f"{server.url}/predictions/waiting", timeout=60).json()["queue"]["position"] == 1
     disk.empty()
     assert pictures(server.predict(params_json=as_json()))
-    assert pictures(httpx.get(f"{server.url}/predictions/waiting", timeout=60).json())
+    assert pictures(local_http.get(f"{server.url}/predictions/waiting", timeout=60).json())
     assert "busy without a prediction" in server.log.read_text()
 
 
@@ -54,7 +54,7 @@ def test_server_that_draws_is_left_alone_however_long_it_takes(server):
     url = f"http://127.0.0.1:{port}/predictions/long"
     call = {"json": {"input": {"params_json": as_json(angle=45)}}, "timeout": 60}
     predictions.begin("long")
-    assert httpx.put(url, headers={"Prefer": "respond-async"}, **call).status_code == 202
+    assert local_http.put(url, headers={"Prefer": "respond-async"}, **call).status_code == 202
     predictions.end("long", 202)
     looks = []
     wait_for(lambda: looks.append(watch.reason()) or not predictions.left)

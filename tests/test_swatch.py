@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import cache
 
 import cv2
@@ -20,8 +21,26 @@ def lab_of(image):
 
 
 @cache
+def plan_of(many, seed):
+    """A plan of so many colours in equal shares."""
+    return make_plan(mix_of(**dict.fromkeys(list(PALETTE)[:many], 1)), 0, "surface", seed)
+
+
+def plan_with(codes, seed):
+    """The plan of equal shares of these colours: only in them does it differ from any others'."""
+    return replace(plan_of(len(codes), seed), mix=mix_of(**dict.fromkeys(codes, 1)))
+
+
 def tile_of(code):
-    return make_plan(mix_of(**{code: 100}), 0, "surface", 1)
+    return plan_with((code,), 1)
+
+
+@pytest.mark.parametrize("codes", [("SAND",), ("BLACK", "DKGRAY")])
+def test_granules_do_not_depend_on_the_colours(codes):
+    ours, made = plan_with(codes, 2), make_plan(mix_of(**dict.fromkeys(codes, 1)), 0, "surface", 2)
+    assert ours.mix == made.mix
+    assert np.array_equal(ours.granule_color, made.granule_color)
+    assert np.array_equal(ours.relief.facets, made.relief.facets)
 
 
 @cache
@@ -83,7 +102,7 @@ ALIKE = [("GRAY", "LTGRAY"), ("BLACK", "DKGRAY"), ("WHITE", "PEARL"), ("BEIGE", 
 
 @pytest.mark.parametrize("codes", GREYS + ALIKE, ids="+".join)
 def test_neighbours_of_one_colour_differ(codes):
-    plan = make_plan(mix_of(**dict.fromkeys(codes, 50)), 0, "surface", 2)
+    plan = plan_with(codes, 2)
     least, usual, inside = contrast_at_edges(draw_swatch(plan, 1024), plan.labels(1024))
     # The eye sees a step of 1 or 2; photographs cannot be measured so, their granules are not known.
     assert least > 8

@@ -11,6 +11,8 @@ from plitka.colors.mix import palette_mix_color
 from plitka.colors.palette import PALETTE
 from plitka.fidelity.shown_colors import shown_colors
 
+pytestmark = pytest.mark.usefixtures("every_pixel")
+
 COUNT_POURS = """
 window.pours = 0;
 const pour = pourTile;

@@ -1,43 +1,19 @@
 """The wheel, installed where nothing else of the project is: it draws, serves its page, can be imported."""
 
 import os
-import shutil
 import subprocess
-import sys
 import sysconfig
 import venv
 from pathlib import Path
 
-import httpx
+import local_http
 import pytest
 from cog_server import CogServer
 from command_line import FILES, written
+from wheels import pip
 
 from plitka import __version__
 from plitka.server.serve import ROOT
-
-# What the build reads; neither what an earlier build has left, nor anything the wheel must do without.
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "plitka", "predict.py")
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The wheel, built from a copy of the sources."""
-    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in SOURCES:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, source)
-    pip("wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(built), str(source))
-    shutil.rmtree(source)
-    (path,) = built.glob("*.whl")
-    return path
-
-
-def pip(*arguments):
-    line = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
-    subprocess.run(line, check=True, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +90,7 @@ def test_it_serves_the_page_and_draws_over_http(python, tmp_path):
     server = CogServer.start(tmp_path, "render", python=python)
     try:
         assert server.wait_until_started()["status"] == "READY"
-        page = httpx.get(f"{server.url}/", timeout=30)
+        page = local_http.get(f"{server.url}/", timeout=30)
         assert page.status_code == 200
         assert page.text.startswith("<!doctype html>") and "<script" in page.text
         assert server.predict(colors="black")["status"] == "succeeded"
