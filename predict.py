@@ -27,7 +27,7 @@ from plitka.weights.download import download, is_address, local_path
 
 
 class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type information
-    """Draws a tile: preview, final picture and colour map, in this order."""
+    """Draws a tile: preview, final picture and colour map, in this order, then the maps it is asked for."""
 
     def setup(self, weights: Path | None = None) -> None:
         """Load the engine that `PLITKA_ENGINE` names; `weights` is a folder, `.tar` or `.zip`, or its URL."""

@@ -11,17 +11,20 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
 
-from plitka.choices import CONTROL_KINDS
+from plitka.choices import CONTROL_KINDS, MAP_NAMES, MapName
 from plitka.colors.mix import Mix, palette_mix_color
 from plitka.colors.palette import PALETTE
 from plitka.fidelity.measure import measure
+from plitka.tile.albedo import draw_albedo
 from plitka.tile.colormap import draw_colormap
 from plitka.tile.control_image import draw_control
-from plitka.tile.plan import make_plan
+from plitka.tile.maps import PlanMaps
+from plitka.tile.plan import TilePlan, make_plan
 from plitka.tile.swatch import cached_swatch, draw_swatch
 
 # Of the plan, made once per tile, and of all its pictures together.
@@ -40,6 +43,16 @@ def milliseconds(job: Callable[[], object], repeats: int) -> float:
     return statistics.median(once() for _ in range(repeats))
 
 
+def draw_map(plan: TilePlan, size: int, name: MapName) -> None:
+    PlanMaps(plan, size).draw(name)
+
+
+def draw_maps(plan: TilePlan, size: int) -> None:
+    maps = PlanMaps(plan, size)
+    for name in MAP_NAMES:
+        maps.draw(name)
+
+
 def measure_size(mix: Mix, size: int, repeats: int) -> dict[str, float]:
     plan = make_plan(mix, 30, "brick", 1)
     picture = draw_swatch(plan, size)
@@ -51,6 +64,11 @@ def measure_size(mix: Mix, size: int, repeats: int) -> dict[str, float]:
     stages |= {kind: lambda kind=kind: draw_control(plan, kind, size) for kind in CONTROL_KINDS}  # type: ignore[misc]
     times = {name: milliseconds(job, repeats) for name, job in stages.items()}
     times["all pictures"] = sum(times.values()) - times["plan"]
+    # Each map alone; what several need, such as the light, is made once for all of them.
+    for name in MAP_NAMES:
+        times[f"map: {name}"] = milliseconds(partial(draw_map, plan, size, name), repeats)
+    times["all maps"] = milliseconds(lambda: draw_maps(plan, size), repeats)
+    times["base colour, alone"] = milliseconds(lambda: draw_albedo(PlanMaps(plan, size)), repeats)
     times["(measuring it)"] = milliseconds(lambda: measure(picture, mix, plan), repeats)
     return times
 

@@ -19,6 +19,7 @@ from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
 from plitka.request.overrides import (
     DEFAULT_COLOR_GUIDANCE,
     DEFAULT_COLOR_LOCK,
+    DEFAULT_NORMAL_CONVENTION,
     DEFAULT_OUTPUT_FORMAT,
     DEFAULT_SCHEDULER,
     MAX_NEGATIVE_PROMPT,
@@ -50,6 +51,10 @@ REQUEST_MEANINGS: Mapping[str, tuple[str, str]] = {
     "quality": (code(DEFAULT_QUALITY), "How many denoising steps the pictures get; see Profiles."),
     "seed": (code(str(DEFAULT_SEED)), "The same seed gives the same tile. A random seed is reported."),
     "overrides": ("none", "Settings that win over profile and defaults; see Overrides."),
+    "maps": (
+        "none",
+        "Maps for 3-D programs, delivered after the three files in this order; see [Maps](maps.md).",
+    ),
 }
 COLOR_MEANINGS: Mapping[str, str] = {
     "name": "The colour, by any of its [names](palette.md), in any case. The key may also be `color` or "
@@ -91,6 +96,10 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
         "Format of preview and final picture; WebP is lossless. The colour map is always PNG.",
     ),
     "scheduler": (code(DEFAULT_SCHEDULER), "The sampler."),
+    "normal_convention": (
+        code(DEFAULT_NORMAL_CONVENTION),
+        "Where the green of the normal map points: up the picture, or down it.",
+    ),
 }
 
 BLACK_WHITE = '{"colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}]}'

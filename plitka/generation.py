@@ -1,4 +1,4 @@
-"""One request in, three finished files out."""
+"""One request in, three finished files out, and the maps that it asks for."""
 
 import time
 from collections.abc import Generator
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.choices import OutputFormat
+from plitka.choices import MapName, OutputFormat
 from plitka.device.monitor import ResourceMonitor
 from plitka.device.worker_thread import Worker
 from plitka.engine.ahead import draw_ahead
@@ -20,16 +20,17 @@ from plitka.fidelity.color_lock import MeasuredPicture, measure_and_correct
 from plitka.fidelity.measure import Fidelity
 from plitka.files.whole_files import write_whole
 from plitka.output.metrics import memory_metrics, picture_metrics
-from plitka.output.provenance import encode, provenance_of
+from plitka.output.provenance import encode, encode_map, provenance_of
 from plitka.request.drawing_settings import DrawingSettings, settings_for
 from plitka.request.profiles import FINAL_SIZE
 from plitka.request.prompt import Prompt, build_prompt
 from plitka.request.tile_request import TileRequest
 from plitka.tile.colormap import draw_colormap
+from plitka.tile.maps import PlanMaps
 from plitka.tile.plan import TilePlan, plan_for
 
-# Flat colours that are read back by value: never a lossy format, and PNG is the one everybody opens.
-COLORMAP_FORMAT: OutputFormat = "png"
+# Of all but the pictures, which are read back by value: never lossy, and PNG is the one everybody opens.
+EXACT_FORMAT: OutputFormat = "png"
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,18 @@ class Result:
     """One finished file.
 
     Attributes:
-        name: "preview", "final" or "colormap", in this order.
-        image: (size, size, 3) uint8 sRGB; size is 512 for the preview, 1024 for the other two.
+        name: "preview", "final" or "colormap", in this order, then the maps' names in the request's order.
+        image: (size, size, 3) uint8 sRGB; size is 512 for the preview, 1024 for all others. Maps are no
+            colours, and of other shapes and depths; see `plitka.tile.maps.TileMap`.
         filename: `name` with the extension of its format.
         data: The bytes of the file, its provenance included.
         colors: The picture's colours as measured and, where needed, corrected; None for the colour map, which
-            is exact by construction. `fidelity` is the part that most callers want.
+            is exact by construction, and for maps. `fidelity` is the part that most callers want.
         metrics: What became known with this file, by the names of `plitka.output.metrics.METRICS`.
     """
 
     name: str
-    image: NDArray[np.uint8]
+    image: NDArray[np.uint8] | NDArray[np.uint16]
     filename: str
     data: bytes
     colors: MeasuredPicture | None
@@ -55,8 +57,14 @@ class Result:
 
     @property
     def fidelity(self) -> Fidelity | None:
-        """Requested and measured share of every colour of `image`; None for the colour map."""
+        """Requested and measured share of every colour of `image`; None for the colour map and for maps."""
         return self.colors.measured.fidelity if self.colors else None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of work on this file."""
+        stages = self.metrics.get(f"timing.{self.name}") or self.metrics["timing.maps"][self.name]
+        return float(sum(stages.values()))
 
     def save(self, folder: Path | str) -> Path:
         """Write `data` as `filename` into a folder, which is made if it does not exist.
@@ -97,7 +105,7 @@ class Stopwatch:
 def generate(
     request: TileRequest, engine: Engine, monitor: ResourceMonitor | None = None
 ) -> Generator[Result]:
-    """Draw a request: preview, final picture and colour map, each as soon as it is finished.
+    """Draw a request: preview, final picture, colour map and maps, each as soon as it is finished.
 
     The caller's `for` is the progress and the cancellation: nothing is drawn before the first file is asked
     for, and closing the generator early leaves the engine usable. The final picture is begun in a thread when
@@ -110,7 +118,7 @@ def generate(
         monitor: Adds the peaks of memory to the last file's metrics.
 
     Returns:
-        A generator of three results: "preview", "final", "colormap".
+        A generator of results: "preview", "final", "colormap", and a map for each name in `request.maps`.
 
     Raises:
         RequestError: At the call, before anything is drawn, if this engine cannot draw this request.
@@ -139,14 +147,22 @@ def _draw(
     with Worker("plitka-files") as worker:
         timed = worker.submit(_timed_plan, request)
         job = Job(request, settings, prompt, worker.submit(lambda: timed.result()[0]))
-        colormap = worker.submit(_colormap, job, engine)
+        planned = [worker.submit(_colormap, job, engine)]
+        # One piece of work each, so that a caller who leaves early waits for one at most.
+        maps = worker.submit(lambda: PlanMaps(job.plan, FINAL_SIZE))
+        planned += [worker.submit(_map, name, maps, job, engine) for name in request.maps]
         yield from _pictures(job, engine, watch, timed)
-        result = colormap.result()
-    watch.lap()
-    known = {**result.metrics, "timing.total": watch.total}
-    if monitor is not None:
-        known |= memory_metrics(monitor.peaks())
-    yield replace(result, metrics=known)
+        known: dict[str, Any] = {"maps": {}, "timing.maps": {}}
+        for waiting in planned:
+            result = waiting.result()
+            watch.lap()
+            known = {name: known[name] | result.metrics.get(name, {}) for name in known}
+            metrics = result.metrics | known
+            if waiting is planned[-1]:
+                metrics["timing.total"] = watch.total
+                metrics |= memory_metrics(monitor.peaks()) if monitor else {}
+            yield replace(result, metrics=metrics)
+            watch.resume()
 
 
 def _pictures(
@@ -179,10 +195,20 @@ def _colormap(job: Job, engine: Engine) -> Result:
     image = draw_colormap(job.plan, FINAL_SIZE)
     seconds = {"draw": watch.lap()}
     provenance = provenance_of("colormap", job.request, job.prompt, engine.name, engine.identity())
-    data = encode(image, COLORMAP_FORMAT, provenance)
+    data = encode(image, EXACT_FORMAT, provenance)
     seconds["encode"] = watch.lap()
-    filename = f"colormap.{COLORMAP_FORMAT}"
+    filename = f"colormap.{EXACT_FORMAT}"
     return Result("colormap", image, filename, data, None, {"timing.colormap": seconds})
+
+
+def _map(name: MapName, maps: Future[PlanMaps], job: Job, engine: Engine) -> Result:
+    watch = Stopwatch()
+    drawn = maps.result().draw(name, job.request.normal_convention)
+    seconds = {"draw": watch.lap()}
+    data = encode_map(drawn, provenance_of(name, job.request, job.prompt, engine.name, engine.identity()))
+    seconds["encode"] = watch.lap()
+    metrics = {"maps": {name: drawn.meaning}, "timing.maps": {name: seconds}}
+    return Result(name, drawn.image, f"{name}.{EXACT_FORMAT}", data, None, metrics)
 
 
 def _file(

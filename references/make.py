@@ -1,4 +1,4 @@
-"""Draw the reference pictures: palette swatches, sheets of them and of mixes, mixing table, scenarios.
+"""Draw the reference pictures: palette swatches, sheets of them and of mixes, mixing table, scenarios, maps.
 
     python references/make.py [--out FOLDER]
 
@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from map_pictures import draw_map_pictures
 from mixing_table import draw_mixing_table
 from PIL import Image, ImageDraw
 from scenarios import draw_scenario, scenario_names
@@ -108,6 +109,8 @@ def reference_pictures() -> Iterator[tuple[str, Image.Image]]:
     yield MIXING_TABLE, draw_mixing_table()
     for name in scenario_names():
         yield f"scenarios/{name}.jpg", draw_scenario(name)
+    for name, picture in draw_map_pictures():
+        yield f"maps/{name}.jpg", picture
 
 
 def sheet_name(name: str, language: str) -> str:

@@ -5,7 +5,7 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
-from plitka.choices import Layout, OutputFormat, Scheduler
+from plitka.choices import MAP_NAMES, Layout, NormalConvention, OutputFormat, Scheduler
 from plitka.colors.palette import PALETTE
 from plitka.request.fields import MAX_SEED
 
@@ -48,6 +48,7 @@ overrides = st.fixed_dictionaries(
         "layout": st.sampled_from(get_args(Layout)),
         "output_format": st.sampled_from(get_args(OutputFormat)),
         "scheduler": st.sampled_from(get_args(Scheduler)),
+        "normal_convention": st.sampled_from(get_args(NormalConvention)),
     },
 )
 documents = st.fixed_dictionaries(
@@ -57,6 +58,7 @@ documents = st.fixed_dictionaries(
         "quality": st.sampled_from(["preview", "standard", "high"]),
         "seed": st.integers(-1, MAX_SEED),
         "overrides": overrides,
+        "maps": st.lists(st.sampled_from(MAP_NAMES), unique=True),
     },
 )
 
@@ -75,6 +77,7 @@ KEYS = [
     "quality",
     "seed",
     "overrides",
+    "maps",
     "name",
     "hex",
     "proportion",

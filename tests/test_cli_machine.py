@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from command_line import COMMAND, FILES, PARAMS, run_process, written
+from PIL import Image
 
 from plitka.request.tile_request import parse_request
 
@@ -45,6 +46,31 @@ def test_generate_prints_one_document_that_says_what_the_lines_say(invoke, tmp_p
 def test_generate_of_one_file_names_that_file_alone(invoke):
     said = document(invoke("generate", "-p", PARAMS, "-o", "tile.webp", "--json"))
     assert [(file["name"], file["path"]) for file in said["files"]] == [("final", "tile.webp")]
+
+
+def test_generate_and_plan_write_the_maps_that_are_asked_for(invoke, tmp_path):
+    asked = ["--maps", "ids, Height"]
+    said = document(invoke("generate", "--colors", "red", "--seed", "1", *asked, "-o", "tile", "--json"))
+    assert [file["name"] for file in said["files"]] == ["preview", "final", "colormap", "ids", "height"]
+    assert said["request"]["maps"] == ["ids", "height"]
+    assert written(tmp_path / "tile") == sorted([*FILES, "height.png", "ids.png"])
+    planned = document(invoke("plan", "--size", "1024", "--colors", "red", "--seed", "1", *asked, "--json"))
+    assert [file["name"] for file in planned["files"]][-2:] == ["ids", "height"]
+    for name in ("ids.png", "height.png"):
+        ours, plans = (Image.open(tmp_path / folder / name) for folder in ("tile", "out"))
+        assert (ours.mode, ours.tobytes()) == (plans.mode, plans.tobytes())
+    again = invoke("generate", "--from", "tile/height.png", "-o", "again.png")
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "tile" / "height.png").read_bytes()
+
+
+def test_maps_are_not_left_out_of_a_single_file(invoke, tmp_path):
+    result = invoke("generate", "--colors", "red", "--maps", "ao", "-o", "tile.png")
+    assert result.exit_code == 2
+    assert 'maps: ["ao"] does not fit into the one file --out tile.png. Allowed: none, or a folder' in (
+        result.output
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_plan_prints_files_and_shares(invoke, tmp_path):

@@ -42,7 +42,8 @@ def difference(file, name):
 def test_there_is_a_picture_of_every_colour_and_scenario_and_nothing_else(make):
     found = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.jpg")}
     swatches = {make.swatch_name(color) for color in PALETTE.values()}
-    assert found == swatches | SHEETS | {f"scenarios/{name}.jpg" for name in SCENARIOS}
+    maps = {f"maps/{name}.jpg" for name in importlib.import_module("map_pictures").NAMES}
+    assert found == swatches | SHEETS | maps | {f"scenarios/{name}.jpg" for name in SCENARIOS}
 
 
 def test_references_are_small():
@@ -54,6 +55,11 @@ def test_swatch_is_current_and_a_rerun_writes_the_same_bytes(make, code):
     first, second = (encoded(make, make.draw_palette_swatch(PALETTE[code])) for _ in range(2))
     assert first == second
     assert difference(first, make.swatch_name(PALETTE[code])) < TOLERANCE, "run: make references"
+
+
+def test_pictures_of_maps_are_current(make):
+    for name, picture in make.draw_map_pictures():
+        assert difference(encoded(make, picture), f"maps/{name}.jpg") < TOLERANCE, "run: make references"
 
 
 def test_sheets_of_mixes_are_current_in_both_languages(make):

@@ -51,6 +51,29 @@ def test_answer_is_preview_final_and_colormap(render_server):
     assert len(colormap.getcolors(16)) == 2
 
 
+def test_maps_come_after_the_three_files_in_the_order_asked_for(render_server):
+    prediction = render_server.predict(params_json=as_json(maps=["normal", "height"]))
+    answer = pictures(prediction)
+    assert [field_of(picture, "picture") for picture in answer] == [
+        "preview",
+        "final",
+        "colormap",
+        "normal",
+        "height",
+    ]
+    assert [picture.mode for picture in answer[3:]] == ["RGB", "I;16"]
+    said = json.loads(field_of(answer[4], "map"))
+    assert said == prediction["metrics"]["maps"]["height"]
+    assert prediction["metrics"]["timing"]["maps"].keys() == {"normal", "height"}
+
+
+def test_bad_maps_are_refused_all_at_once(render_server):
+    prediction = render_server.predict(params_json=as_json(maps=["hight", "ao", "ao", 7]))
+    assert prediction["status"] == "failed"
+    for words in ('maps[0]: "hight" is not', 'maps[2]: "ao" is asked for twice', "maps[3]: 7 is not text"):
+        assert words in prediction["error"]
+
+
 def test_every_documented_metric_is_reported_and_no_other(render_server):
     metrics = render_server.predict(params_json=as_json())["metrics"]
     assert set(names(metrics)) == {*METRICS, "predict_time"}

@@ -60,6 +60,10 @@ Colors = Annotated[str | None, typer.Option(help="Colours and shares, such as '6
 Angle = Annotated[str | None, typer.Option(help="Laying angle of the joints, degrees.")]
 Quality = Annotated[str | None, typer.Option(help=f"{one_of(choices.Quality, quote='')}.")]
 Seed = Annotated[str | None, typer.Option(help="0 to 2^63 - 1, or -1 for a random one.")]
+Maps = Annotated[
+    str | None,
+    typer.Option(help=f"Maps for 3-D programs, divided by commas: {', '.join(choices.MAP_NAMES)}."),
+]
 FOLDER = "Folder for the files, made where it is missing."
 Out = Annotated[Path, typer.Option("--out", "-o", help=FOLDER)]
 Force = Annotated[bool, typer.Option("--force", help="Replace the pictures of an earlier run in its place.")]
@@ -95,6 +99,7 @@ def generate(
     angle: Angle = None,
     quality: Quality = None,
     seed: Seed = None,
+    maps: Maps = None,
     engine: Engines = None,
     from_picture: Annotated[
         Path | None,
@@ -110,16 +115,16 @@ def generate(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a tile: preview, final picture and colour map."""
+    """Draw a tile: preview, final picture and colour map, and the maps that are asked for."""
     from plitka.cli.drawing import drawn_report, print_notices, task_for, task_from
     from plitka.cli.request_input import read_request
 
     with exit_status():
         if from_picture is None:
-            request = read_request(params, colors, angle, quality, seed)
+            request = read_request(params, colors, angle, quality, seed, maps)
             print_notices(request)
             task = task_for(request, engine, weights, out, force)
-        elif any(value is not None for value in (params, colors, angle, quality, seed, engine)):
+        elif any(value is not None for value in (params, colors, angle, quality, seed, maps, engine)):
             raise typer.BadParameter("--from takes everything from the picture; leave the other options out")
         else:
             task = task_from(from_picture, weights, out, force)
@@ -138,12 +143,13 @@ def plan(
     angle: Angle = None,
     quality: Quality = None,
     seed: Seed = None,
+    maps: Maps = None,
     size: Size = "1024",
     out: Out = Path("out"),
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw the pictures of the plan, which need no model: colour map, swatch and control images."""
+    """Draw the pictures of the plan, which need no model: colour map, swatch, control images and maps."""
     from plitka.cli.drawing import print_notices, request_report
     from plitka.cli.request_input import read_request
     from plitka.output.plan_pictures import draw_plan_pictures
@@ -151,7 +157,7 @@ def plan(
 
     with exit_status():
         check_is_folder(out, "the plan has several pictures")
-        request = read_request(params, colors, angle, quality, seed)
+        request = read_request(params, colors, angle, quality, seed, maps)
         print_notices(request)
         folder = RunFolder(out, force=force)
         tile = plan_for(request)
@@ -165,6 +171,36 @@ def plan(
         else:
             print_lines(results, *map(str, paths))
             results.print(plan_table(request.mix, shares))
+
+
+@app.command()
+def material(
+    params: Params = None,
+    colors: Colors = None,
+    angle: Angle = None,
+    quality: Quality = None,
+    seed: Seed = None,
+    plane_mm: Annotated[
+        float, typer.Option(min=1, max=100_000, help="Side of the plane that wears it, millimetres.")
+    ] = 1000,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file, such as tile.glb.")] = Path("tile.glb"),
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a material for 3-D programs, at its true size: a binary glTF file. Needs no model."""
+    from plitka.cli.drawing import print_notices, request_report
+    from plitka.cli.material import draw_material, material_line, material_target
+    from plitka.cli.request_input import read_request
+
+    with exit_status():
+        target = material_target(out, force=force)
+        request = read_request(params, colors, angle, quality, seed)
+        print_notices(request)
+        report = draw_material(request, target, plane_mm)
+        if as_json:
+            print_json(results, {**request_report(request), **report})
+        else:
+            print_lines(results, material_line(report))
 
 
 @app.command()

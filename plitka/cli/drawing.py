@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
-from plitka.choices import OutputFormat
+from plitka.choices import MAP_NAMES, OutputFormat
 from plitka.cli.failures import messages
 from plitka.cli.report import picture_line, print_lines
 from plitka.cli.targets import PictureFile, RunFolder, Target, file_format
@@ -52,7 +52,7 @@ class Task:
         with closing(generate(self.request, self.engine)) as drawn:
             for result in drawn:
                 pictures += [result.colors] if result.colors else []
-                seconds = result.metrics.get("timing.total", seconds + _seconds(result))
+                seconds = result.metrics.get("timing.total", seconds + result.seconds)
                 if self.only not in (None, result.name):
                     continue
                 path = self.target.write(result.filename, result.data)
@@ -74,6 +74,9 @@ def task_for(request: TileRequest, engine: str | None, weights: Path | None, out
     target = _target(out, ending, force)
     if ending is None:
         return Task(request, load(engine, weights), target)
+    if request.maps:
+        problem = f"does not fit into the one file --out {out}"
+        raise RequestError([Problem("maps", shown(request.maps), problem, "none, or a folder as --out")])
     asked = request.overrides.output_format
     if asked not in (None, ending):
         problem = f"is not the format of --out {out}"
@@ -108,9 +111,9 @@ def task_from(picture: Path, weights: Path | None, out: Path, force: bool) -> Ta
 
 def _same_picture(name: str, request: TileRequest, out: Path, ending: OutputFormat) -> str:
     """The picture that is to be made again as one file. Raises typer.BadParameter where it cannot be."""
-    if name not in ("preview", "final", "colormap"):
+    if name not in ("preview", "final", "colormap", *MAP_NAMES):
         raise typer.BadParameter(f"--out: {out} cannot be {shown(name)}, a picture of plitka plan")
-    given = "png" if name == "colormap" else request.overrides.output_format or "png"
+    given = "png" if name not in ("preview", "final") else request.overrides.output_format or "png"
     if given != ending:
         raise typer.BadParameter(f"--out: {out} is not made again to the byte; the picture is {given}")
     return name
@@ -160,8 +163,4 @@ def drawn_report(task: Task, drawn: Drawn) -> dict[str, Any]:
 def _file(result: Result, path: Path) -> dict[str, Any]:
     height, width = result.image.shape[:2]
     size = {"width": width, "height": height}
-    return {"name": result.name, "path": str(path), **size, "seconds": round(_seconds(result), 4)}
-
-
-def _seconds(result: Result) -> float:
-    return float(sum(result.metrics[f"timing.{result.name}"].values()))
+    return {"name": result.name, "path": str(path), **size, "seconds": round(result.seconds, 4)}

@@ -47,9 +47,8 @@ def print_json(console: Console, document: Mapping[str, Any]) -> None:
 def picture_line(result: Result, path: Path) -> str:
     """A finished file: its name, size in pixels, seconds of work and path."""
     height, width = result.image.shape[:2]
-    seconds = sum(result.metrics[f"timing.{result.name}"].values())
     size = f"{width} x {height}"
-    return f"{result.name:<8}  {size:<11}  {seconds:6.2f} s  {path}"
+    return f"{result.name:<8}  {size:<11}  {result.seconds:6.2f} s  {path}"
 
 
 def colors_table(picture: MeasuredPicture) -> Table:

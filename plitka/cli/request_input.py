@@ -25,14 +25,19 @@ QUESTION = f"Colours and shares (Enter for {requests.DEFAULT_COLORS}): "
 
 
 def read_request(
-    params: str | None, colors: str | None, angle: str | None, quality: str | None, seed: str | None
+    params: str | None,
+    colors: str | None,
+    angle: str | None,
+    quality: str | None,
+    seed: str | None,
+    maps: str | None = None,
 ) -> TileRequest:
     """The request of the options, None standing for one that was not given.
 
     Without a mix it is asked for on a terminal. Raises RequestError, also where nobody can be asked.
     """
     if params is None and colors is None:
-        return _ask_for_mix(angle, quality, seed)
+        return _ask_for_mix(angle, quality, seed, maps)
     text = read_text(params) if params is not None else ""
     if params is not None and not text.strip():
         # An empty file or pipe is refused as a bad request; it does not ask for the default tile.
@@ -43,7 +48,8 @@ def read_request(
         requests.DEFAULT_QUALITY if quality is None else as_typed(quality),
         requests.DEFAULT_SEED if seed is None else as_typed(seed),
     )
-    request = requests.parse_inputs(text, *simple)
+    names = None if maps is None else [name.strip() for name in as_typed(maps).split(",") if name.strip()]
+    request = requests.parse_inputs(text, *simple, names)
     if colors is None:
         return request
     # No notice about default colours if they were typed.
@@ -51,11 +57,12 @@ def read_request(
     return replace(request, notices=notices)
 
 
-def _ask_for_mix(angle: str | None, quality: str | None, seed: str | None) -> TileRequest:
+def _ask_for_mix(*others: str | None) -> TileRequest:
+    """The request of colours that somebody types and the other options, in the order of `read_request`."""
     if not _can_ask():
-        raise RequestError([NO_MIX, *_problems(requests.DEFAULT_COLORS, angle, quality, seed)])
+        raise RequestError([NO_MIX, *_problems(requests.DEFAULT_COLORS, *others)])
     # Nobody is asked for colours that cannot be drawn at such an angle.
-    if problems := _problems(requests.DEFAULT_COLORS, angle, quality, seed):
+    if problems := _problems(requests.DEFAULT_COLORS, *others):
         raise RequestError(problems)
     while True:
         try:
@@ -65,14 +72,14 @@ def _ask_for_mix(angle: str | None, quality: str | None, seed: str | None) -> Ti
             print_lines(messages, "")
             raise RequestError([NO_MIX]) from None
         try:
-            return read_request(None, answer, angle, quality, seed)
+            return read_request(None, answer, *others)
         except RequestError as error:
             print_lines(messages, *str(error).split("\n"), style="red")
 
 
-def _problems(colors: str, angle: str | None, quality: str | None, seed: str | None) -> tuple[Problem, ...]:
+def _problems(colors: str, *others: str | None) -> tuple[Problem, ...]:
     try:
-        read_request(None, colors, angle, quality, seed)
+        read_request(None, colors, *others)
     except RequestError as error:
         return error.problems
     return ()

@@ -13,10 +13,10 @@ from typing import get_args
 
 import typer
 
-from plitka.choices import CONTROL_KINDS, OutputFormat, one_of
+from plitka.choices import CONTROL_KINDS, MAP_NAMES, OutputFormat, one_of
 from plitka.errors import FolderError, MetadataError, printable
 
-PICTURES = ("preview", "final", "colormap", "swatch", *CONTROL_KINDS)
+PICTURES = ("preview", "final", "colormap", "swatch", *CONTROL_KINDS, *MAP_NAMES)
 # Every file that `generate` and `plan` may write.
 RUN_FILES = frozenset(f"{name}.{ending}" for name in PICTURES for ending in get_args(OutputFormat))
 # By the extension; a format is called like its own.

@@ -23,6 +23,8 @@ METRICS: Mapping[str, str] = {
     "notices": "What was normalised, merged or left at its default in the request, in words; an empty list "
     "if nothing was.",
     "colormap.joint_color": "Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.",
+    "maps": "Of each map that was asked for, what its levels stand for and its size in millimetres; empty "
+    "without any.",
     "pipeline.name": "The pipeline that drew the pictures.",
     "pipeline.controlnet": "The ControlNet that guided the edges, or none.",
     "pipeline.reason": "Why that ControlNet, or why none.",
@@ -36,6 +38,7 @@ METRICS: Mapping[str, str] = {
     "timing.final": "Seconds for the final picture, likewise; it is drawn in a thread, begun when the "
     "preview is drawn.",
     "timing.colormap": "Seconds for the colour map, draw and encode, in the same thread.",
+    "timing.maps": "Seconds for each map, draw and encode, likewise; empty without any.",
     "timing.first_picture": "Seconds from the request to the finished file of the preview.",
     "timing.total": "Seconds from the request to the last file, without the time its reader took.",
     "memory.peak_vram_mib": "Most video memory in use on the GPU, MiB; 0 without a GPU.",

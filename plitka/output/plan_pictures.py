@@ -4,18 +4,21 @@ from collections.abc import Iterator
 
 from plitka.choices import CONTROL_KINDS
 from plitka.engine.render import RenderEngine
-from plitka.output.provenance import encode, provenance_of
+from plitka.output.provenance import encode, encode_map, provenance_of
 from plitka.request.drawing_settings import settings_for
 from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import TileRequest
 from plitka.tile.colormap import draw_colormap
 from plitka.tile.control_image import draw_control
+from plitka.tile.maps import PlanMaps
 from plitka.tile.plan import TilePlan
 from plitka.tile.swatch import draw_swatch
 
 
 def draw_plan_pictures(request: TileRequest, plan: TilePlan, size: int) -> Iterator[tuple[str, bytes]]:
-    """Yield file name and bytes of colour map, swatch and every control image, as PNG of `size` pixels.
+    """Yield file name and bytes of colour map, swatch, every control image and the maps that are asked for.
+
+    All are PNG of `size` pixels.
 
     They carry the request as every picture does, with `render` as their engine.
     """
@@ -26,3 +29,8 @@ def draw_plan_pictures(request: TileRequest, plan: TilePlan, size: int) -> Itera
     for name, image in images.items():
         provenance = provenance_of(name, request, prompt, engine.name, engine.identity())
         yield f"{name}.png", encode(image, "png", provenance)
+    maps = PlanMaps(plan, size)
+    for wanted in request.maps:
+        drawn = maps.draw(wanted, request.normal_convention)
+        provenance = provenance_of(wanted, request, prompt, engine.name, engine.identity())
+        yield f"{wanted}.png", encode_map(drawn, provenance)

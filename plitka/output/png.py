@@ -24,9 +24,13 @@ _OPTIONS = (
 _HEAD = 8 + 13 + 12
 
 
-def write_png(image: NDArray[np.uint8], chunks: PngInfo) -> bytes:
-    """Write a picture, (height, width, 3) uint8 RGB, losslessly, with `chunks` before its pixels."""
-    _, packed = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _OPTIONS)
+def write_png(image: NDArray[np.uint8] | NDArray[np.uint16], chunks: PngInfo) -> bytes:
+    """Write a picture losslessly, with `chunks` before its pixels.
+
+    It is (height, width, 3) RGB or (height, width) grey, 8 or 16 bits deep as the array is.
+    """
+    plane = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, packed = cv2.imencode(".png", plane, _OPTIONS)
     plain = packed.tobytes()
     file = io.BytesIO()
     file.write(plain[:_HEAD])

@@ -2,7 +2,7 @@
 
 PNG files carry one text chunk per field of `Provenance`; WebP and JPEG carry the same fields as one JSON
 object in the EXIF field ImageDescription. There are no times among them: the same request, engine
-and versions give the same bytes. Every file declares that its colours are sRGB.
+and versions give the same bytes. Every file but the maps declares that its colours are sRGB.
 """
 
 import functools
@@ -11,7 +11,7 @@ import io
 import json
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -35,6 +35,7 @@ from plitka.output.png import write_png
 from plitka.request.prompt import Prompt
 from plitka.request.tile_request import TileRequest
 from plitka.tile.colormap import joint_hex
+from plitka.tile.maps import TileMap
 
 # WebP is written without loss: its lossy kind halves the resolution of colour, and colour is what matters.
 WEBP_FASTEST_METHOD = 0
@@ -59,7 +60,7 @@ class Provenance:
     """Where a picture comes from.
 
     Attributes:
-        picture: "preview", "final" or "colormap".
+        picture: "preview", "final" or "colormap", or the name of a map.
         request: The canonical request, JSON; `parse_request` reads it back exactly.
         seed: The seed, as decimal digits.
         prompt: The prompt, also where the engine has no use for one.
@@ -70,6 +71,7 @@ class Provenance:
         measured: Shares and colours, guidance and correction, a JSON object; empty for the colour map.
         joint_color: Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.
         approximations: What was left out to be faster, sentences in a JSON list; only where something was.
+        map: What the levels of a map stand for and its size in millimetres, a JSON object; only in maps.
     """
 
     picture: str
@@ -83,6 +85,7 @@ class Provenance:
     measured: str
     joint_color: str | None = None
     approximations: str | None = None
+    map: str | None = None
 
 
 def provenance_of(
@@ -157,11 +160,21 @@ def srgb_profile() -> bytes:
     return resources.files("plitka.output").joinpath(SRGB_PROFILE).read_bytes()
 
 
-def _png_chunks(provenance: Provenance) -> PngInfo:
+def encode_map(drawn: TileMap, provenance: Provenance) -> bytes:
+    """Write a map as PNG with its provenance and what its levels stand for.
+
+    Its levels are no colours, so it declares none: a program that converted them would change the numbers.
+    """
+    meaning = json.dumps(drawn.meaning, sort_keys=True)
+    return write_png(drawn.image, _png_chunks(replace(provenance, map=meaning), declares_srgb=False))
+
+
+def _png_chunks(provenance: Provenance, *, declares_srgb: bool = True) -> PngInfo:
     chunks = PngInfo()
-    chunks.add(*PNG_SRGB_CHUNK)
+    if declares_srgb:
+        chunks.add(*PNG_SRGB_CHUNK)
     chunks.add_text("Software", SOFTWARE)
-    for key, value in _texts(provenance).items():
+    for key, value in provenance_texts(provenance).items():
         chunks.add_text(PNG_KEY_PREFIX + key, value)
     return chunks
 
@@ -169,11 +182,12 @@ def _png_chunks(provenance: Provenance) -> PngInfo:
 def _exif(provenance: Provenance) -> Image.Exif:
     exif = Image.Exif()
     exif[EXIF_SOFTWARE] = SOFTWARE
-    exif[EXIF_IMAGE_DESCRIPTION] = json.dumps(_texts(provenance))
+    exif[EXIF_IMAGE_DESCRIPTION] = json.dumps(provenance_texts(provenance))
     return exif
 
 
-def _texts(provenance: Provenance) -> dict[str, str]:
+def provenance_texts(provenance: Provenance) -> dict[str, str]:
+    """The fields that have a text, by name."""
     return {key: value for key, value in asdict(provenance).items() if value is not None}
 
 

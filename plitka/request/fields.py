@@ -22,12 +22,13 @@ from pydantic_core import PydanticCustomError
 
 # Its file is read now, so that no request opens one.
 import plitka.colors.common_names  # noqa: F401
-from plitka.choices import Quality, one_of
+from plitka.choices import MapName, Quality, one_of
 from plitka.colors.mix import MixColor, hex_mix_color, palette_mix_color
 from plitka.colors.palette import PALETTE, resolve
 from plitka.errors import UnknownColorError, shown
 from plitka.request.characters import plain
 from plitka.request.color_text import read_color_text
+from plitka.request.map_names import MAPS, read_maps
 from plitka.request.numbers import (
     PROPORTIONS,
     IntegerRange,
@@ -173,6 +174,9 @@ class RequestFields(BaseModel):
     )
     overrides: Overrides | None = Field(
         default=None, description="an object with any of the keys " + ", ".join(Overrides.model_fields)
+    )
+    maps: Annotated[tuple[MapName, ...], BeforeValidator(read_maps)] | None = Field(
+        default=None, description=MAPS
     )
 
 

@@ -15,7 +15,7 @@ from pydantic import (
     field_validator,
 )
 
-from plitka.choices import ColorLock, Layout, OutputFormat, Scheduler, one_of
+from plitka.choices import ColorLock, Layout, NormalConvention, OutputFormat, Scheduler, one_of
 from plitka.request.numbers import IntegerRange, NumberRange, invalid_value
 
 MAX_NEGATIVE_PROMPT = 1000
@@ -23,6 +23,7 @@ DEFAULT_COLOR_GUIDANCE = 0.5
 DEFAULT_OUTPUT_FORMAT: OutputFormat = "png"
 DEFAULT_SCHEDULER: Scheduler = "dpmpp_2m_karras"
 DEFAULT_COLOR_LOCK: ColorLock = "auto"
+DEFAULT_NORMAL_CONVENTION: NormalConvention = "opengl"
 
 
 def read_choice(value: object) -> object:
@@ -96,6 +97,10 @@ class Overrides(BaseModel):
     )
     scheduler: Annotated[Scheduler | None, BeforeValidator(read_choice)] = Field(
         default=None, description=one_of(Scheduler)
+    )
+
+    normal_convention: Annotated[NormalConvention | None, BeforeValidator(read_choice)] = Field(
+        default=None, description=one_of(NormalConvention)
     )
 
     @field_validator("color_lock")

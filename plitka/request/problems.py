@@ -54,6 +54,10 @@ def problems_of(
             for index, (amount, reason) in detail["ctx"]["amounts"].items():
                 key = _given_key((*location, index), "proportion", document)
                 yield _problem((*location, index, key), reason, fields, document, amount)
+        elif kind == "entries":
+            for index, reason in detail["ctx"]["entries"].items():
+                value = shown(_look_up((*location, index), document))
+                yield Problem(_path((*location, index)), value, reason, _allowed(location, fields))
         else:
             yield _problem(location, REASONS.get(kind, text), fields, document, detail["input"])
 

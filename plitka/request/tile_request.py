@@ -12,12 +12,13 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from plitka.choices import MapName, NormalConvention
 from plitka.colors.mix import Mix, blend
 from plitka.errors import Problem, RequestError, shown
 from plitka.request.fields import MAX_SEED, RequestFields, SimpleFields
 from plitka.request.json_text import ALLOWED, FIELD, find_clashes, read_document, strip
 from plitka.request.numbers import Proportion, read_degrees, read_integer
-from plitka.request.overrides import Overrides
+from plitka.request.overrides import DEFAULT_NORMAL_CONVENTION, Overrides
 from plitka.request.problems import problems_of
 from plitka.request.proportions import whole_of
 from plitka.request.python_values import to_json_text
@@ -30,6 +31,7 @@ DEFAULTS: Mapping[str, float | str] = MappingProxyType(
     {"colors": DEFAULT_COLORS, "angle": DEFAULT_ANGLE, "quality": DEFAULT_QUALITY, "seed": DEFAULT_SEED}
 )
 DEFAULT_NOTICE = f"No colours but the default ones were asked for: {DEFAULT_COLORS}."
+TOGETHER, EITHER = f"is given together with {FIELD}", f"either {FIELD} or the simple inputs"
 RANDOM_SEED = -1
 # A double holds whole numbers of so many bits exactly, and many JSON readers keep numbers as doubles.
 SEED_BITS = 53
@@ -45,6 +47,7 @@ class TileRequest:
         quality: ``preview``, ``standard`` or ``high``.
         seed: 0 to 2**63 - 1; a random one where the request has none.
         overrides: Settings that take precedence over profile and defaults.
+        maps: Names of the maps that are drawn beside the pictures, in the order asked for.
         notices: Sentences about what was merged, scaled, brought into range or left at its default; ignored
             when requests are compared.
     """
@@ -54,6 +57,7 @@ class TileRequest:
     quality: str
     seed: int
     overrides: Overrides
+    maps: tuple[MapName, ...] = ()
     notices: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -66,21 +70,25 @@ class TileRequest:
         """``surface``, ``grid`` or ``brick``: a surface at laying angle 0 and a brick bond at any other."""
         return self.overrides.layout or ("surface" if self.laying_angle == 0 else "brick")
 
+    @property
+    def normal_convention(self) -> NormalConvention:
+        """Where green points in the normal map: ``opengl`` (up) or ``directx`` (down)."""
+        return self.overrides.normal_convention or DEFAULT_NORMAL_CONVENTION
+
     def to_json(self) -> str:
         """Write the request in ASCII so that it reads back equal, shares and seed to the bit."""
         colors = [
             {"hex" if color.id.startswith("#") else "name": color.id, "proportion": color.share}
             for color in self.mix
         ]
-        return json.dumps(
-            {
-                "colors": colors,
-                "angle": self.angle,
-                "quality": self.quality,
-                "seed": self.seed,
-                "overrides": self.overrides.model_dump(exclude_none=True),
-            }
-        )
+        document = {
+            "colors": colors,
+            "angle": self.angle,
+            "quality": self.quality,
+            "seed": self.seed,
+            "overrides": self.overrides.model_dump(exclude_none=True),
+        }
+        return json.dumps(document | ({"maps": list(self.maps)} if self.maps else {}))
 
 
 def parse_request(params_json: str | Mapping[str, Any]) -> TileRequest:
@@ -90,8 +98,8 @@ def parse_request(params_json: str | Mapping[str, Any]) -> TileRequest:
         params_json: The request as JSON text, or the same as a dictionary: `colors` (1 to 8 dictionaries,
             each with a `name` or `hex` and a `proportion`, in percent or as fractions of 1), and as needed
             `angle` (degrees, anticlockwise; default 0), `quality` ("preview", "standard" or "high"; default
-            "standard"), `seed` (0 to 2**63 - 1, or -1 for a random one; default -1) and `overrides` (a
-            dictionary of settings). None stands for a key that is not given.
+            "standard"), `seed` (0 to 2**63 - 1, or -1 for a random one; default -1), `overrides` (a
+            dictionary of settings) and `maps` (a list of names). None stands for a key that is not given.
 
     Returns:
         The request with shares that sum to 1 and a seed; what was merged or scaled is in its `notices`.
@@ -109,6 +117,7 @@ def parse_inputs(
     angle: float | str | None,
     quality: str | None,
     seed: int | str | None,
+    maps: list[str] | None = None,
 ) -> TileRequest:
     """Read a request from the inputs of the web form: all of it from ``params_json`` when that is filled in.
 
@@ -123,15 +132,17 @@ def parse_inputs(
     if not isinstance(params_json, str | None):
         raise RequestError([Problem(FIELD, shown(params_json), "is not text", ALLOWED)])
     if params_json is None or not strip(params_json):
-        request = _request(SimpleFields, simple)
+        request = _request(SimpleFields, simple if maps is None else {**simple, "maps": maps})
         if not _is_default("colors", simple["colors"]):
             return request
         return replace(request, notices=(DEFAULT_NOTICE, *request.notices))
     changed = [
-        Problem(name, shown(value), f"is given together with {FIELD}", f"either {FIELD} or the simple inputs")
+        Problem(name, shown(value), TOGETHER, EITHER)
         for name, value in simple.items()
         if not _is_empty(value) and not _is_default(name, value)
     ]
+    if maps is not None:
+        changed.append(Problem("maps", shown(maps), TOGETHER, EITHER))
     if changed:
         raise RequestError(changed)
     return parse_request(params_json)
@@ -182,5 +193,6 @@ def _complete(fields: RequestFields) -> TileRequest:
         quality=fields.quality or DEFAULT_QUALITY,
         seed=secrets.randbits(SEED_BITS) if seed == RANDOM_SEED else seed,
         overrides=fields.overrides or Overrides(),
+        maps=fields.maps or (),
         notices=notices,
     )

@@ -69,6 +69,21 @@ _Plane = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
+class Finish:
+    """What tells granules and their surfaces from each other, whatever the light.
+
+    `patches` (n, n) float32, 0 to 1.2: how much of a surface shines. Of each facet, (F,) float32: `shine` and
+    `roughness`, factors around 1 of its granule, and `tone`, by how much it is lighter than its colour, a
+    logarithm around 0.
+    """
+
+    patches: _Plane
+    shine: _Plane
+    roughness: _Plane
+    tone: _Plane
+
+
+@dataclass(frozen=True, eq=False)
 class Light:
     """The light on each pixel, all (n, n) float32.
 
@@ -76,7 +91,8 @@ class Light:
     granules, 0 for an open, level surface, and `pale` what is added to it on white ones, which light each
     other's gaps up to their narrow contacts. `gloss` is 0 to about 3, the light that a mirror would send up.
     `veil` (n / 2, n / 2), about -3 to 3, is how much of the light the surface sends back white: shining and
-    worn surfaces much, others little.
+    worn surfaces much, others little. `occlusion`, a part of `brightness` with the other sign, is the light
+    that surroundings take from dark granules; negative where a pixel stands over them.
     """
 
     height: _Plane
@@ -84,13 +100,15 @@ class Light:
     pale: _Plane
     gloss: _Plane
     veil: _Plane
+    occlusion: _Plane
+    finish: Finish
 
 
 def light_on(relief: Relief, facets: NDArray[np.uint16], seed: int) -> Light:
     """Light the heap. `facets` (n, n) is the relief's facet map or every n-th row and column of it."""
     rng = np.random.Generator(np.random.PCG64([seed, _SURFACE_STREAM]))
     surface = height_map(relief, facets)
-    height = _press(surface.height)
+    height = press(surface.height)
     edge = bevel(facets)
     if edge is not None:
         height -= edge[0]
@@ -102,27 +120,30 @@ def light_on(relief: Relief, facets: NDArray[np.uint16], seed: int) -> Light:
     brightness = cv2.log(surface.steepness)
     brightness *= np.float32(-0.5 * _STEEPNESS)
     brightness -= dark
-    brightness += per_pixel(_variation(relief, rng), facets)
-    rough = per_pixel(_of_granules(relief, rng, _ROUGHNESS_SPREAD) * np.float32(_ROUGHNESS), facets)
-    rough *= _torn(surface)
+    variation, tone = _variation(relief, rng)
+    brightness += per_pixel(variation, facets)
+    roughness = _of_granules(relief, rng, _ROUGHNESS_SPREAD)
+    rough = per_pixel(roughness * np.float32(_ROUGHNESS), facets)
+    rough *= torn(surface)
     brightness -= contact
     dark += contact
     brightness += cv2.multiply(rough, _noise(rng, _GRAIN, len(facets)), rough)
     if edge is not None:
         brightness += edge[1]
-    gloss = _gloss(relief, facets, surface, dark, rng)
-    return Light(height, brightness, pale, gloss, _veil(gloss, rng))
+    gloss, patches, shine = _gloss(relief, facets, surface, dark, rng)
+    finish = Finish(patches, shine, roughness, tone)
+    return Light(height, brightness, pale, gloss, _veil(gloss, rng), dark, finish)
 
 
-def _press(height: _Plane) -> _Plane:
-    """Heights after pressing."""
+def press(height: _Plane) -> _Plane:
+    """Heights (n, n) after pressing, in pitches; in place."""
     limit = np.float32(np.quantile(height[::8, ::8], _PRESSED_FROM))
     cv2.addWeighted(cv2.min(height, float(limit)), float(1 - _PRESSED), height, float(_PRESSED), 0, height)
     return height
 
 
-def _torn(surface: HeightMap) -> _Plane:
-    """Factor of the roughness of each pixel."""
+def torn(surface: HeightMap) -> _Plane:
+    """Factor of the roughness of each pixel by its slope, (n, n) float32, 0.6 to 1.6."""
     factor = cv2.min(surface.steepness, 2)
     factor *= np.float32(_TORN_ROUGHNESS)
     factor += np.float32(_LEVEL_ROUGHNESS - _TORN_ROUGHNESS)
@@ -158,16 +179,17 @@ def _creases(owner: _Plane) -> _Plane:
     return cv2.blur(crease, (3, 3)).astype(np.float32) * np.float32(1 / 255)
 
 
-def _variation(relief: Relief, rng: np.random.Generator) -> _Plane:
-    """(F,): how much lighter each facet is by itself and with its granule."""
+def _variation(relief: Relief, rng: np.random.Generator) -> tuple[_Plane, _Plane]:
+    """(F,) each: how much lighter a facet is by itself and with its granule, where it lies and anywhere."""
     of_granule = rng.standard_normal(relief.granules.count, np.float32) * np.float32(_GRANULE_VARIATION)
     of_facet = rng.standard_normal(len(relief.owner), np.float32) * np.float32(_FACET_VARIATION)
     of_tile = rng.standard_normal(int(relief.tile.max()) + 1, np.float32) * np.float32(_TILE_VARIATION)
+    anywhere = of_granule[relief.owner] + of_facet
     of_granule += of_tile[relief.tile]
     hollows = _noise(rng, _HOLLOWS, _HOLLOWS_SIZE)
     column, row = np.clip(relief.granules.center.T * _HOLLOWS_SIZE, 0, _HOLLOWS_SIZE - 1).astype(np.intp)
     of_granule += hollows[row, column]
-    return of_granule[relief.owner] + of_facet
+    return of_granule[relief.owner] + of_facet, anywhere
 
 
 def _of_granules(relief: Relief, rng: np.random.Generator, spread: float) -> _Plane:
@@ -182,8 +204,11 @@ def _gloss(
     surface: HeightMap,
     dark: _Plane,
     rng: np.random.Generator,
-) -> _Plane:
-    """Glints where the waves of a surface face up, in patches, on granules that are not shaded."""
+) -> tuple[_Plane, _Plane, _Plane]:
+    """Glints where the waves of a surface face up, in patches, on granules that are not shaded.
+
+    Returns gloss and patches (n, n), and the factor of each facet's granule (F,).
+    """
     size = len(facets)
     away = surface.across + _noise(rng, _WAVES, size)
     away *= away
@@ -195,8 +220,9 @@ def _gloss(
     gloss = cv2.exp(away)
     patches = cv2.add(_noise(rng, _PATCHES, size), 0.1)
     gloss *= cv2.min(cv2.max(patches, 0, patches), 1.2, patches)
-    gloss *= per_pixel(_of_granules(relief, rng, _GLOSS_SPREAD), facets)
-    return gloss
+    shine = _of_granules(relief, rng, _GLOSS_SPREAD)
+    gloss *= per_pixel(shine, facets)
+    return gloss, patches, shine
 
 
 def _veil(gloss: _Plane, rng: np.random.Generator) -> _Plane:

@@ -108,6 +108,21 @@ def height_map(relief: Relief, facets: NDArray[np.uint16]) -> HeightMap:
     return HeightMap(height, across, down)
 
 
+def facet_bounds(relief: Relief) -> tuple[_Floats, _Floats]:
+    """(F,) lowest and highest each: between them, in pitches, the heights over a facet's own corners lie.
+
+    Torn edges and slits show facets beyond their corners, where `height_map` goes on with their planes.
+    """
+    granules = relief.granules
+    owner, polygons, planes = granules.facets()
+    corners = polygons / np.float32(PITCH)
+    flat = (planes[:, None, :2] * corners).sum(2) + planes[:, 2:]
+    off_centre = corners - granules.center[owner, None] / np.float32(PITCH)
+    # The curve is below the plane and concave: it is lowest at a corner.
+    curved = flat - _CURVATURE / 2 * (off_centre * off_centre).sum(2)
+    return curved.min(1), flat.max(1)
+
+
 def per_pixel(values: NDArray[Any], facets: NDArray[np.uint16], joint: float = 0) -> _Floats:
     """(n, n) float32: values of the facets (F,) at each pixel of a facet map, `joint` on joints."""
     table = np.full(JOINT_FACET + 1, joint, np.float32)

@@ -132,12 +132,12 @@ def _veils(light: Light) -> NDArray[np.uint16]:
 
 def _levels(light: Light, plan: TilePlan, facets: NDArray[np.uint16]) -> NDArray[np.uint8]:
     """Light at each pixel, 0 to 255: brightness, and gloss by the glossiness of the colour."""
-    glossiness = np.array([_glossiness(color) for color in plan.mix], np.float32)
-    level = per_pixel(glossiness[plan.granule_color[plan.relief.owner]], facets)
+    shine = np.array([glossiness(color) for color in plan.mix], np.float32)
+    level = per_pixel(shine[plan.granule_color[plan.relief.owner]], facets)
     level *= light.gloss
     level += light.brightness
-    paleness = np.array([_paleness(color) for color in plan.mix], np.float32)
-    pale = per_pixel(paleness[plan.granule_color[plan.relief.owner]], facets)
+    share = np.array([paleness(color) for color in plan.mix], np.float32)
+    pale = per_pixel(share[plan.granule_color[plan.relief.owner]], facets)
     pale *= light.pale
     level += pale
     level -= np.float32(_DARKEST)
@@ -164,14 +164,14 @@ def _look_up(ramps: NDArray[np.uint8], index: NDArray[np.uint16]) -> NDArray[np.
     return cv2.cvtColor(found.view(np.uint8).reshape(*index.shape, 4), cv2.COLOR_RGBA2RGB)
 
 
-def _glossiness(color: MixColor) -> float:
-    """Glossiness of the colour."""
+def glossiness(color: MixColor) -> float:
+    """Light that a glint adds to the logarithm of a granule's brightness, by its colour: 0 to 3.6."""
     lightness, a, b = color.lab
     matt = min(1.0, lightness / _MATT_FROM)
     return _GLOSS * (1 - matt) * (_VIVID_GLOSS if np.hypot(a, b) > _VIVID else 1.0)
 
 
-def _paleness(color: MixColor) -> float:
+def paleness(color: MixColor) -> float:
     """How much of its gaps' light a granule of the colour makes: 0 to 1."""
     dark, pale = _PALE
     return float(np.clip((color.lab[0] - dark) / (pale - dark), 0, 1))

@@ -1,0 +1,67 @@
+"""The material of a tile as one file for 3-D programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from plitka.cli.failures import messages
+from plitka.cli.report import print_lines
+from plitka.cli.targets import PictureFile
+from plitka.errors import Problem, RequestError, shown
+
+if TYPE_CHECKING:
+    from plitka.request.tile_request import TileRequest
+
+ENDING = ".glb"
+
+
+def material_target(out: Path, *, force: bool) -> PictureFile:
+    """Where the material goes.
+
+    Raises typer.BadParameter for another ending, FolderError where the file exists and `force` is not given.
+    """
+    if out.suffix.lower() != ENDING:
+        raise typer.BadParameter(f"--out: {out} does not end in {ENDING}; a material is a binary glTF file")
+    return PictureFile(out, force=force)
+
+
+def draw_material(request: TileRequest, target: PictureFile, plane_mm: float) -> dict[str, Any]:
+    """Draw and write the material of a request; returns the part about it of what `--json` prints.
+
+    Raises RequestError where the request wants normals that glTF does not have.
+    """
+    if request.normal_convention != "opengl":
+        field, reason = "overrides.normal_convention", "is not what glTF has"
+        raise RequestError([Problem(field, shown(request.normal_convention), reason, '"opengl"')])
+    if request.maps:
+        print_lines(messages, "note: maps are part of the material and not written beside it", style="yellow")
+    from plitka.engine.render import RenderEngine
+    from plitka.output.gltf import write_material
+    from plitka.output.provenance import provenance_of, provenance_texts
+    from plitka.request.drawing_settings import settings_for
+    from plitka.request.profiles import FINAL_SIZE
+    from plitka.request.prompt import build_prompt
+    from plitka.tile.maps import PlanMaps
+    from plitka.tile.plan import plan_for
+    from plitka.tile.scale import extent_mm
+
+    engine = RenderEngine()
+    prompt = build_prompt(request.mix, settings_for(request, engine.defaults).negative_prompt)
+    provenance = provenance_of("material", request, prompt, engine.name, engine.identity())
+    plan = plan_for(request)
+    data = write_material(PlanMaps(plan, FINAL_SIZE), plane_mm, provenance_texts(provenance))
+    path = target.write(target.path.name, data)
+    return {
+        "file": {"name": "material", "path": str(path), "width": FINAL_SIZE, "height": FINAL_SIZE},
+        "plane_mm": plane_mm,
+        "texture_mm": extent_mm(plan),
+    }
+
+
+def material_line(report: dict[str, Any]) -> str:
+    """The finished file in words."""
+    plane, texture = report["plane_mm"], report["texture_mm"]
+    return f"plane of {plane:g} mm, texture of {texture:g} mm repeated  {report['file']['path']}"

@@ -1,0 +1,58 @@
+"""Base colour: the granules' own colours without light, for 3-D programs, which bring their own."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.tile.maps import PlanMaps
+from plitka.tile.plan import JOINT_COLOR_INDEX
+from plitka.tile.relief import per_pixel
+
+# The most light that rubber reflects, of red, green or blue, and what joints do, which are dark and neutral.
+_WHITEST = 0.9
+_JOINT = 0.03
+_LEVELS = np.iinfo(np.uint16).max
+
+_Floats = NDArray[np.float32]
+
+
+def draw_albedo(maps: PlanMaps) -> NDArray[np.uint8]:
+    """(size, size, 3) uint8 sRGB: what part of the light each granule reflects.
+
+    Granules and facets of one colour differ as in the swatch. A colour is lighter than its palette mean, to
+    which shade belongs: times the map of occlusion its mean is the palette's, as far as rubber can be so
+    light. So in even, white light the material has the palette's colours; at edges neighbours blend.
+    """
+    relief = maps.plan.relief
+    tone = np.exp(maps.light.finish.tone)
+    means = np.array([cv2.cvtColor(_lab(color.lab), cv2.COLOR_Lab2LRGB)[0, 0] for color in maps.plan.mix])
+    reflected = means / _mean_light(maps, tone)[:, None]
+    of_facet = reflected[maps.plan.granule_color[relief.owner]] * tone[:, None]
+    np.maximum(of_facet, 0, out=of_facet)
+    of_facet /= np.maximum(of_facet.max(1, keepdims=True) / _WHITEST, 1)
+    planes = (per_pixel(part, maps.facets, _JOINT) for part in of_facet.T)
+    return _srgb(cv2.merge([maps.at_size(plane) for plane in planes]))
+
+
+def _mean_light(maps: PlanMaps, tone: _Floats) -> _Floats:
+    """(C,): of each colour's pixels, the mean of occlusion times tone, a factor of each facet (F,)."""
+    light = maps.at_size(per_pixel(tone, maps.facets)) * maps.openness
+    color = maps.plan.color_indices(maps.size).ravel()
+    counts, sums = (
+        np.bincount(color, weights, JOINT_COLOR_INDEX + 1)[: len(maps.plan.mix)]
+        for weights in (None, light.ravel())
+    )
+    # A colour with so small a share that no pixel has it.
+    return np.where(counts > 0, sums / np.maximum(counts, 1), 1).astype(np.float32)
+
+
+def _lab(lab: tuple[float, float, float]) -> _Floats:
+    return np.array([[lab]], np.float32)
+
+
+def _srgb(linear: _Floats) -> NDArray[np.uint8]:
+    """(h, w, 3) linear sRGB, 0 to 1, as sRGB (IEC 61966-2-1)."""
+    level = np.arange(_LEVELS + 1) / _LEVELS
+    curve = np.where(level <= 0.0031308, 12.92 * level, 1.055 * level ** (1 / 2.4) - 0.055)
+    table = np.rint(255 * curve).astype(np.uint8)
+    return cv2.LUT(np.rint(linear * np.float32(_LEVELS)).astype(np.uint16), table)
