@@ -8,7 +8,7 @@ SITE   := .venv-site/bin
 INSTALL := -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 PIP    := $(BIN)/python $(INSTALL) --build-constraint constraints.txt
 
-.PHONY: demo test lint coverage bench schema references docs messages site mini verify-sdxl lock audit \
+.PHONY: demo test lint coverage bench schema references pictures docs messages site mini verify-sdxl lock audit \
         release-check clean
 
 # First at once, by the engine that needs no model; then by the embedded model, the way the container draws.
@@ -46,6 +46,11 @@ schema: $(VENV)/.render
 # Swatches of the palette, the sheets, the mixing table, the pictures of the standard requests.
 references: $(VENV)/.dev
 	@$(BIN)/python references/make.py
+
+# The web page as the documentation shows it, which wants Chromium, and a drawing beside what it is drawn from.
+pictures: $(VENV)/.dev
+	@$(BIN)/python references/drawing.py
+	@$(BIN)/python tests/page_pictures.py
 
 # The tables and examples in the documentation that the code itself gives.
 docs: $(VENV)/.dev

@@ -15,6 +15,7 @@ import numpy as np
 from request_blocks import DIFFUSION_ENGINES
 
 from plitka.choices import ColorLock, Layout
+from plitka.colors.common_names import nearest_by_name
 from plitka.colors.palette import PALETTE
 from plitka.request.fields import MAX_COLORS, MAX_SEED
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK
@@ -107,7 +108,22 @@ def page_data() -> dict[str, Any]:
         name: {figure: value for module, names in parts.items() for figure, value in _figures(module, names)}
         for name, parts in RUBBER.items()
     }
-    return {"PALETTE": palette, "LIMITS": limits, **rubber, "SHARD_UNIT": SHARD_UNIT, "SHARDS": _shards()}
+    return {
+        "PALETTE": palette,
+        "LIMITS": limits,
+        "OUTSIDE": _outside(),
+        **rubber,
+        "SHARD_UNIT": SHARD_UNIT,
+        "SHARDS": _shards(),
+    }
+
+
+def _outside() -> list[list[str]]:
+    """Codes of the nearest colours of the palette and the folded names that lead to them, both as texts."""
+    names: dict[str, list[str]] = {}
+    for name, codes in nearest_by_name().items():
+        names.setdefault(" ".join(codes), []).append(name)
+    return [[codes, " ".join(sorted(found))] for codes, found in sorted(names.items())]
 
 
 def _figures(module: ModuleType, names: str) -> list[tuple[str, Any]]:

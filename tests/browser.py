@@ -73,6 +73,8 @@ class Page:
     # So high that nothing is ever scrolled: a click while the page still moves would hit something else.
     def open(self, url, language="en", width=1280, height=3200):
         self.browser.set_window_size(width, height)
+        kept = {"origin": url, "storageTypes": "indexeddb"}
+        self.browser.execute_cdp_cmd("Storage.clearDataForOrigin", kept)
         self.browser.get(url)
         self.script(FORGET)
         self.browser.find_element(By.CSS_SELECTOR, f"[data-language={language}]").click()

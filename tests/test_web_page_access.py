@@ -71,45 +71,6 @@ def test_everything_has_a_name_and_fits_a_narrow_screen(page, render_server, lan
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-CONTRASTS = """
-const linear = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
-const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
-const luminance = ([r, g, b]) => {
-  const [red, green, blue] = [r, g, b].map((value) => linear(value / 255));
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-};
-const backdrop = (node) => {
-  for (let at = node; at; at = at.parentElement) {
-    const color = rgb(getComputedStyle(at).backgroundColor);
-    if (color.length === 3 || color[3] > 0) return color;
-  }
-  return [255, 255, 255];
-};
-const low = [];
-for (const node of document.querySelectorAll("body *")) {
-  const hasWords = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
-  const isLeftOut = node.closest("script, style, :disabled, .hidden-text, option");
-  if (!hasWords || isLeftOut || !node.checkVisibility()) continue;
-  const pair = [luminance(rgb(getComputedStyle(node).color)), luminance(backdrop(node))];
-  const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-  if (ratio < 4.5) low.push([node.outerHTML.slice(0, 80), ratio]);
-}
-return low;
-"""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_stand_out_from_their_background(page, render_server, scheme):
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    page.open(f"{render_server.url}/")
-    assert page.script("return matchMedia('(prefers-color-scheme: dark)').matches") == (scheme == "dark")
-    page.developers()
-    page.script("showTrouble({ key: 'busy', values: {}, detail: 'x' })")
-    page.wait_for(lambda: page.script("return document.getAnimations().length") == 0)
-    assert page.script(CONTRASTS) == []
-
-
 OVERLAPPING = """
 const boxes = [...document.querySelectorAll(".card")].filter((card) => card.checkVisibility())
   .map((card) => [card.getAttribute("aria-labelledby"), card.getBoundingClientRect()]);

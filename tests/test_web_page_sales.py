@@ -4,10 +4,12 @@ import random
 import re
 
 import pytest
+from live_picture import decoded
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from plitka.colors.palette import PALETTE
+from plitka.colors.common_names import nearest_by_name, suggest
+from plitka.colors.palette import PALETTE, delta_e00, hex_to_lab
 
 FOR_DEVELOPERS = re.compile(
     r"seed|ControlNet|guidance|CORS|pipeline|params_json|влияние плана|конвейер", re.IGNORECASE
@@ -105,3 +107,42 @@ def test_misspelled_name_is_answered_in_its_own_language_with_the_colour_that_wa
     page.type("#filter", "абракадабра")
     assert page.text("#no-match").startswith("В палитре нет цвета «абракадабра»")
     assert page.console_errors() == []
+
+
+def test_names_in_use_lead_to_the_same_nearest_colours_as_at_the_server(served):
+    names = list(nearest_by_name())
+    shown = "return arguments[0].map((name) => colorsNamed(name).length ? [] : similarColors(name).colors)"
+    for name, colors in zip(names, served.script(shown, names), strict=True):
+        found = tuple(color["ru" if "а" <= name[0] <= "я" else "en"] for color in colors)
+        # Some are a part of a name in the palette: then the filter shows that.
+        assert not found or found == suggest(name), name
+    served.click("#add")
+    for typed, code, words in (
+        ("антрацит", "DKGRAY", "Ближе всего"),
+        ("Кирпичн", "TERCOT", "Ближе всего"),
+        ("бардовый", "TERCOT", "Ближе всего"),
+        ("burgundy", "TERCOT", "nearest"),
+    ):
+        served.type("#filter", typed)
+        assert served.text(".code-name") == code
+        assert words in served.text("#no-match")
+    served.find("#filter").send_keys(Keys.ENTER)
+    assert served.find("#picker").is_displayed(), "three nearest are no match to take"
+
+
+def test_picker_opens_at_once_and_then_shows_granules_as_they_look(served):
+    served.click("#add")
+    assert len(served.all(".choice .swatch")) == len(PALETTE)
+    served.browser.execute_async_script("wantSamples().then(() => arguments[0]())")
+    pictures = served.script("return samples.pictures")
+    assert set(pictures) == set(PALETTE)
+    for code, url in pictures.items():
+        sample = decoded(url)
+        mean = "#{:02X}{:02X}{:02X}".format(*(round(value) for value in sample.reshape(-1, 3).mean(0)))
+        assert delta_e00(hex_to_lab(mean), PALETTE[code].lab) < 6, code
+        assert sample.std(axis=(0, 1)).max() > 8, code
+    assert "data:image" in served.find(".choice .swatch").value_of_css_property("background-image")
+    served.browser.refresh()
+    served.script("pourSamples = () => { throw new Error('poured again'); }")
+    served.click("#add")
+    served.wait_for(lambda: served.script("return Object.keys(samples.pictures).length") == len(PALETTE))

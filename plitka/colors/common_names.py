@@ -48,6 +48,15 @@ def suggest(name: str) -> tuple[str, ...]:
     return tuple(found.values())[:SUGGESTIONS]
 
 
+def nearest_by_name() -> Mapping[str, tuple[str, ...]]:
+    """Codes of the palette's three nearest colours, nearest first, by the folded names outside of it."""
+    return {
+        name: tuple(color.code for color, _ in _near(value, name))
+        for name, value in _OUTSIDE.items()
+        if name not in palette_names()
+    }
+
+
 def _spelled_alike(folded: str, name: str, outside: Mapping[str, str]) -> Iterator[tuple[PaletteColor, str]]:
     """The palette's names that are alike; if one outside of the palette is more so, the colours near that."""
     known = palette_names()

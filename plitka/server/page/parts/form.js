@@ -19,8 +19,27 @@ function swatch(id, tag = "span") {
   return made;
 }
 
-function mixText() {
-  return state.colors.map((color) => `${percentText(percent(color))} ${colorName(color.id)}`).join(", ");
+// The same with granules as they look, once there are samples of them.
+function sampleSwatch(id, tag = "span") {
+  const made = swatch(id, tag);
+  if (!BY_CODE.has(id)) return made;
+  made.dataset.sample = id;
+  showSample(made);
+  return made;
+}
+
+// The parts of a bar, each as wide as a colour's share.
+function barParts(colors) {
+  return colors.map((color) => {
+    const part = swatch(color.id);
+    part.className = "";
+    part.style.flexGrow = color.units;
+    return part;
+  });
+}
+
+function mixText(colors = state.colors) {
+  return colors.map((color) => `${percentText(percent(color))} ${colorName(color.id)}`).join(", ");
 }
 
 // The colours as they were when a slider was taken hold of: moving it there and back changes nothing.
@@ -63,7 +82,7 @@ function showRows() {
 
 function row(color, index) {
   const name = colorName(color.id);
-  const pick = swatch(color.id, "button");
+  const pick = sampleSwatch(color.id, "button");
   pick.type = "button";
   pick.setAttribute("aria-label", text("change", { color: name }));
   pick.addEventListener("click", () => openPicker(index));
@@ -138,12 +157,7 @@ function showShares() {
     typed.removeAttribute("aria-invalid");
     rows[index].querySelector(".row-note").textContent = "";
   });
-  byId("mix-bar").replaceChildren(...state.colors.map((color) => {
-    const part = swatch(color.id);
-    part.className = "";
-    part.style.flexGrow = color.units;
-    return part;
-  }));
+  byId("mix-bar").replaceChildren(...barParts(state.colors));
   const stuck = !isAlone && state.colors.filter((color) => !color.locked).length <= 1;
   const notes = [
     [isAlone, "onlyOne"], [stuck, "allLocked"], [state.colors.length >= LIMITS.colors, "full"],

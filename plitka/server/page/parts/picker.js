@@ -10,25 +10,22 @@ function openPicker(index) {
   byId("hex").value = index >= 0 && !BY_CODE.has(state.colors[index].id) ? state.colors[index].id : "";
   byId("hex-note").textContent = "";
   showPalette();
+  wantSamples();
   byId("picker").showModal();
   // A finger would only get the keyboard of the screen in front of the colours.
   byId(matchMedia("(pointer: fine)").matches ? "filter" : "picker-title").focus();
 }
 
-const folded = (name) => name.toLowerCase().replaceAll("ё", "е").replace(/[\s_-]/g, "");
-const namesOf = (color) => [color.code, color.en, color.ru, ...color.aliases];
-
 function showPalette() {
   const typed = byId("filter").value.trim();
-  const wanted = folded(typed);
-  const found = PALETTE.filter((color) => namesOf(color).some((name) => folded(name).includes(wanted)));
-  const alike = found.length ? [] : colorsNear(wanted);
+  const found = colorsNamed(typed);
+  const alike = found.length ? { key: "", colors: [] } : similarColors(typed);
   const taken = new Set(state.colors.map((color) => color.id));
-  byId("palette").replaceChildren(...(found.length ? found : alike).map((color) => choice(color, taken.has(color.code))));
+  byId("palette").replaceChildren(...(found.length ? found : alike.colors).map((color) => choice(color, taken.has(color.code))));
   // Whoever types in Russian is answered in Russian, and so in English.
   const spoken = /[а-яё]/i.test(typed) ? "ru" : /[a-z]/i.test(typed) ? "en" : language;
   byId("no-match").lang = spoken;
-  byId("no-match").textContent = found.length ? "" : text(alike.length ? "noMatchAlike" : "noMatch", { value: typed }, spoken);
+  byId("no-match").textContent = alike.key && text(alike.key, { value: typed }, spoken);
 }
 
 function choice(color, isTaken) {
@@ -36,7 +33,7 @@ function choice(color, isTaken) {
   return element("li", {}, element(
     "button",
     { type: "button", class: "choice", disabled: isTaken, onclick: () => choose(color.code) },
-    swatch(color.code),
+    sampleSwatch(color.code),
     element("span", {},
       element("b", { text: color[language] }),
       element("small", { text: color[other], lang: other }),
@@ -49,30 +46,10 @@ function chooseByEnter(event) {
   if (event.key !== "Enter" || event.isComposing) return;
   event.preventDefault();
   const wanted = folded(byId("filter").value);
-  const found = wanted ? PALETTE.filter((color) => namesOf(color).some((name) => folded(name).includes(wanted))) : [];
+  const found = wanted ? colorsNamed(wanted) : [];
   const exact = found.filter((color) => namesOf(color).some((name) => folded(name) === wanted));
   const only = exact.length === 1 ? exact : found;
   if (only.length === 1) choose(only[0].code);
-}
-
-// Up to four colours with a name that is spelled nearly so: a third of its letters may be other ones.
-function colorsNear(wanted) {
-  const distance = (color) => Math.min(...namesOf(color).map(folded).map((name) => edits(wanted, name) / Math.max(name.length, 3)));
-  const near = PALETTE.map((color) => [distance(color), color]).filter(([far]) => far <= 1 / 3);
-  return near.sort(([one], [other]) => one - other).slice(0, 4).map(([, color]) => color);
-}
-
-// Letters to put in, take out or change to make one word of another (Levenshtein).
-function edits(one, other) {
-  let row = Array.from({ length: other.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= one.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= other.length; j += 1) {
-      next.push(Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (one[i - 1] !== other[j - 1])));
-    }
-    row = next;
-  }
-  return row[other.length];
 }
 
 function choose(id) {

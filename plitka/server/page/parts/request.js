@@ -45,18 +45,18 @@ class Digits {
   constructor(text) { this.text = text; }
 }
 
-function requestFields() {
-  const colors = state.colors.map((color) => [
+function requestFields(recipe = state) {
+  const colors = recipe.colors.map((color) => [
     BY_CODE.has(color.id) ? ["name", BY_CODE.get(color.id).en] : ["hex", color.id],
     ["proportion", percent(color)],
   ]);
-  const fields = [["colors", colors], ["angle", state.angle], ["quality", state.quality]];
-  if (!state.random) fields.push(["seed", new Digits(state.seed)]);
+  const fields = [["colors", colors], ["angle", recipe.angle], ["quality", recipe.quality]];
+  if (!recipe.random) fields.push(["seed", new Digits(recipe.seed)]);
   const overrides = [];
-  if (state.controlnet) overrides.push(["use_controlnet", state.controlnet === "on"]);
-  if (state.guidance !== null) overrides.push(["color_guidance", state.guidance]);
-  if (state.colorLock !== LIMITS.lock) overrides.push(["color_lock", state.colorLock]);
-  if (state.layout) overrides.push(["layout", state.layout]);
+  if (recipe.controlnet) overrides.push(["use_controlnet", recipe.controlnet === "on"]);
+  if (recipe.guidance !== null) overrides.push(["color_guidance", recipe.guidance]);
+  if (recipe.colorLock !== LIMITS.lock) overrides.push(["color_lock", recipe.colorLock]);
+  if (recipe.layout) overrides.push(["layout", recipe.layout]);
   if (overrides.length) fields.push(["overrides", overrides]);
   return fields;
 }
@@ -92,8 +92,8 @@ function writtenOut(fields, words) {
   return `{\n${lines.join(",\n")}\n}`;
 }
 
-function paramsJson() {
-  return written(requestFields(), JSON_WORDS);
+function paramsJson(recipe = state) {
+  return written(requestFields(recipe), JSON_WORDS);
 }
 
 // Take over a request of this page's own making, such as an example.

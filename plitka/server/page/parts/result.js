@@ -1,4 +1,7 @@
-// What the latest prediction has brought: its pictures, its shares, and how it was made.
+// What a prediction has brought, the latest or one that was kept: its pictures, its shares, and how it was made.
+
+// The result that is shown, with its pictures, metrics, colours and recipe; null before the first.
+let shown = null;
 
 function showResult() {
   byId("result").hidden = false;
@@ -17,21 +20,21 @@ function fileName() {
   return ["plitka", ...parts].join("_");
 }
 
-function fileOf(picture, url) {
-  const seed = run.metrics.seed ? `_seed-${run.metrics.seed}` : "";
-  return `${run.file}${seed}_${picture}.${url.slice(11, url.indexOf(";")).replace("jpeg", "jpg")}`;
+function fileOf(result, picture, url) {
+  const seed = result.metrics.seed ? `_seed-${result.metrics.seed}` : "";
+  return `${result.file}${seed}_${picture}.${url.slice(11, url.indexOf(";")).replace("jpeg", "jpg")}`;
 }
 
 function figure(name, index) {
-  const url = run.pictures[index];
+  const url = shown.pictures[index];
   const title = text(`picture_${name}`);
   const caption = element("figcaption", {}, element("span", { text: title }));
   const made = element("figure", { class: `picture ${name}` });
   if (!url) {
     made.append(element("div", { class: "empty", "aria-hidden": "true" }), caption);
   } else if (url.startsWith("data:image/")) {
-    const file = fileOf(name, url);
-    made.append(element("img", { src: url, alt: text("pictureAlt", { picture: title, mix: run.mix }) }), caption);
+    const file = fileOf(shown, name, url);
+    made.append(element("img", { src: url, alt: text("pictureAlt", { picture: title, mix: mixText(shown.colors) }) }), caption);
     caption.append(element("a", { href: url, download: file, text: text("save"), "aria-label": `${text("save")}: ${file}` }));
   } else {
     made.append(element("div", { class: "empty" }), caption);
@@ -41,9 +44,9 @@ function figure(name, index) {
 }
 
 function showShareTable() {
-  const [name, fidelity] = run.metrics["fidelity.final"]
-    ? ["inFinal", run.metrics["fidelity.final"]]
-    : ["inPreview", run.metrics["fidelity.preview"]];
+  const [name, fidelity] = shown.metrics["fidelity.final"]
+    ? ["inFinal", shown.metrics["fidelity.final"]]
+    : ["inPreview", shown.metrics["fidelity.preview"]];
   if (!fidelity) {
     byId("shares").replaceChildren();
     return;
@@ -88,7 +91,7 @@ function bar(kind, part, id) {
 const FOR_EVERYBODY = ["worst", "total", "notices"];
 
 function showMetrics() {
-  const known = run.metrics;
+  const known = shown.metrics;
   const seconds = (value) => (value === undefined ? "" : text("seconds", { value: number(value, 2) }));
   const steps = [known["steps.preview"], known["steps.final"]].filter(Boolean).join(" + ");
   const memory = known["memory.peak_vram_mib"];
@@ -106,15 +109,15 @@ function showMetrics() {
     ["memory", memory ? `${number(memory, 0)} MiB` : ""],
     ["notices", (known.notices || []).join(" ")],
   ].filter(([, value]) => value);
-  const shown = (list) => list.map(([name, value]) => element(
+  const rows = (list) => list.map(([name, value]) => element(
     "div", { "data-metric": name },
     element("dt", { text: text(`metric_${name}`) }),
     element("dd", { text: value, lang: ["reason", "notices"].includes(name) ? "en" : null }),
   ));
-  byId("metrics").replaceChildren(...shown(entries.filter(([name]) => FOR_EVERYBODY.includes(name))));
-  byId("developer-metrics").replaceChildren(...shown(entries.filter(([name]) => !FOR_EVERYBODY.includes(name))));
+  byId("metrics").replaceChildren(...rows(entries.filter(([name]) => FOR_EVERYBODY.includes(name))));
+  byId("developer-metrics").replaceChildren(...rows(entries.filter(([name]) => !FOR_EVERYBODY.includes(name))));
   byId("keep-seed").hidden = !known.seed || !state.random;
-  byId("all-metrics").hidden = !run.isOver;
+  byId("all-metrics").hidden = !shown.isOver;
   byId("raw").textContent = JSON.stringify(known, null, 2);
 }
 
@@ -122,9 +125,14 @@ function correctionWords({ corrected, reason }) {
   return `${text(corrected ? "corrected" : "asDrawn")} (${reason})`;
 }
 
+function takeShownRecipe() {
+  takeRecipe(shown.recipe);
+  say(text("recipeTaken", { mix: mixText() }));
+}
+
 function keepSeed() {
   state.random = false;
-  setSeed(run.metrics.seed);
+  setSeed(shown.metrics.seed);
   showMetrics();
   say(text("seedKept", { seed: state.seed }));
 }

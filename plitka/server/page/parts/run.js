@@ -17,8 +17,10 @@ async function send() {
     return;
   }
   run = mine;
+  stripBegins(mine);
+  byId("result").hidden = true;
   showWaiting(true);
-  if (!byId("result").hidden) showResult();
+  stageShows("live");
   try {
     let prediction = null;
     for await (const { event, data } of predict(mine.address, mine.id, mine.params, mine.abort.signal, () => mine.isOver)) {
@@ -36,8 +38,12 @@ async function send() {
   } finally {
     if (mine === run) {
       mine.isOver = true;
-      byId("result").hidden = !mine.pictures.length;
-      if (isWaiting) showWaiting(false);
+      if (mine.pictures.length) shown = mine;
+      if (!mine.isWhole) stripDrops(mine.id);
+      afterPress(() => {
+        if (isWaiting) showWaiting(false);
+        if (shown) showResult();
+      });
       checkServer();
     }
   }
@@ -47,9 +53,9 @@ function newRun() {
   const missing = missingUnits(state.colors);
   if (missing) throw new Trouble("notWhole", () => ({ share: percentText((WHOLE - missing) / 10) }));
   return {
-    address: serverAddress(), id: newPredictionId(), mix: mixText(), params: paramsJson(), file: fileName(),
+    address: serverAddress(), id: newPredictionId(), colors: state.colors, recipe: recipeNow(), params: paramsJson(), file: fileName(),
     pictures: [], metrics: {}, stage: "wait", steps: null, place: 0, since: performance.now(), begun: null, abort: new AbortController(),
-    isOver: false, expected: secondsKept(state.quality), quality: state.quality,
+    isOver: false, isWhole: false, expected: secondsKept(state.quality), quality: state.quality,
   };
 }
 
@@ -66,7 +72,7 @@ function taken(event, data) {
   if (event === "log") countSteps(data.data);
   if (event === "metric") {
     run.metrics[data.name] = data.value;
-    if (run.isOver) showMeasured();
+    if (run.isOver) measuredLater();
   }
   if (event === "output") {
     run.pictures[data.index ?? run.pictures.length] = data.chunk;
@@ -74,7 +80,6 @@ function taken(event, data) {
       arrived();
       return;
     }
-    showResult();
     stageShows("drawn");
     if (run.stage !== "cancel") setStage(PICTURES[run.pictures.length] || "colormap");
   }
@@ -95,14 +100,24 @@ function finish(prediction) {
 }
 
 function arrived() {
-  run.isOver = true;
+  run.isOver = run.isWhole = true;
   const seconds = (performance.now() - run.since) / 1000;
   if (run.begun !== null) keepSeconds(run.quality, (performance.now() - run.begun) / 1000);
-  showResult();
-  stageShows("drawn");
-  showWaiting(false);
-  byId("stage").scrollIntoView({ block: "nearest" });
+  shown = run;
+  stripTakes(run);
+  // Nobody's click is led astray by what comes.
+  afterPress(() => {
+    showResult();
+    stageShows("drawn");
+    showWaiting(false);
+    byId("stage").scrollIntoView({ block: "nearest" });
+  });
   showNotice("done", () => ({ seconds: number(seconds) }));
+}
+
+function measuredLater() {
+  stripMeasures(run);
+  if (shown === run) showMeasured();
 }
 
 // Nested metrics by their dotted names, down to lists and the tables of fidelity and timing.

@@ -100,11 +100,11 @@ function showQualityNote() {
 
 function setSeed(typed) {
   const seed = typed.trim();
-  const isSeed = /^\d{1,19}$/.test(seed) && BigInt(seed) <= BigInt(LIMITS.seed);
-  if (isSeed) state.seed = BigInt(seed).toString();
+  const isTaken = isSeed(seed);
+  if (isTaken) state.seed = BigInt(seed).toString();
   showSeed();
-  byId("seed-note").classList.toggle("bad", !isSeed);
-  byId("seed-note").textContent = isSeed ? "" : text("badSeed", { value: typed, most: LIMITS.seed, seed: state.seed });
+  byId("seed-note").classList.toggle("bad", !isTaken);
+  byId("seed-note").textContent = isTaken ? "" : text("badSeed", { value: typed, most: LIMITS.seed, seed: state.seed });
   changed();
 }
 

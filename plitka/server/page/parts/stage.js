@@ -3,20 +3,22 @@
 let staged = "live";
 
 function stageShows(which) {
-  const index = run ? [1, 0].find((i) => (run.pictures[i] || "").startsWith("data:image/")) : undefined;
+  // While a tile is drawn, its preview stands here, whichever earlier result is looked at below.
+  const result = isWaiting ? run : shown;
+  const index = result ? [1, 0].find((i) => (result.pictures[i] || "").startsWith("data:image/")) : undefined;
   staged = which === "drawn" && index !== undefined ? "drawn" : "live";
   const isDrawn = staged === "drawn";
   byId("drawn").hidden = !isDrawn;
   if (isDrawn) {
     const title = text(`picture_${PICTURES[index]}`);
-    byId("drawn").src = run.pictures[index];
-    byId("drawn").alt = text("pictureAlt", { picture: title, mix: run.mix });
+    byId("drawn").src = result.pictures[index];
+    byId("drawn").alt = text("pictureAlt", { picture: title, mix: mixText(result.colors) });
     byId("live-title").textContent = title;
   } else {
     byId("live-title").textContent = text("liveTitle");
   }
   byId("save").hidden = !isDrawn;
-  if (isDrawn) Object.assign(byId("save"), { href: run.pictures[index], download: fileOf(PICTURES[index], run.pictures[index]) });
+  if (isDrawn) Object.assign(byId("save"), { href: result.pictures[index], download: fileOf(result, PICTURES[index], result.pictures[index]) });
   byId("turn").classList.toggle("off", index === undefined);
   byId("turn").textContent = text(isDrawn ? "showLive" : "showDrawn");
   byId("live-note").textContent = text(isDrawn ? `drawnNote_${PICTURES[index]}` : "liveNote");

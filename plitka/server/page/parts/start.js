@@ -16,6 +16,7 @@ let form = "json";
 function changed(edit = null) {
   byId("example").value = "";
   if (remember(edit)) recipeChanged();
+  if (past.recipes.length > 1) keepInAddress();
   drawLive();
   showCode();
 }
@@ -88,7 +89,9 @@ function speak(chosen) {
   segments(byId("targets"), "target", TARGETS, target, (name) => text(`target_${name}`), (name) => { target = name; showCode(); });
   for (const tab of byId("tabs").children) tab.textContent = text(`form_${tab.dataset.form}`);
   showEverything();
-  if (run && run.pictures.length) showResult();
+  if (shown && !byId("result").hidden) showResult();
+  showStrip();
+  sayRecipeError();
   stageShows(staged);
   if (run && !run.isOver) showProgress();
   sayOutcome();
@@ -126,6 +129,9 @@ function start() {
   buildMore();
   buildTabs();
   buildUndo();
+  buildLink();
+  buildSaved();
+  buildCompare();
   buildDevelopers();
   watchPresses();
   byId("example").addEventListener("change", ({ target: chosen }) => {
@@ -149,6 +155,7 @@ function start() {
   byId("send").addEventListener("click", send);
   byId("cancel").addEventListener("click", cancel);
   byId("keep-seed").addEventListener("click", keepSeed);
+  byId("take-recipe").addEventListener("click", takeShownRecipe);
   byId("copy").addEventListener("click", copyCode);
   for (const button of document.querySelectorAll("[data-language]")) {
     button.addEventListener("click", () => speak(button.dataset.language));
@@ -158,7 +165,10 @@ function start() {
     if (run && !run.isOver) navigator.sendBeacon(`${run.address}/predictions/${run.id}/cancel`);
   });
   speak(firstLanguage());
+  openLink();
   watchLiveSize();
+  openStrip();
+  openSaved();
 }
 
 start();

@@ -53,12 +53,14 @@ function granuleColors(areas, order, shares) {
   return chosen;
 }
 
-// The picture of a tile, an ImageData, whose granules have the colours `chosen` of a mix.
-function* paintedTile(tile, mix, chosen) {
+// The picture of a tile, an ImageData, whose granules have the colours `chosen` of a mix; colours that are not mixed lie
+// among their own kind only.
+function* paintedTile(tile, mix, chosen, areMixed = true) {
   const colors = mix.map(({ id }) => rubberOf(id));
   const index = yield* paintIndex(tile, colors, chosen);
   const light = levelsOn(index, tile.n, colors.length);
-  const shades = amongNeighbours(colors, mix.map(({ share }) => share)).map((color, i) => shadesOf(color, light[i]));
+  const among = areMixed ? amongNeighbours(colors, mix.map(({ share }) => share)) : colors;
+  const shades = among.map((color, i) => shadesOf(color, light[i]));
   yield;
   const aims = colors.map(({ lab }) => [...lab]);
   for (let round = 0; round < PAINT.ROUNDS; round += 1) {

@@ -13,6 +13,8 @@ function recipeText() {
 function remember(edit = null) {
   const recipe = recipeText();
   if (recipe === past.recipes[past.at]) return false;
+  byId("link-note").textContent = "";
+  hideRecipeError();
   const isSameEdit = edit !== null && edit === past.edit && past.at > 0;
   past.recipes.splice(isSameEdit ? past.at : past.at + 1, Infinity, recipe);
   past.at = past.recipes.length - 1;
@@ -52,7 +54,7 @@ function buildUndo() {
   byId("undo").addEventListener("click", () => step(-1));
   byId("redo").addEventListener("click", () => step(1));
   document.addEventListener("keydown", (event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.altKey || byId("picker").open) return;
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || document.querySelector("dialog[open]")) return;
     // A text that is no part of the recipe has an undo of its own.
     if (event.target.matches("#address, textarea")) return;
     const by = event.code === "KeyZ" ? (event.shiftKey ? 1 : -1) : event.code === "KeyY" ? 1 : 0;

@@ -1,0 +1,88 @@
+// What the browser keeps for this page: results, their pictures, saved recipes, samples of the granules. In IndexedDB;
+// where there is none, as in some private windows, for as long as the page is open.
+
+const SHELF = { name: "plitka", version: 1, stores: ["results", "pictures", "recipes", "samples"], patience: 4000 };
+
+const shelf = {
+  // A promise of the database, or of null where there is none.
+  opened: null,
+  memory: new Map(SHELF.stores.map((name) => [name, new Map()])),
+};
+
+function openShelf() {
+  shelf.opened = shelf.opened || new Promise((go) => {
+    // Some browsers neither open a database nor say that they will not.
+    setTimeout(() => go(null), SHELF.patience);
+    try {
+      const request = indexedDB.open(SHELF.name, SHELF.version);
+      request.onupgradeneeded = () => {
+        for (const name of SHELF.stores) request.result.createObjectStore(name, { keyPath: "id" });
+      };
+      request.onsuccess = () => {
+        request.result.onversionchange = () => request.result.close();
+        go(request.result);
+      };
+      request.onerror = request.onblocked = () => go(null);
+    } catch {
+      go(null);
+    }
+  });
+  return shelf.opened;
+}
+
+// What `work` finds in a transaction over stores, once that is through. Raises what went wrong, such as a full disk.
+function inDatabase(database, stores, mode, work) {
+  return new Promise((go, fail) => {
+    const transaction = database.transaction(stores, mode);
+    const request = work((name) => transaction.objectStore(name));
+    transaction.oncomplete = () => go(request && request.result);
+    transaction.onerror = transaction.onabort = () => fail(transaction.error || new Error("not kept"));
+  });
+}
+
+async function keptAll(store) {
+  const database = await openShelf();
+  if (!database) return [...shelf.memory.get(store).values()];
+  return inDatabase(database, [store], "readonly", (at) => at(store).getAll());
+}
+
+async function keptOne(store, id) {
+  const database = await openShelf();
+  if (!database) return shelf.memory.get(store).get(id);
+  return inDatabase(database, [store], "readonly", (at) => at(store).get(id));
+}
+
+// `entries` are [store, value], each value with an `id`; all of them are kept, or none.
+async function keep(entries) {
+  const database = await openShelf();
+  if (!database) {
+    for (const [store, value] of entries) shelf.memory.get(store).set(value.id, value);
+    return;
+  }
+  const stores = [...new Set(entries.map(([store]) => store))];
+  await inDatabase(database, stores, "readwrite", (at) => {
+    for (const [store, value] of entries) at(store).put(value);
+  });
+}
+
+// `entries` are [store, id].
+async function forget(entries) {
+  const database = await openShelf();
+  if (!database) {
+    for (const [store, id] of entries) shelf.memory.get(store).delete(id);
+    return;
+  }
+  const stores = [...new Set(entries.map(([store]) => store))];
+  await inDatabase(database, stores, "readwrite", (at) => {
+    for (const [store, id] of entries) at(store).delete(id);
+  });
+}
+
+// Whether what is kept outlasts the page.
+async function keepsForLong() {
+  return (await openShelf()) !== null;
+}
+
+function newId() {
+  return `${Date.now().toString(36)}-${newPredictionId().slice(0, 8)}`;
+}
