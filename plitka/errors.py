@@ -10,6 +10,7 @@ PlitkaError                 catch this to catch all of them
 │   ├── GpuMemoryError      the GPU's memory does not suffice
 │   └── NonFiniteImageError the model's numbers overflowed
 ├── MetadataError           a picture file does not contain the request that made it
+├── PhotographError         a photograph cannot be matched: what it is, or what it shows
 ├── FolderError             a folder for temporary files cannot be used (an OSError too)
 ├── OutputError             standard output cannot be written to (an OSError too)
 ├── ServeError              the server cannot be started
@@ -145,6 +146,18 @@ class MetadataError(PlitkaError, ValueError):
     def __str__(self) -> str:
         path, problem = self.args
         return f"{printable(str(path))}: {problem}"
+
+
+class PhotographError(PlitkaError, ValueError):
+    """A photograph that cannot be matched: not a picture that can be read, or not one of granules.
+
+    Attributes:
+        problem: What is wrong and what would be right, a sentence without the file's name.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
 
 
 class FolderError(PlitkaError, OSError):

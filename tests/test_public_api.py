@@ -24,7 +24,7 @@ NAMES = {
 }
 # Raised by the command line and the server alone, or turned into another one before a caller meets it.
 INNER_ERRORS = {
-    *("MetadataError", "OutputError", "ServeError", "SchemaError"),
+    *("MetadataError", "PhotographError", "OutputError", "ServeError", "SchemaError"),
     *("UnknownColorError", "HeaderError", "ContainerError"),
 }
 REQUEST = {

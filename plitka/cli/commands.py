@@ -18,6 +18,7 @@ import plitka
 from plitka import choices
 from plitka.choices import EngineName, one_of
 from plitka.cli.failures import FAILURE, PlainErrors, exit_status, fail, messages
+from plitka.cli.matching import match
 from plitka.cli.report import (
     colors_table,
     correction_lines,
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 models = typer.Typer(help="The weights of an engine.", no_args_is_help=True)
 app.add_typer(models, name="models")
+app.command()(match)
 
 results = Console()
 NO_SERVER = "is not there. Windows itself has none: run plitka serve within WSL or Docker"

@@ -1,0 +1,141 @@
+"""Read a photograph from a file, as sRGB the right way up; everything else is refused in words."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from plitka.errors import PhotographError
+
+MOST_BYTES = 100 * 2**20
+MOST_PIXELS = 100_000_000
+LEAST_SIDE = 128
+_FORMATS = ("JPEG", "PNG", "WEBP")
+_ALLOWED = "a JPEG, PNG or WebP file of at most 100 MiB and 100 million pixels is needed"
+# Brands of the ISO base media file format (ISO/IEC 14496-12) behind `ftyp`, as cameras write them.
+_BRANDS = {
+    b"heic": "HEIC",
+    b"heix": "HEIC",
+    b"heim": "HEIC",
+    b"heis": "HEIC",
+    b"hevc": "HEIC",
+    b"hevx": "HEIC",
+    b"mif1": "HEIF",
+    b"msf1": "HEIF",
+    b"avif": "AVIF",
+    b"avis": "AVIF",
+}
+_STARTS = {
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF or a raw photograph",
+    b"MM\0*": "TIFF or a raw photograph",
+    b"BM": "BMP",
+    b"%PDF": "PDF",
+    b"8BPS": "Photoshop",
+    b"<svg": "SVG",
+}
+# Modes that Pillow gives to colour pictures of 8 bits.
+_COLOR_MODES = ("RGB", "RGBA", "P", "PA", "RGBX", "RGBa")
+
+
+def read_photograph(path: Path) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8 sRGB of a JPEG, PNG or WebP file, turned as its EXIF says.
+
+    Colours of an embedded RGB profile become sRGB; what is transparent becomes white.
+
+    Raises:
+        PhotographError: It is no such file, damaged, too large, too small, greyscale or CMYK.
+        OSError: It cannot be read.
+    """
+    if path.is_dir():
+        raise PhotographError("is a folder, not a photograph")
+    if not path.is_file() and path.exists():
+        raise PhotographError("is no regular file")
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise PhotographError(f"has {size / 2**20:.0f} MiB; {_ALLOWED}")
+    with path.open("rb") as file:
+        return decode_photograph(file.read(MOST_BYTES + 1))
+
+
+def decode_photograph(data: bytes) -> NDArray[np.uint8]:
+    """The same from the bytes of a file. Raises PhotographError as `read_photograph` does."""
+    _check_kind(data)
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures and of odd metadata; sizes are checked here.
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                _check_size(image)
+                _check_mode(image)
+                image.load()
+                return _as_srgb(_upright(image))
+    except UnidentifiedImageError:
+        raise PhotographError(
+            f"cannot be read as a picture: damaged, or of another kind; {_ALLOWED}"
+        ) from None
+    except Image.DecompressionBombError:
+        raise PhotographError(f"has too many pixels; {_ALLOWED}") from None
+    except PhotographError:
+        raise
+    except Exception as error:
+        # Pillow's decoders raise whatever a damaged file leads them to (OSError, SyntaxError, struct.error…).
+        raise PhotographError(f"is damaged or cut off ({type(error).__name__}); {_ALLOWED}") from error
+
+
+def _check_kind(data: bytes) -> None:
+    if not data:
+        raise PhotographError(f"is empty; {_ALLOWED}")
+    if data[4:8] == b"ftyp" and data[8:12] in _BRANDS:
+        name = _BRANDS[data[8:12]]
+        raise PhotographError(f"is a {name} picture, which is not read here: save it as JPEG or PNG")
+    for start, name in _STARTS.items():
+        if data.startswith(start):
+            raise PhotographError(f"is {name}; {_ALLOWED}")
+
+
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise PhotographError(f"has {width} x {height} pixels; {_ALLOWED}")
+    if min(width, height) < LEAST_SIDE:
+        raise PhotographError(f"has {width} x {height} pixels; at least {LEAST_SIDE} on a side are needed")
+
+
+def _check_mode(image: Image.Image) -> None:
+    if image.mode in ("CMYK", "YCCK", "LAB", "HSV"):
+        raise PhotographError(f"has {image.mode} colours, made for print: save it as sRGB")
+    if image.mode not in _COLOR_MODES and image.mode != "YCbCr":
+        raise PhotographError(f"has no colours of 8 bits (Pillow's mode {image.mode}): save it as sRGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:
+        # Damaged EXIF says nothing about the orientation; the pixels are whole.
+        return image
+
+
+def _as_srgb(image: Image.Image) -> NDArray[np.uint8]:
+    profile = image.info.get("icc_profile")
+    if image.mode in ("RGBA", "P", "PA", "RGBa") or "transparency" in image.info:
+        ground = Image.new("RGBA", image.size, "white")
+        ground.alpha_composite(image.convert("RGBA"))
+        image = ground
+    image = image.convert("RGB")
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            image = (
+                ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+                or image
+            )
+        except (ImageCms.PyCMSError, OSError, ValueError) as error:
+            raise PhotographError("has a damaged colour profile: save it as sRGB without one") from error
+    return np.ascontiguousarray(np.asarray(image, np.uint8))
