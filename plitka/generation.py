@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from plitka.choices import MapName, OutputFormat
@@ -49,7 +48,7 @@ class Result:
     """
 
     name: str
-    image: NDArray[np.uint8] | NDArray[np.uint16]
+    image: NDArray[Any]
     filename: str
     data: bytes
     colors: MeasuredPicture | None

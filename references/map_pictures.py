@@ -1,6 +1,7 @@
 """Pictures of the maps of one tile, and the tile lit by a lamp from its maps alone."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ def draw_map_pictures() -> Iterator[tuple[str, Image.Image]]:
     """Yield every one of `NAMES` and its picture, SIDE pixels a side; heights without their lower 8 bits."""
     plan = plan_for(parse_request(REQUEST))
     maps = PlanMaps(plan, FINAL_SIZE)
-    pictures = {name: np.asarray(maps.draw(name).image) for name in MAP_NAMES}
+    pictures: dict[str, NDArray[Any]] = {name: maps.draw(name).image for name in MAP_NAMES}
     pictures["height"] = (pictures["height"] >> 8).astype(np.uint8)
     pictures |= {"picture": draw_swatch(plan, FINAL_SIZE), "base_colour": draw_albedo(maps)}
     parts = {name: picture[TOP : TOP + SIDE, LEFT : LEFT + SIDE] for name, picture in pictures.items()}
