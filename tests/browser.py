@@ -57,7 +57,6 @@ class Page:
     def __init__(self, browser):
         self.browser = browser
         self._few_pixels = None
-        self.draw_few_pixels(True)
 
     def draw_few_pixels(self, are_few):
         """Whether the live picture of pages that are opened from now on has few pixels."""

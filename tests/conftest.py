@@ -146,6 +146,7 @@ def page(tmp_path_factory):
     from browser import chromium
 
     with chromium(tmp_path_factory.mktemp("chromium")) as page:
+        page.draw_few_pixels(True)
         yield page
 
 
