@@ -26,6 +26,7 @@ from plitka.request.overrides import (
     Overrides,
 )
 from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, TOKEN_LIMIT, build_prompt
+from plitka.request.sheet import DEFAULT_SHEET_LANGUAGE, SheetFields
 from plitka.request.tile_request import (
     DEFAULT_ANGLE,
     DEFAULT_QUALITY,
@@ -100,6 +101,13 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
         code(DEFAULT_NORMAL_CONVENTION),
         "Where the green of the normal map points: up the picture, or down it.",
     ),
+    "sheet": ("none", "Whether a PDF sheet comes after the pictures; see Sheet."),
+}
+SHEET_MEANINGS: Mapping[str, tuple[str, str]] = {
+    "language": (code(DEFAULT_SHEET_LANGUAGE), "The language of the sheet; colours are named in both."),
+    "text": ("none", "Your own text below the mix; line breaks are kept."),
+    "logo": ("none", "Your logo, in the upper right corner."),
+    "date": ("today", "The day on the sheet."),
 }
 
 BLACK_WHITE = '{"colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}]}'
@@ -133,6 +141,11 @@ def request_fields(say: Say) -> str:
 def override_fields(say: Say) -> str:
     """The keys of `overrides`."""
     return _fields_table(Overrides, OVERRIDE_MEANINGS, say)
+
+
+def sheet_fields(say: Say) -> str:
+    """The keys of `overrides.sheet`."""
+    return _fields_table(SheetFields, SHEET_MEANINGS, say)
 
 
 def color_fields(say: Say) -> str:

@@ -17,10 +17,14 @@ from request_blocks import DIFFUSION_ENGINES
 from plitka.choices import ColorLock, Layout
 from plitka.colors.common_names import nearest_by_name
 from plitka.colors.palette import PALETTE
+from plitka.output.sheet import GRANULE_MM, GRANULES_SHOWN, SCALE_BAR_MM
+from plitka.output.sheet_words import WORDS
 from plitka.request.fields import MAX_COLORS, MAX_SEED
+from plitka.request.logo import MAX_LOGO_BYTES
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK
 from plitka.request.profiles import PROFILES
 from plitka.request.proportions import SUM_TOLERANCE
+from plitka.request.sheet import MAX_SHEET_TEXT
 from plitka.request.tile_request import DEFAULT_QUALITY
 from plitka.tile import granules, lens, light, plan, relief, rims, shading, swatch
 from plitka.tile.colormap import JOINTS
@@ -104,6 +108,15 @@ def page_data() -> dict[str, Any]:
         # Colours of joints with the distance that each keeps from the colours of the mix, best first.
         "joints": [[f"#{bytes(rgb).hex().upper()}", distance] for rgb, distance in JOINTS],
     }
+    # What is printed is what the server's PDF has.
+    sheet = {
+        "text": MAX_SHEET_TEXT,
+        "logo": MAX_LOGO_BYTES,
+        "granule": GRANULE_MM,
+        "shown": GRANULE_MM * GRANULES_SHOWN,
+        "bar": SCALE_BAR_MM,
+    }
+    words = {"SHEET": sheet, "SHEET_WORDS": {language: dict(said) for language, said in WORDS.items()}}
     rubber = {
         name: {figure: value for module, names in parts.items() for figure, value in _figures(module, names)}
         for name, parts in RUBBER.items()
@@ -112,6 +125,7 @@ def page_data() -> dict[str, Any]:
         "PALETTE": palette,
         "LIMITS": limits,
         "OUTSIDE": _outside(),
+        **words,
         **rubber,
         "SHARD_UNIT": SHARD_UNIT,
         "SHARDS": _shards(),

@@ -6,6 +6,7 @@ Quality = Literal["preview", "standard", "high"]
 ColorLock = Literal["auto", "off", "always"]
 Layout = Literal["surface", "grid", "brick"]
 OutputFormat = Literal["png", "webp", "jpg"]
+SheetLanguage = Literal["en", "ru"]
 Scheduler = Literal["dpmpp_2m_karras", "dpmpp_sde_karras", "ddim", "euler", "euler_a"]
 ControlKind = Literal["canny", "softedge", "lineart"]
 CONTROL_KINDS: tuple[ControlKind, ...] = get_args(ControlKind)

@@ -1,4 +1,4 @@
-"""One request in, three finished files out, and the maps that it asks for."""
+"""One request in, finished files out: three pictures, then the maps and the sheet that it asks for."""
 
 import time
 from collections.abc import Generator
@@ -23,6 +23,7 @@ from plitka.output.provenance import encode, encode_map, provenance_of
 from plitka.request.drawing_settings import DrawingSettings, settings_for
 from plitka.request.profiles import FINAL_SIZE
 from plitka.request.prompt import Prompt, build_prompt
+from plitka.request.sheet import SheetFields
 from plitka.request.tile_request import TileRequest
 from plitka.tile.colormap import draw_colormap
 from plitka.tile.maps import PlanMaps
@@ -37,13 +38,15 @@ class Result:
     """One finished file.
 
     Attributes:
-        name: "preview", "final" or "colormap", in this order, then the maps' names in the request's order.
+        name: "preview", "final" or "colormap", in this order, then the maps' names in the request's order,
+            then "sheet" if the request has one.
         image: (size, size, 3) uint8 sRGB; size is 512 for the preview, 1024 for all others. Maps are no
-            colours, and of other shapes and depths; see `plitka.tile.maps.TileMap`.
+            colours, and of other shapes and depths; see `plitka.tile.maps.TileMap`. Of the sheet, the final
+            picture, which stands on it.
         filename: `name` with the extension of its format.
         data: The bytes of the file, its provenance included.
         colors: The picture's colours as measured and, where needed, corrected; None for the colour map, which
-            is exact by construction, and for maps. `fidelity` is the part that most callers want.
+            is exact by construction, and for maps and sheet. `fidelity` is the part that most callers want.
         metrics: What became known with this file, by the names of `plitka.output.metrics.METRICS`.
     """
 
@@ -56,7 +59,7 @@ class Result:
 
     @property
     def fidelity(self) -> Fidelity | None:
-        """Requested and measured share of every colour of `image`; None for the colour map and for maps."""
+        """Requested and measured share of every colour of `image`; None for colour map, maps and sheet."""
         return self.colors.measured.fidelity if self.colors else None
 
     @property
@@ -104,12 +107,12 @@ class Stopwatch:
 def generate(
     request: TileRequest, engine: Engine, monitor: ResourceMonitor | None = None
 ) -> Generator[Result]:
-    """Draw a request: preview, final picture, colour map and maps, each as soon as it is finished.
+    """Draw a request: preview, final picture, colour map, maps, sheet, each as soon as it is finished.
 
     The caller's `for` is the progress and the cancellation: nothing is drawn before the first file is asked
     for, and closing the generator early leaves the engine usable. The final picture is begun in a thread when
     the preview is drawn; a caller that closes the generator at the preview ends it at its next step. The same
-    request, engine, versions and kind of device give the same files.
+    request, engine, versions and kind of device give the same files; a sheet without a date has today's.
 
     Args:
         request: What `parse_request` returns.
@@ -117,7 +120,8 @@ def generate(
         monitor: Adds the peaks of memory to the last file's metrics.
 
     Returns:
-        A generator of results: "preview", "final", "colormap", and a map for each name in `request.maps`.
+        A generator of results: "preview", "final", "colormap", a map for each name in `request.maps`, and
+        "sheet" if the request has one.
 
     Raises:
         RequestError: At the call, before anything is drawn, if this engine cannot draw this request.
@@ -150,18 +154,39 @@ def _draw(
         # One piece of work each, so that a caller who leaves early waits for one at most.
         maps = worker.submit(lambda: PlanMaps(job.plan, FINAL_SIZE))
         planned += [worker.submit(_map, name, maps, job, engine) for name in request.maps]
-        yield from _pictures(job, engine, watch, timed)
-        known: dict[str, Any] = {"maps": {}, "timing.maps": {}}
-        for waiting in planned:
-            result = waiting.result()
+        with closing(_pictures(job, engine, watch, timed)) as pictures:
+            for final in pictures:
+                yield final
+        count = len(planned) + (request.overrides.sheet is not None)
+        for number, result in enumerate(_files_after(request, final, planned, watch), start=1):
             watch.lap()
-            known = {name: known[name] | result.metrics.get(name, {}) for name in known}
-            metrics = result.metrics | known
-            if waiting is planned[-1]:
+            metrics = dict(result.metrics)
+            if number == count:
                 metrics["timing.total"] = watch.total
                 metrics |= memory_metrics(monitor.peaks()) if monitor else {}
             yield replace(result, metrics=metrics)
             watch.resume()
+
+
+def _files_after(
+    request: TileRequest, final: Result, planned: list[Future[Result]], watch: Stopwatch
+) -> Generator[Result]:
+    """Colour map, maps and sheet; metrics of maps are of all that are finished."""
+    known: dict[str, Any] = {"maps": {}, "timing.maps": {}}
+    for waiting in planned:
+        result = waiting.result()
+        known = {name: known[name] | result.metrics.get(name, {}) for name in known}
+        yield replace(result, metrics=result.metrics | known)
+    if request.overrides.sheet is not None:
+        yield _sheet(request, final, request.overrides.sheet, watch)
+
+
+def _sheet(request: TileRequest, final: Result, fields: SheetFields, watch: Stopwatch) -> Result:
+    # Its libraries are loaded by those who ask for one.
+    from plitka.output.sheet import SHEET_FILE, make_sheet, sheet_date
+
+    data = make_sheet(request, final.data, fields, sheet_date(fields))
+    return Result("sheet", final.image, SHEET_FILE, data, None, {"timing.sheet": {"draw": watch.lap()}})
 
 
 def _pictures(

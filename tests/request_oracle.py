@@ -177,7 +177,7 @@ def _check_prediction(prediction, case):
     if settings_for(request).output_format == "png":
         drawn = parse_request(field_of(final, "request"))
         assert drawn.mix == request.mix
-        assert (drawn.angle, drawn.overrides) == (request.angle, request.overrides)
+        assert (drawn.angle, drawn.overrides) == (request.angle, request.without_sheet().overrides)
         assert prediction["metrics"]["seed"] == str(drawn.seed)
         # A seed that was given is kept; one that was left open is drawn anew by every parser.
         assert drawn.seed == request.seed or parse(case).seed != request.seed

@@ -5,7 +5,7 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
-from plitka.choices import MAP_NAMES, Layout, NormalConvention, OutputFormat, Scheduler
+from plitka.choices import MAP_NAMES, Layout, NormalConvention, OutputFormat, Scheduler, SheetLanguage
 from plitka.colors.palette import PALETTE
 from plitka.request.fields import MAX_SEED
 
@@ -32,6 +32,14 @@ colors = st.lists(
 )
 steps = st.integers(1, 100)
 scales = st.floats(0, 2)
+sheets = st.fixed_dictionaries(
+    {},
+    optional={
+        "language": st.sampled_from(get_args(SheetLanguage)),
+        "text": st.text(st.sampled_from("aZ яЁ№₽-\n"), max_size=40).filter(lambda text: text.count("\n") < 8),
+        "date": st.dates().map(str),
+    },
+)
 overrides = st.fixed_dictionaries(
     {},
     optional={
@@ -49,6 +57,7 @@ overrides = st.fixed_dictionaries(
         "output_format": st.sampled_from(get_args(OutputFormat)),
         "scheduler": st.sampled_from(get_args(Scheduler)),
         "normal_convention": st.sampled_from(get_args(NormalConvention)),
+        "sheet": st.booleans() | sheets,
     },
 )
 documents = st.fixed_dictionaries(

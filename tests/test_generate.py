@@ -148,7 +148,7 @@ def test_failing_measurement_ends_the_work_of_the_engine(monkeypatch):
 
 
 def test_metrics_of_all_files_together_are_the_documented_ones():
-    request, engine, monitor = request_of(), FakeEngine(), FakeMonitor()
+    request, engine, monitor = request_of(overrides={"sheet": True}), FakeEngine(), FakeMonitor()
     collected = request_metrics(request, engine)
     for result in generate(request, engine, monitor):
         assert not collected.keys() & (result.metrics.keys() - {"pipeline.name"} - pipeline_names())

@@ -162,5 +162,6 @@ def drawn_report(task: Task, drawn: Drawn) -> dict[str, Any]:
 
 def _file(result: Result, path: Path) -> dict[str, Any]:
     height, width = result.image.shape[:2]
-    size = {"width": width, "height": height}
+    # A sheet is a page, not pixels.
+    size = {} if result.name == "sheet" else {"width": width, "height": height}
     return {"name": result.name, "path": str(path), **size, "seconds": round(result.seconds, 4)}

@@ -45,9 +45,9 @@ def print_json(console: Console, document: Mapping[str, Any]) -> None:
 
 
 def picture_line(result: Result, path: Path) -> str:
-    """A finished file: its name, size in pixels, seconds of work and path."""
+    """A finished file: its name, size in pixels or that of a page, seconds of work and path."""
     height, width = result.image.shape[:2]
-    size = f"{width} x {height}"
+    size = "A4" if result.name == "sheet" else f"{width} x {height}"
     return f"{result.name:<8}  {size:<11}  {result.seconds:6.2f} s  {path}"
 
 

@@ -18,7 +18,8 @@ from plitka.errors import FolderError, MetadataError, printable
 
 PICTURES = ("preview", "final", "colormap", "swatch", *CONTROL_KINDS, *MAP_NAMES)
 # Every file that `generate` and `plan` may write.
-RUN_FILES = frozenset(f"{name}.{ending}" for name in PICTURES for ending in get_args(OutputFormat))
+SHEET = "sheet.pdf"
+RUN_FILES = frozenset(f"{name}.{ending}" for name in PICTURES for ending in get_args(OutputFormat)) | {SHEET}
 # By the extension; a format is called like its own.
 FORMATS: Mapping[str, OutputFormat] = MappingProxyType(
     {f".{ending}": ending for ending in get_args(OutputFormat)} | {".jpeg": "jpg"}
@@ -100,7 +101,7 @@ class RunFolder:
 
 
 class PictureFile:
-    """One picture under a name of the user's.
+    """One picture, or a sheet, under a name of the user's.
 
     Raises:
         FolderError: It exists, and `force` is not given.
@@ -114,7 +115,7 @@ class PictureFile:
         self._check()
 
     def write(self, _filename: str, data: bytes) -> Path:
-        """Write the picture; returns its path."""
+        """Write the file; returns its path."""
         from plitka.files.whole_files import write_whole
 
         self._check()
@@ -141,8 +142,13 @@ def _pictures_in(folder: Path) -> frozenset[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a picture says that Plitka made it."""
+    """Whether a picture or a sheet says that Plitka made it."""
     from plitka.output.provenance import read_provenance
+
+    if path.name == SHEET:
+        from plitka.output.pdf import is_ours
+
+        return is_ours(path.read_bytes())
 
     try:
         read_provenance(path)

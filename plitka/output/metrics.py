@@ -16,7 +16,8 @@ from plitka.tile.colormap import joint_hex
 NO_CONTROLNET = "none"
 
 METRICS: Mapping[str, str] = {
-    "request": "The request as it was understood, as JSON text that draws the same tile again.",
+    "request": "The request as it was understood, as JSON text that draws the same tile again; "
+    "without the sheet.",
     "seed": "The seed that was used, as text: many JSON readers round whole numbers above 2^53.",
     "engine": "The engine: render, mini or sdxl.",
     "reproducible": "Where the same request is known to give the same bytes again, with the same versions.",
@@ -39,6 +40,7 @@ METRICS: Mapping[str, str] = {
     "preview is drawn.",
     "timing.colormap": "Seconds for the colour map, draw and encode, in the same thread.",
     "timing.maps": "Seconds for each map, draw and encode, likewise; empty without any.",
+    "timing.sheet": "Seconds for the sheet, where the request has one.",
     "timing.first_picture": "Seconds from the request to the finished file of the preview.",
     "timing.total": "Seconds from the request to the last file, without the time its reader took.",
     "memory.peak_vram_mib": "Most video memory in use on the GPU, MiB; 0 without a GPU.",
@@ -60,7 +62,7 @@ METRICS: Mapping[str, str] = {
 def request_metrics(request: TileRequest, engine: Engine) -> dict[str, Any]:
     """What is known before anything is drawn."""
     return {
-        "request": request.to_json(),
+        "request": request.without_sheet().to_json(),
         "seed": str(request.seed),
         "engine": engine.name,
         "reproducible": reproducible(engine),

@@ -15,7 +15,7 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, assert_never
+from typing import Any, BinaryIO, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +104,7 @@ def provenance_of(
     """
     return Provenance(
         picture=picture,
-        request=request.to_json(),
+        request=request.without_sheet().to_json(),
         seed=str(request.seed),
         prompt=prompt.positive,
         negative_prompt=prompt.negative,
@@ -198,38 +198,46 @@ def read_provenance(path: Path) -> Provenance:
         MetadataError: The file cannot be read, is no picture, or was not made by Plitka or lost its metadata.
     """
     try:
-        texts = _read_texts(path)
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise ContainerError("this is not a file with a picture")
+        if about.st_size > MAX_FILE_BYTES:
+            raise ContainerError(f"{about.st_size:,} bytes are too many for a picture of Plitka's")
+        with path.open("rb") as file:
+            return provenance_in(file)
     except OSError as error:
         raise MetadataError(path, f"cannot be read: {error.strerror}") from error
     except ContainerError as error:
         raise MetadataError(path, str(error)) from error
+
+
+def provenance_in(file: BinaryIO) -> Provenance:
+    """The metadata of a picture file, at its beginning, at a bounded cost.
+
+    Raises:
+        ContainerError: The file is no picture, or was not made by Plitka or lost its metadata.
+    """
+    texts = _read_texts(file)
     names = [field.name for field in fields(Provenance) if field.name in texts or field.default is MISSING]
     if all(isinstance(texts.get(name), str) for name in names):
         provenance = Provenance(**{name: texts[name] for name in names})
         if all(_is_object_of_texts(text) for text in (provenance.identity, provenance.versions)):
             return provenance
-    raise MetadataError(
-        path,
+    raise ContainerError(
         "this picture does not say how it was made; "
-        "only pictures from Plitka that no other program has rewritten do",
+        "only pictures from Plitka that no other program has rewritten do"
     )
 
 
-def _read_texts(path: Path) -> dict[str, Any]:
-    """Every text under the keys of Plitka. Raises OSError and ContainerError."""
-    about = path.stat()
-    if not stat.S_ISREG(about.st_mode):
-        raise ContainerError("this is not a file with a picture")
-    if about.st_size > MAX_FILE_BYTES:
-        raise ContainerError(f"{about.st_size:,} bytes are too many for a picture of Plitka's")
-    with path.open("rb") as file:
-        is_png = file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE
-        file.seek(0)
-        if is_png:
-            texts = read_png_texts(file)
-            keys = (key for key in texts if key.startswith(PNG_KEY_PREFIX))
-            return {key.removeprefix(PNG_KEY_PREFIX): texts[key] for key in keys}
-        return _json_object(read_description(file))
+def _read_texts(file: BinaryIO) -> dict[str, Any]:
+    """Every text under the keys of Plitka."""
+    is_png = file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE
+    file.seek(0)
+    if is_png:
+        texts = read_png_texts(file)
+        keys = (key for key in texts if key.startswith(PNG_KEY_PREFIX))
+        return {key.removeprefix(PNG_KEY_PREFIX): texts[key] for key in keys}
+    return _json_object(read_description(file))
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pydantic import (
 
 from plitka.choices import ColorLock, Layout, NormalConvention, OutputFormat, Scheduler, one_of
 from plitka.request.numbers import IntegerRange, NumberRange, invalid_value
+from plitka.request.sheet import SheetFields, read_sheet_switch
 
 MAX_NEGATIVE_PROMPT = 1000
 DEFAULT_COLOR_GUIDANCE = 0.5
@@ -97,6 +98,10 @@ class Overrides(BaseModel):
     )
     scheduler: Annotated[Scheduler | None, BeforeValidator(read_choice)] = Field(
         default=None, description=one_of(Scheduler)
+    )
+    sheet: Annotated[SheetFields | None, BeforeValidator(read_sheet_switch)] = Field(
+        default=None,
+        description="true, or an object with any of the keys " + ", ".join(SheetFields.model_fields),
     )
 
     normal_convention: Annotated[NormalConvention | None, BeforeValidator(read_choice)] = Field(

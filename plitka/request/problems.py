@@ -10,10 +10,11 @@ from pydantic import BaseModel, ValidationError
 
 from plitka.colors.palette import is_russian
 from plitka.errors import LISTED_PROBLEMS, Problem, shown
-from plitka.request.fields import NAMES_FOR_RUSSIAN, SYNONYMS, ColorEntry, RequestFields
+from plitka.request.fields import NAMES_FOR_RUSSIAN, SYNONYMS, ColorEntry
 from plitka.request.json_text import join_path
 from plitka.request.overrides import Overrides
 from plitka.request.proportions import MISSING
+from plitka.request.sheet import SheetFields
 
 REASONS = {
     "bool_type": "is not true or false",
@@ -23,7 +24,11 @@ REASONS = {
     "too_short": "is empty",
     "too_long": "has too many entries",
 }
-_MODELS: dict[str, type[BaseModel]] = {"colors": ColorEntry, "overrides": Overrides}
+_MODELS: dict[tuple[str, ...], type[BaseModel]] = {
+    ("colors",): ColorEntry,
+    ("overrides",): Overrides,
+    ("overrides", "sheet"): SheetFields,
+}
 
 _ENTRY = 'an object such as {"name": "black", "proportion": 60} or {"hex": "#A63437", "proportion": 60}'
 
@@ -32,7 +37,7 @@ _NOTHING = object()
 
 
 def problems_of(
-    error: ValidationError, fields: type[RequestFields], document: dict[str, Any]
+    error: ValidationError, fields: type[BaseModel], document: dict[str, Any]
 ) -> Iterator[Problem]:
     """Turn every detail of a validation error into a problem with the value that the document has.
 
@@ -63,7 +68,7 @@ def problems_of(
 
 
 def _problem(
-    location: _Location, text: str, fields: type[RequestFields], document: dict[str, Any], read: object
+    location: _Location, text: str, fields: type[BaseModel], document: dict[str, Any], read: object
 ) -> Problem:
     """Make a problem of the value as the document has it, or else as it was read."""
     found = _look_up(location, document)
@@ -85,22 +90,23 @@ def _field_of(key: str) -> str:
 
 
 def _unknown_key(
-    location: _Location, fields: type[RequestFields], document: dict[str, Any], *, suggests: bool
+    location: _Location, fields: type[BaseModel], document: dict[str, Any], *, suggests: bool
 ) -> Problem:
     *parents, last = location
     if parents and parents[0] == "colors" and _field_of(str(last)) in SYNONYMS:
         return _second_key(location, document)
     known = list(_model(parents, fields).model_fields)
-    near = _name_near(str(last), parents, known) if suggests else None
+    is_request = "overrides" in known
+    near = _name_near(str(last), parents, known, is_request=is_request) if suggests else None
     hint = f"; did you mean {shown(near)}?" if near else ""
     text = f"is given for an unknown key{hint}"
     return Problem(_path(location), shown(_look_up(location, document)), text, "the keys " + ", ".join(known))
 
 
-def _name_near(key: str, parents: Sequence[int | str], known: list[str]) -> str | None:
+def _name_near(key: str, parents: Sequence[int | str], known: list[str], *, is_request: bool) -> str | None:
     """The key that was probably meant."""
     key = key.casefold()[:64]
-    elsewhere = [] if parents else [f"overrides.{name}" for name in Overrides.model_fields]
+    elsewhere = [] if not is_request else [f"overrides.{name}" for name in Overrides.model_fields]
     candidates = {name.rpartition(".")[2]: name for name in elsewhere + known}
     if parents and parents[0] == "colors":
         candidates |= {key: field for field, synonyms in SYNONYMS.items() for key in synonyms}
@@ -120,11 +126,12 @@ def _second_key(location: _Location, document: dict[str, Any]) -> Problem:
     return Problem(_path(location), shown(_look_up(location, document)), text, allowed)
 
 
-def _model(parents: Sequence[int | str], fields: type[RequestFields]) -> type[BaseModel]:
-    return _MODELS[str(parents[0])] if parents else fields
+def _model(parents: Sequence[int | str], fields: type[BaseModel]) -> type[BaseModel]:
+    names = tuple(part for part in parents if isinstance(part, str))
+    return _MODELS[names] if names else fields
 
 
-def _allowed(location: _Location, fields: type[RequestFields], given: object = None) -> str:
+def _allowed(location: _Location, fields: type[BaseModel], given: object = None) -> str:
     """What may stand there; colours are listed in the language of the name that is given."""
     *parents, last = location
     if isinstance(last, int):

@@ -22,6 +22,7 @@ from plitka.request.overrides import DEFAULT_NORMAL_CONVENTION, Overrides
 from plitka.request.problems import problems_of
 from plitka.request.proportions import whole_of
 from plitka.request.python_values import to_json_text
+from plitka.request.sheet import SheetFields
 
 DEFAULT_COLORS = "60% black, 40% white"
 DEFAULT_ANGLE = 0.0
@@ -74,6 +75,12 @@ class TileRequest:
     def normal_convention(self) -> NormalConvention:
         """Where green points in the normal map: ``opengl`` (up) or ``directx`` (down)."""
         return self.overrides.normal_convention or DEFAULT_NORMAL_CONVENTION
+
+    def without_sheet(self) -> TileRequest:
+        """The request of the pictures alone: they are the same with and without a sheet."""
+        if self.overrides.sheet is None:
+            return self
+        return replace(self, overrides=self.overrides.model_copy(update={"sheet": None}))
 
     def to_json(self) -> str:
         """Write the request in ASCII so that it reads back equal, shares and seed to the bit."""
@@ -146,6 +153,18 @@ def parse_inputs(
     if changed:
         raise RequestError(changed)
     return parse_request(params_json)
+
+
+def read_sheet(document: Mapping[str, Any]) -> SheetFields:
+    """Read what is said of a sheet: the `overrides.sheet` of a request, given apart from one.
+
+    Raises:
+        RequestError: With every problem that was found; the fields are named without `overrides.sheet`.
+    """
+    try:
+        return SheetFields.model_validate(dict(document))
+    except ValidationError as error:
+        raise RequestError(problems_of(error, SheetFields, dict(document))) from None
 
 
 def _is_empty(value: object) -> bool:

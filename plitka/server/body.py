@@ -111,13 +111,13 @@ class BodyReader:
         Raises:
             RefusedError: With status 400 if the body is no JSON, else 422 and every problem in it.
         """
-        document = _parse(data)
+        document = parse_json(data)
         if not isinstance(document, JsonObject):
             words = f"{shown(document)} is no JSON object. Allowed: an object with input in it."
-            raise _unprocessable([problem(["body"], words)])
+            raise unprocessable([problem(["body"], words)])
         problems = list(_clashes(document)) or list(self._problems(document))
         if problems:
-            raise _unprocessable(problems)
+            raise unprocessable(problems)
         known = {key: value for key, value in document.items() if key in _ALLOWED and value is not None}
         name = known.setdefault("id", path_id or uuid.uuid4().hex)
         wants_end = "completed" in known.get("webhook_events_filter", ("completed",))
@@ -174,11 +174,15 @@ def check_path_id(name: str) -> None:
     """
     if not ID.fullmatch(name):
         words = f"{shown(name)} is no prediction id. Allowed: {_ALLOWED['id']}."
-        raise _unprocessable([problem(["path", "id"], words)])
+        raise unprocessable([problem(["path", "id"], words)])
 
 
-def _parse(data: bytes) -> Any:
-    """Read JSON strictly: UTF-8, no NaN, no lone surrogates, at most 200 levels deep."""
+def parse_json(data: bytes) -> Any:
+    """Read JSON strictly: UTF-8, no NaN, no lone surrogates, at most 200 levels deep.
+
+    Raises:
+        RefusedError: With status 400.
+    """
     try:
         from_json(data, allow_inf_nan=False)
     except ValueError as error:
@@ -222,5 +226,6 @@ def _short(part: str | int) -> str | int:
     return part[:_KEY_CHARACTERS] if isinstance(part, str) else part
 
 
-def _unprocessable(problems: Sequence[Detail]) -> RefusedError:
+def unprocessable(problems: Sequence[Detail]) -> RefusedError:
+    """The refusal of a body with these problems."""
     return RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, problems[:_LISTED_PROBLEMS])

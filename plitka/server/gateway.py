@@ -2,7 +2,7 @@
 
 A browser lets a page send requests to its own origin and, without CORS headers, to no other; Cog's server
 sends none. So the page and the server share one origin here: `GET /` is the page, calls about predictions,
-health and schema are for one fixed Cog server, and every other path is refused.
+health and schema are for one fixed Cog server, sheets are made here, and every other path is refused.
 """
 
 import asyncio
@@ -32,6 +32,7 @@ from plitka.server.limits import BACKLOG, BoundedProtocol, Limits
 from plitka.server.line import Line
 from plitka.server.predicting import PredictionCalls
 from plitka.server.relay import HEALTH_PATH, Passage, Upstream, no_such_path
+from plitka.server.sheets import SheetCalls
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +140,7 @@ class Gateway:
                 Route("/predictions", _Call(calls.make), methods=["POST"]),
                 Route("/predictions/{id}", _Call(calls.one), methods=["GET", "PUT"]),
                 Route("/predictions/{id}/cancel", _Call(calls.cancel), methods=["POST"]),
+                Route("/sheet", _Call(SheetCalls().make), methods=["POST"]),
             ],
             middleware=middleware,
             exception_handlers={

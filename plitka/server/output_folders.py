@@ -11,9 +11,10 @@ from pathlib import Path
 from plitka.files.temporary_folders import OwnFolder, unusable
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
 
-# No file is larger than its raw pixels; one block more for the metadata of all three.
+# No file is larger than its raw pixels; one block more for the metadata of all three. A sheet has the final
+# picture once more, and three blocks are enough for its logo and font.
 BLOCK_BYTES = 2**20
-ROOM_BYTES = 3 * (PREVIEW_SIZE**2 + 2 * FINAL_SIZE**2) + BLOCK_BYTES
+ROOM_BYTES = 3 * (PREVIEW_SIZE**2 + 3 * FINAL_SIZE**2) + 4 * BLOCK_BYTES
 
 
 class Workspace:

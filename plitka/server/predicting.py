@@ -1,6 +1,5 @@
 """The calls about predictions: make one, ask for one, cancel one."""
 
-import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -15,10 +14,10 @@ from plitka.server.answers import RefusedError
 from plitka.server.body import BodyReader, Prediction, check_path_id
 from plitka.server.kept_answers import KEPT_SECONDS
 from plitka.server.line import Line
+from plitka.server.received import receive_json
 from plitka.server.relay import REQUEST_HEADERS, Passage, Upstream, passed_headers, relay, until_disconnect
 from plitka.server.turns import EVENT_STREAM, Turn
 
-_JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json", re.IGNORECASE)
 _TRACE_HEADERS = ("traceparent", "tracestate")
 
 
@@ -74,7 +73,7 @@ class PredictionCalls:
         if path_id is not None:
             check_path_id(path_id)
         try:
-            prediction = self._reader.read(await self._body(request), path_id)
+            prediction = self._reader.read(await receive_json(request, self._body_bytes), path_id)
         except ClientDisconnect:
             return
         if state := self._state(prediction.id):
@@ -132,20 +131,3 @@ class PredictionCalls:
                 await response.aclose()
         finally:
             predictions.end(prediction.id, status)
-
-    async def _body(self, request: Request) -> bytes:
-        kind = request.headers.get("content-type")
-        if kind is not None and not _JSON_TYPE.fullmatch(kind.partition(";")[0].strip()):
-            words = f"The body must be application/json, not {kind:.100}."
-            raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, words)
-        self._check_size(int(request.headers.get("content-length", "0")))
-        body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            self._check_size(len(body))
-        return bytes(body)
-
-    def _check_size(self, size: int) -> None:
-        if size > self._body_bytes:
-            words = f"The request is too large. Allowed: {self._body_bytes} bytes."
-            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)

@@ -138,7 +138,7 @@ def passed_headers(headers: Headers, names: Sequence[str] = REQUEST_HEADERS) -> 
 
 def no_such_path() -> RefusedError:
     """The answer for an unknown path."""
-    known = "/, /health-check, /openapi.json, /predictions, /predictions/ID, /predictions/ID/cancel"
+    known = "/, /health-check, /openapi.json, /predictions, /predictions/ID, /predictions/ID/cancel, /sheet"
     return RefusedError(HTTPStatus.NOT_FOUND, f"There is no such path here. Paths: {known}.")
 
 

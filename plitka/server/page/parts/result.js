@@ -6,6 +6,7 @@ let shown = null;
 function showResult() {
   byId("result").hidden = false;
   byId("pictures").replaceChildren(...PICTURES.map(figure));
+  byId("sheet").hidden = !(sheetResult().pictures[1] || "").startsWith("data:image/");
   showMeasured();
 }
 

@@ -133,6 +133,7 @@ function start() {
   buildSaved();
   buildCompare();
   buildDevelopers();
+  buildSheet();
   watchPresses();
   byId("example").addEventListener("change", ({ target: chosen }) => {
     if (!chosen.value) return;

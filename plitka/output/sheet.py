@@ -1,0 +1,190 @@
+"""The sheet: one A4 page as PDF with the picture and its scale, the mix, and the customer's logo and text."""
+
+import base64
+import datetime
+from dataclasses import dataclass
+
+from fpdf import FPDF
+from fpdf.enums import MethodReturnValue, XPos, YPos
+
+from plitka.colors.palette import PALETTE
+from plitka.output.pdf import A4_MM, FONT, finished, new_document, place_logo, place_picture
+from plitka.output.sheet_words import WORDS, Words, figure
+from plitka.request.logo import logo_picture
+from plitka.request.sheet import DEFAULT_SHEET_LANGUAGE, SheetFields
+from plitka.request.tile_request import TileRequest
+
+# The mean diameter of the granules, mm, and how many of the top layer, by their longest side, the picture is
+# wide.
+GRANULE_MM = 2.0
+GRANULES_SHOWN = 47
+SHEET_FILE = "sheet.pdf"
+NO_NAME = "–"
+SCALE_BAR_MM = 20
+
+_MARGIN, _LOGO_BOX = 18.0, (55.0, 20.0)
+_LARGEST_PICTURE, _ROW, _LINE, _SCALE_AND_FOOT = 150.0, 7.0, 5.0, 26.0
+_TITLE_POINTS, _TEXT_POINTS, _SMALL_POINTS = 18, 10, 8.5
+_INK, _GREY, _LINE_GREY = (30, 30, 30), (105, 105, 105), (200, 200, 200)
+_WIDTH = A4_MM[0] - 2 * _MARGIN
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the table: its title, its width in mm, whether it stands to the right, and its texts."""
+
+    title: str
+    width: float
+    is_number: bool
+    texts: tuple[str, ...]
+
+
+def sheet_date(fields: SheetFields) -> datetime.date:
+    """The day on the sheet: the one that is given, else today."""
+    # A customer's today is that of the place where the sheet is made.
+    return datetime.date.fromisoformat(fields.date) if fields.date else datetime.date.today()
+
+
+def make_sheet(request: TileRequest, picture: bytes, fields: SheetFields, date: datetime.date) -> bytes:
+    """Make the sheet of a picture.
+
+    Args:
+        request: The request that drew it.
+        picture: The picture file: PNG, WebP or JPEG, sRGB, square.
+        fields: What the request, the command line or the page says of the sheet; its date is not used.
+        date: The day that the sheet says.
+
+    Returns:
+        The bytes of a PDF with one A4 page: the same for the same arguments and versions.
+
+    Raises:
+        ContainerError: `picture` is no such file, or it is damaged.
+    """
+    language = fields.language or DEFAULT_SHEET_LANGUAGE
+    words = WORDS[language]
+    said = request.without_sheet().to_json()
+    with new_document(A4_MM, words["title"], date, language, said) as document:
+        top = _head(document, words, fields, _written(date, language))
+        side = min(_LARGEST_PICTURE, _room(document, top, request, fields))
+        place_picture(document, picture, ((A4_MM[0] - side) / 2, top), side)
+        top = _scale(document, request, words, language, top + side + 3, side)
+        top = _table(document, _columns(request, words, language), request, top + 3)
+        _text(document, fields.text, top + 4)
+        _foot(document, words["seed"].format(seed=request.seed))
+        return finished(document)
+
+
+def _room(document: FPDF, top: float, request: TileRequest, fields: SheetFields) -> float:
+    """What table and text leave of the page for the picture, mm."""
+    below = _ROW * (len(request.mix) + 1) + _text_height(document, fields.text) + _SCALE_AND_FOOT
+    return A4_MM[1] - _MARGIN - top - below
+
+
+def _written(date: datetime.date, language: str) -> str:
+    return date.strftime("%d.%m.%Y") if language == "ru" else date.isoformat()
+
+
+def _head(document: FPDF, words: Words, fields: SheetFields, date: str) -> float:
+    """Title, date and logo; returns where the picture may begin."""
+    _write(document, words["title"], (_MARGIN, _MARGIN), _TITLE_POINTS)
+    _write(document, date, (_MARGIN, _MARGIN + 9), _TEXT_POINTS, _GREY)
+    if not fields.logo:
+        return _MARGIN + 18
+    place_logo(
+        document, logo_picture(base64.b64decode(fields.logo)), (A4_MM[0] - _MARGIN, _MARGIN), _LOGO_BOX
+    )
+    return _MARGIN + _LOGO_BOX[1] + 4
+
+
+def _scale(
+    document: FPDF, request: TileRequest, words: Words, language: str, top: float, side: float
+) -> float:
+    """The bar of so many millimetres, and what the picture shows."""
+    shown = GRANULES_SHOWN * GRANULE_MM
+    left, length = (A4_MM[0] - side) / 2, side * SCALE_BAR_MM / shown
+    document.set_fill_color(*_INK)
+    document.rect(left, top + 1.4, length, 1.2, style="F")
+    for end in (left, left + length - 0.3):
+        document.rect(end, top, 0.3, 4, style="F")
+    _write(document, f"{SCALE_BAR_MM} {words['mm']}", (left + length + 2, top - 0.4), _SMALL_POINTS)
+    sentence = words["scale"].format(granule=figure(GRANULE_MM, language), width=figure(shown, language))
+    laying = words[request.layout].format(angle=figure(request.laying_angle, language))
+    for row, text in enumerate((sentence, laying)):
+        _write(document, text, (left, top + 4.8 + 4.4 * row), _SMALL_POINTS, _GREY)
+    return top + 4.8 + 2 * 4.4
+
+
+def _columns(request: TileRequest, words: Words, language: str) -> tuple[_Column, ...]:
+    mix = request.mix
+    shares = tuple(f"{figure(100 * color.share, language)} %" for color in mix)
+    # A colour outside the palette has no code and no name.
+    named = [PALETTE.get(color.id) for color in mix]
+    codes = tuple(color.code if color else NO_NAME for color in named)
+    english = tuple(color.prompt_word if color else NO_NAME for color in named)
+    russian = tuple(color.russian if color else NO_NAME for color in named)
+    return (
+        _Column(words["code"], 30, False, codes),
+        _Column(words["english"], 42, False, english),
+        _Column(words["russian"], 48, False, russian),
+        _Column(words["share"], 20, True, shares),
+        _Column(words["hex"], 22, True, tuple(color.hex for color in mix)),
+    )
+
+
+def _table(document: FPDF, columns: tuple[_Column, ...], request: TileRequest, top: float) -> float:
+    patch = 10.0
+    document.set_draw_color(*_LINE_GREY)
+    document.set_line_width(0.2)
+    left = _MARGIN + patch + 2
+    for column in columns:
+        for row, text in enumerate((column.title, *column.texts)):
+            points, ink = (_SMALL_POINTS, _GREY) if row == 0 else (_TEXT_POINTS, _INK)
+            at = (left, top + row * _ROW)
+            _write(document, text, at, points, ink, column.width, is_number=column.is_number)
+        left += column.width
+    for row, color in enumerate(request.mix, 1):
+        document.set_fill_color(*bytes.fromhex(color.hex.removeprefix("#")))
+        document.rect(_MARGIN, top + row * _ROW + 0.8, patch, _ROW - 1.6, style="F")
+        document.line(_MARGIN, top + row * _ROW, _MARGIN + _WIDTH, top + row * _ROW)
+    return top + (len(request.mix) + 1) * _ROW
+
+
+def _text_height(document: FPDF, text: str | None) -> float:
+    if not text:
+        return 0.0
+    document.set_font(FONT, size=_TEXT_POINTS)
+    lines = document.multi_cell(_WIDTH, _LINE, text, align="L", dry_run=True, output=MethodReturnValue.LINES)
+    assert isinstance(lines, list)
+    return _LINE * len(lines) + 4
+
+
+def _text(document: FPDF, text: str | None, top: float) -> None:
+    if text:
+        document.set_font(FONT, size=_TEXT_POINTS)
+        document.set_text_color(*_INK)
+        document.set_xy(_MARGIN, top)
+        document.multi_cell(_WIDTH, _LINE, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+
+def _foot(document: FPDF, text: str) -> None:
+    _write(document, text, (_MARGIN, A4_MM[1] - _MARGIN), _SMALL_POINTS, _GREY)
+
+
+def _write(
+    document: FPDF,
+    text: str,
+    at_mm: tuple[float, float],
+    points: float,
+    ink: tuple[int, int, int] = _INK,
+    width: float = 0,
+    *,
+    is_number: bool = False,
+) -> None:
+    """Write a line of text; in a column, smaller where it would not fit."""
+    document.set_text_color(*ink)
+    document.set_font(FONT, size=points)
+    room = width - 2
+    if width and (wide := document.get_string_width(text)) > room:
+        document.set_font(FONT, size=points * room / wide)
+    document.set_xy(*at_mm)
+    document.cell(width or _WIDTH, _ROW, text, align="R" if is_number else "L")
