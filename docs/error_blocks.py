@@ -1,5 +1,7 @@
 """Blocks about errors: bad requests with the whole error they get, and every reason for a refusal."""
 
+import base64
+import io
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -7,6 +9,7 @@ from typing import Any
 
 from language import Say
 from markdown_text import block
+from PIL import Image as Picture
 from request_blocks import BLACK_WHITE, parse_simple
 
 from plitka.errors import RequestError
@@ -31,6 +34,24 @@ README_REFUSED = (
 REFUSED_COLOR_TEXTS = ("60% blak, 40% white", "60% black 40%", "ten reds")
 
 RED = {"name": "red"}
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def deep_logo() -> str:
+    """A PNG of one pixel with 16 bits a channel, in Base64."""
+    file = io.BytesIO()
+    Picture.new("I;16", (1, 1)).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+REFUSED_SHEETS: tuple[Mapping[str, str], ...] = (
+    {"logo": "logo.png"},
+    {"logo": base64.b64encode(b"GIF89a").decode()},
+    {"logo": base64.b64encode(PNG_SIGNATURE).decode()},
+    {"logo": deep_logo()},
+    {"date": "27.11.2026"},
+    {"date": "2026-02-30"},
+)
 # One request for every reason, in the order of the keys; what is not a text is written as JSON.
 REFUSED_REQUESTS: tuple[Any, ...] = (
     {},
@@ -72,6 +93,7 @@ REFUSED_REQUESTS: tuple[Any, ...] = (
     {"colors": [RED], "overrides": {"guidance_interval": [0.28, 50_000]}},
     {"colors": [RED], "overrides": {"negative_prompt": "blurry " * MAX_NEGATIVE_PROMPT}},
     {"colors": [RED], "overrides": {"negative_prompt": "\u0007"}},
+    *({"colors": [RED], "overrides": {"sheet": sheet}} for sheet in REFUSED_SHEETS),
     {"colors": [RED], "maps": "height"},
     {"colors": [RED], "maps": ["hight"]},
     {"colors": [RED], "maps": ["ao", "ao"]},

@@ -148,24 +148,46 @@ def test_oldest_results_go_when_there_are_too_many_or_they_are_too_large(page, r
     assert page.console_errors() == []
 
 
-@pytest.mark.parametrize("fault", ["throw new Error()", "return {}", "return refused()"])
-def test_where_the_browser_keeps_nothing_the_page_still_works_until_it_is_closed(page, render_server, fault):
-    refused = "const refused = () => { const r = {}; setTimeout(() => r.onerror && r.onerror()); return r; };"
-    code = f"{refused} Object.getPrototypeOf(indexedDB).open = () => {{ {fault}; }};"
-    added = page.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": code})
-    try:
-        page.open(f"{render_server.url}/")
-        draw(page)
-        page.wait_for(lambda: "until the page is closed" in page.text("#strip-note"))
-        page.click("#kept .thumb")
-        page.wait_for(lambda: len(page.all("#pictures img")) == 3)
-        page.click("#open-recipes")
-        page.type("#recipe-name", "Mine")
-        page.click("#save-recipe")
-        page.wait_for(lambda: "until the page is closed" in page.text("#recipes-note"))
-        assert page.text("#saved b") == "Mine"
-    finally:
-        page.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+# How a browser may keep nothing: its database raises, never answers, refuses, or is full.
+FAULTS = {
+    "raises": "Object.getPrototypeOf(indexedDB).open = () => { throw new Error(); };",
+    "silent": "Object.getPrototypeOf(indexedDB).open = () => ({});",
+    "refuses": """
+        Object.getPrototypeOf(indexedDB).open = () => {
+          const request = {};
+          setTimeout(() => request.onerror && request.onerror());
+          return request;
+        };
+    """,
+    "full": "",
+}
+
+
+@pytest.fixture(params=FAULTS)
+def forgetful(request, page, render_server):
+    """The page in a browser that keeps nothing."""
+    script = {"source": FAULTS[request.param]}
+    added = page.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)
+    page.open(f"{render_server.url}/")
+    if request.param == "full":
+        quota = {"origin": render_server.url, "quotaSize": 1}
+        page.browser.execute_cdp_cmd("Storage.overrideQuotaForOrigin", quota)
+    yield page
+    page.browser.execute_cdp_cmd("Storage.overrideQuotaForOrigin", {"origin": render_server.url})
+    page.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+
+
+def test_where_the_browser_keeps_nothing_the_page_still_works_until_it_is_closed(forgetful):
+    page = forgetful
+    draw(page)
+    page.wait_for(lambda: "until the page is closed" in page.text("#strip-note"))
+    page.click("#kept .thumb")
+    page.wait_for(lambda: len(page.all("#pictures img")) == 3)
+    page.click("#open-recipes")
+    page.type("#recipe-name", "Mine")
+    page.click("#save-recipe")
+    page.wait_for(lambda: "until the page is closed" in page.text("#recipes-note"))
+    assert page.text("#saved b") == "Mine"
     assert page.console_errors() == []
 
 

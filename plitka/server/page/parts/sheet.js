@@ -20,11 +20,11 @@ function buildSheet() {
 
 // The result that a sheet is made of.
 function sheetResult() {
-  return run;
+  return shown;
 }
 
 function sheetFile() {
-  return fileOf("sheet", "data:image/pdf;");
+  return fileOf(sheetResult(), "sheet", "data:image/pdf;");
 }
 
 function keepSheet(news) {
