@@ -30,13 +30,15 @@ from plitka.errors import PhotographError
 from plitka.match import recipe
 from plitka.match.appearance import appearances_of
 from plitka.match.batches import KNOWN_BATCHES
-from plitka.match.cast import GREY_CARD, WHITE_CARD, Patch
+from plitka.match.cast import GREY_CARD, Patch
 from plitka.match.frame import frame_of
 from plitka.match.photo import read_photograph
 from plitka.match.pixels import pixels_of
 from plitka.match.recipe import ALIKE, Match, match_photograph
 
 CARD = 64
+# Light enough, and not clipped by the camera with a cast.
+WHITE = (220, 220, 220)
 
 
 @dataclass
@@ -57,7 +59,8 @@ class Scores:
     def as_dict(self) -> dict[str, float]:
         figures: dict[str, float] = {"photographs": len(self.exact), "refused": self.refused}
         for name in ("exact", "first_three", "near", "number", "among_three_names", "covered"):
-            figures[name] = percent(getattr(self, name))
+            if getattr(self, name):
+                figures[name] = percent(getattr(self, name))
         for name in ("shares_pp", "known_pp", "seconds"):
             values = getattr(self, name)
             if values:
@@ -67,7 +70,7 @@ class Scores:
 
 
 def percent(values: Sequence[bool]) -> float:
-    return round(100 * float(np.mean(values)), 1) if values else float("nan")
+    return round(100 * float(np.mean(values)), 1)
 
 
 def judge(
@@ -189,13 +192,13 @@ def cases(mixes: int) -> Iterator[Case]:
 def with_cards(tile: Image, camera: Camera, seed: int) -> tuple[Image, Patch, Patch]:
     """A photograph of the tile between a white and a grey card."""
     height = len(tile)
-    cards = [np.full((height, CARD, 3), color, np.uint8) for color in (WHITE_CARD, GREY_CARD)]
+    cards = [np.full((height, CARD, 3), color, np.uint8) for color in (WHITE, GREY_CARD)]
     image = photographed(np.hstack([cards[0], tile, cards[1]]), camera, seed)
     unit = image.shape[1] / (height + 2 * CARD)
     side = int(CARD * unit / 2)
     left, top = int(CARD * unit / 4), int(image.shape[0] / 2)
     right = int(image.shape[1] - 0.75 * CARD * unit)
-    return image, Patch(left, top, side, side, WHITE_CARD), Patch(right, top, side, side, GREY_CARD)
+    return image, Patch(left, top, side, side, WHITE), Patch(right, top, side, side, GREY_CARD)
 
 
 def main() -> None:
