@@ -46,8 +46,8 @@ _LEAST_PART = 0.02
 # of all pixels includes edges, that of facets is smaller: what mean shift leaves of a facet is even.
 _RAW_SCATTER = (3.2, 0.06, 3.2)
 _FACET_SCATTER = (0.6, 0.045, 0.7)
-# How far one batch of granules, or one camera, is from another: variance of L*, deviation along and across
-# the chroma as constant and per unit of chroma.
+# How far one batch of granules, or one camera, is from another: deviation of L*, and along and across
+# the chroma, each as constant and per unit of chroma.
 _FACET_BATCHES = (5.0, (1.5, 0.20), (1.5, 0.08))
 # Least deviation of a component.
 _LEAST_SPREAD = 1.4
