@@ -13,6 +13,8 @@
   default where there is such a GPU.
 - `PLITKA_CUDNN_BENCHMARK`: `1` lets cuDNN, and compiled code, choose GPU kernels by timing them, so that
   another process may choose others, which round differently; `0` (default) chooses by rule alone.
+- `PLITKA_CPU_BF16`: `1` runs the models on a CPU in bfloat16, which the processor must compute by itself; `0`
+  (default) in full precision.
 - `TMPDIR`: the folder for temporary files; default the system's.
 - `OPENBLAS_NUM_THREADS`, `OMP_NUM_THREADS`: threads of the numeric libraries; default one for each core.
 - `PYTORCH_ALLOC_CONF`, `PYTORCH_CUDA_ALLOC_CONF`, `PYTORCH_HIP_ALLOC_CONF`: PyTorch's allocator; default
@@ -45,6 +47,7 @@ VRAM_FRACTION_VARIABLE = "PLITKA_VRAM_FRACTION"
 COMPILE_VARIABLE = "PLITKA_COMPILE"
 GRAPHS_VARIABLE = "PLITKA_GRAPHS"
 CUDNN_BENCHMARK_VARIABLE = "PLITKA_CUDNN_BENCHMARK"
+CPU_BF16_VARIABLE = "PLITKA_CPU_BF16"
 TEMPORARY_VARIABLE = "TMPDIR"
 THREADS_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 ALLOCATOR_VARIABLE = "PYTORCH_ALLOC_CONF"
@@ -130,6 +133,14 @@ def cudnn_benchmark() -> bool:
     text = _text(CUDNN_BENCHMARK_VARIABLE)
     if text not in SWITCH:
         raise DeviceError(f"{CUDNN_BENCHMARK_VARIABLE}: {text!r} is not one of 0, 1")
+    return SWITCH[text]
+
+
+def cpu_bfloat16() -> bool:
+    """Whether models on a CPU run in bfloat16. Raises DeviceError."""
+    text = _text(CPU_BF16_VARIABLE)
+    if text not in SWITCH:
+        raise DeviceError(f"{CPU_BF16_VARIABLE}: {text!r} is not one of 0, 1")
     return SWITCH[text]
 
 

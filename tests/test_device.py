@@ -17,6 +17,7 @@ GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 16 * 2**30, "float16")
 SETTINGS = (
     "PLITKA_VRAM_FRACTION",
     "PLITKA_CUDNN_BENCHMARK",
+    "PLITKA_CPU_BF16",
     "PYTORCH_ALLOC_CONF",
     "PYTORCH_CUDA_ALLOC_CONF",
     "PYTORCH_HIP_ALLOC_CONF",
@@ -46,6 +47,23 @@ def test_without_a_gpu_the_cpu_draws_in_full_precision(monkeypatch):
     assert (chosen.backend, chosen.device, chosen.dtype) == ("cpu", "cpu", "float32")
     assert chosen.total_memory == psutil.virtual_memory().total
     assert not chosen.is_gpu
+
+
+@pytest.mark.parametrize("unit", ["avx512_bf16", "amx_bf16", "bf16"])
+def test_cpu_draws_in_half_the_bits_only_where_that_is_asked_for(monkeypatch, unit):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True, unit: True})
+    assert select_best_device().dtype == "float32"
+    monkeypatch.setenv("PLITKA_CPU_BF16", "1")
+    assert select_best_device().dtype == "bfloat16"
+
+
+def test_processor_that_would_imitate_bfloat16_is_refused_by_name(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "cpu_name": "Old One"})
+    monkeypatch.setenv("PLITKA_CPU_BF16", "1")
+    with pytest.raises(DeviceError, match="PLITKA_CPU_BF16.*AVX-512 BF16.*Old One"):
+        select_best_device()
 
 
 def test_an_installation_without_torch_draws_on_the_cpu():

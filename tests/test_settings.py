@@ -44,7 +44,7 @@ def test_nothing_else_in_the_package_reads_the_environment():
 
 
 def test_every_variable_is_explained_where_it_is_read():
-    assert set(re.findall(r"`([A-Z_]{5,})`", settings.__doc__)) == NAMES | {"TMPDIR"} | OPTIONS
+    assert set(re.findall(r"`([A-Z0-9_]{5,})`", settings.__doc__)) == NAMES | {"TMPDIR"} | OPTIONS
 
 
 # Names, each of which may stand in a path: also those that no file system takes, alone or together.
@@ -92,6 +92,7 @@ def test_what_is_set_later_counts(monkeypatch):
         ("PLITKA_COMPILE", "all", settings.compile_mode, DeviceError),
         ("PLITKA_GRAPHS", "yes", settings.records_graphs, DeviceError),
         ("PLITKA_CUDNN_BENCHMARK", "on", settings.cudnn_benchmark, DeviceError),
+        ("PLITKA_CPU_BF16", "auto", settings.cpu_bfloat16, DeviceError),
         ("PLITKA_ALLOW_BASE", "yes", settings.allows_base, EngineError),
     ],
 )

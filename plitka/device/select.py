@@ -11,13 +11,20 @@ import gc
 import importlib.util
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import psutil
 
 from plitka.errors import DeviceError
-from plitka.settings import VRAM_FRACTION_VARIABLE, allocator_settings, cudnn_benchmark, vram_fraction
+from plitka.settings import (
+    CPU_BF16_VARIABLE,
+    VRAM_FRACTION_VARIABLE,
+    allocator_settings,
+    cpu_bfloat16,
+    cudnn_benchmark,
+    vram_fraction,
+)
 
 EXPANDABLE_SEGMENTS = "expandable_segments"
 
@@ -27,6 +34,9 @@ UNTRIED: dict[Backend, str] = {
     "mps": "Apple MPS has not been tried with this program",
     "xpu": "Intel XPU has not been tried with this program",
 }
+
+# Names that torch gives to parts of a processor that multiply matrices of bfloat16.
+BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +58,7 @@ class DeviceInfo:
     device: str
     name: str
     total_memory: int
-    dtype: Literal["float16", "float32"]
+    dtype: Literal["float16", "float32", "bfloat16"]
     untried: str | None = None
 
     @property
@@ -74,7 +84,7 @@ def select_best_device() -> DeviceInfo:
     """The fastest device there is: CUDA or ROCm, Apple MPS, Intel XPU, the CPU.
 
     Also prepares PyTorch's allocator, which reads its settings when the GPU is first touched. Raises
-    DeviceError for a `PLITKA_VRAM_FRACTION` that is not allowed.
+    DeviceError for a `PLITKA_VRAM_FRACTION` or, on the CPU, a `PLITKA_CPU_BF16` that is not allowed.
     """
     fraction = vram_fraction()
     if importlib.util.find_spec("torch") is None:
@@ -91,12 +101,27 @@ def select_best_device() -> DeviceInfo:
     if torch.xpu.is_available():
         xpu = torch.xpu.get_device_properties(0)
         return _gpu("xpu", "xpu:0", xpu.name, xpu.total_memory)
-    return cpu_device()
+    return replace(cpu_device(), dtype="bfloat16") if _uses_bfloat16() else cpu_device()
 
 
 def cpu_device() -> DeviceInfo:
     """The CPU with the machine's memory."""
     return DeviceInfo("cpu", "cpu", "CPU", psutil.virtual_memory().total, "float32")
+
+
+def _uses_bfloat16() -> bool:
+    """Whether the CPU is to compute in bfloat16; refused where it would imitate that, many times slower."""
+    if not cpu_bfloat16():
+        return False
+    import torch
+
+    processor = torch.cpu.get_capabilities()
+    if not any(processor.get(name) for name in BFLOAT16_UNITS):
+        raise DeviceError(
+            f"{CPU_BF16_VARIABLE}: 1 needs a processor with AVX-512 BF16, AMX or Arm's BF16; "
+            f"here is {processor.get('cpu_name') or processor.get('architecture')}"
+        )
+    return True
 
 
 def optimize_for_device(device_info: DeviceInfo) -> None:
