@@ -62,7 +62,7 @@ def test_processor_that_would_imitate_bfloat16_is_refused_by_name(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "cpu_name": "Old One"})
     monkeypatch.setenv("PLITKA_CPU_BF16", "1")
-    with pytest.raises(DeviceError, match="PLITKA_CPU_BF16.*AVX-512 BF16.*Old One"):
+    with pytest.raises(DeviceError, match=r"PLITKA_CPU_BF16.*AVX-512 BF16.*Old One"):
         select_best_device()
 
 
