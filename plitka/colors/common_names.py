@@ -1,8 +1,9 @@
 """Names of colours that are not in the palette, and the palette's colours that are nearest to them.
 
 They only lead to suggestions: a mix takes none of them. The names are those of CSS Color 4, from coloraide,
-and those in ``common_names.json``: words of the trade in English and Russian, each with the figures of a
-named colour of CSS or of the xkcd colour survey (CC0).
+those in ``common_names.json``: words of the trade in English and Russian, each with the figures of a
+named colour of CSS or of the xkcd colour survey (CC0); and the numbers of RAL Classic in
+``ral_classic.json``, each with a colour of the screen, which suffices for a suggestion.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping
 from importlib import resources
+from typing import Any
 
 from coloraide import Color
 from coloraide.css.color_names import name2val_map
@@ -82,10 +84,18 @@ def _own_name(color: PaletteColor, name: str) -> str:
 
 def _outside_names() -> Mapping[str, str]:
     """Hex colours of the names outside of the palette, by the names as `fold` spells them."""
-    text = resources.files("plitka.colors").joinpath("common_names.json").read_text(encoding="utf-8")
     css = {name: Color(name).to_string(hex=True) for name in name2val_map if name != "transparent"}
-    own = {fold(name): entry["hex"] for entry in json.loads(text)["colors"] for name in entry["names"]}
-    return {fold(name): value for name, value in css.items()} | own
+    own = {
+        fold(name): entry["hex"] for entry in _read("common_names.json")["colors"] for name in entry["names"]
+    }
+    ral = {fold(f"RAL {number}"): value for number, value in _read("ral_classic.json")["colors"].items()}
+    return {fold(name): value for name, value in css.items()} | own | ral
+
+
+def _read(file: str) -> dict[str, Any]:
+    """One of the package's files of names."""
+    content: dict[str, Any] = json.loads(resources.files("plitka.colors").joinpath(file).read_bytes())
+    return content
 
 
 _OUTSIDE = _outside_names()

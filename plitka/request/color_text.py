@@ -18,6 +18,7 @@ _TOKEN = re.compile(
       (?P<hex>\#\w*)
     | (?P<amount>(?:\+|(?<!\w)-)?(?:\d+(?:[.,]\d+)?|\.\d+)(?:e[+-]?\d+(?!\w))?(?:[ \t]*%)?)
     | (?P<divider>[,;&+\n\r]|(?<![^\W_])(?:and|и)(?![^\W_]))
+    | (?P<number>RAL[ \t_-]*\d{4}(?!\w|[ \t]*%))
     | (?P<name>[^\W\d_]+(?:[ \t_-]+(?!(?:and|и)(?![^\W_]))[^\W\d_]+)*)
     | (?P<filler>[\s:=()‒–—-])
     | (?P<unknown>.)
@@ -83,7 +84,8 @@ def _read_group(group: list[tuple[str, str]]) -> list[dict[str, Any]]:
 
 def _entry(color: tuple[str, str], amount: tuple[str, str] | None = None) -> dict[str, Any]:
     kind, token = color
-    entry: dict[str, Any] = {kind: token}
+    # A number of RAL is the name of a colour.
+    entry: dict[str, Any] = {"name" if kind == "number" else kind: token}
     if amount is not None:
         entry["proportion"] = amount[1]
     return entry
