@@ -133,7 +133,7 @@ def test_a_name_of_the_trade_leads_to_the_nearest_colours(name, nearest_ones):
 @pytest.mark.parametrize("text", ["{}", "40% {}, 60% red", "red 3, {} 2", "{}: 40 %; white"])
 def test_a_ral_number_is_a_name_that_leads_to_the_nearest_colours(written, nearest_one, text):
     with pytest.raises(RequestError) as caught:
-        parse_inputs("", text.format(written), "", "", "")
+        parse_inputs(None, text.format(written), None, None, None)
     (problem,) = caught.value.problems
     assert problem.value == f'"{written}"'
     assert f'did you mean "{nearest_one}"' in problem.reason
