@@ -128,7 +128,7 @@ def test_a_name_of_the_trade_leads_to_the_nearest_colours(name, nearest_ones):
 
 @pytest.mark.parametrize(
     ("written", "nearest_one"),
-    [("RAL 3020", "red"), ("ral-9005", "black"), ("RAL7016", "dark gray"), ("Ral_1023", "yellow")],
+    [("RAL 3020", "red"), ("ral-9005", "black"), ("RAL7016", "dark gray"), ("Ral_9003", "white")],
 )
 @pytest.mark.parametrize("text", ["{}", "40% {}, 60% red", "red 3, {} 2", "{}: 40 %; white"])
 def test_a_ral_number_is_a_name_that_leads_to_the_nearest_colours(written, nearest_one, text):
