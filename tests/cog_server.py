@@ -78,6 +78,13 @@ class CogServer:
     def health(self):
         return local_http.get(f"{self.url}/health-check", timeout=PATIENCE_SECONDS).json()
 
+    def idle_status(self):
+        """The status of `/health-check` once no prediction runs: an answer may come a moment earlier."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (status := self.health()["status"]) == "BUSY" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return status
+
     def post(self, inputs, **more):
         return local_http.post(
             f"{self.url}/predictions", json={"input": inputs, **more}, timeout=ANSWER_SECONDS

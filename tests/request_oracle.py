@@ -158,7 +158,7 @@ def check_answer(server, case):
     else:
         check_refusal(answer, case)
         verdict = "refused"
-    assert server.health()["status"] == "READY"
+    assert server.idle_status() == "READY"
     return verdict
 
 

@@ -94,7 +94,7 @@ def test_what_stands_beside_the_input_disturbs_neither_the_picture_nor_the_serve
     answer = render_server.post({"colors": "black"}, **envelope)
     assert answer.status_code == status
     assert answer.json()["detail"] if status == 422 else answer.json()["status"] == "succeeded"
-    assert render_server.health()["status"] == "READY"
+    assert render_server.idle_status() == "READY"
     assert not Path("/tmp/plitka-was-here").exists()
 
 
@@ -110,4 +110,4 @@ def test_a_body_that_is_no_request_is_refused_and_the_server_stays_ready(render_
         assert answer.status_code in (400, 413, 422)
     assert answer.text
     assert "Traceback" not in answer.text
-    assert render_server.health()["status"] == "READY"
+    assert render_server.idle_status() == "READY"

@@ -19,4 +19,4 @@ def test_every_request_of_the_schema_gets_an_answer_of_the_schema(case, render_s
     response = case.call(base_url=render_server.url)
     case.validate_response(response, checks=[not_a_server_error, response_schema_conformance])
     assert "Traceback" not in response.text
-    assert render_server.health()["status"] == "READY"
+    assert render_server.idle_status() == "READY"

@@ -28,7 +28,7 @@ def names(value, prefix=""):
 
 
 def test_server_starts_healthy_and_without_a_warning(render_server):
-    assert render_server.health()["status"] == "READY"
+    assert render_server.idle_status() == "READY"
     log = render_server.log.read_text()
     start = log[: log.index("accepting requests")]
     assert "WARN" not in start
@@ -75,8 +75,10 @@ def test_bad_maps_are_refused_all_at_once(render_server):
 
 
 def test_every_documented_metric_is_reported_and_no_other(render_server):
+    with_sheet = render_server.predict(params_json=as_json(overrides={"sheet": True}))["metrics"]
+    assert set(names(with_sheet)) == {*METRICS, "predict_time"}
     metrics = render_server.predict(params_json=as_json())["metrics"]
-    assert set(names(metrics)) == {*METRICS, "predict_time"}
+    assert set(names(metrics)) == {*METRICS, "predict_time"} - {"timing.sheet"}
     assert metrics["seed"] == "42"
     assert metrics["engine"] == "render"
     assert metrics["timing"]["first_picture"] < metrics["timing"]["total"]
@@ -127,7 +129,7 @@ def test_prompt_beyond_the_models_context_is_refused_before_anything_is_drawn(sd
     assert "overrides.negative_prompt" in prediction["error"]
     assert "77" in prediction["error"]
     assert prediction["logs"] == ""
-    assert sdxl_server.health()["status"] == "READY"
+    assert sdxl_server.idle_status() == "READY"
 
 
 def test_log_counts_the_steps_of_each_picture(sdxl_server):
@@ -163,7 +165,7 @@ def test_cancelled_prediction_leaves_nothing_behind(sdxl_server):
     assert sdxl_server.output_files() == []
     again = sdxl_server.predict(params_json=as_json(overrides={"num_inference_steps": 2}))
     assert len(pictures(again)) == 3
-    assert sdxl_server.health()["status"] == "READY"
+    assert sdxl_server.idle_status() == "READY"
 
 
 @pytest.mark.parametrize("engine", ["diffusion", "SDXL-turbo"])
@@ -236,7 +238,7 @@ def test_server_has_one_heap_unless_the_operator_wants_more(monkeypatch, given, 
 @pytest.mark.parametrize("given", ["a\0", "a" * 300, "../../../tmp/plitka-was-here", "/tmp/plitka-was-here"])
 def test_an_id_never_blocks_the_server_and_makes_no_folder_elsewhere(render_server, given):
     assert render_server.post({"colors": "black"}, id=given).status_code == 422
-    assert render_server.health()["status"] == "READY"
+    assert render_server.idle_status() == "READY"
     assert not Path("/tmp/plitka-was-here").exists()
 
 

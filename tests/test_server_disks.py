@@ -84,7 +84,7 @@ def test_a_full_temporary_folder_fails_predictions_and_the_next_one_is_drawn(tmp
             assert failed["status"] == "failed"
             assert f"{disk.at}/plitka-" in failed["error"]
             assert reason in failed["error"]
-            assert server.health()["status"] == "READY"
+            assert server.idle_status() == "READY"
             disk.empty()
         assert [picture.tobytes() for picture in pictures(server.predict(**REQUEST))] == expected
 

@@ -106,7 +106,7 @@ def test_bad_request_is_refused_with_its_field_and_the_server_stays_healthy(rend
         assert text in prediction["error"]
     for leak in ("Traceback", 'File "', "pydantic"):
         assert leak not in prediction["error"] + prediction["logs"]
-    assert render_server.health()["status"] == "READY"
+    assert render_server.idle_status() == "READY"
 
 
 def test_every_problem_of_a_request_is_named_at_once(render_server):
