@@ -1,6 +1,6 @@
 """Milliseconds for the plan and each of its pictures, on one core.
 
-    python benchmarks/speed.py [--repeats 9]
+    python benchmarks/speed.py [--repeats 9] [--layout surface]
 
 Prints the median of the repeats for 512 and 1024 pixels beside the limits that the project has set itself,
 and the time of a plain numpy job of the same run, so that machines can be compared. The processor's time is
@@ -12,11 +12,12 @@ import statistics
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import get_args
 
 import cv2
 import numpy as np
 
-from plitka.choices import CONTROL_KINDS, MAP_NAMES, MapName
+from plitka.choices import CONTROL_KINDS, MAP_NAMES, Layout, MapName
 from plitka.colors.mix import Mix, palette_mix_color
 from plitka.colors.palette import PALETTE
 from plitka.fidelity.measure import measure
@@ -53,11 +54,11 @@ def draw_maps(plan: TilePlan, size: int) -> None:
         maps.draw(name)
 
 
-def measure_size(mix: Mix, size: int, repeats: int) -> dict[str, float]:
-    plan = make_plan(mix, 30, "brick", 1)
+def measure_size(mix: Mix, layout: str, size: int, repeats: int) -> dict[str, float]:
+    plan = make_plan(mix, 30, layout, 1)
     picture = draw_swatch(plan, size)
     stages: dict[str, Callable[[], object]] = {
-        "plan": lambda: make_plan(mix, 30, "brick", 1),
+        "plan": lambda: make_plan(mix, 30, layout, 1),
         "swatch": lambda: cached_swatch.__wrapped__(plan, size),
         "colormap": lambda: draw_colormap(plan, size),
     }
@@ -76,12 +77,14 @@ def measure_size(mix: Mix, size: int, repeats: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repeats", type=int, default=9)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--layout", choices=get_args(Layout), default="surface")
+    given = parser.parse_args()
+    repeats = given.repeats
     cv2.setNumThreads(1)
     mix = tuple(palette_mix_color(PALETTE[code], 0.25) for code in CODES)
     noise = np.random.default_rng(0).random(2**20)
     print(f"yardstick: sorting 2^20 doubles takes {milliseconds(lambda: np.sort(noise), repeats):.0f} ms\n")
-    columns = {size: measure_size(mix, size, repeats) for size in PICTURES_LIMIT_MS}
+    columns = {size: measure_size(mix, given.layout, size, repeats) for size in PICTURES_LIMIT_MS}
     print(f"{'ms':<20}" + "".join(f"{size:>8}²" for size in columns))
     for stage in columns[512]:
         print(f"{stage:<20}" + "".join(f"{times[stage]:>9.1f}" for times in columns.values()))

@@ -26,6 +26,14 @@ from plitka.request.overrides import (
     Overrides,
 )
 from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, TOKEN_LIMIT, build_prompt
+from plitka.request.scale import (
+    DEFAULT_GRANULE_MM,
+    DEFAULT_JOINT_MM,
+    DEFAULT_SIDE,
+    JOINTED_GRANULES,
+    LEAST_GRANULES,
+    SURFACE_GRANULES,
+)
 from plitka.request.sheet import DEFAULT_SHEET_LANGUAGE, SheetFields
 from plitka.request.tile_request import (
     DEFAULT_ANGLE,
@@ -51,6 +59,36 @@ REQUEST_MEANINGS: Mapping[str, tuple[str, str]] = {
     ),
     "quality": (code(DEFAULT_QUALITY), "How many denoising steps the pictures get; see Profiles."),
     "seed": (code(str(DEFAULT_SEED)), "The same seed gives the same tile. A random seed is reported."),
+    "granule_mm": (
+        code(f"{DEFAULT_GRANULE_MM:g}"),
+        "Mean diameter of the granules. A grading stands for it: fine (0.5-1.5 mm) for 1, medium (1-3 mm) "
+        "for 2, coarse (2-4 mm) for 3.",
+    ),
+    "width_mm": (
+        f"{SURFACE_GRANULES} granules for a surface, else {JOINTED_GRANULES}",
+        "What the picture shows from left to right: 94 and 170 mm with granules of 2 mm. At least "
+        f"{LEAST_GRANULES} granules; a diffusion model draws at most {JOINTED_GRANULES}. See Scale.",
+    ),
+    "height_mm": ("as the width", "What it shows from top to bottom: in a square picture as much."),
+    "tile_mm": (
+        "by `layout`",
+        "Length of a tile along its course, and height across it: [500, 500] for grid and puzzle, [200, 100] "
+        "for brick and herringbone, [200, 230.94] for hexagon, across its flats and its corners.",
+    ),
+    "joint_mm": (
+        code(f"{DEFAULT_JOINT_MM:g}"),
+        "Width of the joints, at most half the shorter side of a tile.",
+    ),
+    "seamless": (
+        code("false"),
+        "Whether the picture goes on over its edges when it is repeated; see Scale.",
+    ),
+    "width": (
+        code(f"{DEFAULT_SIDE}"),
+        "Pixels of the final picture and the colour map, for the `render` engine; the preview has half of "
+        "them, at most 512 on its longer side.",
+    ),
+    "height": ("as the width", "The same from top to bottom."),
     "overrides": ("none", "Settings that win over profile and defaults; see Overrides."),
     "maps": (
         "none",
@@ -91,7 +129,11 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
         "Whether a finished picture is corrected towards the plan's colours: where it misses them, never, or "
         "always; see [Colour accuracy](color.md).",
     ),
-    "layout": ("`surface` at 0°, else `brick`", "One tile without joints, a square grid, or a running bond."),
+    "layout": (
+        "`surface` at 0°, else `brick`",
+        "One tile without joints, a square grid, a running bond, bricks laid herringbone, hexagons, or tiles "
+        "with interlocking edges.",
+    ),
     "output_format": (
         code(DEFAULT_OUTPUT_FORMAT),
         "Format of preview and final picture; WebP is lossless. The colour map is always PNG.",

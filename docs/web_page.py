@@ -17,19 +17,20 @@ from request_blocks import DIFFUSION_ENGINES
 from plitka.choices import ColorLock, Layout
 from plitka.colors.common_names import nearest_by_name
 from plitka.colors.palette import PALETTE
-from plitka.output.sheet import GRANULE_MM, GRANULES_SHOWN, SCALE_BAR_MM
 from plitka.output.sheet_words import WORDS
+from plitka.request.bonds import lattice
 from plitka.request.fields import MAX_COLORS, MAX_SEED
 from plitka.request.logo import MAX_LOGO_BYTES
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK
 from plitka.request.profiles import PROFILES
 from plitka.request.proportions import SUM_TOLERANCE
+from plitka.request.scale import DEFAULT_SIDE, SURFACE_GRANULES, scale_of
 from plitka.request.sheet import MAX_SHEET_TEXT
 from plitka.request.tile_request import DEFAULT_QUALITY
-from plitka.tile import granules, lens, light, plan, relief, rims, shading, swatch
+from plitka.tile import canvas, granules, lens, light, relief, rims, shading, swatch
+from plitka.tile.canvas import GRANULES_ACROSS, canvas_for
 from plitka.tile.colormap import JOINTS
-from plitka.tile.granules import GRANULES_ACROSS
-from plitka.tile.joints import BRICK_TILE, GRID_TILE, JOINT_WIDTH
+from plitka.tile.joints import MIDDLE, outlines
 from plitka.tile.shards import shard_library
 from plitka.weights.manifest import engine_models
 
@@ -57,11 +58,11 @@ RUBBER: dict[str, dict[ModuleType, str]] = {
     "PAINT": {
         swatch: """GLOSS MATT_FROM VIVID_GLOSS VIVID PALE DARKEST BRIGHTEST SAMPLED PRIOR_PIXELS BAND_PART
             STEADY ROUNDS MAY_BE_OFF BY_CHROMA BATCHES VEILS VARIANTS""",
-        plan: "OVERSAMPLING",
+        canvas: "OVERSAMPLING",
     },
     "LENS": {
-        lens: """BLUR FINAL SHARPENING SHARPENED_OVER FOCUSED_ON DEPTH_OF_FIELD TILTS TILT LEAST_FOCUS
-            MOST_FOCUS GRAIN"""
+        lens: """BLUR SHARPENING SHARPENED_OVER SHARPENED_FROM FOCUSED_ON DEPTH_OF_FIELD TILTS TILT
+            LEAST_FOCUS MOST_FOCUS GRAIN"""
     },
 }
 INSERT = re.compile(r"^<!-- insert: (?P<name>[a-z.]+) -->$", re.MULTILINE)
@@ -102,25 +103,19 @@ def page_data() -> dict[str, Any]:
         "locks": list(get_args(ColorLock)),
         "lock": DEFAULT_COLOR_LOCK,
         "granulesAcross": GRANULES_ACROSS,
-        "brickTile": list(BRICK_TILE),
-        "gridTile": list(GRID_TILE),
-        "jointWidth": JOINT_WIDTH,
+        "surfaceGranules": SURFACE_GRANULES,
+        "bonds": {layout: _bond(layout) for layout in get_args(Layout) if layout != "surface"},
         # Colours of joints with the distance that each keeps from the colours of the mix, best first.
         "joints": [[f"#{bytes(rgb).hex().upper()}", distance] for rgb, distance in JOINTS],
     }
     # What is printed is what the server's PDF has.
-    sheet = {
-        "text": MAX_SHEET_TEXT,
-        "logo": MAX_LOGO_BYTES,
-        "granule": GRANULE_MM,
-        "shown": GRANULE_MM * GRANULES_SHOWN,
-        "bar": SCALE_BAR_MM,
-    }
+    sheet = {"text": MAX_SHEET_TEXT, "logo": MAX_LOGO_BYTES, "scales": _sheet_scales()}
     words = {"SHEET": sheet, "SHEET_WORDS": {language: dict(said) for language, said in WORDS.items()}}
     rubber = {
         name: {figure: value for module, names in parts.items() for figure, value in _figures(module, names)}
         for name, parts in RUBBER.items()
     }
+    rubber["LENS"]["FINAL"] = DEFAULT_SIDE
     return {
         "PALETTE": palette,
         "LIMITS": limits,
@@ -132,12 +127,38 @@ def page_data() -> dict[str, Any]:
     }
 
 
+def _sheet_scales() -> dict[str, dict[str, float]]:
+    """What a recipe that is not drawn yet shows in each layout, in millimetres."""
+    scales = {layout: scale_of(layout) for layout in get_args(Layout)}
+    return {
+        layout: {"granule_mm": scale.granule_mm, "width_mm": scale.width_mm, "height_mm": scale.height_mm}
+        for layout, scale in scales.items()
+    }
+
+
 def _outside() -> list[list[str]]:
     """Codes of the nearest colours of the palette and the folded names that lead to them, both as texts."""
     names: dict[str, list[str]] = {}
     for name, codes in nearest_by_name().items():
         names.setdefault(" ".join(codes), []).append(name)
     return [[codes, " ".join(sorted(found))] for codes, found in sorted(names.items())]
+
+
+def _bond(layout: Layout) -> dict[str, Any]:
+    """A layout with joints at its usual scale, lengths in parts of the picture's side."""
+    scale = scale_of(layout)
+    assert scale.tile_mm is not None
+
+    def parts(lengths: Any) -> Any:
+        return np.round(np.array(lengths) / scale.width_mm, 5).tolist()
+
+    return {
+        "pitches": round(canvas_for(scale).pitches, 5),
+        "outlines": [parts(outline) for outline in outlines(layout, *scale.tile_mm)],
+        "lattice": parts(lattice(layout, scale.tile_mm)),
+        "middle": parts(MIDDLE.get(layout, 0.0) * scale.tile_mm[0]),
+        "jointWidth": parts(scale.joint_mm),
+    }
 
 
 def _figures(module: ModuleType, names: str) -> list[tuple[str, Any]]:

@@ -4,7 +4,8 @@ from typing import Any, Literal, get_args
 
 Quality = Literal["preview", "standard", "high"]
 ColorLock = Literal["auto", "off", "always"]
-Layout = Literal["surface", "grid", "brick"]
+Layout = Literal["surface", "grid", "brick", "herringbone", "hexagon", "puzzle"]
+Grading = Literal["fine", "medium", "coarse"]
 OutputFormat = Literal["png", "webp", "jpg"]
 SheetLanguage = Literal["en", "ru"]
 Scheduler = Literal["dpmpp_2m_karras", "dpmpp_sde_karras", "ddim", "euler", "euler_a"]

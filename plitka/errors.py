@@ -21,7 +21,7 @@ PlitkaError                 catch this to catch all of them
 
 Each is also of the built-in class that fits (`ValueError`, `RuntimeError`, `OSError`). What else can leave
 Plitka are the system's own errors (`OSError` of a full disk) and a plain `ValueError` for a bad argument of a
-function (a size that does not divide 1024). `plitka.server.answers.RefusedError` becomes an HTTP answer, and
+function (a size that a plan does not have). `plitka.server.answers.RefusedError` becomes an HTTP answer, and
 `plitka.cli.process.StoppedError` ends the process at a signal.
 """
 

@@ -21,7 +21,6 @@ from plitka.files.whole_files import write_whole
 from plitka.output.metrics import memory_metrics, picture_metrics
 from plitka.output.provenance import encode, encode_map, provenance_of
 from plitka.request.drawing_settings import DrawingSettings, settings_for
-from plitka.request.profiles import FINAL_SIZE
 from plitka.request.prompt import Prompt, build_prompt
 from plitka.request.sheet import SheetFields
 from plitka.request.tile_request import TileRequest
@@ -40,9 +39,9 @@ class Result:
     Attributes:
         name: "preview", "final" or "colormap", in this order, then the maps' names in the request's order,
             then "sheet" if the request has one.
-        image: (size, size, 3) uint8 sRGB; size is 512 for the preview, 1024 for all others. Maps are no
-            colours, and of other shapes and depths; see `plitka.tile.maps.TileMap`. Of the sheet, the final
-            picture, which stands on it.
+        image: (height, width, 3) uint8 sRGB; usually 1024 x 1024 pixels, and half of that for the preview.
+            Maps are no colours, and of other channels and depths; see `plitka.tile.maps.TileMap`. Of the
+            sheet, the final picture, which stands on it.
         filename: `name` with the extension of its format.
         data: The bytes of the file, its provenance included.
         colors: The picture's colours as measured and, where needed, corrected; None for the colour map, which
@@ -152,7 +151,7 @@ def _draw(
         job = Job(request, settings, prompt, worker.submit(lambda: timed.result()[0]))
         planned = [worker.submit(_colormap, job, engine)]
         # One piece of work each, so that a caller who leaves early waits for one at most.
-        maps = worker.submit(lambda: PlanMaps(job.plan, FINAL_SIZE))
+        maps = worker.submit(lambda: PlanMaps(job.plan, job.plan.scale.width))
         planned += [worker.submit(_map, name, maps, job, engine) for name in request.maps]
         with closing(_pictures(job, engine, watch, timed)) as pictures:
             for final in pictures:
@@ -216,7 +215,7 @@ def _timed_plan(request: TileRequest) -> tuple[TilePlan, float]:
 
 def _colormap(job: Job, engine: Engine) -> Result:
     watch = Stopwatch()
-    image = draw_colormap(job.plan, FINAL_SIZE)
+    image = draw_colormap(job.plan, job.plan.scale.width)
     seconds = {"draw": watch.lap()}
     provenance = provenance_of("colormap", job.request, job.prompt, engine.name, engine.identity())
     data = encode(image, EXACT_FORMAT, provenance)

@@ -22,6 +22,7 @@ REQUEST = {
         {"name": "pearl", "proportion": 20},
     ],
     "angle": 30,
+    "width_mm": 94,
     "seed": 2,
 }
 # A part of the final picture with joints that meet, pixels.

@@ -25,7 +25,8 @@ def text_of(data):
 
 
 def tile_file(request, output_format="png", size=64):
-    """A picture file of noise that says that this request drew it."""
-    pixels = np.random.default_rng(1).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    """A picture file of noise that says that this request drew it; `size`: its side, or rows and columns."""
+    rows, columns = size if isinstance(size, tuple) else (size, size)
+    pixels = np.random.default_rng(1).integers(0, 256, (rows, columns, 3), dtype=np.uint8)
     prompt = build_prompt(request.mix, "")
     return encode(pixels, output_format, provenance_of("final", request, prompt, "render", {"engine": "1"}))

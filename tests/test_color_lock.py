@@ -15,7 +15,8 @@ COLORS = [{"name": "red", "proportion": 60}, {"name": "white", "proportion": 40}
 
 
 def request_of(**overrides):
-    return parse_request(json.dumps({"colors": COLORS, "angle": 45, "seed": 3, "overrides": overrides}))
+    document = {"colors": COLORS, "angle": 45, "seed": 3, "width_mm": 94, "overrides": overrides}
+    return parse_request(json.dumps(document))
 
 
 @pytest.fixture(scope="module")

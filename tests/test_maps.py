@@ -18,10 +18,9 @@ from plitka.generation import generate
 from plitka.request.tile_request import parse_request
 from plitka.tile import maps as tile_maps
 from plitka.tile.albedo import draw_albedo
-from plitka.tile.light import light_on
+from plitka.tile.light import light_and_finish, light_on
 from plitka.tile.maps import ID_BITS, JOINT_ID, PlanMaps
 from plitka.tile.plan import JOINT, inner_pixels, plan_for
-from plitka.tile.scale import GRANULE_MM, extent_mm, pitch_mm
 from plitka.tile.swatch import draw_swatch
 
 SIZE = 512
@@ -103,7 +102,7 @@ def test_normals_follow_any_height_map_within_rounding(seed, steepest, size):
     maps = PlanMaps(maps_of().plan, size)
     rng = np.random.default_rng(seed)
     maps.__dict__["levels"] = rng.integers(0, steepest + 1, (size, size), np.uint16)
-    expected = normals_of(maps.levels, maps.um_per_level, extent_mm(maps.plan) * 1000 / size)
+    expected = normals_of(maps.levels, maps.um_per_level, maps.plan.scale.width_mm * 1000 / size)
     assert np.abs(decoded(maps.normal("opengl")) - expected).max() <= HALF_LEVEL
     up, down = maps.normal("opengl"), maps.normal("directx")
     assert np.array_equal(up[..., 1], 255 - down[..., 1])
@@ -135,17 +134,18 @@ def test_height_is_that_of_the_heap_in_micrometres(mix, angle, seed):
     limit = np.quantile(plan.heights(SIZE).height, 0.8)
     plain = inner_pixels(plan.labels(SIZE)) & (pitches < limit - 0.1) & (pitches > -1)
     if angle == 0:
-        off = mm[plain] - pitches[plain] * pitch_mm(plan)
+        off = mm[plain] - pitches[plain] * plan.pitch_mm
         assert np.quantile(np.abs(off - np.median(off)), 0.99) < 0.02
     # A heap of granules of 2 mm is some millimetres deep, and nearly nothing lies outside the scale.
-    assert GRANULE_MM < np.ptp(np.quantile(mm, [0.01, 0.99])) < 4 * GRANULE_MM
+    granule = plan.scale.granule_mm
+    assert granule < np.ptp(np.quantile(mm, [0.01, 0.99])) < 4 * granule
     assert ((maps.levels == 0) | (maps.levels == 65535)).mean() < 0.001
 
 
 def test_steps_of_height_are_round_and_hold_every_height():
     maps = maps_of()
     assert maps.um_per_level == 0.1
-    assert (tile_maps._HIGHEST - tile_maps._LOWEST) * pitch_mm(maps.plan) * 1000 / 0.1 <= 65535
+    assert (tile_maps._HIGHEST - tile_maps._LOWEST) * maps.plan.pitch_mm * 1000 / 0.1 <= 65535
 
 
 def test_joints_lie_low_and_their_rims_fall_towards_them():
@@ -194,9 +194,9 @@ def test_shares_are_exact_in_the_file_of_ids():
 def test_occlusion_is_that_of_the_light():
     maps = maps_of(3)
     plan = maps.plan
-    light = light_on(plan.relief, plan.facet_map(SIZE), plan.seed)
+    _, finish = light_and_finish(plan.relief, plan.seen(SIZE), plan.seed)
     # Black and blue reflect nothing into their own gaps.
-    expected = np.exp(np.minimum(-light.occlusion, 0))
+    expected = np.exp(np.minimum(-finish.occlusion, 0))
     assert np.allclose(maps.openness, cv2.resize(expected, (SIZE, SIZE), interpolation=cv2.INTER_AREA))
     assert 0 <= maps.openness.min() < 0.2 < 0.7 < np.median(maps.openness) <= 1
 
@@ -207,7 +207,7 @@ def test_what_shines_in_the_picture_is_smooth_in_the_map():
     black, white = (maps.roughness[color == index].mean() for index in (0, 1))
     assert black < white - 0.05
     assert 0.3 <= maps.roughness.min() < maps.roughness.max() <= 1
-    light = light_on(maps.plan.relief, maps.plan.facet_map(SIZE), maps.plan.seed)
+    light = light_on(maps.plan.relief, maps.plan.seen(SIZE), maps.plan.seed)
     gloss = cv2.resize(light.gloss, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     glints = (color == 0) & (gloss > 0.5)
     assert maps.roughness[glints].mean() < black - 0.1

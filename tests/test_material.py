@@ -13,6 +13,7 @@ from command_line import PARAMS
 from PIL import Image
 
 from plitka.output.gltf import write_material
+from plitka.request.textures import as_texture
 from plitka.request.tile_request import parse_request
 from plitka.server.serve import ROOT
 from plitka.tile.albedo import draw_albedo
@@ -86,7 +87,7 @@ def test_a_millimetre_of_the_texture_is_one_of_the_plane(maps, side):
     metres = np.ptp(points["POSITION"], axis=0)
     repeats = np.ptp(points["TEXCOORD_0"], axis=0)
     assert metres * 1000 == pytest.approx([side, 0, side], rel=1e-6)
-    assert repeats * 94 == pytest.approx([side, side], rel=1e-6)
+    assert repeats * maps.plan.extent_mm == pytest.approx([side, side], rel=1e-6)
 
 
 def test_plane_faces_up_and_its_tangents_fit_its_texture(material):
@@ -151,12 +152,27 @@ def test_command_writes_the_material_and_says_how_large_it_is(invoke, tmp_path):
     said = invoke("material", "-p", PARAMS, "-o", "tile.glb", "--plane-mm", "500", "--json")
     assert said.exit_code == 0, said.output
     report = json.loads(said.stdout)
-    assert (report["plane_mm"], report["texture_mm"], report["seed"]) == (500, 94, "11")
-    document, _ = parts((tmp_path / report["file"]["path"]).read_bytes())
-    extras = document["asset"]["extras"]
-    assert parse_request(extras["request"]) == parse_request(PARAMS)
+    assert (report["plane_mm"], report["seed"], report["seamless"]) == (500, "11", True)
+    data = (tmp_path / report["file"]["path"]).read_bytes()
+    document, _ = parts(data)
+    drawn = parse_request(document["asset"]["extras"]["request"])
+    assert drawn == as_texture(parse_request(PARAMS))[0]
+    assert report["texture_mm"] == [drawn.scale.width_mm, drawn.scale.height_mm]
+    assert np.ptp(plane(data)[0]["TEXCOORD_0"], axis=0) * report["texture_mm"] == pytest.approx(500, rel=1e-6)
     refused = invoke("material", "-p", PARAMS, "-o", "tile.glb")
     assert (refused.exit_code, "--force" in refused.output) == (1, True)
+
+
+def test_command_says_why_a_texture_is_not_seamless_and_what_would_make_it_so(invoke, tmp_path):
+    params = json.dumps(json.loads(PARAMS) | {"angle": 30, "width": 256})
+    said = invoke("material", "-p", params, "--json")
+    assert said.exit_code == 0
+    assert "note: the texture is not seamless, which takes an angle such as 0 or 90" in said.stderr
+    report = json.loads(said.stdout)
+    assert (report["seamless"], report["file"]["width"]) == (False, 256)
+    asked = invoke("material", "-p", json.dumps(json.loads(params) | {"seamless": True}), "--force")
+    assert asked.exit_code == 2
+    assert "seamless: true has no width and height after which the joints" in asked.stderr
 
 
 @pytest.mark.parametrize(

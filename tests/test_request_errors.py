@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from plitka.choices import OutputFormat, Scheduler, one_of
+from plitka.choices import Layout, OutputFormat, Scheduler, one_of
 from plitka.colors.palette import PALETTE
 from plitka.errors import RequestError
 from plitka.request.json_text import MAX_PARAMS_BYTES
@@ -21,7 +21,10 @@ ANGLE = "any finite number of degrees"
 QUALITY = '"preview", "standard" or "high"'
 SEED = "a whole number from 0 to 9223372036854775807, or -1"
 STEPS = "a whole number from 1 to 100"
-KEYS = "the keys colors, angle, quality, seed, overrides"
+KEYS = (
+    "the keys colors, angle, quality, seed, granule_mm, width_mm, height_mm, tile_mm, joint_mm, seamless, "
+    "width, height, overrides, maps"
+)
 
 
 def problems_of(text):
@@ -141,7 +144,7 @@ BAD_REQUESTS = [
     (override(guidance_interval=[-1, 2]), "overrides.guidance_interval", "is too small", "0 to 10000"),
     (override(guidance_interval=["a", 2]), "overrides.guidance_interval", "is not a number", "0 to 10000"),
     (override(color_guidance=1.1), "overrides.color_guidance", "1.1 is too large", "from 0 to 1"),
-    (override(layout="bricks"), "overrides.layout", '"bricks" is not one', '"surface", "grid" or "brick"'),
+    (override(layout="bricks"), "overrides.layout", '"bricks" is not one', one_of(Layout)),
     (override(output_format="gif"), "overrides.output_format", '"gif" is not one', one_of(OutputFormat)),
     (override(scheduler="plms"), "overrides.scheduler", '"plms" is not one', one_of(Scheduler)),
     (override(lora=1), "overrides.lora", 'did you mean "lora_scale"?', "the keys use_controlnet"),

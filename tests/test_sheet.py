@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pypdfium2
@@ -17,9 +18,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from sheets import logo, text_of, tile_file
 
+from plitka.choices import Layout, SheetLanguage
 from plitka.colors.palette import PALETTE
 from plitka.errors import ContainerError
-from plitka.output.sheet import GRANULES_SHOWN, SCALE_BAR_MM, make_sheet, sheet_date
+from plitka.output.sheet import bar_mm, make_sheet, sheet_date
+from plitka.output.sheet_words import WORDS
+from plitka.request.scale import SURFACE_GRANULES
 from plitka.request.sheet import SHEET_CHARACTERS, SheetFields
 from plitka.request.tile_request import parse_request, read_sheet
 from plitka.tile.plan import plan_for
@@ -60,8 +64,8 @@ def test_sheet_is_one_a4_page():
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", ["2026-11-27", "62.5 %", "Share", "brick bond at 22.5°", "20 mm", "94 × 94 mm"]),
-        ("ru", ["27.11.2026", "62,5 %", "Доля", "вразбежку под углом 22,5°", "20 мм", "94 × 94 мм"]),
+        ("en", ["2026-11-27", "62.5 %", "Share", "brick bond at 22.5°", "50 mm", "170 × 170 mm"]),
+        ("ru", ["27.11.2026", "62,5 %", "Доля", "вразбежку под углом 22,5°", "50 мм", "170 × 170 мм"]),
     ],
 )
 def test_sheet_says_all_of_the_mix_in_its_language(language, said):
@@ -120,10 +124,23 @@ def test_jpeg_is_embedded_as_it_is_and_every_picture_says_srgb():
         assert b"/ICCBased" in sheet_of(request, tile_file(request, output_format))
 
 
-def test_scale_bar_is_as_long_as_it_says():
-    data = sheet_of()
+@pytest.mark.parametrize(
+    ("keys", "shown", "long"),
+    [
+        ({}, (94, 94), 20),
+        ({"width_mm": 3000}, (3000, 3000), 500),
+        ({"width_mm": 400, "height_mm": 200}, (400, 200), 100),
+        ({"width_mm": 100, "height_mm": 400}, (100, 400), 20),
+    ],
+)
+def test_scale_bar_is_as_long_as_it_says(keys, shown, long):
+    request = request_of(**keys)
+    file = tile_file(request, size=(request.scale.height // 8, request.scale.width // 8))
+    data = sheet_of(request, file)
     (_, _, width, height) = next(boxes(data, pypdfium2.raw.FPDF_PAGEOBJ_IMAGE))
-    assert width == pytest.approx(height, abs=0.05)
+    assert width / height == pytest.approx(shown[0] / shown[1], rel=0.01)
+    assert f"{long} mm" in text_of(data)
+    assert f"{shown[0]} × {shown[1]} mm" in text_of(data)
     bar = max(
         (
             box
@@ -132,7 +149,23 @@ def test_scale_bar_is_as_long_as_it_says():
         ),
         key=lambda box: box[2],
     )
-    assert bar[2] / width == pytest.approx(SCALE_BAR_MM / 94, rel=0.01)
+    assert bar[2] / width == pytest.approx(long / shown[0], rel=0.01)
+
+
+@settings(max_examples=200)
+@given(st.floats(10, 10_000))
+def test_scale_bar_is_a_round_part_of_the_picture(shown):
+    assert 0.1 * shown < bar_mm(shown) <= 0.3 * shown
+    assert str(int(float(f"{bar_mm(shown):.0e}"))) == f"{bar_mm(shown):g}"
+
+
+@pytest.mark.parametrize("layout", get_args(Layout))
+@pytest.mark.parametrize("language", get_args(SheetLanguage))
+def test_every_layout_has_its_words(layout, language):
+    request = request_of(overrides={"layout": layout})
+    assert WORDS[language][layout].format(angle="0") in text_of(
+        sheet_of(request, fields=SheetFields(language=language))
+    )
 
 
 def test_granules_of_the_top_layer_are_as_long_as_the_scale_takes_them():
@@ -141,7 +174,7 @@ def test_granules_of_the_top_layer_are_as_long_as_the_scale_takes_them():
     turns = np.linspace(0, np.pi, 18, endpoint=False)
     along = outlines @ np.stack([np.cos(turns), np.sin(turns)])
     longest = np.ptp(along, axis=1).max(axis=1)
-    assert 1 / longest.mean() == pytest.approx(GRANULES_SHOWN, rel=0.03)
+    assert 1 / longest.mean() == pytest.approx(SURFACE_GRANULES, rel=0.03)
 
 
 COLORS = st.lists(st.sampled_from(list(PALETTE)), min_size=1, max_size=8, unique=True)

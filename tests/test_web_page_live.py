@@ -1,12 +1,14 @@
 """The web page's live picture: drawn in the browser, with the shares and the pixels it should have."""
 
 import random
+from typing import get_args
 
 import cv2
 import numpy as np
 import pytest
 from live_picture import choose, decoded, label_maps, picture, random_mix
 
+from plitka.choices import Layout
 from plitka.colors.mix import palette_mix_color
 from plitka.colors.palette import PALETTE
 from plitka.fidelity.shown_colors import shown_colors
@@ -24,7 +26,7 @@ def test_granules_of_every_colour_cover_its_share_in_any_mix_layout_and_seed(ser
     chance = random.Random(11)
     for _ in range(8):
         mix = random_mix(chance)
-        layout = chance.choice(["surface", "brick", "grid"])
+        layout = chance.choice(get_args(Layout))
         choose(served, mix, layout, chance.randint(0, 179), str(chance.randrange(2**63)))
         _, colors = label_maps(served)
         assert (layout == "surface") == bool((colors >= 0).all())

@@ -108,13 +108,15 @@ def plan(
         print_notices(request)
         folder = RunFolder(out, force=force)
         tile = plan_for(request)
-        paths = [folder.write(*picture) for picture in draw_plan_pictures(request, tile, int(size))]
+        # The smaller size is the preview's, whatever the request says of the larger one.
+        width = tile.scale.width if size == "1024" else tile.canvas.preview[0]
+        rows, columns = tile.canvas.shape(width)
+        paths = [folder.write(*picture) for picture in draw_plan_pictures(request, tile, width)]
         folder.finish()
-        shares = tile.shares(int(size))
+        shares = tile.shares(width)
         if as_json:
-            print_json(
-                results, {**request_report(request), **plan_report(request.mix, shares, int(size), paths)}
-            )
+            report = plan_report(request.mix, shares, (columns, rows), paths)
+            print_json(results, {**request_report(request), **report})
         else:
             print_lines(results, *map(str, paths))
             results.print(plan_table(request.mix, shares))

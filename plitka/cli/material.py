@@ -42,26 +42,32 @@ def draw_material(request: TileRequest, target: PictureFile, plane_mm: float) ->
     from plitka.output.gltf import write_material
     from plitka.output.provenance import provenance_of, provenance_texts
     from plitka.request.drawing_settings import settings_for
-    from plitka.request.profiles import FINAL_SIZE
     from plitka.request.prompt import build_prompt
+    from plitka.request.textures import as_texture
     from plitka.tile.maps import PlanMaps
     from plitka.tile.plan import plan_for
-    from plitka.tile.scale import extent_mm
 
+    request, problem = as_texture(request)
+    if problem:
+        note = f"note: the texture is not seamless, which takes {problem.allowed}"
+        print_lines(messages, note, style="yellow")
     engine = RenderEngine()
     prompt = build_prompt(request.mix, settings_for(request, engine.defaults).negative_prompt)
     provenance = provenance_of("material", request, prompt, engine.name, engine.identity())
     plan = plan_for(request)
-    data = write_material(PlanMaps(plan, FINAL_SIZE), plane_mm, provenance_texts(provenance))
+    width, height = plan.canvas.width, plan.canvas.height
+    data = write_material(PlanMaps(plan, width), plane_mm, provenance_texts(provenance))
     path = target.write(target.path.name, data)
     return {
-        "file": {"name": "material", "path": str(path), "width": FINAL_SIZE, "height": FINAL_SIZE},
+        "file": {"name": "material", "path": str(path), "width": width, "height": height},
         "plane_mm": plane_mm,
-        "texture_mm": extent_mm(plan),
+        "texture_mm": list(plan.extent_mm),
+        "seamless": plan.scale.seamless,
     }
 
 
 def material_line(report: dict[str, Any]) -> str:
     """The finished file in words."""
-    plane, texture = report["plane_mm"], report["texture_mm"]
-    return f"plane of {plane:g} mm, texture of {texture:g} mm repeated  {report['file']['path']}"
+    plane, (width, height) = report["plane_mm"], report["texture_mm"]
+    path = report["file"]["path"]
+    return f"plane of {plane:g} mm, texture of {width:g} x {height:g} mm repeated  {path}"

@@ -123,9 +123,12 @@ def print_files(console: Console, statuses: Iterable[FileStatus]) -> None:
         console.print(state + Text(printable(rest)), soft_wrap=True)
 
 
-def plan_report(mix: Mix, shares: Iterable[float], size: int, paths: Iterable[Path]) -> dict[str, Any]:
-    """The part about the plan of what `plitka plan --json` prints."""
-    files = [{"name": path.stem, "path": str(path), "width": size, "height": size} for path in paths]
+def plan_report(
+    mix: Mix, shares: Iterable[float], size: tuple[int, int], paths: Iterable[Path]
+) -> dict[str, Any]:
+    """The part about the plan of what `plitka plan --json` prints; `size` is width and height in pixels."""
+    width, height = size
+    files = [{"name": path.stem, "path": str(path), "width": width, "height": height} for path in paths]
     colors = [
         {"id": color.id, "requested": color.share, "planned": float(share)}
         for color, share in zip(mix, shares, strict=True)

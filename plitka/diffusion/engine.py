@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +25,7 @@ from plitka.diffusion.acceleration import Acceleration, acceleration_for
 from plitka.diffusion.adapters.load import LoadedAdapters, load_adapters
 from plitka.diffusion.checkpoints.read_ahead import read_ahead, start_device
 from plitka.diffusion.gpu_errors import is_fatal
+from plitka.diffusion.granule_size import check_scale
 from plitka.diffusion.guidance_interval import guided_within
 from plitka.diffusion.identity import identity_of
 from plitka.diffusion.memory_fallback import with_fallback
@@ -133,7 +135,8 @@ class DiffusionEngine:
         return dict(self._identity)
 
     def check(self, request: TileRequest, prompt: Prompt) -> None:
-        """Raise RequestError if a prompt is longer than the text encoders read, by their own tokenizers."""
+        """Raise RequestError if a prompt is longer than the text encoders read, or granules are too small."""
+        check_scale(request)
         check_token_budget(self.prompt_for(prompt), self._count_tokens, TOKEN_LIMIT)
 
     def draw(self, job: Job) -> Generator[Drawing]:
@@ -209,7 +212,8 @@ class DiffusionEngine:
         )
         bar = bar_options(f"{stage.name} {stage.size}x{stage.size}", job.pace.output)
         pipeline.set_progress_bar_config(**bar)
-        with guided_within(pipeline, settings.guidance_interval) as guided:
+        edges = self.pipelines.seamless(controlnet) if job.request.scale.seamless else nullcontext()
+        with edges, guided_within(pipeline, settings.guidance_interval) as guided:
             latents = pipeline(
                 **embeddings,
                 **inputs.result(),
@@ -222,7 +226,7 @@ class DiffusionEngine:
                 callback_on_step_end=partial(_check_pace, job),
                 callback_on_step_end_tensor_inputs=[],
             ).images
-        image = self.pipelines.decode(latents)
+            image = self.pipelines.decode(latents)
         name = controlnet.name if controlnet else None
         return _Denoised(image, type(pipeline).__name__, name, pipeline.num_timesteps, guided.approximations)
 

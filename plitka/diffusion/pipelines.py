@@ -7,6 +7,8 @@ uses, and as a last resort the VAE works in tiles.
 
 import logging
 import math
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -46,6 +48,7 @@ from plitka.diffusion.checkpoints.weight_checks import check_complete, check_fin
 from plitka.diffusion.controlnets import ControlNetCache, LoadedControlNet, usable_bytes
 from plitka.diffusion.recordings import Recordings
 from plitka.diffusion.schedulers import make_scheduler
+from plitka.diffusion.seamless import CIRCULAR, circular
 from plitka.errors import NonFiniteImageError, remedied
 from plitka.weights.locate import EngineFiles, Location
 from plitka.weights.manifest import ControlNetSource
@@ -139,6 +142,17 @@ class Pipelines:
         pipeline.scheduler = make_scheduler(scheduler, self._scheduler_config)
         self.make_ready(pipeline)
         return pipeline, controlnet
+
+    @contextmanager
+    def seamless(self, controlnet: LoadedControlNet | None) -> Generator[None]:
+        """Have UNet, VAE and ControlNet draw pictures that go on over their edges while the block runs."""
+        models = [self.base.unet, self.base.vae, *([controlnet.model] if controlnet else [])]
+        self.recordings.variant = CIRCULAR
+        try:
+            with circular(models):
+                yield
+        finally:
+            self.recordings.variant = ""
 
     def accelerate(self) -> None:
         """Have the models compiled and recorded as they first run; for models that carry their adapters."""

@@ -35,7 +35,8 @@ class RecordedForward:
     """Gives what the model's own `forward` gives, in tensors of their own.
 
     Weights may change in place; if they are elsewhere, nothing is replayed any more. `on_out_of_memory` is
-    called if there is no memory for a recording.
+    called if there is no memory for a recording. `variant` says how the model computes at the time, beside
+    its inputs: each has recordings of its own.
 
     Attributes:
         name: What the model is called in reports.
@@ -49,12 +50,14 @@ class RecordedForward:
         recorder: Recorder,
         on_out_of_memory: Callable[[], None] = lambda: None,
         kept: int = KEPT,
+        variant: Callable[[], Hashable] = lambda: "",
     ) -> None:
         self.name = name
         self.forward: Callable[..., Any] = model.forward
         self._recorder = recorder
         self._on_out_of_memory = on_out_of_memory
         self._kept = kept
+        self._variant = variant
         self._weights = _Places(model)
         self._recordings: OrderedDict[Hashable, Recording] = OrderedDict()
         self._error: float | None = None
@@ -79,9 +82,10 @@ class RecordedForward:
         """Run the model on these inputs: tensors, and lists, tuples and dictionaries of them."""
         if self._recordings and self._weights.have_moved():
             self._give_up("its weights have moved")
-        key = None if self._off else _signature((inputs, options))
-        if key is None:
+        signature = None if self._off else _signature((inputs, options))
+        if signature is None:
             return self.forward(*inputs, **options)
+        key = (self._variant(), signature)
         if key not in self._recordings:
             return self._recorded(key, inputs, options)
         recording = self._recordings[key]

@@ -12,12 +12,17 @@ from plitka.engine.protocol import ModelRecording
 
 
 class Recordings:
-    """Models whose work is recorded. `recorder` is what records."""
+    """Models whose work is recorded. `recorder` is what records.
+
+    Attributes:
+        variant: How the models compute at the moment, beside their inputs; empty for the usual way.
+    """
 
     def __init__(self, recorder: Recorder | None = None) -> None:
         self._recorder = recorder or CudaRecorder()
         self._forwards: dict[str, RecordedForward] = {}
         self._off: str | None = None
+        self.variant = ""
 
     @property
     def is_on(self) -> bool:
@@ -27,7 +32,9 @@ class Recordings:
     def record(self, name: str, model: Any) -> None:
         """From now on, record and replay the model's work; nothing if recording is off."""
         if self.is_on:
-            model.forward = RecordedForward(name, model, self._recorder, self._run_out)
+            model.forward = RecordedForward(
+                name, model, self._recorder, self._run_out, variant=lambda: self.variant
+            )
             self._forwards[name] = model.forward
 
     def record_controlnet(self, name: str, model: Any) -> None:

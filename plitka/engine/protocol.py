@@ -109,7 +109,7 @@ class Drawing:
 
     Attributes:
         name: "preview" or "final".
-        image: (size, size, 3) uint8 sRGB.
+        image: (height, width, 3) uint8 sRGB.
         pipeline: What drew it.
         controlnet: The ControlNet's id; None without one.
         reason: Why that ControlNet, or why none, in words for the operator.

@@ -5,14 +5,12 @@ from collections.abc import Generator
 from plitka.device.select import cpu_device
 from plitka.engine.protocol import Drawing, Job, PictureName
 from plitka.request.drawing_settings import EngineDefaults
-from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
 from plitka.request.prompt import Prompt
 from plitka.request.tile_request import TileRequest
 from plitka.tile.swatch import draw_swatch
 
 PIPELINE = "swatch"
 REASON = "the render engine draws the plan itself and needs no ControlNet"
-SIZES: tuple[tuple[PictureName, int], ...] = (("preview", PREVIEW_SIZE), ("final", FINAL_SIZE))
 
 
 class RenderEngine:
@@ -32,8 +30,10 @@ class RenderEngine:
         """Every valid request can be drawn."""
 
     def draw(self, job: Job) -> Generator[Drawing]:
-        """Yield swatches of the plan at 512 and 1024 pixels."""
-        for name, size in SIZES:
+        """Yield swatches of the plan, the preview at half its size or less."""
+        canvas = job.plan.canvas
+        sizes: tuple[tuple[PictureName, int], ...] = (("preview", canvas.preview[0]), ("final", canvas.width))
+        for name, size in sizes:
             yield Drawing(name, draw_swatch(job.plan, size), PIPELINE, None, REASON, steps_run=0)
 
     def is_healthy(self) -> bool:

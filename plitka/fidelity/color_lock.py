@@ -15,6 +15,7 @@ from plitka.tile.plan import TilePlan
 # Beyond either of these, against the plan, `auto` corrects.
 SHARE_LIMIT_PP = 1.5
 DELTA_E_LIMIT = 3.0
+TOO_SMALL = "granules are too small to show a colour each: the shares are the plan's"
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ class MeasuredPicture:
     """A finished picture and its measured colours.
 
     Attributes:
-        image: (size, size, 3) uint8 sRGB: what the user gets.
+        image: (height, width, 3) uint8 sRGB: what the user gets.
         measured: Of `image`.
         before: Of the picture as the engine drew it; None where that is `image`.
         lock: "auto", "off" or "always".
@@ -71,6 +72,8 @@ def measure_and_correct(
         return MeasuredPicture(
             image, drawn, None, lock, guidance, "color_guidance 0: no granules of the plan"
         )
+    if not plan.is_readable(image.shape[1]):
+        return MeasuredPicture(image, drawn, None, lock, guidance, TOO_SMALL)
     if lock == "off":
         return MeasuredPicture(image, drawn, None, lock, guidance, "color_lock is off")
     missed = _missed(drawn.fidelity)

@@ -93,7 +93,7 @@ def correct(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]:
 
     Granules that show another colour of the mix are recoloured; bleeding and tints are reduced to what
     granules of one colour may differ by; the mean of every colour becomes its own. Joints keep their bytes.
-    Raises ValueError for a size that does not divide the plan's.
+    Raises ValueError for a size that is none of the plan's.
     """
     reading = _read(image, plan)
     soften = _Softener(reading.inside)
@@ -112,7 +112,7 @@ def correct(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]:
 def _read(image: NDArray[np.uint8], plan: TilePlan) -> _Reading:
     """Find which granules show which colour."""
     colors = len(plan.mix)
-    labels = plan.labels(len(image))
+    labels = plan.labels(image.shape[1])
     pixels, inner = shown_colors(without_light(image, plan), plan.mix), inner_pixels(labels)
     counts = granule_counts(pixels, labels, inner, plan)
     own = counts[np.arange(len(counts)), plan.granule_color]
@@ -150,7 +150,7 @@ def _exchange(reading: _Reading, plan: TilePlan, soften: _Softener) -> list[_Pla
     clipped = np.clip((100 - reading.lab[0]) / np.float32(_CLIPPING), 0, 1)
     cast_planes[1:] = [plane * clipped for plane in cast_planes[1:]]
     light, *tints = (plane - cast for plane, cast in zip(residuals, cast_planes, strict=True))
-    variation, need = _variation(reading, tints, plan.granules.count)
+    variation, need = _variation(reading, tints, plan.granule_count)
     mean = _look_up(mean_lightness, reading.planned)
     softened_mean = _mixed(mean, soften(mean), softness)
     lightness = _limited(

@@ -22,8 +22,8 @@ def without_light(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]
 
     A picture whose light is not the plan's is returned unchanged.
     """
-    lab, labels = to_lab(image), plan.labels(len(image))
-    light = to_lab(cached_swatch(plan, len(image))) - to_lab(draw_colormap(plan, len(image)))
+    lab, labels = to_lab(image), plan.labels(image.shape[1])
+    light = to_lab(cached_swatch(plan, image.shape[1])) - to_lab(draw_colormap(plan, image.shape[1]))
     strength = _strength(lab[..., 0], light[..., 0], labels)
     if strength == 0:
         return image

@@ -96,12 +96,16 @@ def measure(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None = None) ->
 
     Without a plan, every pixel is counted, those of gaps and joints too. With a plan, joints are left out,
     the plan's light is subtracted where the picture has it, every granule that shows one colour counts as a
-    whole, and colours are compared over the granules that the plan gave them.
-    Raises ValueError for a size that does not divide the plan's.
+    whole, and colours are compared over the granules that the plan gave them. Where granules are too small to
+    show a colour each, the shares are the plan's own, and colours are not compared.
+    Raises ValueError for a size that is none of the plan's.
     """
     lab = to_lab(image)
     if plan is None:
         return _without_plan(lab, shown_colors(image, mix), mix)
+    if not plan.is_readable(image.shape[1]):
+        nothing = np.full(image.shape[:2], JOINT_COLOR_INDEX, np.uint8)
+        return _fidelity(mix, plan.shares(image.shape[1]), lab, nothing)
     return _against_plan(lab, shown_colors(without_light(image, plan), mix), plan)
 
 
@@ -121,7 +125,7 @@ def _without_plan(lab: NDArray[np.float32], shown: NDArray[np.uint8], mix: Mix) 
 
 
 def _against_plan(lab: NDArray[np.float32], shown: NDArray[np.uint8], plan: TilePlan) -> Fidelity:
-    labels = plan.labels(len(lab))
+    labels = plan.labels(lab.shape[1])
     counts = shares_of_granules(granule_counts(shown, labels, inner_pixels(labels), plan))
     # Joints' label, -1, finds the colour appended last, which no colour of the mix is.
     planned = np.append(plan.granule_color, np.uint8(JOINT_COLOR_INDEX)).take(labels)
@@ -137,7 +141,7 @@ def granule_counts(
     of a granule, but not towards its colour: it is soft, shaded or the neighbour's. Only in a granule without
     inner pixels does the rim decide.
     """
-    colors, granules = len(plan.mix), plan.granules.count
+    colors, granules = len(plan.mix), plan.granule_count
     # A joint's label, -1, is counted before the first granule and dropped.
     index = (labels + 1) * np.int32(colors) + shown
     size = (granules + 1) * colors

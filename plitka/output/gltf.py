@@ -18,7 +18,6 @@ from plitka.output.png import write_png
 from plitka.output.provenance import SOFTWARE
 from plitka.tile.albedo import draw_albedo
 from plitka.tile.maps import PlanMaps
-from plitka.tile.scale import extent_mm
 
 _MAGIC, _VERSION = b"glTF", 2
 _HEADER = struct.Struct("<4sII")
@@ -76,11 +75,11 @@ def write_material(maps: PlanMaps, plane_mm: float, extras: Mapping[str, str]) -
         The bytes of a `.glb` file: the same for the same arguments.
     """
     buffer = _Buffer()
-    none = np.zeros((maps.size, maps.size), np.uint8)
+    none = np.zeros(maps.shape, np.uint8)
     packed = cv2.merge([maps.draw("ao").image, maps.draw("roughness").image, none])
     pictures = draw_albedo(maps), maps.draw("normal").image, packed
     views = [buffer.add(write_png(picture, PngInfo())) for picture in pictures]
-    mesh = {"primitives": [_plane(buffer, plane_mm, extent_mm(maps.plan)) | {"material": 0}]}
+    mesh = {"primitives": [_plane(buffer, plane_mm, maps.plan.extent_mm) | {"material": 0}]}
     names = "base colour", "normal", "occlusion, roughness, metal"
     images = [
         {"name": name, "bufferView": view, "mimeType": "image/png"}
@@ -103,11 +102,11 @@ def write_material(maps: PlanMaps, plane_mm: float, extras: Mapping[str, str]) -
     return _binary(json.dumps(document).encode(), buffer.data.getvalue())
 
 
-def _plane(buffer: _Buffer, side_mm: float, texture_mm: float) -> dict[str, Any]:
+def _plane(buffer: _Buffer, side_mm: float, texture_mm: tuple[float, float]) -> dict[str, Any]:
     """A square around the origin that faces up (+Y), the texture's right along +X, its top along -Z."""
-    half, repeats = side_mm / 2000, side_mm / texture_mm
+    half, repeats = side_mm / 2000, side_mm / np.array(texture_mm, np.float32)
     corners = np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1]], np.float32) * np.float32(half)
-    texture = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32) * np.float32(repeats)
+    texture = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32) * repeats
     normal = np.tile(np.array([0, 1, 0], np.float32), (4, 1))
     tangent = np.tile(np.array([1, 0, 0, 1], np.float32), (4, 1))
     points = {"POSITION": corners, "NORMAL": normal, "TANGENT": tangent, "TEXCOORD_0": texture}

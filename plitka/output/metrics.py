@@ -4,6 +4,7 @@ Names are dotted, as Cog nests them; a value keeps its type from one prediction 
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from plitka.device.monitor import Peaks
@@ -16,6 +17,8 @@ from plitka.tile.colormap import joint_hex
 NO_CONTROLNET = "none"
 
 METRICS: Mapping[str, str] = {
+    "scale": "What the pictures show, in millimetres: granules, width and height, tile (null without joints) "
+    "and joints; their pixels, and whether they are seamless.",
     "request": "The request as it was understood, as JSON text that draws the same tile again; "
     "without the sheet.",
     "seed": "The seed that was used, as text: many JSON readers round whole numbers above 2^53.",
@@ -63,6 +66,7 @@ def request_metrics(request: TileRequest, engine: Engine) -> dict[str, Any]:
     """What is known before anything is drawn."""
     return {
         "request": request.without_sheet().to_json(),
+        "scale": asdict(request.scale),
         "seed": str(request.seed),
         "engine": engine.name,
         "reproducible": reproducible(engine),

@@ -26,6 +26,8 @@ A4_MM = (210.0, 297.0)
 
 # Pixels a side.
 MAX_PICTURE_SIZE = 8192
+# A preview's sides are rounded to eights: its shape may be off the final picture's by this part.
+_PREVIEW_ROUNDED = 0.05
 
 
 @contextmanager
@@ -63,27 +65,31 @@ def new_document(
                     font.close()
 
 
-def place_picture(document: FPDF, data: bytes, at_mm: tuple[float, float], side_mm: float) -> None:
-    """Put a square picture file of Plitka's (PNG, WebP or JPEG, sRGB) on the page, by its left and top.
+def place_picture(
+    document: FPDF, data: bytes, at_mm: tuple[float, float], size_mm: tuple[float, float]
+) -> None:
+    """Put a picture file of Plitka's (PNG, WebP or JPEG, sRGB) on the page, by its left and top.
 
     Raises:
-        ContainerError: The file is no such picture or damaged; whatever it contains, the work is bounded.
+        ContainerError: The file is no such picture, damaged, or of another shape than `size_mm`; whatever it
+            contains, the work is bounded.
     """
-    picture = _read_picture(data)
-    size = (side_mm, side_mm)
+    picture = _read_picture(data, size_mm[0] / size_mm[1])
     if picture.format == "JPEG":
-        _place(document, data, at_mm, size)
+        _place(document, data, at_mm, size_mm)
         return
     # A PNG of Plitka's declares sRGB by a chunk that has no counterpart in PDF.
     picture.info = {"icc_profile": srgb_profile()}
-    _place(document, picture, at_mm, size)
+    _place(document, picture, at_mm, size_mm)
 
 
-def _read_picture(data: bytes) -> Image.Image:
+def _read_picture(data: bytes, shape: float) -> Image.Image:
+    """A picture of this width in parts of its height."""
     try:
         picture = Image.open(io.BytesIO(data), formats=("PNG", "WEBP", "JPEG"))
         width, height = picture.size
-        if width == height <= MAX_PICTURE_SIZE and picture.mode == "RGB":
+        is_whole = abs(width / height / shape - 1) <= _PREVIEW_ROUNDED
+        if is_whole and max(width, height) <= MAX_PICTURE_SIZE and picture.mode == "RGB":
             picture.load()
             return picture
     # What Pillow raises for damaged files is as varied as the damage.

@@ -18,7 +18,7 @@ from plitka.tile.swatch import draw_swatch
 def draw_plan_pictures(request: TileRequest, plan: TilePlan, size: int) -> Iterator[tuple[str, bytes]]:
     """Yield file name and bytes of colour map, swatch, every control image and the maps that are asked for.
 
-    All are PNG of `size` pixels.
+    All are PNG, `size` pixels wide.
 
     They carry the request as every picture does, with `render` as their engine.
     """

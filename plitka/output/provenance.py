@@ -72,6 +72,7 @@ class Provenance:
         joint_color: Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.
         approximations: What was left out to be faster, sentences in a JSON list; only where something was.
         map: What the levels of a map stand for and its size in millimetres, a JSON object; only in maps.
+        scale: What the picture shows, in millimetres, a JSON object: see `plitka.request.scale.Scale`.
     """
 
     picture: str
@@ -86,6 +87,7 @@ class Provenance:
     joint_color: str | None = None
     approximations: str | None = None
     map: str | None = None
+    scale: str | None = None
 
 
 def provenance_of(
@@ -114,6 +116,7 @@ def provenance_of(
         measured=json.dumps(dict(measured), sort_keys=True),
         joint_color=joint_hex(request.mix),
         approximations=json.dumps(list(approximations)) if approximations else None,
+        scale=json.dumps(asdict(request.scale), sort_keys=True),
     )
 
 

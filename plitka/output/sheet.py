@@ -2,6 +2,7 @@
 
 import base64
 import datetime
+import math
 from dataclasses import dataclass
 
 from fpdf import FPDF
@@ -14,14 +15,11 @@ from plitka.request.logo import logo_picture
 from plitka.request.sheet import DEFAULT_SHEET_LANGUAGE, SheetFields
 from plitka.request.tile_request import TileRequest
 
-# The mean diameter of the granules, mm, and how many of the top layer, by their longest side, the picture is
-# wide.
-GRANULE_MM = 2.0
-GRANULES_SHOWN = 47
 SHEET_FILE = "sheet.pdf"
 NO_NAME = "–"
-SCALE_BAR_MM = 20
 
+# The scale bar has 1, 2 or 5 millimetres by a power of ten, at most this part of the picture's width.
+_LONGEST_BAR = 0.3
 _MARGIN, _LOGO_BOX = 18.0, (55.0, 20.0)
 _LARGEST_PICTURE, _ROW, _LINE, _SCALE_AND_FOOT = 150.0, 7.0, 5.0, 26.0
 _TITLE_POINTS, _TEXT_POINTS, _SMALL_POINTS = 18, 10, 8.5
@@ -50,7 +48,7 @@ def make_sheet(request: TileRequest, picture: bytes, fields: SheetFields, date: 
 
     Args:
         request: The request that drew it.
-        picture: The picture file: PNG, WebP or JPEG, sRGB, square.
+        picture: The picture file: PNG, WebP or JPEG, sRGB.
         fields: What the request, the command line or the page says of the sheet; its date is not used.
         date: The day that the sheet says.
 
@@ -65,9 +63,9 @@ def make_sheet(request: TileRequest, picture: bytes, fields: SheetFields, date: 
     said = request.without_sheet().to_json()
     with new_document(A4_MM, words["title"], date, language, said) as document:
         top = _head(document, words, fields, _written(date, language))
-        side = min(_LARGEST_PICTURE, _room(document, top, request, fields))
-        place_picture(document, picture, ((A4_MM[0] - side) / 2, top), side)
-        top = _scale(document, request, words, language, top + side + 3, side)
+        width, height = _picture_mm(request, _room(document, top, request, fields))
+        place_picture(document, picture, ((A4_MM[0] - width) / 2, top), (width, height))
+        top = _scale(document, request, words, language, top + height + 3, width)
         top = _table(document, _columns(request, words, language), request, top + 3)
         _text(document, fields.text, top + 4)
         _foot(document, words["seed"].format(seed=request.seed))
@@ -78,6 +76,20 @@ def _room(document: FPDF, top: float, request: TileRequest, fields: SheetFields)
     """What table and text leave of the page for the picture, mm."""
     below = _ROW * (len(request.mix) + 1) + _text_height(document, fields.text) + _SCALE_AND_FOOT
     return A4_MM[1] - _MARGIN - top - below
+
+
+def _picture_mm(request: TileRequest, room: float) -> tuple[float, float]:
+    """Width and height of the picture on the page, as large as fits into the room below the head."""
+    sides = request.scale.width, request.scale.height
+    most = min(_LARGEST_PICTURE / sides[0], min(_LARGEST_PICTURE, room) / sides[1])
+    return most * sides[0], most * sides[1]
+
+
+def bar_mm(width_mm: float) -> float:
+    """Length of the scale bar of a picture that shows so many millimetres: 1, 2 or 5 by a power of ten."""
+    longest = _LONGEST_BAR * width_mm
+    power = 10.0 ** math.floor(math.log10(longest))
+    return max(step for step in (1, 2, 5) if step * power <= longest) * power
 
 
 def _written(date: datetime.date, language: str) -> str:
@@ -97,17 +109,19 @@ def _head(document: FPDF, words: Words, fields: SheetFields, date: str) -> float
 
 
 def _scale(
-    document: FPDF, request: TileRequest, words: Words, language: str, top: float, side: float
+    document: FPDF, request: TileRequest, words: Words, language: str, top: float, width: float
 ) -> float:
-    """The bar of so many millimetres, and what the picture shows."""
-    shown = GRANULES_SHOWN * GRANULE_MM
-    left, length = (A4_MM[0] - side) / 2, side * SCALE_BAR_MM / shown
+    """The bar of so many millimetres, and what the picture shows. `width` is the picture's on the page."""
+    scale = request.scale
+    bar = bar_mm(scale.width_mm)
+    left, length = (A4_MM[0] - width) / 2, width * bar / scale.width_mm
     document.set_fill_color(*_INK)
     document.rect(left, top + 1.4, length, 1.2, style="F")
     for end in (left, left + length - 0.3):
         document.rect(end, top, 0.3, 4, style="F")
-    _write(document, f"{SCALE_BAR_MM} {words['mm']}", (left + length + 2, top - 0.4), _SMALL_POINTS)
-    sentence = words["scale"].format(granule=figure(GRANULE_MM, language), width=figure(shown, language))
+    _write(document, f"{bar:g} {words['mm']}", (left + length + 2, top - 0.4), _SMALL_POINTS)
+    shown = {"granule": scale.granule_mm, "width": scale.width_mm, "height": scale.height_mm}
+    sentence = words["scale"].format(**{name: figure(value, language) for name, value in shown.items()})
     laying = words[request.layout].format(angle=figure(request.laying_angle, language))
     for row, text in enumerate((sentence, laying)):
         _write(document, text, (left, top + 4.8 + 4.4 * row), _SMALL_POINTS, _GREY)

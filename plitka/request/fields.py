@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    StrictBool,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -22,7 +23,7 @@ from pydantic_core import PydanticCustomError
 
 # Its file is read now, so that no request opens one.
 import plitka.colors.common_names  # noqa: F401
-from plitka.choices import MapName, Quality, one_of
+from plitka.choices import Grading, MapName, Quality, one_of
 from plitka.colors.mix import MixColor, hex_mix_color, palette_mix_color
 from plitka.colors.palette import PALETTE, resolve
 from plitka.errors import UnknownColorError, shown
@@ -32,6 +33,7 @@ from plitka.request.map_names import MAPS, read_maps
 from plitka.request.numbers import (
     PROPORTIONS,
     IntegerRange,
+    NumberRange,
     Proportion,
     invalid_value,
     read_degrees,
@@ -39,9 +41,16 @@ from plitka.request.numbers import (
 )
 from plitka.request.overrides import Overrides, read_choice
 from plitka.request.proportions import unclear_amounts
+from plitka.request.scale import GRADING_MM, SIDE_STEP, SIDES
 
 MAX_COLORS = 8
 MAX_SEED = 2**63 - 1
+# Millimetres: of a granule, of what a picture shows, of a tile's sides and of a joint.
+GRANULE_MM = NumberRange(0.5, 10)
+EXTENT_MM = NumberRange(10, 10_000)
+TILE_MM = NumberRange(10, 10_000)
+JOINT_MM = NumberRange(0.2, 100)
+SIDE_PIXELS = f"{IntegerRange(*SIDES)}, in multiples of {SIDE_STEP}"
 
 # Keys of a colour that are read as another one.
 SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -149,11 +158,42 @@ def _check_proportions(entries: list[ColorEntry]) -> list[ColorEntry]:
     return entries
 
 
+def _read_granule(value: object) -> float:
+    word = read_choice(value)
+    if isinstance(word, str) and word.isalpha():
+        for grading, diameter in GRADING_MM.items():
+            if word == grading:
+                return diameter
+        raise invalid_value("is not one of the gradings")
+    return GRANULE_MM(value)
+
+
+def _read_side(value: object) -> int:
+    side = IntegerRange(*SIDES)(value)
+    if side % SIDE_STEP:
+        raise invalid_value(f"is not a multiple of {SIDE_STEP}")
+    return side
+
+
+def _read_tile(value: object) -> tuple[float, float]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise invalid_value("is not a list of two numbers")
+    length, height = map(TILE_MM, value)
+    return length, height
+
+
 _Colors = Annotated[
     list[ColorEntry], Field(min_length=1, max_length=MAX_COLORS), AfterValidator(_check_proportions)
 ]
 _Angle = Annotated[float, BeforeValidator(read_degrees)]
 _Seed = Annotated[int, BeforeValidator(IntegerRange(-1, MAX_SEED))]
+
+
+_Side = Annotated[int, BeforeValidator(_read_side)]
+_Granule = Annotated[float, BeforeValidator(_read_granule)]
+_Extent = Annotated[float, BeforeValidator(EXTENT_MM)]
+_Tile = Annotated[tuple[float, float], BeforeValidator(_read_tile)]
+_Joint = Annotated[float, BeforeValidator(JOINT_MM)]
 
 
 class RequestFields(BaseModel):
@@ -172,6 +212,18 @@ class RequestFields(BaseModel):
     seed: _Seed | None = Field(
         default=None, description=f"{IntegerRange(0, MAX_SEED)}, or -1 for a random one"
     )
+    granule_mm: _Granule | None = Field(
+        default=None, description=f"{GRANULE_MM}, or a grading: {one_of(Grading)}"
+    )
+    width_mm: _Extent | None = Field(default=None, description=str(EXTENT_MM))
+    height_mm: _Extent | None = Field(default=None, description=str(EXTENT_MM))
+    tile_mm: _Tile | None = Field(
+        default=None, description=f"a list of two numbers, length and height, each {TILE_MM}"
+    )
+    joint_mm: _Joint | None = Field(default=None, description=str(JOINT_MM))
+    seamless: StrictBool | None = Field(default=None, description="true or false")
+    width: _Side | None = Field(default=None, description=SIDE_PIXELS)
+    height: _Side | None = Field(default=None, description=SIDE_PIXELS)
     overrides: Overrides | None = Field(
         default=None, description="an object with any of the keys " + ", ".join(Overrides.model_fields)
     )

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator, Sequence
 
 from pydantic_core import PydanticCustomError
 
 from plitka.choices import MAP_NAMES
-from plitka.errors import LISTED_PROBLEMS, shown
+from plitka.errors import LISTED_PROBLEMS, Problem, shown
 from plitka.request.numbers import invalid_value
+from plitka.request.scale import Scale
 
+# Granules side by side in a picture with the map `ids`, with each part that joints cut from them. It numbers
+# 2 million, and since granules overlap, up to 4.4 are seen on the area of one.
+MOST_ID_GRANULES = 400_000
+# Of each row of granules along a side of a tile, joints cut so many; a puzzle has longer edges.
+_CUT = 1.5
 MAPS = "a list with each of these at most once: " + ", ".join(f'"{name}"' for name in MAP_NAMES)
 
 
@@ -34,6 +41,17 @@ def read_maps(value: object) -> tuple[str, ...]:
     if refused:
         raise PydanticCustomError("entries", "{entries}", {"entries": refused})
     return tuple(names)
+
+
+def map_problems(maps: Sequence[str], scale: Scale) -> Iterator[Problem]:
+    """Maps that cannot be drawn at this scale: `ids` has room for so many granules only."""
+    granules = scale.width_mm * scale.height_mm / scale.granule_mm**2
+    for side in scale.tile_mm or ():
+        granules *= 1 + _CUT * scale.granule_mm / side
+    if "ids" in maps and granules > MOST_ID_GRANULES:
+        reason = f"has too few numbers for {granules:,.0f} granules of {scale.granule_mm:g} mm"
+        allowed = f"at most {MOST_ID_GRANULES:,} granules, or the other maps"
+        yield Problem(f"maps[{maps.index('ids')}]", shown("ids"), reason, allowed)
 
 
 def _name_near(name: str) -> str:

@@ -12,16 +12,18 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from plitka.choices import MapName, NormalConvention
+from plitka.choices import Layout, MapName, NormalConvention
 from plitka.colors.mix import Mix, blend
 from plitka.errors import Problem, RequestError, shown
 from plitka.request.fields import MAX_SEED, RequestFields, SimpleFields
 from plitka.request.json_text import ALLOWED, FIELD, find_clashes, read_document, strip
+from plitka.request.map_names import map_problems
 from plitka.request.numbers import Proportion, read_degrees, read_integer
 from plitka.request.overrides import DEFAULT_NORMAL_CONVENTION, Overrides
 from plitka.request.problems import problems_of
 from plitka.request.proportions import whole_of
 from plitka.request.python_values import to_json_text
+from plitka.request.scale import DIMENSIONS, NOTHING_GIVEN, Dimensions, Scale, scale_of, scale_problems
 from plitka.request.sheet import SheetFields
 
 DEFAULT_COLORS = "60% black, 40% white"
@@ -51,6 +53,7 @@ class TileRequest:
         maps: Names of the maps that are drawn beside the pictures, in the order asked for.
         notices: Sentences about what was merged, scaled, brought into range or left at its default; ignored
             when requests are compared.
+        dimensions: What the request says about its scale; `scale` has the rest too.
     """
 
     mix: Mix
@@ -60,6 +63,7 @@ class TileRequest:
     overrides: Overrides
     maps: tuple[MapName, ...] = ()
     notices: tuple[str, ...] = field(default=(), compare=False)
+    dimensions: Dimensions = NOTHING_GIVEN
 
     @property
     def laying_angle(self) -> float:
@@ -67,9 +71,14 @@ class TileRequest:
         return self.angle % 180
 
     @property
-    def layout(self) -> str:
-        """``surface``, ``grid`` or ``brick``: a surface at laying angle 0 and a brick bond at any other."""
-        return self.overrides.layout or ("surface" if self.laying_angle == 0 else "brick")
+    def layout(self) -> Layout:
+        """How tiles are laid: a surface without joints at laying angle 0 and a brick bond at any other."""
+        return layout_of(self.overrides, self.laying_angle)
+
+    @property
+    def scale(self) -> Scale:
+        """What the picture shows, in millimetres and pixels."""
+        return scale_of(self.layout, self.dimensions)
 
     @property
     def normal_convention(self) -> NormalConvention:
@@ -94,6 +103,7 @@ class TileRequest:
             "quality": self.quality,
             "seed": self.seed,
             "overrides": self.overrides.model_dump(exclude_none=True),
+            **self.dimensions.as_given(),
         }
         return json.dumps(document | ({"maps": list(self.maps)} if self.maps else {}))
 
@@ -105,8 +115,10 @@ def parse_request(params_json: str | Mapping[str, Any]) -> TileRequest:
         params_json: The request as JSON text, or the same as a dictionary: `colors` (1 to 8 dictionaries,
             each with a `name` or `hex` and a `proportion`, in percent or as fractions of 1), and as needed
             `angle` (degrees, anticlockwise; default 0), `quality` ("preview", "standard" or "high"; default
-            "standard"), `seed` (0 to 2**63 - 1, or -1 for a random one; default -1), `overrides` (a
-            dictionary of settings) and `maps` (a list of names). None stands for a key that is not given.
+            "standard"), `seed` (0 to 2**63 - 1, or -1 for a random one; default -1), the scale in millimetres
+            (`granule_mm`, `width_mm`, `height_mm`, `tile_mm`, `joint_mm`), `seamless` (true or false),
+            `width` and `height` (pixels), `overrides` (a dictionary of settings) and `maps` (a list of
+            names). None stands for a key that is not given.
 
     Returns:
         The request with shares that sum to 1 and a seed; what was merged or scaled is in its `notices`.
@@ -205,13 +217,28 @@ def _complete(fields: RequestFields) -> TileRequest:
     angle = given % 360 % 360
     if angle != given:
         notices = (*notices, f"The angle {given:g} is taken as {angle:g} degrees.")
+    overrides = fields.overrides or Overrides()
+    given_scale = {name: getattr(fields, name) for name in DIMENSIONS}
+    dimensions = Dimensions(**{name: value for name, value in given_scale.items() if value is not None})
+    laying_angle = angle % 180
+    layout = layout_of(overrides, laying_angle)
+    problems = list(scale_problems(layout, laying_angle, dimensions))
+    problems += map_problems(fields.maps or (), scale_of(layout, dimensions))
+    if problems:
+        raise RequestError(problems)
     seed = RANDOM_SEED if fields.seed is None else fields.seed
     return TileRequest(
         mix=mix,
         angle=angle,
         quality=fields.quality or DEFAULT_QUALITY,
         seed=secrets.randbits(SEED_BITS) if seed == RANDOM_SEED else seed,
-        overrides=fields.overrides or Overrides(),
+        overrides=overrides,
         maps=fields.maps or (),
         notices=notices,
+        dimensions=dimensions,
     )
+
+
+def layout_of(overrides: Overrides, laying_angle: float) -> Layout:
+    """The layout that is asked for, or else the one of the laying angle."""
+    return overrides.layout or ("surface" if laying_angle == 0 else "brick")

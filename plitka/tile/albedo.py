@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from plitka.tile.maps import PlanMaps
 from plitka.tile.plan import JOINT_COLOR_INDEX
-from plitka.tile.relief import per_pixel
+from plitka.tile.relief import joint_facet, per_pixel
 
 # The most light that rubber reflects, of red, green or blue, and what joints do, which are dark and neutral.
 _WHITEST = 0.9
@@ -17,26 +17,30 @@ _Floats = NDArray[np.float32]
 
 
 def draw_albedo(maps: PlanMaps) -> NDArray[np.uint8]:
-    """(size, size, 3) uint8 sRGB: what part of the light each granule reflects.
+    """(rows, columns, 3) uint8 sRGB: what part of the light each granule reflects.
 
     Granules and facets of one colour differ as in the swatch. A colour is lighter than its palette mean, to
     which shade belongs: times the map of occlusion its mean is the palette's, as far as rubber can be so
     light. So in even, white light the material has the palette's colours; at edges neighbours blend.
     """
-    relief = maps.plan.relief
-    tone = np.exp(maps.light.finish.tone)
+    relief, seen = maps.plan.relief, maps.seen
+    tone = per_pixel(maps.finish.facet_tone, seen.facets)
+    tone += relief.per_granule(maps.finish.granule_tone, seen)
+    tone = cv2.exp(tone)
     means = np.array([cv2.cvtColor(_lab(color.lab), cv2.COLOR_Lab2LRGB)[0, 0] for color in maps.plan.mix])
-    reflected = means / _mean_light(maps, tone)[:, None]
-    of_facet = reflected[maps.plan.granule_color[relief.owner]] * tone[:, None]
-    np.maximum(of_facet, 0, out=of_facet)
-    of_facet /= np.maximum(of_facet.max(1, keepdims=True) / _WHITEST, 1)
-    planes = (per_pixel(part, maps.facets, _JOINT) for part in of_facet.T)
+    reflected = np.maximum(means / _mean_light(maps, tone)[:, None], 0)
+    color = maps.plan.granule_color
+    tone = cv2.min(tone, relief.per_granule((_WHITEST / reflected.max(1))[color], seen))
+    planes = [relief.per_granule(part[color], seen) * tone for part in reflected.T]
+    on_joint = seen.facets == joint_facet(seen.facets)
+    for plane in planes:
+        plane[on_joint] = _JOINT
     return _srgb(cv2.merge([maps.at_size(plane) for plane in planes]))
 
 
 def _mean_light(maps: PlanMaps, tone: _Floats) -> _Floats:
-    """(C,): of each colour's pixels, the mean of occlusion times tone, a factor of each facet (F,)."""
-    light = maps.at_size(per_pixel(tone, maps.facets)) * maps.openness
+    """(C,): of each colour's pixels, the mean of occlusion times tone, a factor of each pixel of `seen`."""
+    light = maps.at_size(tone) * maps.openness
     color = maps.plan.color_indices(maps.size).ravel()
     counts, sums = (
         np.bincount(color, weights, JOINT_COLOR_INDEX + 1)[: len(maps.plan.mix)]

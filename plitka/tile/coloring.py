@@ -10,6 +10,9 @@ _EVEN = 0.0002
 # Largest number of exchanges of two granules, and granules of each colour tried for one.
 _EXCHANGES = 60
 _TRIED = 300
+# Granules of so few pixels on average are exchanged in great numbers first, by areas of up to so many pixels.
+_TINY = 4
+_TINY_AREAS = 4
 
 
 def assign_colors(
@@ -23,6 +26,8 @@ def assign_colors(
     remains is a few pixels. Exchanges make the other sizes equally exact.
     """
     colors = _colors_at_one_size(areas[0], shares, rng)
+    if areas.sum(1).min() < _TINY * len(colors):
+        _even_out_many(colors, areas, shares)
     _even_out(colors, areas, shares, rng)
     return colors
 
@@ -57,6 +62,28 @@ def _colors_at_one_size(
         colors[granule] = color
         pending[color] -= sizes[granule]
     return colors
+
+
+def _even_out_many(colors: NDArray[np.uint8], areas: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
+    """Exchange granules of a pixel or so, in place: pairs of equal area at the first size only.
+
+    That moves the shares at the other size, by a pixel for each pair, and leaves those at the first.
+    """
+    first, *others = areas
+    for area in others:
+        for _ in range(4 * len(shares)):
+            error = np.rint(np.bincount(colors, area, len(shares)) - shares * area.sum()).astype(np.int64)
+            most, least = int(error.argmax()), int(error.argmin())
+            left = min(error[most], -error[least])
+            for pixels in range(_TINY_AREAS):
+                alike = first == pixels
+                given = np.flatnonzero(alike & (area == 1) & (colors == most))
+                taken = np.flatnonzero(alike & (area == 0) & (colors == least))
+                count = max(min(left, len(given), len(taken)), 0)
+                colors[given[:count]], colors[taken[:count]] = least, most
+                left -= count
+            if left == min(error[most], -error[least]):
+                break
 
 
 def _even_out(

@@ -5,29 +5,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.choices import CONTROL_KINDS, ControlKind
+from plitka.tile.canvas import wrapped
 from plitka.tile.plan import JOINT, TilePlan
 
 # Brightness of an edge between granules of one colour: edge detectors find it fainter than a colour edge.
 _FAINT = 0.4
+# Pixels from the opposite edge around a picture that goes on over its edges: more than any blur reaches.
+_WRAPPED = 8
 
 
 def draw_control(plan: TilePlan, kind: ControlKind, size: int) -> NDArray[np.uint8]:
-    """(size, size, 3) uint8, three equal channels: the edges of granules and joints.
+    """(height, size, 3) uint8, three equal channels: the edges of granules and joints.
 
     `canny`: lines one pixel wide, 0 or 255, as cv2.Canny draws them, but joints filled. `softedge`: wide,
     graded edges like those of HED, brightest at joints and colour edges. `lineart`: thin antialiased strokes.
     Raises ValueError for another kind.
     """
-    labels = plan.labels(size)
+    if kind not in CONTROL_KINDS:
+        raise ValueError(f"control kind {kind!r} is not one of {', '.join(CONTROL_KINDS)}")
+    labels, colors = plan.labels(size), plan.color_indices(size)
+    rows, columns = labels.shape
+    margin = _WRAPPED if plan.scale.seamless else 0
+    if margin:
+        labels, colors = wrapped(labels, margin), wrapped(colors, margin)
     if kind == "canny":
         # Joints as two parallel lines are lost among thousands of granules: a model drew no joints from them.
         edges = cv2.max(_edges(labels), _joints(labels))
-    elif kind == "softedge":
-        edges = _softedge(plan, labels, size)
-    elif kind == "lineart":
-        edges = _lineart(plan, labels, size)
     else:
-        raise ValueError(f"control kind {kind!r} is not one of {', '.join(CONTROL_KINDS)}")
+        edges = _softedge(labels, colors, size) if kind == "softedge" else _lineart(labels, colors)
+    edges = np.ascontiguousarray(edges[margin : margin + rows, margin : margin + columns])
     return cv2.merge([edges, edges, edges])
 
 
@@ -43,17 +49,17 @@ def _joints(labels: NDArray[np.integer]) -> NDArray[np.uint8]:
     return (labels == JOINT).view(np.uint8) * np.uint8(255)
 
 
-def _graded_edges(plan: TilePlan, labels: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
+def _graded_edges(labels: NDArray[np.int32], colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Edges where colour edges and joints are white and edges within one colour are fainter."""
-    faint = cv2.addWeighted(_edges(labels), _FAINT, _edges(plan.color_indices(size)), 1 - _FAINT, 0)
+    faint = cv2.addWeighted(_edges(labels), _FAINT, _edges(colors), 1 - _FAINT, 0)
     return cv2.max(faint, _joints(labels))
 
 
-def _softedge(plan: TilePlan, labels: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
-    soft = cv2.GaussianBlur(_graded_edges(plan, labels, size), (0, 0), size / 1024 * 1.6)
+def _softedge(labels: NDArray[np.int32], colors: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    soft = cv2.GaussianBlur(_graded_edges(labels, colors), (0, 0), size / 1024 * 1.6)
     return cv2.addWeighted(soft, 1.6, soft, 0, 0)
 
 
-def _lineart(plan: TilePlan, labels: NDArray[np.int32], size: int) -> NDArray[np.uint8]:
-    lines = cv2.GaussianBlur(_graded_edges(plan, labels, size), (3, 3), 0.6)
+def _lineart(labels: NDArray[np.int32], colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    lines = cv2.GaussianBlur(_graded_edges(labels, colors), (3, 3), 0.6)
     return cv2.addWeighted(lines, 1.3, lines, 0, 0)

@@ -1,96 +1,183 @@
-"""Joints between tiles: their position at a laying angle, and how they cut granules off.
+"""Joints between tiles: each tile's outline at a laying angle; what no tile covers is joint.
 
 Tile coordinates (p, q) are picture coordinates turned by the laying angle: p runs along the courses, q across
-them. The picture is the unit square, x to the right and y downwards; the angle is anticlockwise as seen.
+them. The angle is anticlockwise as seen.
 """
 
+import itertools
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from plitka.choices import Layout, one_of
+from plitka.request.bonds import Vector, lattice
+from plitka.request.scale import Scale
+from plitka.tile.canvas import Canvas
+from plitka.tile.fixed_point import SHIFT, fixed_point
 
-# Tile length and height as fractions of the picture's side. Two to one is the running bond's classic brick.
-BRICK_TILE = (0.58, 0.29)
-GRID_TILE = (0.4, 0.4)
-# Six pixels of 1024: open enough to be seen in the preview, narrow enough to leave the mix its area.
-JOINT_WIDTH = 0.006
+# A crossing lies at most this part of the picture's shorter side off its middle, so that both kinds of joint
+# are in the picture at every angle and seed.
+_PHASE = 0.1
+# Where on a joint along the courses the middle is, in lengths of a tile, if not at a crossing: half-way
+# between the crossings of two courses of bricks, and at the middle knob of a puzzle.
+MIDDLE = {"brick": -0.25, "puzzle": 0.5}
+# The edge of a puzzle tile: straight near the corners, for this part of its length at each; between them
+# knobs about so many millimetres wide, so high in parts of their width and so much wider at the head than at
+# the neck; points of the curve for each.
+_PUZZLE_CORNER = 0.14
+_KNOB_MM = 110.0
+_KNOB_HEIGHT = 0.42
+_KNOB_HEAD = 0.115
+_KNOB_POINTS = 32
 
-# Half of the picture's diagonal, rounded up: rectangles this long leave the picture on both sides.
-_REACH = 0.75
+_Points = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Joints:
-    """The joint lines of a layout with joints (`grid` or `brick`).
+    """The joints of a layout, by the tiles between them. Lengths are in millimetres.
 
-    `laying_angle` is in degrees, anticlockwise; `phase` is the position of one joint crossing in tile
-    coordinates.
+    Attributes:
+        laying_angle: Degrees, anticlockwise.
+        outlines: One tile of each orientation, (n, 2) corners in tile coordinates up to the joints' middles.
+        lattice: Two vectors that repeat them.
+        width: Of a joint.
+        phase: Where the pattern's origin lies, from the picture's middle, in tile coordinates.
     """
 
     laying_angle: float
-    tile: tuple[float, float]
-    stagger: float
-    phase: tuple[float, float]
+    outlines: tuple[_Points, ...]
+    lattice: tuple[Vector, Vector]
+    width: float
+    phase: Vector
 
-    def to_tile(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(..., 2) picture coordinates to (..., 2) tile coordinates, origin at the picture's centre."""
-        along, across = self._axes()
-        centred = points - np.float32(0.5)
-        return np.stack([centred @ along, centred @ across], -1)
-
-    def to_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(..., 2) tile coordinates to (..., 2) picture coordinates."""
-        along, across = self._axes()
-        return points[..., :1] * along + points[..., 1:] * across + np.float32(0.5)
-
-    def tile_bounds(self, points: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Corners of the tile around each of (n, 2) tile coordinates, joints left out: two (n, 2) arrays."""
-        length, height = self.tile
-        row = np.floor((points[:, 1] - self.phase[1]) / height)
-        start = self.phase[0] + (row % 2) * self.stagger * length
-        column = np.floor((points[:, 0] - start) / length)
-        low = np.stack([start + column * length, self.phase[1] + row * height], -1) + JOINT_WIDTH / 2
-        high = low + np.array([length, height]) - JOINT_WIDTH
-        return low.astype(np.float32), high.astype(np.float32)
-
-    def rectangles(self) -> NDArray[np.float32]:
-        """Every joint that can touch the picture, as (n, 4, 2) corners in picture coordinates."""
-        length, height = self.tile
-        boxes: list[tuple[float, float, float, float]] = []
-        half = JOINT_WIDTH / 2
-        for row in range(
-            int(np.floor((-_REACH - self.phase[1]) / height)), int(np.ceil(_REACH / height)) + 1
-        ):
-            bottom = self.phase[1] + row * height
-            boxes.append((-_REACH, bottom - half, _REACH, bottom + half))
-            start = self.phase[0] + (row % 2) * self.stagger * length
-            first = int(np.floor((-_REACH - start) / length))
-            last = int(np.ceil((_REACH - start) / length))
-            for column in range(first, last + 1):
-                left = start + column * length
-                boxes.append((left - half, bottom, left + half, bottom + height))
-        corners = [[(a, b), (c, b), (c, d), (a, d)] for a, b, c, d in boxes]
-        return self.to_picture(np.asarray(corners, np.float32))
-
-    def _axes(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def tiles(self, scale: Scale) -> list[_Points]:
+        """Outlines of all tiles that may reach into the picture, without joints, in millimetres from its
+        left upper corner.
+        """
+        size = np.array([scale.width_mm, scale.height_mm])
+        reach = max(float(np.hypot(*outline.T).max()) for outline in self.outlines)
+        far = float(np.hypot(*size)) / 2 + reach + float(np.hypot(*self.phase))
+        basis = np.array(self.lattice)
+        steps = [int(np.ceil(far * np.abs(way).sum())) + 1 for way in np.linalg.inv(basis).T]
         turn = np.deg2rad(self.laying_angle)
-        along = np.array([np.cos(turn), -np.sin(turn)], np.float32)
-        across = np.array([np.sin(turn), np.cos(turn)], np.float32)
-        return along, across
+        turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        found = []
+        for one, two in itertools.product(*(range(-most, most + 1) for most in steps)):
+            at = self.phase + np.array([one, two]) @ basis
+            for outline in self.outlines:
+                placed = (outline + at) @ turned + size / 2
+                if (placed.max(0) > 0).all() and (placed.min(0) < size).all():
+                    found.append(placed)
+        return found
 
 
-def joints_for(layout: str, laying_angle: float, rng: np.random.Generator) -> Joints | None:
+def joints_for(layout: str, laying_angle: float, scale: Scale, rng: np.random.Generator) -> Joints | None:
     """The joints of a layout, their phase drawn from `rng`; None for `surface`.
 
     Raises ValueError for an unknown layout.
     """
     if layout == "surface":
         return None
-    if layout not in ("grid", "brick"):
+    if layout not in ("grid", "brick", "herringbone", "hexagon", "puzzle") or scale.tile_mm is None:
         raise ValueError(f"layout {layout!r} is not {one_of(Layout)}")
-    tile, stagger = (GRID_TILE, 0.0) if layout == "grid" else (BRICK_TILE, 0.5)
-    # A crossing near the centre keeps both kinds of joint in the picture at every angle and seed.
-    phase = (float(rng.uniform(-0.1, 0.1)), float(rng.uniform(-0.1, 0.1)))
-    return Joints(laying_angle, tile, stagger, phase)
+    reach = _PHASE * min(scale.width_mm, scale.height_mm)
+    middle = MIDDLE.get(layout, 0.0) * scale.tile_mm[0]
+    phase = (float(rng.uniform(-reach, reach)) - middle, float(rng.uniform(-reach, reach)))
+    tiles = tuple(outlines(layout, *scale.tile_mm))
+    return Joints(laying_angle, tiles, lattice(layout, scale.tile_mm), scale.joint_mm, phase)
+
+
+def draw_tiles(joints: Joints, scale: Scale, canvas: Canvas) -> NDArray[np.int32]:
+    """(fine height, fine width) int32: the number of the tile at each pixel, from 1; 0 on joints.
+
+    On a canvas that wraps, the parts of a tile beyond opposite edges have one number.
+    """
+    tiles = joints.tiles(scale)
+    pixel = scale.width_mm / canvas.fine_width
+    found = np.zeros((canvas.fine_height, canvas.fine_width), np.int32)
+    # Pixels may be a trace higher than wide: all of the picture's height must lie on all of the map's.
+    whole = np.array([scale.width_mm, scale.height_mm * canvas.fine_width / canvas.fine_height])
+    numbers = _numbers(tiles, scale) if scale.seamless else range(1, len(tiles) + 1)
+    for outline, number in zip(tiles, numbers, strict=True):
+        corners = fixed_point(_shrunk(outline, joints.width / 2, pixel) / whole, canvas.fine_width)
+        cv2.fillPoly(found, [corners], number, cv2.LINE_8, SHIFT)
+    return found
+
+
+def _numbers(tiles: list[_Points], scale: Scale) -> list[int]:
+    """Numbers from 1, equal for tiles that lie a whole picture apart."""
+    size = np.array([scale.width_mm, scale.height_mm])
+    places = np.array([outline.mean(0) for outline in tiles]) / size
+    rounded = np.rint(places % 1 * 1000).astype(np.int64) % 1000
+    number = np.unique(rounded, axis=0, return_inverse=True)[1]
+    return [int(one) + 1 for one in number.ravel()]
+
+
+def _shrunk(outline: _Points, inset: float, pixel: float) -> _Points:
+    """An outline, clockwise or not, whose edges are moved inwards; corners where moved edges meet.
+
+    cv2 fills every pixel that an edge passes: up to half a `pixel` more along x or y, whichever is nearer to
+    the edge's normal. Edges are moved in by that too.
+    """
+    edges = np.roll(outline, -1, 0) - outline
+    normals = np.stack([-edges[:, 1], edges[:, 0]], 1) / np.hypot(*edges.T)[:, None]
+    following = outline[:, 0] * np.roll(outline[:, 1], -1) - outline[:, 1] * np.roll(outline[:, 0], -1)
+    normals *= np.sign(following.sum())
+    far = inset + pixel / 2 * np.abs(normals).max(1)
+    before, far_before = np.roll(normals, 1, 0), np.roll(far, 1)
+    cosine = (normals * before).sum(1)
+    sums = normals + before
+    mean = (far + far_before)[:, None] * sums / (sums**2).sum(1, keepdims=True)
+    # Beside the way along both normals, what one edge moves farther than the other.
+    across = normals - before
+    square = np.maximum((across**2).sum(1, keepdims=True), 1e-12)
+    aside = np.where((cosine < 0.99)[:, None], (far - far_before)[:, None] * across / square, 0)
+    return outline + mean + aside
+
+
+def outlines(layout: str, length: float, height: float) -> list[_Points]:
+    """Outlines of one tile of each orientation, in tile coordinates, corners in order."""
+    if layout == "hexagon":
+        half = length / 2
+        corners = [
+            (half, height / 4),
+            (half, height * 3 / 4),
+            (0, height),
+            (-half, height * 3 / 4),
+            (-half, height / 4),
+            (0, 0),
+        ]
+        return [np.array(corners, np.float64)]
+    if layout == "puzzle":
+        return [_puzzle(length, height)]
+    lying = _rectangle(0, 0, length, height)
+    if layout == "herringbone":
+        return [lying, _rectangle(length, height - length, height, length)]
+    return [lying]
+
+
+def _rectangle(left: float, bottom: float, width: float, height: float) -> _Points:
+    return np.array([left, bottom]) + np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+
+
+def _puzzle(length: float, height: float) -> _Points:
+    """A rectangle with knobs on two sides and what fits them on the others."""
+    lower = _knobbed(length)
+    left = _knobbed(height)[:, ::-1]
+    upper, right = lower + np.array([0, height]), left + np.array([length, 0])
+    return np.concatenate([lower[:-1], right[:-1], upper[::-1][:-1], left[::-1][:-1]])
+
+
+def _knobbed(length: float) -> _Points:
+    """An edge along the first axis, its knobs along the second: n points from (0, 0) to (length, 0)."""
+    straight = _PUZZLE_CORNER * length
+    knobs = max(1, round((length - 2 * straight) / _KNOB_MM))
+    along = np.linspace(0, knobs, knobs * _KNOB_POINTS + 1)
+    across = _KNOB_HEIGHT * (1 - np.cos(2 * np.pi * along)) / 2
+    along = along + _KNOB_HEAD * np.sin(4 * np.pi * along)
+    curve = np.stack([along, across], 1) * ((length - 2 * straight) / knobs)
+    curve[:, 0] += straight
+    return np.concatenate([[[0.0, 0.0]], curve, [[length, 0.0]]])

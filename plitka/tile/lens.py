@@ -1,17 +1,27 @@
 """Simulates a camera: blur, sharpening, grain. Never applied to label maps."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from plitka.request.scale import SURFACE_GRANULES
+from plitka.tile.canvas import GRANULES_ACROSS, Canvas, stretched, wrapped
 
 # In pixels of the final picture: deviation of the lens's blur, and of the camera's blur of colour. A smaller
 # picture is one that has been made smaller: blur and sharpening are less in it.
 _BLUR = 0.42
 _CHROMA_BLUR = 0.7
-_FINAL = 1024
 # Sharpening: how much, and the deviation of the blur that it compares with, in pixels of each picture.
 _SHARPENING = 0.85
 _SHARPENED_OVER = 1.26
+# Granules of so many pixels take all of blur and sharpening, those of one pixel none.
+_SHARPENED_FROM = 8
+# Deviations below this, in pixels, are no blur.
+_LEAST_BLUR = 0.1
+# Pixels from the opposite edge around a picture that goes on over its edges.
+_WRAPPED = 8
 # Focus: the part of the heap below the focal plane, how much of the sharpening is lost per pitch of depth,
 # how unevenly focused the picture is (bumps across it, deviation), and the least and the most of it there is.
 _FOCUSED_ON = 0.7
@@ -25,44 +35,85 @@ _CHROMA_GRAIN = 0.45
 _GRAIN_STREAM = 2
 
 
-def photograph(
-    fine: NDArray[np.uint8], height: NDArray[np.float32], size: int, seed: int
-) -> NDArray[np.uint8]:
-    """(size, size, 3) uint8 sRGB of a larger (n, n, 3) uint8 sRGB picture, as a camera gives it.
+@dataclass(frozen=True)
+class Lens:
+    """How a picture is taken.
 
-    `height` (n, n) is that of the heap, in pitches: the camera is focused on its top.
+    Attributes:
+        shape: Its rows and columns.
+        sharpness: Blur and sharpening compared with the final picture, of which this may be a smaller one;
+            less where granules are so small that either would change the contrast of their mean.
+        contrast: The part of the contrast that is left.
+        wraps: Whether the picture goes on over its edges.
+    """
+
+    shape: tuple[int, int]
+    sharpness: float
+    contrast: float
+    wraps: bool
+
+
+def lens_for(canvas: Canvas, size: int) -> Lens:
+    """The lens for a picture `size` pixels wide."""
+    granule = size / canvas.pitches * GRANULES_ACROSS / SURFACE_GRANULES
+    part = min(max((granule - 1) / (_SHARPENED_FROM - 1), 0.0), 1.0)
+    return Lens(canvas.shape(size), size / canvas.width * part, canvas.contrast, canvas.seamless)
+
+
+def photograph(
+    fine: NDArray[np.uint8], height: NDArray[np.float32], lens: Lens, seed: int
+) -> NDArray[np.uint8]:
+    """(rows, columns, 3) uint8 sRGB of a larger uint8 sRGB picture, as a camera gives it.
+
+    `height` is that of the heap at the larger picture's pixels, in pitches: the camera is focused on its top.
     """
     rng = np.random.Generator(np.random.PCG64([seed, _GRAIN_STREAM]))
-    luma, *chroma = _exposed(fine, size, len(fine) / size)
-    luma = _sharpened(luma, _focus(height, size, rng), size)
+    scale = fine.shape[1] / lens.shape[1]
+    margin = 0
+    if lens.wraps:
+        # Whole pixels of the picture, and more of them than any blur reaches.
+        margin = _WRAPPED
+        fine = wrapped(fine, round(margin * scale))
+        height = wrapped(height, round(margin * scale))
+    rows, columns = lens.shape
+    planes = _exposed(fine, lens, scale, (rows + 2 * margin, columns + 2 * margin))
+    luma = _sharpened(planes[0], _focus(height, lens, margin, rng), lens)
+    inner = slice(margin, margin + rows), slice(margin, margin + columns)
+    luma, *chroma = (np.ascontiguousarray(plane[inner]) for plane in (luma, *planes[1:]))
     grained = [_grained(luma, rng, _GRAIN, 1), *(_grained(plane, rng, _CHROMA_GRAIN, 2) for plane in chroma)]
     return cv2.cvtColor(cv2.merge(grained), cv2.COLOR_YCrCb2RGB)
 
 
-def through_lens(fine: NDArray[np.uint8], size: int, scale: float) -> NDArray[np.uint8]:
-    """(h, w, 3) uint8 sRGB of an (h x scale, w x scale, 3) part of a picture for `size`, without grain."""
-    luma, *chroma = _exposed(fine, size, scale)
-    return cv2.cvtColor(cv2.merge([_sharpened(luma, None, size), *chroma]), cv2.COLOR_YCrCb2RGB)
+def through_lens(
+    fine: NDArray[np.uint8], lens: Lens, scale: float, shape: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """(rows, columns, 3) uint8 sRGB of a part of a picture `scale` times larger, without grain."""
+    luma, *chroma = _exposed(fine, lens, scale, shape)
+    return cv2.cvtColor(cv2.merge([_sharpened(luma, None, lens), *chroma]), cv2.COLOR_YCrCb2RGB)
 
 
-def _exposed(fine: NDArray[np.uint8], size: int, scale: float) -> list[NDArray[np.uint8]]:
+def _exposed(
+    fine: NDArray[np.uint8], lens: Lens, scale: float, shape: tuple[int, int]
+) -> list[NDArray[np.uint8]]:
     """Planes Y, Cr, Cb (ITU-R BT.601) of a picture behind the lens, not sharpened.
 
     Every pixel is the mean of its area, in sRGB: in linear light, the paler colour would dominate at edges.
     """
-    blur = _BLUR * size / _FINAL
+    blur = _BLUR * lens.sharpness
     # The area of a pixel and the lens blur together: variances add, that of a square of side 1 is 1/12.
     blurred = _blurred(fine, float(np.hypot(blur, 12**-0.5)) * scale)
-    shape = round(fine.shape[1] / scale), round(fine.shape[0] / scale)
-    small = cv2.resize(blurred, shape, interpolation=cv2.INTER_LINEAR)
+    small = cv2.resize(blurred, shape[::-1], interpolation=cv2.INTER_LINEAR)
+    if lens.contrast < 1:
+        mean = np.full_like(small, np.rint(cv2.mean(small)[:3]))
+        small = cv2.addWeighted(small, lens.contrast, mean, 1 - lens.contrast, 0)
     luma, *chroma = cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb))
-    return [luma, *(_blurred(plane, _CHROMA_BLUR * size / _FINAL) for plane in chroma)]
+    return [luma, *(_blurred(plane, _CHROMA_BLUR * lens.sharpness) for plane in chroma)]
 
 
-def _sharpened(luma: NDArray[np.uint8], focus: NDArray[np.float32] | None, size: int) -> NDArray[np.uint8]:
+def _sharpened(luma: NDArray[np.uint8], focus: NDArray[np.float32] | None, lens: Lens) -> NDArray[np.uint8]:
     """Lightness sharpened as a camera does; less where the lens, by `focus` (1: sharp), is out of focus."""
-    soft = _blurred(luma, float(np.sqrt(_SHARPENED_OVER**2 - (_BLUR * size / _FINAL) ** 2)))
-    strength = _SHARPENING * size / _FINAL
+    soft = _blurred(luma, float(np.sqrt(_SHARPENED_OVER**2 - (_BLUR * lens.sharpness) ** 2)))
+    strength = _SHARPENING * lens.sharpness
     if focus is None:
         return cv2.addWeighted(luma, 1 + strength, soft, -strength, 0)
     detail = cv2.subtract(luma, soft, dtype=cv2.CV_32F)
@@ -71,19 +122,24 @@ def _sharpened(luma: NDArray[np.uint8], focus: NDArray[np.float32] | None, size:
     return cv2.add(luma, detail, dtype=cv2.CV_8U)
 
 
-def _focus(height: NDArray[np.float32], size: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(size, size): how sharp each pixel is. What lies low is out of focus, and no tile is quite level."""
-    focus = cv2.resize(height, (size, size), interpolation=cv2.INTER_LINEAR)
+def _focus(
+    height: NDArray[np.float32], lens: Lens, margin: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """How sharp each pixel is. What lies low is out of focus, and no tile is quite level."""
+    rows, columns = lens.shape
+    focus = cv2.resize(height, (columns + 2 * margin, rows + 2 * margin), interpolation=cv2.INTER_LINEAR)
     focus -= np.float32(np.quantile(focus[::8, ::8], _FOCUSED_ON))
     focus *= np.float32(_DEPTH_OF_FIELD)
     cv2.min(focus, _MOST_FOCUS - 1, focus)
     tilt = rng.standard_normal((_TILTS, _TILTS), np.float32) * np.float32(_TILT)
-    focus += cv2.resize(tilt, (size, size), interpolation=cv2.INTER_CUBIC)
+    focus += stretched(tilt, lens.shape, lens.wraps, margin)
     focus += np.float32(1)
     return cv2.max(focus, _LEAST_FOCUS)
 
 
 def _blurred(picture: NDArray[np.uint8], deviation: float) -> NDArray[np.uint8]:
+    if deviation < _LEAST_BLUR:
+        return picture
     side = 2 * max(1, round(2.5 * deviation)) + 1
     return cv2.GaussianBlur(picture, (side, side), deviation)
 

@@ -5,14 +5,15 @@ where it is steep and where its surroundings are higher. Rubber of every colour 
 colours in that light are in `plitka.tile.shading`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.tile.granules import PITCH
-from plitka.tile.relief import HeightMap, Relief, height_map, octaves_of_noise, per_pixel
+from plitka.tile.canvas import stretched
+from plitka.tile.noise import noise_on_picture
+from plitka.tile.relief import HeightMap, Relief, Seen, height_map, per_pixel
 from plitka.tile.rims import bevel
 
 # Weight of the logarithm of the cosine between a surface and the vertical (Lambert's law); the cosine is
@@ -26,6 +27,8 @@ _CONTACTS = ((0.20, 0.36),)
 _OPENNESS = 0.3
 # Surroundings wider than this are seen on a smaller map.
 _WIDE = 0.6
+# How far from a pixel, in pitches, anything can be that changes its light.
+_REACH = 2.0
 # Light missing in the crease where a granule lies on another.
 _CREASE = 0.3
 # White granules: the part of the shade of wide gaps that their reflections fill, and by how many times a
@@ -70,29 +73,36 @@ _Plane = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Finish:
-    """What tells granules and their surfaces from each other, whatever the light.
+    """What tells granules and their surfaces from each other, and the shade that the heap makes.
 
-    `patches` (n, n) float32, 0 to 1.2: how much of a surface shines. Of each facet, (F,) float32: `shine` and
-    `roughness`, factors around 1 of its granule, and `tone`, by how much it is lighter than its colour, a
-    logarithm around 0.
+    Attributes:
+        patches: (rows, columns) float32, 0 to 1.2: how much of a surface shines.
+        occlusion: (rows, columns) float32, a part of `Light.brightness` with the other sign: the light that
+            surroundings take from dark granules; negative where a pixel stands over them.
+        shine: (count,) float32, a factor around 1 of each granule.
+        roughness: (count,) float32, a factor around 1 of each granule.
+        granule_tone: (count,) float32, by how much a granule is lighter than its colour, a logarithm
+            around 0.
+        facet_tone: (F,) float32, the same of a facet, beside that of its granule.
     """
 
     patches: _Plane
+    occlusion: _Plane
     shine: _Plane
     roughness: _Plane
-    tone: _Plane
+    granule_tone: _Plane
+    facet_tone: _Plane
 
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """The light on each pixel, all (n, n) float32.
+    """The light on each pixel, all (rows, columns) float32.
 
     `height` is that of the pressed heap, in pitches. `brightness` is the logarithm of the light on dark
     granules, 0 for an open, level surface, and `pale` what is added to it on white ones, which light each
     other's gaps up to their narrow contacts. `gloss` is 0 to about 3, the light that a mirror would send up.
-    `veil` (n / 2, n / 2), about -3 to 3, is how much of the light the surface sends back white: shining and
-    worn surfaces much, others little. `occlusion`, a part of `brightness` with the other sign, is the light
-    that surroundings take from dark granules; negative where a pixel stands over them.
+    `veil` (rows / 2, columns / 2), about -3 to 3, is how much of the light the surface sends back white:
+    shining and worn surfaces much, others little.
     """
 
     height: _Plane
@@ -100,59 +110,86 @@ class Light:
     pale: _Plane
     gloss: _Plane
     veil: _Plane
-    occlusion: _Plane
-    finish: Finish
 
 
-def light_on(relief: Relief, facets: NDArray[np.uint16], seed: int) -> Light:
-    """Light the heap. `facets` (n, n) is the relief's facet map or every n-th row and column of it."""
+def light_on(relief: Relief, seen: Seen, seed: int) -> Light:
+    """Light the heap as it is seen at every n-th row and column of its canvas."""
+    return light_and_finish(relief, seen, seed)[0]
+
+
+def light_and_finish(relief: Relief, seen: Seen, seed: int) -> tuple[Light, Finish]:
+    """The light of `light_on`, and what of the granules' surfaces it is made of."""
+    if not relief.canvas.seamless:
+        return _lit(relief, seen, seed)
+    rows, columns = seen.facets.shape
+    # In even numbers, since the veil has half the pixels.
+    margin = 2 * round(_REACH * columns / relief.canvas.pitches / 2) + 2
+    light, finish = _lit(relief, seen.wrapped(margin), seed)
+    whole = light.height, light.brightness, light.pale, light.gloss
+    planes = [plane[margin : margin + rows, margin : margin + columns] for plane in whole]
+    start, half_rows, half_columns = margin // 2, rows // 2, columns // 2
+    veil = light.veil[start : start + half_rows, start : start + half_columns]
+    patches, occlusion = (
+        plane[margin : margin + rows, margin : margin + columns]
+        for plane in (finish.patches, finish.occlusion)
+    )
+    return (
+        Light(*(np.ascontiguousarray(plane) for plane in (*planes, veil))),
+        replace(finish, patches=patches, occlusion=occlusion),
+    )
+
+
+def _lit(relief: Relief, seen: Seen, seed: int) -> tuple[Light, Finish]:
     rng = np.random.Generator(np.random.PCG64([seed, _SURFACE_STREAM]))
-    surface = height_map(relief, facets)
+    surface = height_map(relief, seen)
     height = press(surface.height)
-    edge = bevel(facets)
+    pitch = (len(height[0]) - 2 * seen.margin) * relief.canvas.pitch
+    edge = bevel(seen.facets, pitch)
     if edge is not None:
         height -= edge[0]
-    owner = per_pixel(relief.owner, facets, -1)
-    dark = _occlusion(height, _OCCLUSION)
-    contact = _occlusion(height, _CONTACTS)
+    owner = per_pixel(relief.owner, seen.facets, -1)
+    dark = _occlusion(height, _OCCLUSION, pitch)
+    contact = _occlusion(height, _CONTACTS, pitch)
     contact += np.float32(_CREASE) * _creases(owner)
     pale = cv2.addWeighted(dark, _PALE_SHADE, contact, -_PALE_CONTACT, 0)
     brightness = cv2.log(surface.steepness)
     brightness *= np.float32(-0.5 * _STEEPNESS)
     brightness -= dark
-    variation, tone = _variation(relief, rng)
-    brightness += per_pixel(variation, facets)
+    variation, granule_tone, facet_tone = _variation(relief, seen, rng)
+    brightness += variation
     roughness = _of_granules(relief, rng, _ROUGHNESS_SPREAD)
-    rough = per_pixel(roughness * np.float32(_ROUGHNESS), facets)
+    rough = relief.per_granule(roughness * np.float32(_ROUGHNESS), seen)
     rough *= torn(surface)
     brightness -= contact
     dark += contact
-    brightness += cv2.multiply(rough, _noise(rng, _GRAIN, len(facets)), rough)
+    brightness += cv2.multiply(rough, _noise(rng, _GRAIN, relief, seen), rough)
     if edge is not None:
         brightness += edge[1]
-    gloss, patches, shine = _gloss(relief, facets, surface, dark, rng)
-    finish = Finish(patches, shine, roughness, tone)
-    return Light(height, brightness, pale, gloss, _veil(gloss, rng), dark, finish)
+    gloss, patches, shine = _gloss(relief, seen, surface, dark, rng)
+    light = Light(height, brightness, pale, gloss, _veil(gloss, relief, seen, rng))
+    return light, Finish(patches, dark, shine, roughness, granule_tone, facet_tone)
 
 
 def press(height: _Plane) -> _Plane:
-    """Heights (n, n) after pressing, in pitches; in place."""
+    """Heights after pressing, in pitches; in place."""
     limit = np.float32(np.quantile(height[::8, ::8], _PRESSED_FROM))
     cv2.addWeighted(cv2.min(height, float(limit)), float(1 - _PRESSED), height, float(_PRESSED), 0, height)
     return height
 
 
 def torn(surface: HeightMap) -> _Plane:
-    """Factor of the roughness of each pixel by its slope, (n, n) float32, 0.6 to 1.6."""
+    """Factor of the roughness of each pixel by its slope, float32, 0.6 to 1.6."""
     factor = cv2.min(surface.steepness, 2)
     factor *= np.float32(_TORN_ROUGHNESS)
     factor += np.float32(_LEVEL_ROUGHNESS - _TORN_ROUGHNESS)
     return factor
 
 
-def _occlusion(height: _Plane, surroundings: tuple[tuple[float, float], ...]) -> _Plane:
-    """Light that surroundings take: by how much their mean height, in several widths, is above a pixel's."""
-    pitch = len(height) * PITCH
+def _occlusion(height: _Plane, surroundings: tuple[tuple[float, float], ...], pitch: float) -> _Plane:
+    """Light that surroundings take: by how much their mean height, in several widths, is above a pixel's.
+
+    `pitch` in pixels.
+    """
     dark = np.zeros_like(height)
     for width, weight in surroundings:
         if width > _WIDE:
@@ -179,59 +216,70 @@ def _creases(owner: _Plane) -> _Plane:
     return cv2.blur(crease, (3, 3)).astype(np.float32) * np.float32(1 / 255)
 
 
-def _variation(relief: Relief, rng: np.random.Generator) -> tuple[_Plane, _Plane]:
-    """(F,) each: how much lighter a facet is by itself and with its granule, where it lies and anywhere."""
-    of_granule = rng.standard_normal(relief.granules.count, np.float32) * np.float32(_GRANULE_VARIATION)
+def _variation(relief: Relief, seen: Seen, rng: np.random.Generator) -> tuple[_Plane, _Plane, _Plane]:
+    """How much lighter each pixel is with its facet and its granule; then each granule (count,) and each
+    facet (F,) by itself, wherever it lies.
+    """
+    of_granule = rng.standard_normal(relief.count, np.float32) * np.float32(_GRANULE_VARIATION)
     of_facet = rng.standard_normal(len(relief.owner), np.float32) * np.float32(_FACET_VARIATION)
     of_tile = rng.standard_normal(int(relief.tile.max()) + 1, np.float32) * np.float32(_TILE_VARIATION)
-    anywhere = of_granule[relief.owner] + of_facet
+    tone = of_granule.copy()
     of_granule += of_tile[relief.tile]
-    hollows = _noise(rng, _HOLLOWS, _HOLLOWS_SIZE)
-    column, row = np.clip(relief.granules.center.T * _HOLLOWS_SIZE, 0, _HOLLOWS_SIZE - 1).astype(np.intp)
+    noise = noise_on_picture(relief.canvas)
+    rows, columns = noise.bumps(_HOLLOWS_SIZE)
+    hollows = stretched(noise.octaves(rng, sorted(_HOLLOWS)), (rows, columns), noise.wraps)
+    column = np.clip(relief.place[:, 0] * columns, 0, columns - 1).astype(np.intp)
+    row = np.clip(relief.place[:, 1] * columns, 0, rows - 1).astype(np.intp)
     of_granule += hollows[row, column]
-    return of_granule[relief.owner] + of_facet, anywhere
+    if seen.members is None:
+        return per_pixel(of_granule[relief.owner] + of_facet, seen.facets), tone, of_facet
+    lighter = per_pixel(of_facet, seen.facets)
+    lighter += relief.per_granule(of_granule, seen)
+    return lighter, tone, of_facet
 
 
 def _of_granules(relief: Relief, rng: np.random.Generator, spread: float) -> _Plane:
-    """(F,): a factor around 1 per granule, log-normal, at each of its facets."""
-    factor = np.exp(np.float32(spread) * rng.standard_normal(relief.granules.count, np.float32))
-    return factor[relief.owner]
+    """(count,): a factor around 1 per granule, log-normal."""
+    return np.exp(np.float32(spread) * rng.standard_normal(relief.count, np.float32))
 
 
 def _gloss(
-    relief: Relief,
-    facets: NDArray[np.uint16],
-    surface: HeightMap,
-    dark: _Plane,
-    rng: np.random.Generator,
+    relief: Relief, seen: Seen, surface: HeightMap, dark: _Plane, rng: np.random.Generator
 ) -> tuple[_Plane, _Plane, _Plane]:
     """Glints where the waves of a surface face up, in patches, on granules that are not shaded.
 
-    Returns gloss and patches (n, n), and the factor of each facet's granule (F,).
+    Returns gloss, the patches, and the factor of each granule (count,).
     """
-    size = len(facets)
-    away = surface.across + _noise(rng, _WAVES, size)
+    away = surface.across + _noise(rng, _WAVES, relief, seen)
     away *= away
-    other = surface.down + _noise(rng, _WAVES, size)
+    other = surface.down + _noise(rng, _WAVES, relief, seen)
     other *= other
     away += other
     away *= np.float32(-_NARROW)
     away -= np.float32(_GLOSS_SHADE) * cv2.max(dark, 0)
     gloss = cv2.exp(away)
-    patches = cv2.add(_noise(rng, _PATCHES, size), 0.1)
+    patches = cv2.add(_noise(rng, _PATCHES, relief, seen), 0.1)
     gloss *= cv2.min(cv2.max(patches, 0, patches), 1.2, patches)
     shine = _of_granules(relief, rng, _GLOSS_SPREAD)
-    gloss *= per_pixel(shine, facets)
+    gloss *= relief.per_granule(shine, seen)
     return gloss, patches, shine
 
 
-def _veil(gloss: _Plane, rng: np.random.Generator) -> _Plane:
-    half = len(gloss) // 2
-    veil = cv2.resize(gloss, (half, half), interpolation=cv2.INTER_LINEAR)
-    return cv2.addWeighted(veil, _VEIL_OF_GLOSS, _noise(rng, _VEIL_PATCHES, half), 1, 0, veil)
+def _veil(gloss: _Plane, relief: Relief, seen: Seen, rng: np.random.Generator) -> _Plane:
+    rows, columns = gloss.shape[0] // 2, gloss.shape[1] // 2
+    veil = cv2.resize(gloss, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return cv2.addWeighted(veil, _VEIL_OF_GLOSS, _noise(rng, _VEIL_PATCHES, relief, seen, 2), 1, 0, veil)
 
 
-def _noise(rng: np.random.Generator, octaves: tuple[tuple[int, float], ...], size: int) -> _Plane:
-    """(size, size) normal noise: bumps across the picture and deviation of each octave, in any order."""
-    noise = octaves_of_noise(rng, sorted(octaves))
-    return cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
+def _noise(
+    rng: np.random.Generator,
+    octaves: tuple[tuple[int, float], ...],
+    relief: Relief,
+    seen: Seen,
+    smaller: int = 1,
+) -> _Plane:
+    """Normal noise at each pixel seen, on a map so many times smaller: bumps and deviation of each octave."""
+    noise = noise_on_picture(relief.canvas)
+    rows, columns = ((side - 2 * seen.margin) // smaller for side in seen.facets.shape)
+    plane = noise.octaves(rng, sorted(octaves))
+    return stretched(plane, (rows, columns), noise.wraps, seen.margin // smaller)

@@ -4,6 +4,7 @@ All have the size of the final picture and lie on it pixel by pixel. They are da
 proportional to what they stand for.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.choices import MAP_NAMES, MapName, NormalConvention, one_of
-from plitka.tile.light import Light, light_on, press, torn
+from plitka.colors.mix import MixColor
+from plitka.tile.canvas import wrapped
+from plitka.tile.light import Finish, Light, light_and_finish, press, torn
 from plitka.tile.plan import JOINT, TilePlan
 from plitka.tile.relief import HeightMap, facet_bounds, height_map, per_pixel
 from plitka.tile.rims import bevel
-from plitka.tile.scale import extent_mm, pitch_mm
 from plitka.tile.swatch import glossiness, paleness
 
 # Heights of the heap, in pitches, lie between these: the first is level 0.
@@ -42,8 +44,8 @@ class TileMap:
 
     Attributes:
         name: One of `plitka.choices.MAP_NAMES`.
-        image: (size, size) uint16 for the height, (size, size, 3) uint8 for normals and ids, (size, size)
-            uint8 for roughness and occlusion.
+        image: (rows, columns) uint16 for the height, (rows, columns, 3) uint8 for normals and ids, (rows,
+            columns) uint8 for roughness and occlusion.
         meaning: What its numbers mean, JSON-ready.
     """
 
@@ -56,17 +58,19 @@ class PlanMaps:
     """The maps of one plan at one size; what several of them need is made once."""
 
     def __init__(self, plan: TilePlan, size: int) -> None:
-        """Raises ValueError for a size that does not divide 1024."""
+        """`size` is the width in pixels. Raises ValueError for one that is none of the plan's."""
         self.plan = plan
         self.size = size
-        self.facets = plan.facet_map(size)
+        self.shape = plan.canvas.shape(size)
+        self.seen = plan.seen(size)
 
     def draw(self, name: MapName, normals: NormalConvention = "opengl") -> TileMap:
         """Draw the map of this name; `normals` is the convention of the normal map.
 
         Raises ValueError for another name.
         """
-        meaning: dict[str, Any] = {"width_mm": extent_mm(self.plan), "height_mm": extent_mm(self.plan)}
+        width, height = self.plan.extent_mm
+        meaning: dict[str, Any] = {"width_mm": width, "height_mm": height}
         if name == "height":
             return TileMap(name, self.levels, {**meaning, "um_per_level": self.um_per_level})
         if name == "normal":
@@ -83,35 +87,56 @@ class PlanMaps:
     @cached_property
     def um_per_level(self) -> float:
         """Micrometres of a level of the height map: 1, 2 or 5 by a power of ten."""
-        least = (_HIGHEST - _LOWEST) * pitch_mm(self.plan) * 1000 / _MOST_LEVELS
+        least = (_HIGHEST - _LOWEST) * self._pitch_mm * 1000 / _MOST_LEVELS
         power = int(np.floor(np.log10(least)))
         step = next(step for step in _STEPS if step * 10.0**power >= least)
         return float(f"{step}e{power}")
 
     @cached_property
     def levels(self) -> NDArray[np.uint16]:
-        """(size, size) uint16: the pressed heap with bevels and joints; each pixel the mean of its area."""
-        low, high = (per_pixel(bound, self.facets) for bound in facet_bounds(self.plan.relief))
+        """(rows, columns) uint16: the pressed heap with bevels and joints, the mean of each pixel's area."""
+        low, high = (per_pixel(bound, self.seen.facets) for bound in facet_bounds(self.plan.relief))
         height = press(cv2.min(cv2.max(self._surface.height, low), high))
-        edge = bevel(self.facets)
-        if edge is not None:
-            height -= edge[0]
+        depth = self._bevel()
+        if depth is not None:
+            height -= depth
         small = self.at_size(height)
         small -= np.float32(_LOWEST)
-        small *= np.float32(pitch_mm(self.plan) * 1000 / self.um_per_level)
+        small *= np.float32(self._pitch_mm * 1000 / self.um_per_level)
         return np.clip(np.rint(small), 0, _MOST_LEVELS).astype(np.uint16)
 
+    @property
+    def _pitch_mm(self) -> float:
+        """Millimetres of a pitch of the heap itself; granules too small to be drawn were drawn larger."""
+        return self.plan.pitch_mm * self.plan.canvas.contrast
+
+    def _bevel(self) -> _Plane | None:
+        """The depth of bevels at joints, beyond the edges too where the picture goes on over them."""
+        canvas = self.plan.canvas
+        pitch = self.seen.facets.shape[1] * canvas.pitch
+        if not canvas.seamless:
+            edge = bevel(self.seen.facets, pitch)
+            return None if edge is None else edge[0]
+        margin = int(np.ceil(pitch)) + 1
+        edge = bevel(wrapped(self.seen.facets, margin), pitch)
+        return None if edge is None else edge[0][margin:-margin, margin:-margin]
+
     def normal(self, convention: NormalConvention) -> _Bytes:
-        """(size, size, 3) uint8: the unit normal of the height map, each coordinate from -1 at 0 to 1 at 255.
+        """(rows, columns, 3) uint8: unit normals of the height map, coordinates from -1 at 0 to 1 at 255.
 
         x is to the right, z out of the picture; y is up in `opengl` and down in `directx`. The slope is
-        numpy.gradient of the levels: that between the two neighbours, at the border to the only one.
-        Raises ValueError for another convention.
+        numpy.gradient of the levels: that between the two neighbours, at the border to the only one; where
+        the picture goes on over its edges, a border pixel's neighbour is at the opposite edge. Raises
+        ValueError for another convention.
         """
         if convention not in ("opengl", "directx"):
             raise ValueError(f"convention {convention!r} is not {one_of(NormalConvention)}")
-        um_per_pixel = extent_mm(self.plan) * 1000 / self.size
-        down, across = np.gradient(self.levels.astype(np.float64) * (self.um_per_level / um_per_pixel))
+        um_per_pixel = self.plan.scale.width_mm * 1000 / self.size
+        height = self.levels.astype(np.float64) * (self.um_per_level / um_per_pixel)
+        margin = 1 if self.plan.canvas.seamless else 0
+        rows, columns = height.shape
+        inner = slice(margin, margin + rows), slice(margin, margin + columns)
+        down, across = (np.asarray(slope)[inner] for slope in np.gradient(wrapped(height, margin)))
         length = np.sqrt(across * across + down * down + 1)
         # Rows count downwards: where height grows with them, the surface faces up.
         red, green, blue = (_as_bytes((part / length + 1) / 2) for part in (-across, down, 1))
@@ -119,16 +144,16 @@ class PlanMaps:
 
     @cached_property
     def roughness(self) -> _Plane:
-        """(size, size) float32: perceptual roughness, as glTF has it, 0.3 to 1.
+        """(rows, columns) float32: perceptual roughness, as glTF has it, 0.3 to 1.
 
         What is rough (a facet by its slope, times its granule's roughness) against that and what shines (the
         colour's glossiness, times its granule's, where the surface has a shining patch).
         """
-        finish = self.light.finish
-        shine = per_pixel(self._of_colors(glossiness) * finish.shine, self.facets)
+        relief, finish = self.plan.relief, self.finish
+        shine = relief.per_granule(self._of_colors(glossiness) * finish.shine, self.seen)
         shine *= finish.patches
         shine += _DULL_SHINE
-        rough = per_pixel(finish.roughness, self.facets, 1)
+        rough = relief.per_granule(finish.roughness, self.seen, 1)
         rough *= torn(self._surface)
         shine += rough
         rough /= shine
@@ -136,25 +161,26 @@ class PlanMaps:
 
     @cached_property
     def openness(self) -> _Plane:
-        """(size, size) float32, 0 to 1: the light that reaches a pixel between its neighbours.
+        """(rows, columns) float32, 0 to 1: the light that reaches a pixel between its neighbours.
 
         The occlusion that the swatch uses: on white granules their reflections are in it.
         """
-        shade = per_pixel(self._of_colors(paleness), self.facets)
+        shade = self.plan.relief.per_granule(self._of_colors(paleness), self.seen)
         shade *= self.light.pale
-        shade -= self.light.occlusion
+        shade -= self.finish.occlusion
         return self.at_size(cv2.exp(cv2.min(shade, 0)))
 
     def ids(self) -> _Bytes:
-        """(size, size, 3) uint8: red x 65536 + green x 256 + blue is colour x 2**21 + granule.
+        """(rows, columns, 3) uint8: red x 65536 + green x 256 + blue is colour x 2**21 + granule.
 
-        The granule is `TilePlan.labels`, from the bottom of the heap to the top, the colour its index in the
-        mix; joints are JOINT_ID, white.
+        The granule is `TilePlan.labels`, the colour its index in the mix; joints are JOINT_ID, white. Raises
+        ValueError for too many granules, which `plitka.request.map_names.map_problems` finds in a request.
         """
         labels = self.plan.labels(self.size)
-        if self.plan.granules.count >= 1 << ID_BITS:
-            raise ValueError(f"{self.plan.granules.count} granules have no numbers of {ID_BITS} bits")
-        granules = np.arange(self.plan.granules.count, dtype=np.int32)
+        count = self.plan.granule_count
+        if count >= 1 << ID_BITS:
+            raise ValueError(f"{count} granules have no numbers of {ID_BITS} bits")
+        granules = np.arange(count, dtype=np.int32)
         packed = np.append(granules + (self.plan.granule_color.astype(np.int32) << ID_BITS), JOINT_ID)
         # JOINT is -1: the last of the table.
         assert JOINT == -1
@@ -163,21 +189,39 @@ class PlanMaps:
 
     @cached_property
     def _surface(self) -> HeightMap:
-        return height_map(self.plan.relief, self.facets)
+        return height_map(self.plan.relief, self.seen)
 
     @cached_property
-    def light(self) -> Light:
-        """The light of the swatch, at 1.5 times the maps' size."""
-        return light_on(self.plan.relief, self.facets, self.plan.seed)
+    def _lit(self) -> tuple[Light, Finish]:
+        return light_and_finish(self.plan.relief, self.seen, self.plan.seed)
 
-    def _of_colors(self, measure: Any) -> _Plane:
-        """(F,): a figure of each facet's colour."""
+    @property
+    def light(self) -> Light:
+        """The light of the swatch, at the pixels of `seen`."""
+        return self._lit[0]
+
+    @property
+    def finish(self) -> Finish:
+        """The surfaces of the swatch, at the pixels of `seen`."""
+        return self._lit[1]
+
+    def _of_colors(self, measure: Callable[[MixColor], float]) -> _Plane:
+        """(count,): a figure of each granule's colour."""
         figures = np.array([measure(color) for color in self.plan.mix], np.float32)
-        return figures[self.plan.granule_color[self.plan.relief.owner]]
+        return figures[self.plan.granule_color]
 
     def at_size(self, plane: _Plane) -> _Plane:
-        """A plane of the facet map's size at the map's: means of areas."""
-        return cv2.resize(plane, (self.size, self.size), interpolation=cv2.INTER_AREA)
+        """A plane in the shape of `seen` in the map's: means of areas.
+
+        Where granules too small to be drawn were drawn larger, means of fewer of them differ too much: as in
+        the picture, the canvas's part of the contrast is left.
+        """
+        small = cv2.resize(plane, self.shape[::-1], interpolation=cv2.INTER_AREA)
+        contrast = self.plan.canvas.contrast
+        if contrast < 1:
+            mean = np.float32(small.mean(dtype=np.float64))
+            small = mean + np.float32(contrast) * (small - mean)
+        return small
 
 
 def _as_bytes(values: NDArray[np.floating]) -> _Bytes:

@@ -12,22 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.colors.mix import Mix
+from plitka.request.scale import Scale, scale_of
 from plitka.request.tile_request import TileRequest
+from plitka.tile.canvas import Canvas, canvas_for
 from plitka.tile.coloring import assign_colors
 from plitka.tile.granules import Granules
 from plitka.tile.joints import joints_for
-from plitka.tile.relief import JOINT_FACET, HeightMap, Relief, height_map, make_relief
+from plitka.tile.relief import JOINT_FACET, HeightMap, Relief, Seen, height_map, make_relief
 
 JOINT = -1
 JOINT_COLOR_INDEX = 255
-
-# Facet maps have one and a half times the picture's size; pictures are sampled down from them.
-OVERSAMPLING = 1.5
-
-# The facet map is drawn once, for this picture size; smaller pictures use every n-th pixel of it.
-PLAN_SIZE = 1024
-# Sizes of the pictures that are delivered: at these the shares are exact.
-_EXACT_SIZES = (1024, 512)
+# Mean diameter of the smallest granules whose colours can be told in a picture.
+_READABLE_PIXELS = 6
+_UINT16 = np.iinfo(np.uint16).max
 
 
 class LabelMaps:
@@ -42,7 +39,7 @@ class LabelMaps:
         self._lock = threading.Lock()
 
     def of(self, size: int) -> NDArray[np.int32]:
-        """(size, size) int32, as `TilePlan.labels`."""
+        """(height, size) int32, as `TilePlan.labels`."""
         with self._lock:
             if size not in self._by_size:
                 labels = _labels(self._relief, size)
@@ -58,15 +55,16 @@ class LabelMaps:
 class TilePlan:
     """Granules, joints and colours of one picture.
 
-    A picture of a smaller size shows the same tile. Sizes are pixels a side and must divide 1024 (PLAN_SIZE);
-    at 1024 and 512 the shares are exact.
+    A picture of a smaller size shows the same tile. A size is the picture's width in pixels: that of the
+    preview, or one that divides the plan's own. At its own size and at the preview's the shares are exact.
 
     Attributes:
         mix: The colours with their shares, which sum to 1.
         laying_angle: Rotation of the joints, degrees, anticlockwise, at least 0 and below 180.
-        layout: "surface" (no joints), "grid" or "brick".
+        layout: One of `plitka.choices.Layout`; "surface" has no joints.
         seed: 0 to 2**63 - 1.
-        relief: The heap, and its facet map at 1.5 times PLAN_SIZE.
+        scale: What the picture shows, in millimetres and pixels.
+        relief: The heap, and its facet map at 1.5 times the picture's size or more.
         granule_color: (G,) uint8, an index into `mix` for every granule.
         label_maps: Makes the map that `labels` returns, once for each size.
     """
@@ -75,48 +73,84 @@ class TilePlan:
     laying_angle: float
     layout: str
     seed: int
+    scale: Scale
     relief: Relief
     granule_color: NDArray[np.uint8]
     label_maps: LabelMaps
 
     @property
+    def canvas(self) -> Canvas:
+        """What the plan is drawn on."""
+        return self.relief.canvas
+
+    @property
+    def extent_mm(self) -> tuple[float, float]:
+        """Width and height of what the picture shows, millimetres."""
+        return self.scale.width_mm, self.scale.height_mm
+
+    @property
+    def pitch_mm(self) -> float:
+        """Millimetres of a pitch, the unit of heights."""
+        return self.scale.width_mm / self.canvas.pitches
+
+    @property
+    def granule_count(self) -> int:
+        """Number of granules, those of which nothing is seen included."""
+        return self.relief.count
+
+    def is_readable(self, size: int) -> bool:
+        """Whether granules are large enough, in a picture `size` pixels wide, to show their own colours."""
+        return size / self.scale.granules_across >= _READABLE_PIXELS
+
+    @property
     def granules(self) -> Granules:
-        """The visible granules, bottom first."""
+        """The shapes and places of the heap's visible granules, bottom first.
+
+        A heap may lie in the picture several times, and joints cut granules in two: `granule_count` counts
+        them all.
+        """
         return self.relief.granules
 
-    def facet_map(self, size: int) -> NDArray[np.uint16]:
-        """(n, n) uint16, n = 1.5 `size`: the number of the facet per pixel, JOINT_FACET (65535) on joints.
+    def seen(self, size: int) -> Seen:
+        """Facets and granules at the pixels before the lens of a picture `size` pixels wide.
 
-        Raises ValueError for a size that does not divide PLAN_SIZE.
+        Raises ValueError for a size that is none of the plan's.
         """
-        return _facet_map(self.relief, size)
+        return self.relief.seen(self.canvas.step(size))
+
+    def facet_map(self, size: int) -> NDArray[np.uint16] | NDArray[np.int32]:
+        """The number of the facet per pixel, `plitka.tile.relief.joint_facet` on joints.
+
+        It has 1.5 times the picture's rows and columns, or more if granules are small. Raises ValueError for
+        a size that is none of the plan's.
+        """
+        return self.seen(size).facets
 
     def labels(self, size: int) -> NDArray[np.int32]:
-        """(size, size) int32 granule per pixel, 0 to G - 1, JOINT (-1) on joints; not writeable.
+        """(height, size) int32 granule per pixel, 0 to G - 1, JOINT (-1) on joints; not writeable.
 
-        Raises ValueError for a size that does not divide PLAN_SIZE.
+        Raises ValueError for a size that is none of the plan's.
         """
         return self.label_maps.of(size)
 
     def heights(self, size: int) -> HeightMap:
-        """Height and slope per pixel at 1.5 times `size`; 0 on joints.
+        """Height and slope at each pixel of `facet_map`; 0 on joints.
 
-        Heights are in pitches: 1 is the picture's width divided by GRANULES_ACROSS (62). Raises ValueError
-        for a size that does not divide PLAN_SIZE.
+        Heights are in pitches: 1 is `pitch_mm`. Raises ValueError for a size that is none of the plan's.
         """
-        return height_map(self.relief, self.facet_map(size))
+        return height_map(self.relief, self.seen(size))
 
     def color_indices(self, size: int) -> NDArray[np.uint8]:
-        """(size, size) uint8 index into the mix per pixel, JOINT_COLOR_INDEX (255) on joints.
+        """(height, size) uint8 index into the mix per pixel, JOINT_COLOR_INDEX (255) on joints.
 
-        Raises ValueError for a size that does not divide PLAN_SIZE.
+        Raises ValueError for a size that is none of the plan's.
         """
         return np.append(self.granule_color, np.uint8(JOINT_COLOR_INDEX))[self.labels(size)]
 
     def shares(self, size: int) -> NDArray[np.float64]:
         """(len(mix),) float64 shares of the visible granule area, joints left out; they sum to 1.
 
-        Raises ValueError for a size that does not divide PLAN_SIZE.
+        Raises ValueError for a size that is none of the plan's.
         """
         counts = np.bincount(self.color_indices(size).ravel(), minlength=JOINT_COLOR_INDEX + 1)[
             : len(self.mix)
@@ -124,19 +158,23 @@ class TilePlan:
         return counts / counts.sum()
 
 
-def make_plan(mix: Mix, laying_angle: float, layout: str, seed: int) -> TilePlan:
+def make_plan(mix: Mix, laying_angle: float, layout: str, seed: int, scale: Scale | None = None) -> TilePlan:
     """Plan a tile. The same arguments give the same plan, to the byte.
 
-    `laying_angle` in degrees, anticlockwise; `layout` is surface, grid or brick; 0 <= seed < 2**63. Raises
-    ValueError for another layout.
+    `laying_angle` in degrees, anticlockwise; `layout` is one of `plitka.choices.Layout`; 0 <= seed < 2**63;
+    `scale` as `plitka.request.scale.scale_of` gives it, by default that of a request that says nothing about
+    it. Raises ValueError for another layout.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    joints = joints_for(layout, laying_angle, rng)
-    relief = make_relief(rng, joints, round(PLAN_SIZE * OVERSAMPLING))
+    scale = scale or scale_of(layout)
+    canvas = canvas_for(scale)
+    joints = joints_for(layout, laying_angle, scale, rng)
+    relief = make_relief(rng, canvas, scale, joints)
     label_maps = LabelMaps(relief)
-    areas = np.stack([_visible_areas(label_maps.of(size), relief.granules.count) for size in _EXACT_SIZES])
+    sizes = canvas.width, canvas.preview[0]
+    areas = np.stack([_visible_areas(label_maps.of(size), relief.count) for size in sizes])
     colors = assign_colors(areas, np.array([color.share for color in mix]), rng)
-    return TilePlan(mix, laying_angle, layout, seed, relief, colors, label_maps)
+    return TilePlan(mix, laying_angle, layout, seed, scale, relief, colors, label_maps)
 
 
 def plan_for(request: TileRequest) -> TilePlan:
@@ -148,19 +186,20 @@ def plan_for(request: TileRequest) -> TilePlan:
     Returns:
         The plan; the same request gives the same one, to the byte, with every engine.
     """
-    return make_plan(request.mix, request.laying_angle, request.layout, request.seed)
+    return make_plan(request.mix, request.laying_angle, request.layout, request.seed, request.scale)
 
 
 def inner_pixels(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     """(h, w): pixels whose neighbours all belong to the same granule; beyond the border there are none."""
     square = np.ones((3, 3), np.uint8)
-    wide = (labels + 1).astype(np.uint16)
+    # Morphology takes no 32-bit integers; floats hold these exactly.
+    wide = (labels + 1).astype(np.uint16 if labels.max() < _UINT16 else np.float32)
     return cv2.erode(wide, square) == cv2.dilate(wide, square)
 
 
-def pixel_centres(size: int) -> NDArray[np.intp]:
-    """Rows (or columns) of a facet map that lie under the pixel centres of a picture."""
-    return ((np.arange(size) + 0.5) * OVERSAMPLING).astype(np.intp)
+def pixel_centres(pixels: int, fine: int) -> NDArray[np.intp]:
+    """Rows (or columns), of `fine` of them, that lie under the pixel centres of a picture."""
+    return ((np.arange(pixels) + 0.5) * (fine / pixels)).astype(np.intp)
 
 
 def _visible_areas(labels: NDArray[np.int32], granules: int) -> NDArray[np.int64]:
@@ -168,17 +207,16 @@ def _visible_areas(labels: NDArray[np.int32], granules: int) -> NDArray[np.int64
     return np.bincount(labels.ravel() + 1, minlength=granules + 1)[1:]
 
 
-def _facet_map(relief: Relief, size: int) -> NDArray[np.uint16]:
-    if size < 1 or PLAN_SIZE % size:
-        raise ValueError(f"size {size} does not divide {PLAN_SIZE}")
-    step = PLAN_SIZE // size
-    return relief.facets[step // 2 :: step, step // 2 :: step]
-
-
 def _labels(relief: Relief, size: int) -> NDArray[np.int32]:
-    """Granule ids at picture size, sampled from the facet map at the pixel centres."""
-    facets = _facet_map(relief, size)
-    at = pixel_centres(size)
+    """Granule ids at picture size, sampled from the fine map at the pixel centres."""
+    seen = relief.seen(relief.canvas.step(size))
+    shape = relief.canvas.shape(size)
+    rows, columns = (pixel_centres(*sides) for sides in zip(shape, seen.facets.shape, strict=True))
+    if seen.members is not None:
+        return seen.members[rows][:, columns]
+    facets = np.ascontiguousarray(seen.facets[rows][:, columns])
+    if facets.dtype != np.uint16:
+        return relief.owner.astype(np.int32).take(facets)
     table = np.full(JOINT_FACET + 1, JOINT, np.int32)
     table[: len(relief.owner)] = relief.owner
-    return cv2.LUT(np.ascontiguousarray(facets[at][:, at]), table)
+    return cv2.LUT(facets, table)

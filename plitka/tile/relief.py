@@ -1,10 +1,9 @@
 """The heap seen from above: which facet lies under each pixel, how high, how steep.
 
-A facet map holds a facet's number per pixel, JOINT_FACET on joints. Height and slope follow from it by the
+A facet map holds a facet's number per pixel, `joint_facet` on joints. Height and slope follow from it by the
 facet's plane, so they need no maps of their own.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,15 +12,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.tile.granules import GRANULES_ACROSS, PITCH, Granules, pour_granules
-from plitka.tile.joints import JOINT_WIDTH, Joints
+from plitka.request.scale import Scale
+from plitka.tile.canvas import Canvas, stretched, wrapped
+from plitka.tile.fixed_point import SHIFT, fixed_point
+from plitka.tile.granules import Granules, copies_across_edges, pour_granules
+from plitka.tile.joints import Joints, draw_tiles
+from plitka.tile.noise import noise_on_heap
 
 JOINT_FACET = np.iinfo(np.uint16).max
 
-# Corners are drawn with three fractional bits (cv2's `shift`).
-_SHIFT = 3
-# Hidden granules are found on a map this much smaller.
+# Hidden granules are found on a map this much smaller, or as much as leaves it so many pixels a pitch.
 _COARSE = 3
+_COARSE_PIXELS = 8
+# Granules of fewer fine pixels a pitch are not cut in two by joints: nobody sees it.
+_CUT_FROM = 4
+# Keys are ranked by a table of all possible ones, unless they are so many times more than the pixels; sorting
+# takes longer.
+_DENSE = 16
 # Torn edges: bumps across the picture, and their displacement in pitches.
 _TEARS = ((120, 0.038), (420, 0.006))
 # Granules are no crystals: over a granule, heights fall from the middle as on a ball of this curvature, per
@@ -32,20 +39,61 @@ _Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
+class Seen:
+    """What lies under each pixel of a part of the canvas, all (rows, columns).
+
+    Attributes:
+        facets: The number of the facet on top, `joint_facet` on joints.
+        members: int32, the granule that the pixel belongs to, -1 on joints; None if that is the facet's.
+        margin: Pixels on each side that belong to the opposite edge, on a canvas that wraps.
+    """
+
+    facets: NDArray[Any]
+    members: NDArray[np.int32] | None
+    margin: int = 0
+
+    def wrapped(self, margin: int) -> "Seen":
+        """The same with a margin."""
+        members = None if self.members is None else wrapped(self.members, margin)
+        return Seen(wrapped(self.facets, margin), members, margin)
+
+
+@dataclass(frozen=True, eq=False)
 class Relief:
     """The heap of one tile.
 
-    `granules` are the visible ones, bottom first. `facets` is (n, n) uint16: the number of the facet that
-    is on top, JOINT_FACET on joints. `owner` (F,): the granule of a facet. `surfaces` (F, 3): (a, b, c) of
-    the height a x + b y + c - k (x^2 + y^2) / 2 over a facet, k its curvature, lengths in pitches.
-    `tile` (G,): which tile between joints a granule belongs to, 0 where there are no joints.
+    `granules` are its visible ones, bottom first, and `facets` (n, m) uint16 or int32 the number of the facet
+    that is on top at each pixel of the canvas, on joints `joint_facet` of its type. `owner` (F,): the granule
+    that a facet belongs to. `surfaces` (F, 3): (a, b, c) of the height
+    a x + b y + c - k (x^2 + y^2) / 2 over a facet, k its curvature, lengths in pitches, from the corner of
+    the heap.
+
+    A heap may lie on the canvas several times, and joints cut granules in two: `members` (n, m) int32 then
+    says which of all `count` granules a pixel belongs to, -1 on joints; None where that is the facet's owner.
+    `place` (count, 2): where each granule is, in parts of the picture's width. `tile` (count,): which tile
+    between joints it belongs to, 0 where there are no joints.
     """
 
+    canvas: Canvas
     granules: Granules
-    facets: NDArray[np.uint16]
-    owner: NDArray[np.uint16]
+    facets: NDArray[Any]
+    owner: NDArray[Any]
     surfaces: _Floats
+    members: NDArray[np.int32] | None
+    count: int
+    place: _Floats
     tile: NDArray[np.intp]
+
+    def seen(self, step: int) -> Seen:
+        """Every step-th row and column."""
+        at = slice(step // 2, None, step)
+        return Seen(self.facets[at, at], None if self.members is None else self.members[at, at])
+
+    def per_granule(self, values: NDArray[Any], seen: Seen, joint: float = 0) -> _Floats:
+        """(rows, columns) float32: values of the granules (count,) at each pixel, `joint` on joints."""
+        if seen.members is None:
+            return per_pixel(values[self.owner], seen.facets, joint)
+        return np.append(values, joint).astype(np.float32).take(seen.members)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,44 +113,84 @@ class HeightMap:
         return square
 
 
-def make_relief(rng: np.random.Generator, joints: Joints | None, fine: int) -> Relief:
-    """Generate a heap and its facet map of `fine` pixels a side."""
-    heap = pour_granules(rng)
-    coarse = _coarse_map(heap, joints, fine // _COARSE)
+def make_relief(
+    rng: np.random.Generator, canvas: Canvas, scale: Scale, joints: Joints | None = None
+) -> Relief:
+    """Generate a heap and what is seen of it on the canvas."""
+    heap = pour_granules(rng, canvas.heap, canvas.pitch, canvas.wraps)
+    copies = None
+    if canvas.wraps:
+        heap, copies = copies_across_edges(heap, canvas.heap)
+    coarse = _coarse_map(heap, canvas)
     is_seen = np.bincount(coarse.ravel(), minlength=heap.count) > 0
-    granules = heap.only(np.flatnonzero(is_seen))
-    owner, polygons, planes = granules.facets()
-    first = np.searchsorted(owner, np.cumsum(is_seen) - 1).astype(np.uint16)
-    if joints is not None:
-        polygons = _stopped_at_joints(joints, granules, owner, polygons)
-    # Where no facet is drawn, in slits that the coarse map closed, the granule of the coarse map is shown.
-    facets = cv2.resize(first.take(coarse), (fine, fine), interpolation=cv2.INTER_NEAREST)
-    for facet, corners in enumerate(_fixed_point(polygons, fine)):
-        cv2.fillConvexPoly(facets, corners, facet, cv2.LINE_8, _SHIFT)
-    facets = _tear_edges(facets, rng)
-    if joints is not None:
-        for corners in _fixed_point(joints.rectangles(), fine):
-            cv2.fillConvexPoly(facets, corners, JOINT_FACET, cv2.LINE_8, _SHIFT)
-    surfaces = _curved(granules, owner, planes)
-    return Relief(granules, facets, owner.astype(np.uint16), surfaces, _tiles(joints, granules))
+    kept = np.flatnonzero(is_seen)
+    visible = heap.only(kept)
+    owner, polygons, planes = visible.facets()
+    facets = _facets_of_heap(owner, polygons, (np.cumsum(is_seen) - 1)[coarse], canvas)
+    torn = _tear_edges(facets, canvas, rng)
+    facets = _on_canvas(torn, canvas)
+    members = None if copies is None else _repeated(visible, owner, torn, copies[kept], canvas)
+    tiles = None if joints is None else draw_tiles(joints, scale, canvas)
+    return _relief(canvas, visible, facets, owner, _curved(visible, owner, planes), members, tiles)
 
 
-def height_map(relief: Relief, facets: NDArray[np.uint16]) -> HeightMap:
-    """Height and slopes at the pixels of a facet map of the relief; 0 on joints.
+def _relief(
+    canvas: Canvas,
+    granules: Granules,
+    facets: NDArray[Any],
+    owner: NDArray[np.intp],
+    surfaces: _Floats,
+    members: NDArray[np.int32] | None,
+    tiles: NDArray[np.int32] | None,
+) -> Relief:
+    """Cut joints into the heap, and find where each granule is."""
+    narrow = owner.astype(np.uint16 if facets.dtype == np.uint16 else np.int32)
+    if tiles is None and members is None:
+        place, tile = granules.center, np.zeros(granules.count, np.intp)
+        return Relief(canvas, granules, facets, narrow, surfaces, None, granules.count, place, tile)
+    if members is None:
+        members = owner.astype(np.int32).take(facets)
+    if tiles is not None:
+        if canvas.fine_width / canvas.pitches > _CUT_FROM:
+            members = _cut(members, tiles)
+        on_joint = tiles == 0
+        facets[on_joint], members[on_joint] = joint_facet(facets), -1
+    count = int(members.max()) + 1
+    place, tile = np.zeros((count + 1, 2), np.float32), np.zeros(count + 1, np.intp)
+    # Of the pixels of a granule the last one counts.
+    place[members, 0] = (np.arange(canvas.fine_width) / canvas.fine_width)[None]
+    place[members, 1] = (np.arange(canvas.fine_height) / canvas.fine_width)[:, None]
+    if tiles is not None:
+        tile[members] = tiles
+    return Relief(canvas, granules, facets, narrow, surfaces, members, count, place[:-1], tile[:-1])
 
-    `facets` (n, n) is the relief's own facet map or every n-th row and column of it.
-    """
+
+def joint_facet(facets: NDArray[Any]) -> int:
+    """The number that stands for joints in a facet map: 65535, or -1 in one of 32 bits."""
+    return JOINT_FACET if facets.dtype == np.uint16 else -1
+
+
+def height_map(relief: Relief, seen: Seen) -> HeightMap:
+    """Height and slopes at each pixel; 0 on joints."""
+    facets, canvas = seen.facets, relief.canvas
     across, down, height = (per_pixel(values, facets) for values in relief.surfaces.T)
-    step = GRANULES_ACROSS / len(facets)
-    place = ((np.arange(len(facets), dtype=np.float32) + np.float32(0.5)) * np.float32(step))[None]
-    bent = place * _CURVATURE
+    columns, rows = facets.shape[1] - 2 * seen.margin, facets.shape[0] - 2 * seen.margin
+    step = np.float32(canvas.pitches / columns)
+    x = (_in_heap(columns, seen.margin, canvas.period[0] * columns / canvas.fine_width) * step)[None]
+    y = (_in_heap(rows, seen.margin, canvas.period[1] * columns / canvas.fine_width) * step)[:, None]
+    if canvas.wraps:
+        center = relief.granules.center[relief.owner] / np.float32(canvas.pitch)
+        x, y = (
+            place - side * _heaps_away(middle, facets, place, side)
+            for place, middle, side in zip((x, y), center.T, canvas.heap, strict=True)
+        )
+    bent_across, bent_down = x * _CURVATURE, y * _CURVATURE
     # On a ball of curvature k the height is -k r^2 / 2, its slope -k r.
-    across_here, down_here = across - bent / 2, down - bent.T / 2
-    height += across_here * place
-    height += down_here * place.T
-    across -= bent
-    down -= bent.T
-    on_joint = facets == JOINT_FACET
+    height += (across - bent_across / 2) * x
+    height += (down - bent_down / 2) * y
+    across -= bent_across
+    down -= bent_down
+    on_joint = facets == joint_facet(facets)
     for plane in (height, across, down):
         plane[on_joint] = 0
     return HeightMap(height, across, down)
@@ -115,72 +203,134 @@ def facet_bounds(relief: Relief) -> tuple[_Floats, _Floats]:
     """
     granules = relief.granules
     owner, polygons, planes = granules.facets()
-    corners = polygons / np.float32(PITCH)
+    corners = polygons / np.float32(granules.pitch)
     flat = (planes[:, None, :2] * corners).sum(2) + planes[:, 2:]
-    off_centre = corners - granules.center[owner, None] / np.float32(PITCH)
+    off_centre = corners - granules.center[owner, None] / np.float32(granules.pitch)
     # The curve is below the plane and concave: it is lowest at a corner.
     curved = flat - _CURVATURE / 2 * (off_centre * off_centre).sum(2)
     return curved.min(1), flat.max(1)
 
 
-def per_pixel(values: NDArray[Any], facets: NDArray[np.uint16], joint: float = 0) -> _Floats:
-    """(n, n) float32: values of the facets (F,) at each pixel of a facet map, `joint` on joints."""
+def per_pixel(values: NDArray[Any], facets: NDArray[Any], joint: float = 0) -> _Floats:
+    """Float32: values of the facets (F,) at each pixel of a facet map, `joint` on joints."""
+    if facets.dtype != np.uint16:
+        return np.append(values, joint).astype(np.float32).take(facets)
     table = np.full(JOINT_FACET + 1, joint, np.float32)
     table[: len(values)] = values
     return cv2.LUT(np.ascontiguousarray(facets), table)
 
 
-def octaves_of_noise(rng: np.random.Generator, octaves: Iterable[tuple[int, float]]) -> _Floats:
-    """(b, b): a sum of normal noise; of each octave, coarse to fine, bumps across it and deviation.
+def _heaps_away(middles: _Floats, facets: NDArray[Any], place: _Floats, side: float) -> _Floats:
+    """How many heaps further each pixel is than the one whose granule it shows: -1, 0 or 1.
 
-    `b` is the number of bumps of the last octave.
+    Torn edges show granules from beyond the edge of a heap that wraps. `middles` (F,) are those of the
+    facets' granules, `place` the pixels', (columns,) or (rows, 1), and `side` the heap's, all in pitches.
     """
-    noise = np.zeros((1, 1), np.float32)
-    for bumps, deviation in octaves:
-        finer = rng.standard_normal((bumps, bumps), np.float32) * np.float32(deviation)
-        noise = finer + cv2.resize(noise, (bumps, bumps), interpolation=cv2.INTER_CUBIC)
-    return noise
+    away = per_pixel(middles, facets)
+    np.subtract(place, away, out=away)
+    away /= np.float32(side)
+    return np.rint(away, out=away)
 
 
-def _coarse_map(heap: Granules, joints: Joints | None, size: int) -> NDArray[np.int32]:
-    """(size, size) int32: the granule on top, from outlines only."""
-    coarse = np.zeros((size, size), np.int32)
-    outlines = heap.outlines()
-    if joints is not None:
-        outlines = _stopped_at_joints(joints, heap, np.arange(heap.count), outlines)
-    for granule, corners in enumerate(_fixed_point(outlines, size)):
-        cv2.fillConvexPoly(coarse, corners, granule, cv2.LINE_8, _SHIFT)
+def _in_heap(pixels: int, margin: int, period: float) -> _Floats:
+    """Place of each pixel's middle within the heap that it lies in, in pixels."""
+    place = np.arange(-margin, pixels + margin, dtype=np.float32) + np.float32(0.5)
+    return place if margin == 0 and period >= pixels else place % np.float32(period)
+
+
+def _coarse_map(heap: Granules, canvas: Canvas) -> NDArray[np.int32]:
+    """The granule on top, from outlines only, on a map smaller than the heap's."""
+    per_pitch = canvas.fine_width / canvas.pitches
+    smaller = min(max(round(per_pitch / _COARSE_PIXELS), 1), _COARSE)
+    width, height = canvas.period
+    coarse = np.zeros((height // smaller, width // smaller), np.int32)
+    corners = fixed_point(heap.outlines(), canvas.fine_width * coarse.shape[1] / width)
+    for granule, outline in enumerate(corners):
+        cv2.fillConvexPoly(coarse, outline, granule, cv2.LINE_8, SHIFT)
     return coarse
 
 
-def _stopped_at_joints(
-    joints: Joints, granules: Granules, owner: NDArray[np.intp], polygons: _Floats
-) -> _Floats:
-    """Polygons whose corners beyond the granule's own tile are moved back to the middle of the joint.
+def _facets_of_heap(
+    owner: NDArray[np.intp], polygons: _Floats, coarse: NDArray[np.intp], canvas: Canvas
+) -> NDArray[Any]:
+    """The facet on top at each pixel of the heap.
 
-    From there torn edges do not reach the next tile; the joint itself is cut out later.
+    Where no facet is drawn, in slits that the coarse map closed, the granule of that map, `coarse`, is shown.
     """
-    centres = joints.to_tile(granules.center)
-    low, high = joints.tile_bounds(centres)
-    low, high = low - np.float32(JOINT_WIDTH / 2), high + np.float32(JOINT_WIDTH / 2)
-    room = np.minimum(centres - low, high - centres).min(1)
-    near = np.flatnonzero((room < 2 * granules.radius)[owner])
-    inside = np.clip(joints.to_tile(polygons[near]), low[owner[near], None], high[owner[near], None])
-    polygons[near] = joints.to_picture(inside)
-    return polygons
+    kind = np.uint16 if len(owner) <= JOINT_FACET else np.int32
+    first = np.searchsorted(owner, np.arange(owner[-1] + 1)).astype(kind)
+    facets = cv2.resize(first.take(coarse), canvas.period, interpolation=cv2.INTER_NEAREST)
+    for facet, corners in enumerate(fixed_point(polygons, canvas.fine_width)):
+        cv2.fillConvexPoly(facets, corners, facet, cv2.LINE_8, SHIFT)
+    return facets
 
 
-def _tiles(joints: Joints | None, granules: Granules) -> NDArray[np.intp]:
-    """(G,): number of the tile that each granule belongs to."""
-    if joints is None:
-        return np.zeros(granules.count, np.intp)
-    low, _ = joints.tile_bounds(joints.to_tile(granules.center))
-    return np.unique(np.rint(low * 1000), axis=0, return_inverse=True)[1].ravel()
+def _on_canvas(heap: NDArray[Any], canvas: Canvas) -> NDArray[Any]:
+    """The map of a heap, repeated until it covers the canvas."""
+    across, down = canvas.repeats
+    if (across, down) == (1, 1):
+        return heap
+    return np.ascontiguousarray(np.tile(heap, (down, across))[: canvas.fine_height, : canvas.fine_width])
+
+
+def _repeated(
+    heap: Granules,
+    owner: NDArray[np.intp],
+    facets: NDArray[Any],
+    copies: NDArray[np.intp],
+    canvas: Canvas,
+) -> NDArray[np.int32]:
+    """The granule of each pixel of the canvas: of every heap on it, its own. `facets` is one heap's map."""
+    across, down = canvas.repeats
+    source, right, below = copies[owner].T.astype(np.int32)
+    count = int(source.max()) + 1
+    # A copy from beyond an edge belongs to the heap there; beyond the last heap, to the first again.
+    column = _on_canvas(right.take(facets) + _heaps_over(heap, owner, facets, canvas, 0), canvas)
+    column += (np.arange(canvas.fine_width) // canvas.period[0]).astype(np.int32)[None]
+    column %= across
+    row = _on_canvas(below.take(facets) + _heaps_over(heap, owner, facets, canvas, 1), canvas)
+    row += (np.arange(canvas.fine_height) // canvas.period[1]).astype(np.int32)[:, None]
+    row %= down
+    row *= across
+    row += column
+    row *= count
+    row += _on_canvas(source.take(facets), canvas)
+    return _numbered(row)
+
+
+def _heaps_over(
+    heap: Granules, owner: NDArray[np.intp], facets: NDArray[Any], canvas: Canvas, axis: int
+) -> NDArray[np.int32]:
+    """Into which heap to the right (axis 0) or below (1) each pixel of a heap's map looks: -1, 0 or 1."""
+    middles = heap.center[owner, axis] / np.float32(canvas.pitch)
+    place = (np.arange(canvas.period[axis], dtype=np.float32) + np.float32(0.5)) * np.float32(
+        canvas.pitches / canvas.fine_width
+    )
+    along = place[None] if axis == 0 else place[:, None]
+    return _heaps_away(middles, facets, along, canvas.heap[axis]).astype(np.int32)
+
+
+def _cut(granules: NDArray[np.int32], tiles: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Granules cut in two by joints: what lies in each tile is a granule of its own."""
+    numbers = int(tiles.max()) + 1
+    return _numbered(granules.astype(np.int64) * numbers + tiles)
+
+
+def _numbered(keys: NDArray[Any]) -> NDArray[np.int32]:
+    """The rank of each key among all that occur."""
+    most = int(keys.max()) + 1
+    if most > _DENSE * keys.size:
+        return np.unique(keys, return_inverse=True)[1].astype(np.int32)
+    occurs = np.zeros(most, np.bool_)
+    occurs[keys] = True
+    rank = np.cumsum(occurs, dtype=np.int32)
+    rank -= 1
+    return rank.take(keys)
 
 
 def _curved(granules: Granules, owner: NDArray[np.intp], planes: _Floats) -> _Floats:
     """Planes curved around each granule's centre; see `Relief.surfaces`."""
-    x, y = (granules.center[owner] / np.float32(PITCH)).T
+    x, y = (granules.center[owner] / np.float32(granules.pitch)).T
     surfaces = planes.copy()
     surfaces[:, 0] += _CURVATURE * x
     surfaces[:, 1] += _CURVATURE * y
@@ -188,19 +338,16 @@ def _curved(granules: Granules, owner: NDArray[np.intp], planes: _Floats) -> _Fl
     return surfaces
 
 
-def _fixed_point(points: _Floats, size: int) -> NDArray[np.int32]:
-    """Unit-square coordinates as cv2's fixed-point pixel coordinates, pixel centres at whole numbers."""
-    scale = 1 << _SHIFT
-    return np.rint(points * np.float32(size * scale) - np.float32(scale / 2)).astype(np.int32)
-
-
-def _tear_edges(facets: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.uint16]:
+def _tear_edges(facets: NDArray[Any], canvas: Canvas, rng: np.random.Generator) -> NDArray[Any]:
     """Displace pixels by noise: rubber is torn, so its edges are neither straight nor convex."""
-    fine = len(facets)
-    place = np.arange(fine, dtype=np.float32)
+    noise = noise_on_heap(canvas)
     source = []
-    tears = [(bumps, reach * PITCH * fine) for bumps, reach in _TEARS]
-    for ramp in (place[None], place[:, None]):
-        moved = cv2.resize(octaves_of_noise(rng, tears), (fine, fine), interpolation=cv2.INTER_LINEAR)
+    tears = [(bumps, reach * canvas.pitch * canvas.fine_width) for bumps, reach in _TEARS]
+    down, across = (np.arange(side, dtype=np.float32) for side in facets.shape)
+    for ramp in (across[None], down[:, None]):
+        moved = stretched(
+            noise.octaves(rng, tears), facets.shape, noise.wraps, interpolation=cv2.INTER_LINEAR
+        )
         source.append(np.add(moved, ramp, out=moved))
-    return cv2.remap(facets, source[0], source[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT)
+    beyond = cv2.BORDER_WRAP if canvas.wraps else cv2.BORDER_REFLECT
+    return cv2.remap(facets, source[0], source[1], cv2.INTER_NEAREST, borderMode=beyond)

@@ -1,11 +1,14 @@
 """The edges of tiles at joints: a lit bevel, crumbs at the rim, a dark gap of uneven depth."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.tile.granules import PITCH
-from plitka.tile.relief import JOINT_FACET
+from plitka.tile.canvas import stretched, wrapped
+from plitka.tile.noise import Noise
+from plitka.tile.relief import joint_facet
 
 # Width of the bevel and its depth at the joint, in pitches; the light added there, as a logarithm.
 _BEVEL = 0.5
@@ -25,54 +28,61 @@ _CRUMBS_FROM = 0.6
 _Plane = NDArray[np.float32]
 
 
-def bevel(facets: NDArray[np.uint16]) -> tuple[_Plane, _Plane] | None:
+def bevel(facets: NDArray[Any], pitch: float) -> tuple[_Plane, _Plane] | None:
     """Depth of each pixel near a joint, in pitches, and the light added at the edge, as a logarithm.
 
-    Both (n, n); None for a facet map (n, n) without joints.
+    Both in the shape of the facet map; None for one without joints. `pitch` in pixels.
     """
-    granules = (facets != JOINT_FACET).view(np.uint8)
+    granules = (facets != joint_facet(facets)).view(np.uint8)
     if granules.all():
         return None
     near = cv2.distanceTransform(granules, cv2.DIST_L2, 3)
-    near *= np.float32(-1 / (_BEVEL * PITCH * len(facets)))
+    near *= np.float32(-1 / (_BEVEL * pitch))
     near += np.float32(1)
     cv2.max(near, 0, near)
     square = near * near
     return square * np.float32(_BEVEL_DEPTH), square * np.float32(_LIT_EDGE)
 
 
-def fill_joints(index: NDArray[np.uint16], joint: int, rng: np.random.Generator) -> None:
+def fill_joints(
+    index: NDArray[np.uint16], joint: int, pitch: float, noise: Noise, rng: np.random.Generator
+) -> None:
     """Fill joints with their levels of light and with crumbs.
 
-    `index` (n, n) is 256 x colour + level of light, `joint` the index of the joints' colour; in place.
+    `index` is 256 x colour + level of light, `joint` the index of the joints' colour; in place. `pitch` in
+    pixels.
     """
     is_joint = (index >> 8) == joint
     rows, columns = np.nonzero(is_joint)
     if not len(rows):
         return
-    size = len(index)
-    inside = _spread(is_joint.view(np.uint8) * np.uint8(255), 2 * _CRUMB_REACH)[rows, columns]
-    level = _GAP_RIM - _GAP_DEPTH * np.maximum(2 * inside - 1, 0)
-    level += _GAP_UNEVENNESS * _bumps(rng, _BUMPS, size)[rows, columns]
+    shape = index.shape
+    inside = _spread(is_joint.view(np.uint8) * np.uint8(255), 2 * _CRUMB_REACH * pitch, noise.wraps)
+    level = _GAP_RIM - _GAP_DEPTH * np.maximum(2 * inside[rows, columns] - 1, 0)
+    level += _GAP_UNEVENNESS * _bumps(rng, _BUMPS, noise, shape)[rows, columns]
     index[rows, columns] = (joint << 8) | np.clip(level, 0, 255).astype(np.uint16)
-    across, down = (_bumps(rng, _CRUMB_BUMPS, size)[rows, columns] for _ in range(2))
+    across, down = (_bumps(rng, _CRUMB_BUMPS, noise, shape)[rows, columns] for _ in range(2))
     strength = np.hypot(across, down) + np.float32(1e-6)
-    reach = np.float32(_CRUMB_REACH * PITCH * size) * np.clip(strength - np.float32(_CRUMBS_FROM), 0, 2)
-    source = [
-        np.clip(np.rint(place + reach * way / strength), 0, size - 1).astype(np.intp)
-        for place, way in ((rows, down), (columns, across))
-    ]
+    reach = np.float32(_CRUMB_REACH * pitch) * np.clip(strength - np.float32(_CRUMBS_FROM), 0, 2)
+    source = []
+    for place, way, side in zip((rows, columns), (down, across), shape, strict=True):
+        moved = np.rint(place + reach * way / strength).astype(np.intp)
+        source.append(moved % side if noise.wraps else np.clip(moved, 0, side - 1))
     found = index[source[0], source[1]]
     is_crumb = (found >> 8) != joint
     index[rows[is_crumb], columns[is_crumb]] = found[is_crumb]
 
 
-def _spread(mask: NDArray[np.uint8], width: float) -> _Plane:
-    """The fraction of a pixel's surroundings, `width` pitches a side, that the mask (0 or 255) covers."""
-    side = 2 * max(1, round((width * PITCH * len(mask) - 1) / 2)) + 1
-    return cv2.blur(mask, (side, side)).astype(np.float32) * np.float32(1 / 255)
+def _spread(mask: NDArray[np.uint8], width: float, wraps: bool) -> _Plane:
+    """The fraction of a pixel's surroundings, `width` pixels a side, that the mask (0 or 255) covers."""
+    half = max(1, round((width - 1) / 2))
+    side = 2 * half + 1
+    if wraps:
+        mask = wrapped(mask, half)
+    spread = cv2.blur(mask, (side, side)).astype(np.float32) * np.float32(1 / 255)
+    return spread[half:-half, half:-half] if wraps else spread
 
 
-def _bumps(rng: np.random.Generator, bumps: int, size: int) -> _Plane:
-    noise = rng.standard_normal((bumps, bumps), np.float32)
-    return cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
+def _bumps(rng: np.random.Generator, bumps: int, noise: Noise, shape: tuple[int, ...]) -> _Plane:
+    plane = rng.standard_normal(noise.bumps(bumps), np.float32)
+    return stretched(plane, (shape[0], shape[1]), noise.wraps)

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from plitka.colors.lab import to_lab
 from plitka.colors.mix import MixColor
-from plitka.tile.lens import photograph, through_lens
+from plitka.tile.lens import Lens, lens_for, photograph, through_lens
 from plitka.tile.light import Light, light_on
+from plitka.tile.noise import noise_on_picture
 from plitka.tile.plan import TilePlan, pixel_centres
-from plitka.tile.relief import JOINT_FACET, per_pixel
+from plitka.tile.relief import JOINT_FACET, Seen
 from plitka.tile.rims import fill_joints
 from plitka.tile.shading import joint_ramp, neighbours_light, shade_ramps
 
@@ -36,6 +37,8 @@ _BAND_PART = 6
 _STEADY = 400
 # Colours blur into each other at edges, so correcting their means once is not enough.
 _ROUNDS = 2
+# Pixels a pitch of the map before the lens from which colours have pixels of their own to be measured.
+_SEPARATE = 6
 # What a mean may stay off, in CIELAB, for a grey that is most of the mix and for others: edges mix colours,
 # and what makes up for them gives the inside of granules another hue. The eye allows colours more, by their
 # chroma (CIE94).
@@ -52,10 +55,10 @@ _PAINT_STREAM = 3
 
 
 def draw_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
-    """Render the plan: (size, size, 3) uint8 sRGB.
+    """Render the plan: (height, size, 3) uint8 sRGB, `size` pixels wide.
 
     The last two pictures are cached, since a picture is compared with the swatch when it is measured. Raises
-    ValueError for a size that does not divide 1024.
+    ValueError for a width that is neither the preview's nor a divisor of the plan's.
     """
     return cached_swatch(plan, size).copy()
 
@@ -63,25 +66,28 @@ def draw_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
 @functools.lru_cache(maxsize=2)
 def cached_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
     """`draw_swatch`, read-only and cached."""
-    facets = plan.facet_map(size)
-    light = light_on(plan.relief, facets, plan.seed)
+    seen = plan.seen(size)
+    lens = lens_for(plan.canvas, size)
+    light = light_on(plan.relief, seen, plan.seed)
     rng = np.random.Generator(np.random.PCG64([plan.seed, _PAINT_STREAM]))
-    index = _paints(plan, facets, rng)
+    index = _paints(plan, seen, rng)
     index += _veils(light)
     # Joints, the last of the paints, have no veil.
-    cv2.min(index, float(256 * _VARIANTS * len(plan.mix)), index)
-    index += _levels(light, plan, facets)
-    fill_joints(index, _VARIANTS * len(plan.mix), rng)
+    joint = _VARIANTS * len(plan.mix)
+    cv2.min(index, float(256 * joint), index)
+    index += _levels(light, plan, seen)
+    pitch = index.shape[1] * plan.canvas.pitch
+    fill_joints(index, joint, pitch, noise_on_picture(plan.canvas), rng)
     lit = _statistics(index, len(plan.mix))
     means = np.array([color.lab for color in plan.mix])
     aims = means.copy()
     allowed = np.where([color.share > 0.5 for color in plan.mix], *_MAY_BE_OFF)[:, None]
     allowed *= 1 + _BY_CHROMA * np.linalg.norm(means[:, 1:], axis=1, keepdims=True)
-    for _ in range(_ROUNDS):
-        missing = means - _means_in_picture(plan, index, _ramps(plan, lit, aims), size)
+    for _ in range(_ROUNDS if pitch >= _SEPARATE else 0):
+        missing = means - _means_in_picture(plan, index, _ramps(plan, lit, aims), lens)
         distance = np.maximum(np.linalg.norm(missing, axis=1, keepdims=True), 1e-6)
         aims += missing * np.maximum(1 - allowed / distance, 0)
-    picture = photograph(_look_up(_ramps(plan, lit, aims), index), light.height, size, plan.seed)
+    picture = photograph(_look_up(_ramps(plan, lit, aims), index), light.height, lens, plan.seed)
     picture.flags.writeable = False
     return picture
 
@@ -93,19 +99,21 @@ def _ramps(plan: TilePlan, lit: list[NDArray[np.float64]], means: NDArray[np.flo
 
 
 def _means_in_picture(
-    plan: TilePlan, index: NDArray[np.uint16], ramps: NDArray[np.uint8], size: int
+    plan: TilePlan, index: NDArray[np.uint16], ramps: NDArray[np.uint8], lens: Lens
 ) -> NDArray[np.float64]:
     """(C, 3) CIELAB: the mean of each colour's pixels after the lens, which mixes colours at their edges.
 
     Measured on a band of the picture; for a colour with few pixels there, mostly its palette mean.
     """
-    scale = len(index) / size
-    height = size // _BAND_PART
-    first = round((size - height) // 2 // 2 * 2 * scale)
+    rows, columns = lens.shape
+    scale = len(index) / rows
+    height = rows // _BAND_PART
+    first = round((rows - height) // 2 // 2 * 2 * scale)
     band = index[first : first + round(height * scale)]
-    lab = to_lab(through_lens(_look_up(ramps, band), size, scale))
-    at = pixel_centres(size)
-    shown = ((band >> 8) // _VARIANTS)[at[: len(lab)]][:, at].astype(np.uint8)
+    lab = to_lab(through_lens(_look_up(ramps, band), lens, scale, (height, columns)))
+    down, across = pixel_centres(rows, len(index))[:height], pixel_centres(columns, index.shape[1])
+    down = np.minimum(down, len(band) - 1)
+    shown = ((band >> 8) // _VARIANTS)[down][:, across].astype(np.uint8)
     means = np.array([color.lab for color in plan.mix])
     for color in range(len(plan.mix)):
         mask = (shown == color).view(np.uint8)
@@ -115,29 +123,34 @@ def _means_in_picture(
     return means
 
 
-def _paints(plan: TilePlan, facets: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.uint16]:
+def _paints(plan: TilePlan, seen: Seen, rng: np.random.Generator) -> NDArray[np.uint16]:
     """Of each pixel, 256 x its paint: variants x index into the mix + veils x batch; the last is joints'."""
-    table = np.full(JOINT_FACET + 1, _VARIANTS * len(plan.mix), np.uint16)
-    batch = rng.integers(0, _BATCHES, plan.granules.count, np.uint8)
-    paint = _VARIANTS * plan.granule_color + _VEILS * batch
+    batch = rng.integers(0, _BATCHES, plan.relief.count, np.uint8)
+    paint = (_VARIANTS * plan.granule_color + _VEILS * batch).astype(np.uint16)
+    joint = np.uint16(_VARIANTS * len(plan.mix))
+    if seen.members is not None:
+        of_granules = np.append(paint, joint).astype(np.uint16)
+        of_granules <<= 8
+        return of_granules.take(seen.members)
+    table = np.full(JOINT_FACET + 1, joint, np.uint16)
     table[: len(plan.relief.owner)] = paint[plan.relief.owner]
-    return cv2.LUT(np.ascontiguousarray(facets), table << 8)
+    return cv2.LUT(np.ascontiguousarray(seen.facets), table << 8)
 
 
 def _veils(light: Light) -> NDArray[np.uint16]:
     """256 x the veil of each pixel."""
     step = cv2.min(cv2.max(cv2.add(light.veil, _VEILS / 2), 0), _VEILS - 1).astype(np.uint16) << 8
-    return cv2.resize(step, light.brightness.shape, interpolation=cv2.INTER_NEAREST)
+    return cv2.resize(step, light.brightness.shape[::-1], interpolation=cv2.INTER_NEAREST)
 
 
-def _levels(light: Light, plan: TilePlan, facets: NDArray[np.uint16]) -> NDArray[np.uint8]:
+def _levels(light: Light, plan: TilePlan, seen: Seen) -> NDArray[np.uint8]:
     """Light at each pixel, 0 to 255: brightness, and gloss by the glossiness of the colour."""
     shine = np.array([glossiness(color) for color in plan.mix], np.float32)
-    level = per_pixel(shine[plan.granule_color[plan.relief.owner]], facets)
+    level = plan.relief.per_granule(shine[plan.granule_color], seen)
     level *= light.gloss
     level += light.brightness
     share = np.array([paleness(color) for color in plan.mix], np.float32)
-    pale = per_pixel(share[plan.granule_color[plan.relief.owner]], facets)
+    pale = plan.relief.per_granule(share[plan.granule_color], seen)
     pale *= light.pale
     level += pale
     level -= np.float32(_DARKEST)

@@ -2,17 +2,16 @@
 // source of chance: polyhedra in layers, seen from above.
 
 const STREAMS = { heap: 0, joints: 1, surface: 2, light: 3, grain: 4, gaps: 5 };
-const PITCHES = LIMITS.granulesAcross;
 const GRANULES_AT_ONCE = 256;
 // OpenCV fills every pixel that a polygon's edge touches: half a pixel of the server's map more on each side.
 const EDGE = 0.5 / (LENS.FINAL * PAINT.OVERSAMPLING);
 
 // Granules from the bottom of the heap to its top, lengths in pitches, and a random order of their numbers. The
-// first granule has number 1.
-function* pourHeap(seed) {
+// first granule has number 1. `pitches` is how many the picture shows from side to side.
+function* pourHeap(seed, pitches) {
   const roll = dice(seed, STREAMS.heap);
   const granules = [];
-  for (const layer of HEAP.LAYERS) yield* scatter(granules, layer, roll);
+  for (const layer of HEAP.LAYERS) yield* scatter(granules, layer, roll, pitches);
   granules.sort((one, other) => one.level - other.level);
   yield;
   for (const granule of granules) {
@@ -22,15 +21,25 @@ function* pourHeap(seed) {
   yield;
   const order = shuffle(granules.map((_, i) => i + 1), roll);
   const batches = new Uint8Array(granules.length + 1).map(() => roll() % PAINT.BATCHES);
-  return { seed, granules, order, batches };
+  return { seed, pitches, granules, order, batches };
+}
+
+// Pitches across the picture of a layout.
+function pitchesOf(layout) {
+  return LIMITS.bonds[layout] ? LIMITS.bonds[layout].pitches : LIMITS.granulesAcross;
+}
+
+// How many bumps a picture of more pitches has, of a noise that is meant for a surface's.
+function bumpsOn(pitches, bumps) {
+  return Math.max(1, Math.round((bumps * pitches) / LIMITS.granulesAcross));
 }
 
 // Granules on a jittered triangular lattice.
-function* scatter(granules, [spacing, jitter, radius, spread, level], roll) {
-  const columns = Math.ceil((PITCHES + 2 * HEAP.MARGIN) / spacing) + 2;
+function* scatter(granules, [spacing, jitter, radius, spread, level], roll, pitches) {
+  const columns = Math.ceil((pitches + 2 * HEAP.MARGIN) / spacing) + 2;
   const start = [uniform(roll) * 0.5 + 0.5, uniform(roll) * 0.5 + 0.5];
   const place = (at, from) => (at + (uniform(roll) - 0.5) * jitter - from) * spacing - HEAP.MARGIN;
-  const isNear = (at) => at > -HEAP.MARGIN && at < PITCHES + HEAP.MARGIN;
+  const isNear = (at) => at > -HEAP.MARGIN && at < pitches + HEAP.MARGIN;
   yield* byRows(Math.ceil(columns / 0.866) + 1, (row) => {
     for (let column = 0; column < columns; column += 1) {
       const [x, y] = [place(column + 0.5 * (row % 2), start[0]), place(row * 0.866, start[1])];
@@ -41,29 +50,23 @@ function* scatter(granules, [spacing, jitter, radius, spread, level], roll) {
 }
 
 // What lies on top at each of n x n pixels: `top`, the number of a facet, 0 for none; of each facet, the granule
-// and the plane a x + b y + c of its height; `tiles`, the number of the tile that a granule lies in.
-function* paintFacets(heap, joints, n) {
+// and the plane a x + b y + c of its height.
+function* paintFacets(heap, n) {
   const top = new Uint32Array(n * n);
   const count = sum(heap.granules.map((granule) => SHARDS[granule.shape].length)) + 1;
   const [owner, a, b, c] = [new Uint16Array(count), new Float32Array(count), new Float32Array(count), new Float32Array(count)];
-  const tiles = [""];
   let facet = 0;
   for (let g = 0; g < heap.granules.length; g += 1) {
     const granule = heap.granules[g];
-    const tile = joints && tileAround(joints, ...toTile(joints, granule.x / PITCHES, granule.y / PITCHES));
-    tiles.push(tile ? tile.number : "");
-    const stop = tile && reachesOut(granule, joints, tile) ? (points) => stopAtJoints(points, joints, tile) : null;
     for (const shape of SHARDS[granule.shape]) {
       facet += 1;
       owner[facet] = g + 1;
       [a[facet], b[facet], c[facet]] = planeOf(shape, granule);
-      const points = placed(shape, granule);
-      if (stop) stop(points);
-      fillConvex(top, n, points, facet);
+      fillConvex(top, n, placed(shape, granule, heap.pitches), facet);
     }
     if (g % GRANULES_AT_ONCE === 0) yield;
   }
-  return { top, owner, a, b, c, tiles };
+  return { top, owner, a, b, c };
 }
 
 function planeOf([a, b, c], { x, y, radius, level, turn }) {
@@ -75,26 +78,14 @@ function planeOf([a, b, c], { x, y, radius, level, turn }) {
 }
 
 // Corners of a facet as parts of the picture's side: x, y, x, y, ...
-function placed(shape, { x, y, radius, turn }) {
+function placed(shape, { x, y, radius, turn }, pitches) {
   const [cos, sin] = [Math.cos(turn) * radius * SHARD_UNIT, Math.sin(turn) * radius * SHARD_UNIT];
   const points = new Array(shape.length - 3);
   for (let i = 3; i < shape.length; i += 2) {
-    points[i - 3] = (x + cos * shape[i] - sin * shape[i + 1]) / PITCHES;
-    points[i - 2] = (y + sin * shape[i] + cos * shape[i + 1]) / PITCHES;
+    points[i - 3] = (x + cos * shape[i] - sin * shape[i + 1]) / pitches;
+    points[i - 2] = (y + sin * shape[i] + cos * shape[i + 1]) / pitches;
   }
   return points;
-}
-
-function reachesOut({ x, y, radius }, joints, tile) {
-  const [p, q] = toTile(joints, x / PITCHES, y / PITCHES);
-  return Math.min(p - tile.left, tile.right - p, q - tile.top, tile.bottom - q) < (2 * radius) / PITCHES;
-}
-
-function stopAtJoints(points, joints, { left, top, right, bottom }) {
-  for (let i = 0; i < points.length; i += 2) {
-    const [p, q] = toTile(joints, points[i], points[i + 1]);
-    [points[i], points[i + 1]] = toPicture(joints, Math.min(Math.max(p, left), right), Math.min(Math.max(q, top), bottom));
-  }
 }
 
 // Fill a convex polygon, given in parts of the picture's side, and its edge with a value.

@@ -1,70 +1,126 @@
-// Joints between the tiles of the live picture: where they run, as `plitka.tile.joints` says it, and how a tile ends
-// at them.
+// Joints between the tiles of the live picture: what no tile covers, as in `plitka.tile.joints`. Lengths are parts of
+// the picture's side; tile coordinates are turned by the laying angle.
 
-// The joints of a layout at a laying angle in degrees, or null: axes, tile and a crossing near the centre.
+// Steps of a distance to a neighbour and to a diagonal one, as OpenCV counts them.
+const [STRAIGHT, DIAGONAL] = [0.955, 1.3693];
+
+// The outlines of the tiles of a layout at a laying angle in degrees, without their joints, or null.
 function jointsOf(layout, angle, seed) {
-  if (layout === "surface") return null;
+  const bond = LIMITS.bonds[layout];
+  if (!bond) return null;
   const roll = dice(seed, STREAMS.joints);
   const turn = (angle * Math.PI) / 180;
-  const brick = layout === "brick";
-  return {
-    along: [Math.cos(turn), -Math.sin(turn)],
-    across: [Math.sin(turn), Math.cos(turn)],
-    tile: brick ? LIMITS.brickTile : LIMITS.gridTile,
-    stagger: brick ? 0.5 : 0,
-    phase: [uniform(roll) * 0.2 - 0.1, uniform(roll) * 0.2 - 0.1],
-  };
+  const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
+  const phase = [uniform(roll) * 0.2 - 0.1 - bond.middle, uniform(roll) * 0.2 - 0.1];
+  const shrunk = bond.outlines.map((outline) => shrunkOutline(outline, bond.jointWidth / 2));
+  const tiles = [];
+  const [[p1, q1], [p2, q2]] = bond.lattice;
+  const far = 1.5 + Math.max(...bond.outlines.flat(2).map(Math.abs));
+  const area = Math.abs(p1 * q2 - p2 * q1);
+  const most = (p, q) => Math.ceil((far * Math.hypot(p, q)) / area) + 1;
+  const [ones, twos] = [most(p2, q2), most(p1, q1)];
+  for (let one = -ones; one <= ones; one += 1) {
+    for (let two = -twos; two <= twos; two += 1) {
+      for (const outline of shrunk) {
+        const points = outline.flatMap(([p, q]) => {
+          const [along, across] = [p + phase[0] + one * p1 + two * p2, q + phase[1] + one * q1 + two * q2];
+          return [along * cos + across * sin + 0.5, across * cos - along * sin + 0.5];
+        });
+        if (reachesIn(points)) tiles.push(points);
+      }
+    }
+  }
+  return { tiles };
 }
 
-function toTile(joints, x, y) {
-  const [u, v] = [x - 0.5, y - 0.5];
-  return [u * joints.along[0] + v * joints.along[1], u * joints.across[0] + v * joints.across[1]];
+function reachesIn(points) {
+  const [low, high] = [[Infinity, Infinity], [-Infinity, -Infinity]];
+  points.forEach((value, i) => {
+    low[i & 1] = Math.min(low[i & 1], value);
+    high[i & 1] = Math.max(high[i & 1], value);
+  });
+  return Math.max(...low) < 1 && Math.min(...high) > 0;
 }
 
-function toPicture(joints, p, q) {
-  return [p * joints.along[0] + q * joints.across[0] + 0.5, p * joints.along[1] + q * joints.across[1] + 0.5];
+// An outline whose edges are moved inwards.
+function shrunkOutline(outline, inset) {
+  const next = (i) => outline[(i + 1) % outline.length];
+  const area = sum(outline.map(([x, y], i) => x * next(i)[1] - next(i)[0] * y));
+  const normals = outline.map(([x, y], i) => {
+    const [dx, dy] = [next(i)[0] - x, next(i)[1] - y];
+    const length = Math.hypot(dx, dy) * Math.sign(area);
+    return [-dy / length, dx / length];
+  });
+  return outline.map(([x, y], i) => {
+    const before = normals[(i + normals.length - 1) % normals.length];
+    const [u, v] = [normals[i][0] + before[0], normals[i][1] + before[1]];
+    const far = (2 * inset) / (u * u + v * v);
+    return [x + far * u, y + far * v];
+  });
 }
 
-// The tile around a place in tile coordinates: its number and where the middles of its joints run.
-function tileAround(joints, p, q) {
-  const [length, height] = joints.tile;
-  const row = Math.floor((q - joints.phase[1]) / height);
-  const start = joints.phase[0] + (((row % 2) + 2) % 2) * joints.stagger * length;
-  const column = Math.floor((p - start) / length);
-  const [left, top] = [start + column * length, joints.phase[1] + row * height];
-  return { number: `${row},${column}`, left, top, right: left + length, bottom: top + height };
+// Of n x n pixels, the number of the tile, from 1; 0 on joints.
+function* tileMap({ tiles }, n) {
+  const map = new Uint16Array(n * n);
+  for (let tile = 0; tile < tiles.length; tile += 1) {
+    fillOutline(map, n, tiles[tile], tile + 1);
+    yield;
+  }
+  return map;
 }
 
-// Distance of each pixel to the next joint, as a part of the picture's side; below 0 on a joint.
-function* jointDistances(joints, n) {
-  const found = new Float32Array(n * n);
-  yield* byRows(n, (y) => distancesInRow(joints, n, y, found));
-  return found;
-}
-
-function distancesInRow({ along, across, tile: [length, height], stagger, phase }, n, y, found) {
-  const v = (y + 0.5) / n - 0.5;
-  for (let x = 0, i = y * n; x < n; x += 1, i += 1) {
-    const u = (x + 0.5) / n - 0.5;
-    const courses = (u * across[0] + v * across[1] - phase[1]) / height;
-    const row = Math.floor(courses);
-    const tiles = (u * along[0] + v * along[1] - phase[0]) / length - (row & 1) * stagger;
-    const down = courses - row;
-    const right = tiles - Math.floor(tiles);
-    found[i] = Math.min(height * Math.min(down, 1 - down), length * Math.min(right, 1 - right)) - LIMITS.jointWidth / 2;
+// Fill an outline, convex or not: pixels whose middles are inside.
+function fillOutline(map, n, points, value) {
+  const heights = points.filter((_, i) => i & 1);
+  const last = Math.min(n - 1, Math.floor(Math.max(...heights) * n - 0.5));
+  for (let y = Math.max(0, Math.ceil(Math.min(...heights) * n - 0.5)); y <= last; y += 1) {
+    const at = (y + 0.5) / n;
+    const crossings = [];
+    for (let i = 0, j = points.length - 2; i < points.length; j = i, i += 2) {
+      if (points[i + 1] <= at === points[j + 1] <= at) continue;
+      crossings.push(points[i] + ((at - points[i + 1]) / (points[j + 1] - points[i + 1])) * (points[j] - points[i]));
+    }
+    crossings.sort((one, other) => one - other);
+    for (let i = 0; i + 1 < crossings.length; i += 2) {
+      const from = Math.min(Math.max(Math.ceil(crossings[i] * n - 0.5), 0), n);
+      const to = Math.min(Math.max(Math.floor(crossings[i + 1] * n - 0.5) + 1, 0), n);
+      if (to > from) map.fill(value, y * n + from, y * n + to);
+    }
   }
 }
 
+// Distance of each pixel to the next joint, as a part of the picture's side; below 0 on a joint.
+function* jointDistances(tiles, n) {
+  const found = new Float32Array(n * n);
+  for (let i = 0; i < found.length; i += 1) found[i] = tiles[i] ? n : 0;
+  const nearer = (i, from, step) => { if (found[from] + step < found[i]) found[i] = found[from] + step; };
+  const sweep = (y, x, back) => {
+    const i = y * n + x;
+    const [left, right] = [x > 0, x < n - 1];
+    if (back > 0 ? left : right) nearer(i, i - back, STRAIGHT);
+    if (back > 0 ? y === 0 : y === n - 1) return;
+    const above = i - back * n;
+    nearer(i, above, STRAIGHT);
+    if (left) nearer(i, above - 1, DIAGONAL);
+    if (right) nearer(i, above + 1, DIAGONAL);
+  };
+  yield* byRows(n, (y) => { for (let x = 0; x < n; x += 1) sweep(y, x, 1); });
+  yield* byRows(n, (row) => { for (let x = n - 1; x >= 0; x -= 1) sweep(n - 1 - row, x, -1); });
+  for (let i = 0; i < found.length; i += 1) found[i] = tiles[i] ? found[i] / n : -1;
+  return found;
+}
+
 // Give joints their light, and crumbs of the granules beside them; in place. A crumb is a pixel seen elsewhere.
-function* fillGaps(view, distances, seed) {
+function* fillGaps(view, distances, { seed, pitches }) {
   const { n, base } = view;
   const planes = ["owner", "base", "gloss", "pale", "veil"];
   const before = Object.fromEntries(planes.map((plane) => [plane, view[plane].slice()]));
-  const window = Math.max(1, Math.round((2 * RIMS.CRUMB_REACH * n / LIMITS.granulesAcross - 1) / 2));
+  const window = Math.max(1, Math.round((2 * RIMS.CRUMB_REACH * n / pitches - 1) / 2));
   const roll = dice(seed, STREAMS.gaps);
-  const bottom = yield* noise(roll, [[RIMS.BUMPS, 1]], n);
-  const [right, down] = [yield* noise(roll, [[RIMS.CRUMB_BUMPS, 1]], n), yield* noise(roll, [[RIMS.CRUMB_BUMPS, 1]], n)];
-  const reach = (RIMS.CRUMB_REACH * n) / LIMITS.granulesAcross;
+  const bumps = (count) => noise(roll, [[bumpsOn(pitches, count), 1]], n);
+  const bottom = yield* bumps(RIMS.BUMPS);
+  const [right, down] = [yield* bumps(RIMS.CRUMB_BUMPS), yield* bumps(RIMS.CRUMB_BUMPS)];
+  const reach = (RIMS.CRUMB_REACH * n) / pitches;
   yield* byRows(n, (y) => {
     for (let x = 0, i = y * n; x < n; x += 1, i += 1) {
       if (distances[i] >= 0) continue;

@@ -2,9 +2,10 @@
 // adds grain. Blur and grain of colour are left out: at the page's sizes they are below a pixel and a level.
 
 // Of each pixel of a picture, the first pixel of the finer one that it sees, and the weights of that and the next.
-function lensTaps(size, n) {
+function lensTaps(size, n, pitches) {
   const scale = n / size;
-  const deviation = Math.hypot((LENS.BLUR * size) / LENS.FINAL, Math.sqrt(1 / 12)) * scale;
+  const sharpness = sharpnessOf(size, pitches);
+  const deviation = Math.hypot(LENS.BLUR * sharpness, Math.sqrt(1 / 12)) * scale;
   const reach = Math.max(1, Math.round(2.5 * deviation));
   const bell = gaussian(deviation, reach);
   const count = 2 * reach + 2;
@@ -19,7 +20,13 @@ function lensTaps(size, n) {
       weights[i * count + Math.min(Math.max(low - reach + tap, 0), n - 1) - first[i]] += weight;
     }
   }
-  return { first, weights, count };
+  return { first, weights, count, sharpness };
+}
+
+// Blur and sharpening compared with the server's final picture: less in a smaller one, and where granules are small.
+function sharpnessOf(size, pitches) {
+  const granule = (size * LIMITS.granulesAcross) / LIMITS.surfaceGranules / pitches;
+  return (size / LENS.FINAL) * Math.min(Math.max((granule - 1) / (LENS.SHARPENED_FROM - 1), 0), 1);
 }
 
 function gaussian(deviation, reach) {
@@ -92,13 +99,13 @@ function* focusOf(height, n, size, at, roll) {
 }
 
 // Sharpen in place, all channels alike, by what is lighter than its surroundings; less where it is out of focus.
-function* sharpened(planes, size, focus) {
+function* sharpened(planes, { size, lens: { sharpness } }, focus) {
   const [red, green, blue] = planes;
   const luma = new Float32Array(red.length);
   for (let i = 0; i < luma.length; i += 1) luma[i] = 0.299 * red[i] + 0.587 * green[i] + 0.114 * blue[i];
-  const blur = (LENS.BLUR * size) / LENS.FINAL;
+  const blur = LENS.BLUR * sharpness;
   const soft = yield* softened(luma, size, Math.sqrt(LENS.SHARPENED_OVER ** 2 - blur ** 2));
-  const strength = (LENS.SHARPENING * size) / LENS.FINAL;
+  const strength = LENS.SHARPENING * sharpness;
   for (let i = 0; i < luma.length; i += 1) {
     const more = (focus ? focus[i] : 1) * strength * (luma[i] - soft[i]);
     red[i] += more;

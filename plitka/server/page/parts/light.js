@@ -2,16 +2,17 @@
 // height and slope alone.
 
 // The noise of a tile's surface, for its size and seed; the same whatever lies on it.
-function* surfaceOf(seed, n) {
+function* surfaceOf(seed, n, pitches) {
   const roll = dice(seed, STREAMS.surface);
-  const tear = HEAP.TEARS.map(([bumps, reach]) => [bumps, (reach * n) / PITCHES]);
-  const bumps = (octaves) => noise(roll, octaves, n);
+  const tear = HEAP.TEARS.map(([bumps, reach]) => [bumps, (reach * n) / pitches]);
+  const ofPicture = (octaves) => octaves.map(([count, deviation]) => [bumpsOn(pitches, count), deviation]);
+  const bumps = (octaves) => noise(roll, ofPicture(octaves), n);
   return {
     tears: [yield* bumps(tear), yield* bumps(tear)],
     grain: yield* bumps(LIGHT.GRAIN),
     waves: [yield* bumps(LIGHT.WAVES), yield* bumps(LIGHT.WAVES)],
     patches: yield* bumps(LIGHT.PATCHES),
-    veil: yield* noise(roll, LIGHT.VEIL_PATCHES, n >> 1),
+    veil: yield* noise(roll, ofPicture(LIGHT.VEIL_PATCHES), n >> 1),
   };
 }
 
@@ -19,17 +20,17 @@ function* surfaceOf(seed, n) {
 // that shines adds to that, and `pale`, what a white one adds; `veil`, 256 x the step of white light. `height` is that
 // of the pressed heap. `owner` is the granule that is seen, 0 on joints; the view has crumbs of granules there too.
 function* lightOn(heap, facets, map, owner, surface, distances, n) {
-  const { height, steep, away } = yield* slopes(facets, map, owner, surface, n);
+  const { height, steep, away } = yield* slopes(facets, map, owner, surface, n, heap.pitches);
   yield* press(height, n);
   const rim = new Float32Array(distances ? n * n : 0);
   yield* byRows(distances ? n : 0, (y) => {
     for (let i = y * n; i < (y + 1) * n; i += 1) {
-      rim[i] = Math.max(1 - (distances[i] < 0 ? 0 : distances[i]) * (PITCHES / RIMS.BEVEL), 0) ** 2;
+      rim[i] = Math.max(1 - (distances[i] < 0 ? 0 : distances[i]) * (heap.pitches / RIMS.BEVEL), 0) ** 2;
       height[i] -= RIMS.BEVEL_DEPTH * rim[i];
     }
   });
-  const dark = yield* occlusion(height, n, LIGHT.OCCLUSION);
-  const contact = yield* occlusion(height, n, LIGHT.CONTACTS);
+  const dark = yield* occlusion(height, n, LIGHT.OCCLUSION, heap.pitches);
+  const contact = yield* occlusion(height, n, LIGHT.CONTACTS, heap.pitches);
   yield* addCreases(contact, owner, n);
   const [base, gloss, pale] = [new Float32Array(n * n), new Float32Array(n * n), new Float32Array(n * n)];
   const own = yield* ownLight(heap, facets);
@@ -52,7 +53,7 @@ function* lightOn(heap, facets, map, owner, surface, distances, n) {
   });
   const veil = yield* veilSteps(gloss, owner, surface.veil, scale, n);
   const view = { n, owner: owner.slice(), height, base, gloss, pale, veil };
-  if (distances) yield* fillGaps(view, distances, heap.seed);
+  if (distances) yield* fillGaps(view, distances, heap);
   return view;
 }
 
@@ -75,9 +76,9 @@ function* veilSteps(gloss, owner, patches, scale, n) {
 }
 
 // Height, 1 + the square of the slope, and the square of how far the waves of the surface look away from above.
-function* slopes({ a, b, c }, map, owner, { waves: [right, down] }, n) {
+function* slopes({ a, b, c }, map, owner, { waves: [right, down] }, n, pitches) {
   const [height, steep, away] = [new Float32Array(n * n), new Float32Array(n * n), new Float32Array(n * n)];
-  const step = PITCHES / n;
+  const step = pitches / n;
   yield* byRows(n, (row) => {
     const y = (row + 0.5) * step;
     for (let column = 0, i = row * n; column < n; column += 1, i += 1) {
@@ -114,10 +115,10 @@ function quantile(plane, part) {
 }
 
 // Light that surroundings take: by how much their mean height, in several widths, is above a pixel's.
-function* occlusion(height, n, surroundings) {
+function* occlusion(height, n, surroundings, pitches) {
   const dark = new Float32Array(n * n);
   for (const [width, weight] of surroundings) {
-    const around = yield* meanAround(height, n, Math.max(1, Math.round(((width * n) / PITCHES - 1) / 2)));
+    const around = yield* meanAround(height, n, Math.max(1, Math.round(((width * n) / pitches - 1) / 2)));
     yield* byRows(n, (y) => {
       for (let i = y * n; i < (y + 1) * n; i += 1) {
         const above = around[i] - height[i];
@@ -182,10 +183,11 @@ function* ownLight(heap, { owner, tiles }) {
   const factors = (spread, mean) => normals(roll, tiles.length, spread).map((value) => mean * Math.exp(value));
   const [roughness, gloss] = [factors(LIGHT.ROUGHNESS_SPREAD, LIGHT.ROUGHNESS), factors(LIGHT.GLOSS_SPREAD, 1)];
   const facet = normals(roll, owner.length, LIGHT.FACET_VARIATION);
-  const tile = new Map([["", 0]]);
-  const side = LIGHT.HOLLOWS_SIZE;
-  const hollows = yield* noise(roll, LIGHT.HOLLOWS, side);
-  const inside = (place) => Math.min(Math.max(Math.floor((place * side) / PITCHES), 0), side - 1);
+  const tile = new Map([[0, 0]]);
+  const side = bumpsOn(heap.pitches, LIGHT.HOLLOWS_SIZE);
+  const bumps = LIGHT.HOLLOWS.map(([count, deviation]) => [bumpsOn(heap.pitches, count), deviation]);
+  const hollows = yield* noise(roll, bumps, side);
+  const inside = (place) => Math.min(Math.max(Math.floor((place * side) / heap.pitches), 0), side - 1);
   tiles.forEach((number, i) => {
     if (!tile.has(number)) tile.set(number, LIGHT.TILE_VARIATION * normal(roll));
     granule[i] += tile.get(number);

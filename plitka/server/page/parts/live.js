@@ -79,16 +79,20 @@ function keyOf({ size, layout, angle, seed }) {
 async function keptOrPoured(kept, { size, layout, angle, seed }, isOutdated = () => false) {
   const key = keyOf({ size, layout, angle, seed });
   if (kept && kept.key === key) return kept;
-  if (!live.heap || live.heap.seed !== seed) live.heap = await inSlices(pourHeap(seed), () => false);
-  const surface = await inSlices(surfaceFor(seed, fineSize(size), size <= DRAFT_PIXELS), isOutdated);
+  const pitches = pitchesOf(layout);
+  if (!live.heap || live.heap.seed !== seed || live.heap.pitches !== pitches) {
+    live.heap = await inSlices(pourHeap(seed, pitches), () => false);
+  }
+  const surface = await inSlices(surfaceFor(live.heap, fineSize(size), size <= DRAFT_PIXELS), isOutdated);
   const tile = surface && await inSlices(pourTile(live.heap, jointsOf(layout, angle, seed), surface, size), isOutdated);
   return tile && { ...tile, key };
 }
 
 // The small picture's surface is kept for when its joints turn; a large one would fill too much memory.
-function* surfaceFor(seed, n, isKept) {
-  if (isKept && live.surface && live.surface.key === `${seed},${n}`) return live.surface;
-  const surface = { ...(yield* surfaceOf(seed, n)), key: `${seed},${n}` };
+function* surfaceFor({ seed, pitches }, n, isKept) {
+  const key = [seed, pitches, n].join();
+  if (isKept && live.surface && live.surface.key === key) return live.surface;
+  const surface = { ...(yield* surfaceOf(seed, n, pitches)), key };
   if (isKept) live.surface = surface;
   return surface;
 }

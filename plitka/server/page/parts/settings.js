@@ -35,7 +35,23 @@ const ROWS = [-54, -36, -18, 0, 18, 36, 54];
 const BONDS = {
   brick: lines(ROWS.flatMap((y, i) => [`M-80 ${y}h160`, ...[-72, -36, 0, 36, 72].map((x) => `M${x + (i % 2) * 18} ${y}v18`)])),
   grid: lines(ROWS.flatMap((at) => [`M-80 ${at}h160`, `M${at} -80v160`])),
+  herringbone: tilesOnDial("herringbone"),
+  hexagon: tilesOnDial("hexagon"),
+  puzzle: tilesOnDial("puzzle"),
 };
+
+// The tiles of a layout, 36 units long, from one side of the dial to the other.
+function tilesOnDial(layout) {
+  const { outlines, lattice: [[p1, q1], [p2, q2]] } = LIMITS.bonds[layout];
+  const scale = 36 / Math.max(...outlines[0].map(([p]) => p));
+  const steps = [-7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7];
+  const shapes = outlines.map((outline) => outline.filter((_, i) => outline.length < 20 || i % 8 === 0));
+  return lines(steps.flatMap((one) => steps.flatMap((two) => {
+    const [x, y] = [one * p1 + two * p2, one * q1 + two * q2];
+    if (Math.hypot(x, y) * scale > 110) return [];
+    return shapes.map((shape) => `M${shape.map(([p, q]) => `${((p + x) * scale).toFixed(1)} ${(-(q + y) * scale).toFixed(1)}`).join("L")}z`);
+  })));
+}
 
 function buildDial() {
   byId("ticks").innerHTML = lines(Array.from({ length: 24 }, (_, i) => {

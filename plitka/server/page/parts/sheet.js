@@ -112,15 +112,17 @@ function fillPrinted() {
   const figure = (value) => String(Number(value.toFixed(2))).replace(".", language === "ru" ? "," : ".");
   const drawn = printedRecipe();
   const day = today();
-  const size = { granule: figure(SHEET.granule), width: figure(SHEET.shown) };
+  const { granule_mm: granule, width_mm: width, height_mm: height } = drawn.scale;
+  const size = { granule: figure(granule), width: figure(width), height: figure(height) };
+  const long = barLength(width);
   const bar = element("span", { class: "printed-bar" });
-  bar.style.width = `${(100 * SHEET.bar) / SHEET.shown}%`;
+  bar.style.width = `${(100 * long) / width}%`;
   byId("printed").replaceChildren(
     element("header", {},
       element("div", {}, element("h1", { text: words.title }), element("p", { text: language === "ru" ? day.split("-").reverse().join(".") : day })),
       ...(sheet.logo ? [element("img", { src: sheet.logo, alt: "" })] : [])),
     element("img", { class: "printed-picture", src: drawn.picture, alt: text("sheetPrinted") }),
-    element("p", { class: "printed-scale" }, bar, element("span", { text: `${SHEET.bar} ${words.mm}` })),
+    element("p", { class: "printed-scale" }, bar, element("span", { text: `${long} ${words.mm}` })),
     element("p", { class: "printed-soft", text: say("scale", size) }),
     element("p", { class: "printed-soft", text: say(drawn.layout, { angle: figure(drawn.angle) }) }),
     printedTable(drawn.colors, words, figure),
@@ -129,20 +131,29 @@ function fillPrinted() {
   );
 }
 
+// Millimetres of the scale bar: 1, 2 or 5 by a power of ten, at most 0.3 of what the picture shows.
+function barLength(shown) {
+  const power = 10 ** Math.floor(Math.log10(0.3 * shown));
+  return Math.max(...[1, 2, 5].filter((step) => step * power <= 0.3 * shown)) * power;
+}
+
 function printedRecipe() {
   const result = sheetResult();
   const picture = result && result.pictures[1];
   if (!picture || !result.metrics.request) {
     const colors = state.colors.map((color) => ({ id: color.id, share: percent(color) }));
-    return { picture: byId("live").toDataURL(), colors, angle: layingAngle(), layout: layoutDrawn() };
+    const layout = layoutDrawn();
+    return { picture: byId("live").toDataURL(), colors, angle: layingAngle(), layout, scale: SHEET.scales[layout] };
   }
   const { colors, angle, overrides } = JSON.parse(result.metrics.request);
   const laid = angle % 180;
+  const layout = overrides.layout || (laid === 0 ? "surface" : "brick");
   return {
     picture,
     colors: colors.map(({ name, hex, proportion }) => ({ id: name || hex, share: 100 * proportion })),
     angle: laid,
-    layout: overrides.layout || (laid === 0 ? "surface" : "brick"),
+    layout,
+    scale: result.metrics.scale || SHEET.scales[layout],
     seed: result.metrics.seed,
   };
 }

@@ -5,12 +5,14 @@
 // sharp each pixel is.
 function* pourTile(heap, joints, surface, size) {
   const n = fineSize(size);
-  const facets = yield* paintFacets(heap, joints, n);
+  const facets = yield* paintFacets(heap, n);
   const map = yield* tearEdges(facets.top, n, surface.tears);
-  const distances = joints ? yield* jointDistances(joints, n) : null;
+  const tiles = joints ? yield* tileMap(joints, n) : null;
+  const distances = tiles ? yield* jointDistances(tiles, n) : null;
+  facets.tiles = new Uint16Array(heap.granules.length + 1);
   const owner = new Uint16Array(n * n);
   yield* byRows(n, (y) => {
-    for (let i = y * n; i < (y + 1) * n; i += 1) owner[i] = distances && distances[i] < 0 ? 0 : facets.owner[map[i]];
+    for (let i = y * n; i < (y + 1) * n; i += 1) facets.tiles[owner[i] = tiles && !tiles[i] ? 0 : facets.owner[map[i]]] = tiles ? tiles[i] : 0;
   });
   const labels = new Uint16Array(size * size);
   const areas = new Uint32Array(heap.granules.length + 1);
@@ -29,7 +31,7 @@ function* pourTile(heap, joints, surface, size) {
   }
   const grain = new Float32Array(size * size);
   yield* byRows(size, (y) => grain.set(normals(roll, size, LENS.GRAIN), y * size));
-  return { size, n, heap, labels, areas, view, focus, grain, lens: lensTaps(size, n) };
+  return { size, n, heap, labels, areas, view, focus, grain, lens: lensTaps(size, n, heap.pitches) };
 }
 
 function fineSize(size) {
@@ -74,7 +76,7 @@ function* paintedTile(tile, mix, chosen, areMixed = true) {
     });
   }
   const ramps = yield* rampsOf(shades, aims, colors.map(tintsOf));
-  const planes = yield* sharpened(yield* exposed(tile, index, ramps, 0, tile.size), tile.size, tile.focus);
+  const planes = yield* sharpened(yield* exposed(tile, index, ramps, 0, tile.size), tile, tile.focus);
   return yield* developed(planes, tile);
 }
 
@@ -131,7 +133,7 @@ function* meansSeen(tile, index, ramps, chosen, colors) {
   const { size, labels } = tile;
   const rows = Math.floor(size / PAINT.BAND_PART);
   const from = (size - rows) >> 1;
-  const [red, green, blue] = yield* sharpened(yield* exposed(tile, index, ramps, from, from + rows), size, null);
+  const [red, green, blue] = yield* sharpened(yield* exposed(tile, index, ramps, from, from + rows), tile, null);
   const byte = (value) => Math.min(Math.max(Math.round(value), 0), 255);
   const [totals, lab] = [new Float64Array(4 * colors.length), [0, 0, 0]];
   yield* byRows(rows, (y) => {
