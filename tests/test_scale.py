@@ -1,6 +1,7 @@
 """Sizes in a request: millimetres of granules, tiles, joints and of what the picture shows."""
 
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -8,9 +9,11 @@ from hypothesis import strategies as st
 from mixes import mix_of
 from thorough import examples
 
+from plitka.choices import Layout
 from plitka.engines import load_engine
 from plitka.errors import RequestError
 from plitka.generation import generate
+from plitka.output.metrics import request_metrics
 from plitka.request.scale import Dimensions, scale_of
 from plitka.request.tile_request import parse_request
 from plitka.tile.plan import make_plan
@@ -138,3 +141,18 @@ def test_pictures_have_the_size_asked_for_and_exact_shares(given, size, preview)
     shapes = [result.image.shape[1::-1] for result in results]
     assert shapes == [preview, size, size]
     assert all(result.fidelity.worst_error_pp < 0.1 for result in results[:2])
+
+
+@pytest.mark.parametrize("layout", get_args(Layout))
+def test_metrics_are_of_types_that_cog_takes(layout):
+    def plain(value):
+        if isinstance(value, dict):
+            return all(isinstance(key, str) and plain(part) for key, part in value.items())
+        if isinstance(value, list):
+            return all(plain(part) for part in value)
+        return value is None or type(value) in (str, int, float, bool)
+
+    request = parse_request({"colors": [{"name": "red"}], "overrides": {"layout": layout}})
+    assert [
+        name for name, value in request_metrics(request, load_engine("render")).items() if not plain(value)
+    ] == []

@@ -66,7 +66,11 @@ def request_metrics(request: TileRequest, engine: Engine) -> dict[str, Any]:
     """What is known before anything is drawn."""
     return {
         "request": request.without_sheet().to_json(),
-        "scale": asdict(request.scale),
+        "scale": {
+            # Cog takes lists for a metric, and no tuples.
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(request.scale).items()
+        },
         "seed": str(request.seed),
         "engine": engine.name,
         "reproducible": reproducible(engine),
