@@ -47,7 +47,7 @@ def test_there_is_a_picture_of_every_colour_and_scenario_and_nothing_else(make):
 
 
 def test_references_are_small():
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*.*")) < 7_000_000
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*.*")) < 7_500_000
 
 
 @pytest.mark.parametrize("code", ["BLACK", "TERCOT", "YELLOW"])
