@@ -4,13 +4,15 @@ import pytest
 from mixes import mix_of
 
 from plitka.choices import CONTROL_KINDS
+from plitka.request.scale import Dimensions, scale_of
 from plitka.tile.control_image import draw_control
 from plitka.tile.plan import JOINT, make_plan
 
 
 @pytest.fixture(scope="module")
 def plan():
-    return make_plan(mix_of(RED=50, BLUE=50), 30, "brick", 4)
+    scale = scale_of("brick", Dimensions(width_mm=94))
+    return make_plan(mix_of(RED=50, BLUE=50), 30, "brick", 4, scale)
 
 
 @pytest.mark.parametrize("kind", CONTROL_KINDS)

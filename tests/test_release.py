@@ -93,10 +93,10 @@ def test_a_changelog_without_a_dated_section_is_named(copy):
 def test_what_is_not_released_yet_is_named(copy):
     first = (copy / CHANGELOGS[0]).read_text(encoding="utf-8")
     heading = next(heading for heading in sections(first) if heading != "[Unreleased]")
-    path = copy / CHANGELOGS[1]
-    text = path.read_text(encoding="utf-8")
-    before, _, after = text.partition(f"## {heading}")
-    path.write_text(f"{before.partition('## ')[0]}## [Unreleased]\n\n- New.\n\n## {heading}{after}")
+    for name, news in zip(CHANGELOGS, ("", "- New.\n\n"), strict=True):
+        path = copy / name
+        before, _, after = path.read_text(encoding="utf-8").partition(f"## {heading}")
+        path.write_text(f"{before.partition('## ')[0]}## [Unreleased]\n\n{news}## {heading}{after}")
     assert [problem.partition(":")[0] for problem in unreleased_problems(copy)] == [CHANGELOGS[1]]
 
 

@@ -87,7 +87,7 @@ BAD_REQUESTS = {
     "unknown override": (as_json(overrides={"guidance": 7}), ["overrides.guidance", "guidance_scale"]),
     "guidance out of range": (as_json(overrides={"guidance_scale": 21}), ["overrides.guidance_scale", "21"]),
     "steps out of range": (as_json(overrides={"num_inference_steps": 0}), ["num_inference_steps", "100"]),
-    "unknown layout": (as_json(overrides={"layout": "herringbone"}), ["overrides.layout", "brick"]),
+    "unknown layout": (as_json(overrides={"layout": "chevron"}), ["overrides.layout", "brick"]),
     "duplicate key": ('{"colors": [{"name": "red", "proportion": 1}], "angle": 1, "angle": 2}', ["angle"]),
     "no JSON": ("60% black", ["params_json"]),
     "a list": ("[1, 2]", ["params_json"]),
