@@ -35,11 +35,12 @@ async function samplesKept() {
 
 async function pourSamples() {
   const pictures = {};
-  const heap = await inSpareTime(pourHeap(SAMPLES.seed));
-  const surface = await inSpareTime(surfaceOf(SAMPLES.seed, fineSize(SAMPLES.tile)));
+  const pitches = pitchesOf("surface");
+  const heap = await inSpareTime(pourHeap(SAMPLES.seed, pitches));
+  const surface = await inSpareTime(surfaceOf(SAMPLES.seed, fineSize(SAMPLES.tile), pitches));
   const tile = await inSpareTime(pourTile(heap, null, surface, SAMPLES.tile));
   if (!tile.view) throw new Error("no light");
-  const plots = Uint8Array.from([{ x: 0, y: 0 }, ...heap.granules], plotOf);
+  const plots = Uint8Array.from([{ x: 0, y: 0 }, ...heap.granules], (place) => plotOf(place, pitches));
   for (let from = 0; from < PALETTE.length; from += SAMPLES.at_once) {
     const colors = PALETTE.slice(from, from + SAMPLES.at_once);
     const chosen = plots.map((plot) => Math.min(plot, colors.length - 1));
@@ -52,8 +53,8 @@ async function pourSamples() {
 }
 
 // The number of the plot that a granule lies in.
-function plotOf({ x, y }) {
-  const [column, row] = [x, y].map((at) => Math.min(Math.max(Math.floor((at / PITCHES) * SAMPLES.across), 0), SAMPLES.across - 1));
+function plotOf({ x, y }, pitches) {
+  const [column, row] = [x, y].map((at) => Math.min(Math.max(Math.floor((at / pitches) * SAMPLES.across), 0), SAMPLES.across - 1));
   return row * SAMPLES.across + column;
 }
 
