@@ -41,6 +41,7 @@ class BareServer:
         )
 
     def wait_until_ready(self):
+        """Started, and no prediction running: Cog answers a moment before it can take the next one."""
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             try:
@@ -49,9 +50,10 @@ class BareServer:
             except httpx.TransportError:
                 pass
             time.sleep(0.1)
-        raise AssertionError("the server did not start")
+        raise AssertionError("the server is not ready")
 
     def send(self, body):
+        self.wait_until_ready()
         headers = {"Content-Type": "application/json"}
         return local_http.post(f"{self.url}/predictions", content=body, headers=headers, timeout=SECONDS)
 
@@ -61,7 +63,6 @@ def bare_server(request, tmp_path_factory):
     server = BareServer(tmp_path_factory.mktemp("bare"), request.param == "with a schema")
     server.has_schema = request.param == "with a schema"
     try:
-        server.wait_until_ready()
         yield server
     finally:
         server.process.terminate()
