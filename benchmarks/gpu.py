@@ -43,6 +43,7 @@ SECTIONS = {
     "compiled-unet": ("compiled-unet",),
     "tuned-unet": ("tuned-unet", "tuned-unet-again"),
     "controlnet": ("controlnet", "first-controlnet"),
+    "upsets": ("upset-scale", "upset-recording"),
     "recorded": ("recorded-controlnet", "recorded-encode", "recorded-decode"),
     "layout": ("layout",),
     "processes": (*PARTS, "processes"),
@@ -75,7 +76,18 @@ BY_TIMING_VARIABLE = "PLITKA_CUDNN_BENCHMARK"
 
 def work_of(part: str) -> "Callable[[Bench], None]":
     """What a part measures."""
-    from card import baseline, guidance, measures, memory, predictions, processes, recorded, startup, step
+    from card import (
+        baseline,
+        guidance,
+        measures,
+        memory,
+        predictions,
+        processes,
+        recorded,
+        startup,
+        step,
+        upsets,
+    )
 
     works: dict[str, Callable[[Bench], None]] = {
         MODELS: prepare,
@@ -87,6 +99,8 @@ def work_of(part: str) -> "Callable[[Bench], None]":
         "tuned-unet": partial(predictions.run_tuned_unet, figure=predictions.TUNED),
         "tuned-unet-again": predictions.run_tuned_unet_again,
         "first-controlnet": startup.run_first_controlnet,
+        "upset-scale": upsets.run_scale,
+        "upset-recording": upsets.run_spoilt,
         "recorded-controlnet": recorded.run_controlnet,
         "recorded-encode": recorded.run_encode,
         "recorded-decode": recorded.run_decode,

@@ -15,8 +15,8 @@ from schedule import FileScheduling, length_rank  # noqa: E402
 from thorough import FACTOR, THOROUGH  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
-# A busy machine is slow, not wrong. `make test` tries the same cases each time, so that it says something of the
-# change at hand; a thorough run tries new ones.
+# A busy machine is slow, not wrong. `make test` tries the same cases each time, so that it judges a change; a
+# thorough run tries new ones.
 settings.register_profile(
     "plitka", deadline=None, max_examples=40 * FACTOR if THOROUGH else 40, derandomize=not THOROUGH
 )

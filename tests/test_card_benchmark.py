@@ -357,17 +357,21 @@ def test_a_tuned_unet_is_compared_with_the_one_from_the_compilers_cache(bench):
 
 
 def test_recorded_parts_and_another_scale_of_the_lora_change_nothing(bench):
-    from card import recorded, startup
+    from card import recorded, startup, upsets
 
     startup.run_lora(bench)
+    upsets.run_scale(bench)
+    upsets.run_spoilt(bench)
     recorded.run_controlnet(bench)
     recorded.run_encode(bench)
     recorded.run_decode(bench)
     lines = [json.loads(line) for line in (bench.out / "figures.jsonl").read_text().splitlines()]
     assert bench.find("LoRA: the scale before")["tensors_changed"] > 0
     same = [line for line in lines if "same_recorded" in line or "same_weights" in line]
-    assert len(same) == 6
+    assert len(same) == 7
     assert all(line.get("same_recorded", line.get("same_weights")) for line in same)
+    assert bench.find("recorded, another scale of the LoRA")["scale_changes_pictures"]
+    assert bench.find("a recording that is spoilt")["same_as_eager"]
 
 
 def test_a_target_is_judged_by_the_best_figure_or_by_the_worst():
