@@ -3,9 +3,10 @@
     python benchmarks/guidance_interval.py [--engine mini] [--mixes 12] [--picture preview] [--report FILE]
 
 Draws the same mixes with guidance at every step and with guidance in each interval, from the plan and from
-noise, and prints one line of JSON for each: steps with guidance, seconds for a picture, error of the worst
-share without the plan in percentage points, texture distance to the swatch (benchmarks/mini_texture.py), and
-how far the picture is from the one that is guided at every step (mean ΔE76 and texture distance).
+noise, and prints one line of JSON for each: steps with guidance, seconds for a picture and those of the
+processor in it, error of the worst share without the plan in percentage points, texture distance to the
+swatch (benchmarks/mini_texture.py), and how far the picture is from the one that is guided at every step
+(mean ΔE76 and texture distance).
 """
 
 import argparse
@@ -14,6 +15,7 @@ import json
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +40,25 @@ INTERVALS: tuple[tuple[float, float] | None, ...] = (
 WAYS = {"from the plan": 0.5, "from noise": 0.0}
 
 
-def drawn(engine: DiffusionEngine, job: Job, picture: str) -> tuple[Drawing, float]:
-    """A picture of a job, "preview" or "final", and its seconds."""
+@dataclass(frozen=True)
+class Timed:
+    """A picture, the seconds that it took, and those of the processor in it."""
+
+    drawing: Drawing
+    seconds: float
+    processor_seconds: float
+
+
+def drawn(engine: DiffusionEngine, job: Job, picture: str) -> Timed:
+    """A picture of a job, "preview" or "final"."""
     drawings = engine.draw(job)
-    since = time.perf_counter()
+    since, since_busy = time.perf_counter(), time.process_time()
     for drawing in drawings:
         if drawing.name == picture:
-            seconds = time.perf_counter() - since
+            timed = Timed(drawing, time.perf_counter() - since, time.process_time() - since_busy)
             drawings.close()
-            return drawing, seconds
-        since = time.perf_counter()
+            return timed
+        since, since_busy = time.perf_counter(), time.process_time()
     raise ValueError(f"the engine draws no {picture}")
 
 
@@ -65,22 +76,22 @@ def evaluate(engine: DiffusionEngine, mixes: int, picture: str) -> Iterator[dict
                 for colors in requests
             ]
             results = [drawn(engine, job, picture) for job in jobs]
-            guided = guided or [drawing.image for drawing, _ in results]
+            guided = guided or [result.drawing.image for result in results]
             yield {"way": way, "interval": interval, **figures_of(jobs, results, guided)}
 
 
-def figures_of(
-    jobs: Sequence[Job], results: Sequence[tuple[Drawing, float]], guided: Sequence[Image]
-) -> dict[str, Any]:
+def figures_of(jobs: Sequence[Job], results: Sequence[Timed], guided: Sequence[Image]) -> dict[str, Any]:
     """Medians over the pictures of one interval; `guided` are those with guidance at every step."""
-    drawings, seconds = zip(*results, strict=True)
-    images = [drawing.image for drawing in drawings]
+    images = [result.drawing.image for result in results]
     errors = [measure(image, job.request.mix).worst_error_pp for image, job in zip(images, jobs, strict=True)]
     swatches = [draw_swatch(job.plan, len(image)) for image, job in zip(images, jobs, strict=True)]
     pairs = list(zip(images, guided, strict=True))
     return {
-        "approximations": list(drawings[0].denoising.approximations),
-        "seconds_median": round(statistics.median(seconds), 3),
+        "approximations": _approximations(results[0].drawing),
+        "seconds_median": round(statistics.median(result.seconds for result in results), 3),
+        "processor_seconds_median": round(
+            statistics.median(result.processor_seconds for result in results), 3
+        ),
         "worst_error_pp_median": round(statistics.median(errors), 2),
         "worst_error_pp_max": round(max(errors), 2),
         "texture_distance_median": round(
@@ -91,6 +102,10 @@ def figures_of(
         "pictures": len(images),
         "pixels": len(images[0]),
     }
+
+
+def _approximations(drawing: Drawing) -> list[str]:
+    return list(drawing.denoising.approximations) if drawing.denoising else []
 
 
 def mean_delta_e(one: Image, other: Image) -> float:
