@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import error_blocks
 import hardware_blocks
 import number_blocks
+import palette_blocks
 import request_blocks
 import scenario_blocks
 import typer.main
@@ -69,7 +70,7 @@ def _palette_row(color: PaletteColor, say: Say) -> tuple[str, ...]:
         f'<img src="{picture}" width="{SWATCH_WIDTH}" alt="{color.prompt_word}">',
         f"**{color.prompt_word}**<br>{code(color.code)}<br>**{color.russian}**{aliases}",
         code(color.hex),
-        code(color.lit_hex),
+        code(color.lit_hex or ""),
         say(", ".join(f"{value:g}" for value in color.lab)),
         say(f"{color.lightness_range[0]:g}–{color.lightness_range[1]:g}"),
     )
@@ -167,6 +168,10 @@ BLOCKS: Mapping[str, Callable[[Say], str]] = {
     "palette": palette,
     "api-names": api_names,
     "alike": alike,
+    "palette-file": palette_blocks.palette_file,
+    "palette-keys": palette_blocks.palette_keys,
+    "palette-refused": palette_blocks.palette_refused,
+    "outside-colors": palette_blocks.outside_colors,
     "hardware": hardware_blocks.hardware,
     "inputs": inputs,
     "metrics": metrics,

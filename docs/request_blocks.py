@@ -96,7 +96,8 @@ REQUEST_MEANINGS: Mapping[str, tuple[str, str]] = {
     ),
 }
 COLOR_MEANINGS: Mapping[str, str] = {
-    "name": "The colour, by any of its [names](palette.md), in any case. The key may also be `color` or "
+    "name": "The colour, by any of its [names](palette.md), in any case; a name of the palette wins over "
+    "those of RAL and CSS. The key may also be `color` or "
     "`colour`.",
     "hex": "A colour outside the palette. The prompt says the nearest palette colour; plan and measurement "
     "use the hex itself.",

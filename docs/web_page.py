@@ -5,7 +5,6 @@ palette, the limits of a request and the figures of the rubber, as JavaScript co
 """
 
 import dataclasses
-import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +14,6 @@ import numpy as np
 from request_blocks import DIFFUSION_ENGINES
 
 from plitka.choices import ColorLock, Layout
-from plitka.colors.common_names import nearest_by_name
 from plitka.colors.palette import PALETTE
 from plitka.output.sheet_words import WORDS
 from plitka.request.bonds import lattice
@@ -27,6 +25,7 @@ from plitka.request.proportions import SUM_TOLERANCE
 from plitka.request.scale import DEFAULT_SIDE, SURFACE_GRANULES, scale_of
 from plitka.request.sheet import MAX_SHEET_TEXT
 from plitka.request.tile_request import DEFAULT_QUALITY
+from plitka.server.page_palette import javascript, named_constants, palette_constants
 from plitka.tile import canvas, granules, lens, light, relief, rims, shading, swatch
 from plitka.tile.canvas import GRANULES_ACROSS, canvas_for
 from plitka.tile.colormap import JOINTS
@@ -76,18 +75,7 @@ def web_page() -> str:
 
 def page_data() -> dict[str, Any]:
     """What the page knows from the code: every palette colour, and what a request may say."""
-    palette = [
-        {
-            "code": color.code,
-            "en": color.prompt_word,
-            "ru": color.russian,
-            "aliases": list(color.aliases),
-            "hex": color.hex,
-            "lab": [round(value, 3) for value in color.lab],
-            "lightness": list(color.lightness_range),
-        }
-        for color in PALETTE.values()
-    ]
+    colors = palette_constants(PALETTE)
     limits = {
         "colors": MAX_COLORS,
         "sumTolerance": SUM_TOLERANCE,
@@ -117,9 +105,10 @@ def page_data() -> dict[str, Any]:
     }
     rubber["LENS"]["FINAL"] = DEFAULT_SIDE
     return {
-        "PALETTE": palette,
+        "PALETTE": colors["PALETTE"],
         "LIMITS": limits,
-        "OUTSIDE": _outside(),
+        "OUTSIDE": colors["OUTSIDE"],
+        "NAMED": named_constants(),
         **words,
         **rubber,
         "SHARD_UNIT": SHARD_UNIT,
@@ -134,14 +123,6 @@ def _sheet_scales() -> dict[str, dict[str, float]]:
         layout: {"granule_mm": scale.granule_mm, "width_mm": scale.width_mm, "height_mm": scale.height_mm}
         for layout, scale in scales.items()
     }
-
-
-def _outside() -> list[list[str]]:
-    """Codes of the nearest colours of the palette and the folded names that lead to them, both as texts."""
-    names: dict[str, list[str]] = {}
-    for name, codes in nearest_by_name().items():
-        names.setdefault(" ".join(codes), []).append(name)
-    return [[codes, " ".join(sorted(found))] for codes, found in sorted(names.items())]
 
 
 def _bond(layout: Layout) -> dict[str, Any]:
@@ -198,20 +179,4 @@ def _steps(engine: str, quality: str) -> str:
 def _part(name: str) -> str:
     if name != "data":
         return (PARTS / name).read_text(encoding="utf-8").rstrip("\n")
-    return "\n".join(f"const {key} = {_javascript(value)};" for key, value in page_data().items())
-
-
-def _javascript(value: Any) -> str:
-    """JSON with a line for every item, safe inside a script element."""
-    if isinstance(value, float):
-        return _line(value)
-    if isinstance(value, list):
-        rows = (f"  {_line(item)}," for item in value)
-    else:
-        rows = (f"  {_line(key)}: {_line(item)}," for key, item in value.items())
-    opening, closing = "[]" if isinstance(value, list) else "{}"
-    return "\n".join([opening, *rows, closing])
-
-
-def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("</", "<\\/")
+    return "\n".join(f"const {key} = {javascript(value)};" for key, value in page_data().items())

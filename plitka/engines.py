@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plitka.choices import EngineName
+from plitka.colors.palette import palette_in_use
 from plitka.errors import EngineError, printable
 from plitka.settings import check_engine_name
 
@@ -31,9 +32,12 @@ def load_engine(name: str, *, weights: Path | None = None) -> Engine:
             given to `render`.
         ModelFileError: A weight file is missing, broken or does not fit.
         DeviceError: A setting of the device (an environment variable) is not allowed.
+        PaletteError: The palette of `PLITKA_PALETTE` cannot be used.
         FolderError: The temporary folder cannot hold an unpacked archive of weights.
     """
     name = check_engine_name(name)
+    # A bad one is refused now, not at the first request.
+    palette_in_use()
     if name == RENDER:
         if weights is not None:
             raise EngineError(f"weights {weights}: the engine 'render' draws without any; use mini or sdxl")

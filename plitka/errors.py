@@ -10,6 +10,7 @@ PlitkaError                 catch this to catch all of them
 │   ├── GpuMemoryError      the GPU's memory does not suffice
 │   └── NonFiniteImageError the model's numbers overflowed
 ├── MetadataError           a picture file does not contain the request that made it
+├── PaletteError            the palette file cannot be used; lists every problem
 ├── PhotographError         a photograph cannot be matched: what it is, or what it shows
 ├── FolderError             a folder for temporary files cannot be used (an OSError too)
 ├── OutputError             standard output cannot be written to (an OSError too)
@@ -158,6 +159,27 @@ class PhotographError(PlitkaError, ValueError):
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
         self.problem = problem
+
+
+class PaletteError(PlitkaError, RuntimeError):
+    """A palette file that cannot be used: it cannot be read, or it is no palette.
+
+    Attributes:
+        path: The file.
+        problems: Every problem found, sentences without a stop.
+    """
+
+    def __init__(self, path: Path | str, problems: Iterable[str]) -> None:
+        self.path, self.problems = str(path), tuple(map(printable, problems))
+        super().__init__(self.path, self.problems)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return f"palette {printable(self.path)}: {self.problems[0]}."
+        listed = [f"- {problem}." for problem in self.problems[:LISTED_PROBLEMS]]
+        if len(self.problems) > LISTED_PROBLEMS:
+            listed.append(f"- and {len(self.problems) - LISTED_PROBLEMS} more.")
+        return "\n".join([f"palette {printable(self.path)} has {len(self.problems)} problems:", *listed])
 
 
 class FolderError(PlitkaError, OSError):

@@ -15,6 +15,7 @@
   another process may choose others, which round differently; `0` (default) chooses by rule alone.
 - `PLITKA_CPU_BF16`: `1` runs the models on a CPU in bfloat16, which the processor must compute by itself; `0`
   (default) in full precision.
+- `PLITKA_PALETTE`: a palette file, JSON, in place of the built-in palette: see docs/palette.md.
 - `TMPDIR`: the folder for temporary files; default the system's.
 - `OPENBLAS_NUM_THREADS`, `OMP_NUM_THREADS`: threads of the numeric libraries; default one for each core.
 - `PYTORCH_ALLOC_CONF`, `PYTORCH_CUDA_ALLOC_CONF`, `PYTORCH_HIP_ALLOC_CONF`: PyTorch's allocator; default
@@ -48,6 +49,7 @@ COMPILE_VARIABLE = "PLITKA_COMPILE"
 GRAPHS_VARIABLE = "PLITKA_GRAPHS"
 CUDNN_BENCHMARK_VARIABLE = "PLITKA_CUDNN_BENCHMARK"
 CPU_BF16_VARIABLE = "PLITKA_CPU_BF16"
+PALETTE_VARIABLE = "PLITKA_PALETTE"
 TEMPORARY_VARIABLE = "TMPDIR"
 THREADS_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 ALLOCATOR_VARIABLE = "PYTORCH_ALLOC_CONF"
@@ -142,6 +144,12 @@ def cpu_bfloat16() -> bool:
     if text not in SWITCH:
         raise DeviceError(f"{CPU_BF16_VARIABLE}: {text!r} is not one of 0, 1")
     return SWITCH[text]
+
+
+def palette_path() -> Path | None:
+    """The operator's palette file, whether it is there or not; None for the built-in palette."""
+    text = _text(PALETTE_VARIABLE)
+    return Path(text) if text else None
 
 
 def temporary_dir() -> Path | None:

@@ -18,9 +18,8 @@ from plitka.colors.palette import (
     nearest,
     resolve,
 )
-from plitka.errors import RequestError, UnknownColorError
+from plitka.errors import UnknownColorError
 from plitka.request.color_text import read_color_text
-from plitka.request.tile_request import parse_inputs
 
 NAMES = [(name, color.code) for color in PALETTE.values() for name in color.names]
 
@@ -124,19 +123,6 @@ COMMON = [(name, entry["hex"]) for entry in common_names() for name in entry["na
 )
 def test_a_name_of_the_trade_leads_to_the_nearest_colours(name, nearest_ones):
     assert suggestions(name) == nearest_ones
-
-
-@pytest.mark.parametrize(
-    ("written", "nearest_one"),
-    [("RAL 3020", "red"), ("ral-9005", "black"), ("RAL7016", "dark gray"), ("Ral_9003", "white")],
-)
-@pytest.mark.parametrize("text", ["{}", "40% {}, 60% red", "red 3, {} 2", "{}: 40 %; white"])
-def test_a_ral_number_is_a_name_that_leads_to_the_nearest_colours(written, nearest_one, text):
-    with pytest.raises(RequestError) as caught:
-        parse_inputs(None, text.format(written), None, None, None)
-    (problem,) = caught.value.problems
-    assert problem.value == f'"{written}"'
-    assert f'did you mean "{nearest_one}"' in problem.reason
 
 
 def test_every_common_name_leads_to_the_colour_nearest_to_its_own_in_its_language():

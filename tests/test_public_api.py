@@ -19,7 +19,7 @@ NAMES = {
     *("parse_request", "load_engine", "generate", "plan_for"),
     *("TileRequest", "Engine", "Result", "TilePlan", "Fidelity", "ColorFidelity", "Problem"),
     *("PlitkaError", "RequestError", "EngineError", "DeviceError", "ModelFileError", "FolderError"),
-    *("DrawingError", "GpuMemoryError", "NonFiniteImageError"),
+    *("DrawingError", "GpuMemoryError", "NonFiniteImageError", "PaletteError"),
     "__version__",
 }
 # Raised by the command line and the server alone, or turned into another one before a caller meets it.

@@ -123,5 +123,5 @@ def test_the_programs_of_the_python_page_run_in_its_order(tmp_path, monkeypatch,
     printed = capsys.readouterr().out
     assert (tmp_path / "out/tile/final.png").is_file()
     assert "(512, 512, 3) uint8\n(512, 512) [" in printed
-    assert '\ncolors[0].name | "blakc" | a palette code, prompt word or' in printed
+    assert '\ncolors[0].name | "blakc" | a code or name of one of' in printed
     assert '\nangle | "steep" | any finite number of degrees\n' in printed

@@ -235,7 +235,7 @@ def test_hex_colour_is_taken_and_a_bad_one_refused_in_words(served):
     served.click("#add")
     served.type("#hex", "#12345")
     served.click("#hex-form [type=submit]")
-    assert "“#12345” is no hex colour" in served.text("#hex-note")
+    assert "“#12345” is no colour" in served.text("#hex-note")
     served.type("#hex", "a63437")
     served.click("#hex-form [type=submit]")
     assert parse_request(served.code("json")).mix[-1].id == "#A63437"

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import plitka
-from plitka.cli import drawing_commands, model_commands, serve_command, sheet_command
+from plitka.cli import drawing_commands, model_commands, palette_command, serve_command, sheet_command
 from plitka.cli.drawing import results
 from plitka.cli.failures import PlainErrors
 from plitka.cli.matching import match
@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 models = typer.Typer(help="The weights of an engine.", no_args_is_help=True)
 app.add_typer(models, name="models")
+palette = typer.Typer(help="The granule colours.", no_args_is_help=True)
+app.add_typer(palette, name="palette")
 
 
 @app.callback(invoke_without_command=True)
@@ -51,3 +53,6 @@ app.command()(serve_command.serve)
 app.command()(model_commands.schema)
 models.command("list")(model_commands.list_models)
 models.command("verify")(model_commands.verify_models)
+palette.command("show")(palette_command.show)
+palette.command("measure")(palette_command.measure)
+palette.command("check")(palette_command.check)

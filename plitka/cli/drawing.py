@@ -90,7 +90,7 @@ def task_for(request: TileRequest, engine: str | None, weights: Path | None, out
 def task_from(picture: Path, weights: Path | None, out: Path, force: bool) -> Task:
     """The task that made a picture, with its engine; warns where this installation differs."""
     from plitka.errors import MetadataError
-    from plitka.output.provenance import differences, read_provenance
+    from plitka.output.provenance import differences, palette_difference, read_provenance
     from plitka.request.tile_request import parse_request
     from plitka.settings import check_engine_name
 
@@ -98,7 +98,8 @@ def task_from(picture: Path, weights: Path | None, out: Path, force: bool) -> Ta
     try:
         request = parse_request(provenance.request)
     except RequestError as error:
-        raise MetadataError(picture, f"its request cannot be drawn: {error.problems[0]}") from error
+        problems = [f"its request cannot be drawn: {error.problems[0]}", *palette_difference(provenance)]
+        raise MetadataError(picture, "; ".join(problems)) from error
     name = check_engine_name(provenance.engine, f"{picture}: engine")
     ending = file_format(out)
     only = None if ending is None else _same_picture(provenance.picture, request, out, ending)

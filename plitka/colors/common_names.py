@@ -1,29 +1,23 @@
 """Names of colours that are not in the palette, and the palette's colours that are nearest to them.
 
-They only lead to suggestions: a mix takes none of them. The names are those of CSS Color 4, from coloraide,
-those in ``common_names.json``: words of the trade in English and Russian, each with the figures of a
-named colour of CSS or of the xkcd colour survey (CC0); and the numbers of RAL Classic in
-``ral_classic.json``, each with a colour of the screen, which suffices for a suggestion.
+The names are those in ``common_names.json``, which only lead to suggestions: words of the trade in English
+and Russian, each with the figures of a named colour of CSS or of the xkcd colour survey (CC0); and those of
+`plitka.colors.outside`, which a request may name.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterator, Mapping
-from importlib import resources
-from typing import Any
 
-from coloraide import Color
-from coloraide.css.color_names import name2val_map
-
+from plitka.colors.outside import named_colors, read_table
 from plitka.colors.palette import (
-    PALETTE,
     PaletteColor,
     delta_e00,
     fold,
     hex_to_lab,
     is_russian,
+    palette_in_use,
     palette_names,
 )
 
@@ -74,28 +68,22 @@ def _spelled_alike(folded: str, name: str, outside: Mapping[str, str]) -> Iterat
 def _near(hex_color: str, name: str) -> Iterator[tuple[PaletteColor, str]]:
     """The palette's colours nearest to a hex colour by CIEDE2000, named in the language of `name`."""
     lab = hex_to_lab(hex_color)
-    for color in sorted(PALETTE.values(), key=lambda color: delta_e00(lab, color.lab))[:SUGGESTIONS]:
+    for color in sorted(palette_in_use().values(), key=lambda color: delta_e00(lab, color.lab))[:SUGGESTIONS]:
         yield color, _own_name(color, name)
 
 
 def _own_name(color: PaletteColor, name: str) -> str:
-    return color.russian if is_russian(name) else color.prompt_word
+    return color.russian if is_russian(name) else color.english
 
 
 def _outside_names() -> Mapping[str, str]:
     """Hex colours of the names outside of the palette, by the names as `fold` spells them."""
-    css = {name: Color(name).to_string(hex=True) for name in name2val_map if name != "transparent"}
     own = {
-        fold(name): entry["hex"] for entry in _read("common_names.json")["colors"] for name in entry["names"]
+        fold(name): entry["hex"]
+        for entry in read_table("common_names.json")["colors"]
+        for name in entry["names"]
     }
-    ral = {fold(f"RAL {number}"): value for number, value in _read("ral_classic.json")["colors"].items()}
-    return {fold(name): value for name, value in css.items()} | own | ral
-
-
-def _read(file: str) -> dict[str, Any]:
-    """One of the package's files of names."""
-    content: dict[str, Any] = json.loads(resources.files("plitka.colors").joinpath(file).read_bytes())
-    return content
+    return {name: color.hex for name, color in named_colors().items()} | own
 
 
 _OUTSIDE = _outside_names()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from plitka.colors.palette import PALETTE, Lab, PaletteColor, canonical_hex, hex_to_lab, nearest
+from plitka.colors.palette import Lab, PaletteColor, canonical_hex, hex_to_lab, palette_in_use
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class MixColor:
         lab: Mean CIELAB (D65) of the granules.
         lightness_range: 5th and 95th percentile of L*, 0 to 100.
         share: Share of the visible area, above 0 and at most 1.
+        name: What it is called in words for people: the palette's English name, or what the request calls
+            a colour outside it (``RAL 3020``); empty for a hex colour. Ignored when mixes are compared.
     """
 
     id: str
@@ -28,6 +30,7 @@ class MixColor:
     lab: Lab
     lightness_range: tuple[float, float]
     share: float
+    name: str = field(default="", compare=False)
 
 
 Mix = tuple[MixColor, ...]
@@ -40,29 +43,27 @@ ROUNDING = 1e-10
 # Units per percentage point when shares are rounded to whole percentages.
 _POINT = 10**9
 
-_CODE_BY_HEX = {color.hex: color.code for color in PALETTE.values()}
-
 
 def palette_mix_color(color: PaletteColor, share: float = 1.0) -> MixColor:
     """Take a palette colour into a mix."""
-    return MixColor(color.code, color.prompt_word, color.hex, color.lab, color.lightness_range, share)
+    lightness = color.lightness_range
+    return MixColor(color.code, color.prompt_word, color.hex, color.lab, lightness, share, color.english)
 
 
-def hex_mix_color(hex_color: str, share: float = 1.0) -> MixColor:
-    """Take a hex colour into a mix.
+def hex_mix_color(hex_color: str, share: float = 1.0, name: str = "") -> MixColor:
+    """Take a hex colour into a mix, as one that is called `name`.
 
     A palette colour's own mean hex is that palette colour. Any other gets the lightness spread of the
     nearest palette colour, moved to its own mean and kept within 0 to 100.
     """
     canonical = canonical_hex(hex_color)
-    if canonical in _CODE_BY_HEX:
-        return palette_mix_color(PALETTE[_CODE_BY_HEX[canonical]], share)
+    palette = palette_in_use()
+    if canonical in palette.by_hex:
+        return palette_mix_color(palette.by_hex[canonical], share)
     lab = hex_to_lab(canonical)
-    neighbour = nearest(canonical)
-    low, high = (
-        min(max(lab[0] + bound - neighbour.lab[0], 0.0), 100.0) for bound in neighbour.lightness_range
-    )
-    return MixColor(canonical, neighbour.prompt_word, canonical, lab, (low, high), share)
+    neighbour = palette.nearest_to(lab)
+    lightness = neighbour.lightness_about(lab[0])
+    return MixColor(canonical, neighbour.prompt_word, canonical, lab, lightness, share, name)
 
 
 def blend(parts: Iterable[tuple[MixColor, float]], whole: float) -> tuple[Mix, tuple[str, ...]]:
@@ -109,7 +110,7 @@ def _is_exact(total: float, whole: float) -> bool:
 
 
 def _label(color: MixColor) -> str:
-    return color.id if color.id.startswith("#") else color.prompt_word
+    return color.name or color.id
 
 
 def percentages(mix: Mix) -> tuple[int, ...]:

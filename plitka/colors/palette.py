@@ -1,94 +1,58 @@
-"""The granule colours and all their accepted names.
+"""The granule colours: those that come with Plitka, and the operator's in their place.
 
-The figures and the names are in ``palette.json``. Each colour was measured on a photograph of a
-tile of that colour alone; Lab is CIELAB under D65 throughout.
+The figures and the names of the built-in ones are in ``palette.json``. Each colour was measured on a
+photograph of a tile of that colour alone; Lab is CIELAB under D65 throughout.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cache
 from importlib import resources
-from types import MappingProxyType
+from pathlib import Path
 
-from coloraide import Color
-
+from plitka.colors.difference import Lab, canonical_hex, delta_e00, hex_to_lab
+from plitka.colors.granules import Palette, PaletteColor
+from plitka.colors.palette_file import decode_palette, read_palette
+from plitka.colors.spelling import fold, is_russian
 from plitka.errors import UnknownColorError
+from plitka.settings import palette_path
 
-Lab = tuple[float, float, float]
+__all__ = [
+    "PALETTE",
+    "Lab",
+    "Palette",
+    "PaletteColor",
+    "canonical_hex",
+    "delta_e00",
+    "fold",
+    "hex_to_lab",
+    "is_russian",
+    "nearest",
+    "palette_in_use",
+    "palette_names",
+    "resolve",
+]
 
-_CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
-_HEX_COLOR = re.compile(r"#?([0-9a-fA-F]{6})", re.ASCII)
+# The built-in palette.
+PALETTE: Palette = decode_palette(
+    resources.files("plitka.colors").joinpath("palette.json").read_bytes(), "palette.json"
+)
 
 
-@dataclass(frozen=True)
-class PaletteColor:
-    """One granule colour as it is sold and photographed.
+def palette_in_use() -> Palette:
+    """The palette that `PLITKA_PALETTE` names, read once in a process; without it, `PALETTE`.
 
-    Attributes:
-        code: The palette code, such as ``DKGREEN``.
-        prompt_word: The lower-case English words that the prompt uses.
-        russian: The Russian name, with ё.
-        aliases: Every other accepted name, English first.
-        hex: Mean sRGB of the granules, ``#RRGGBB``.
-        lit_hex: Mean sRGB of the lit facets, ``#RRGGBB``.
-        lab: Mean CIELAB (D65).
-        lightness_range: 5th and 95th percentile of L*, 0 to 100.
+    Raises:
+        PaletteError: The file cannot be read or is no palette, with every problem found.
     """
-
-    code: str
-    prompt_word: str
-    russian: str
-    aliases: tuple[str, ...]
-    hex: str
-    lit_hex: str
-    lab: Lab
-    lightness_range: tuple[float, float]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every accepted name: prompt word, code, Russian name, aliases."""
-        return (self.prompt_word, self.code, self.russian, *self.aliases)
+    path = palette_path()
+    return PALETTE if path is None else _read(path)
 
 
-def fold(name: str) -> str:
-    """Normalise the spelling of a name: no case, ё as е, no spaces, hyphens or underscores."""
-    text = unicodedata.normalize("NFKC", name).casefold().replace("ё", "е")
-    return "".join(
-        char for char in text if not (char.isspace() or unicodedata.category(char) in ("Pd", "Pc"))
-    )
-
-
-def is_russian(name: str) -> bool:
-    """Whether a name is written in Russian: whether it has a Cyrillic letter."""
-    return bool(_CYRILLIC.search(name))
-
-
-def _load() -> Mapping[str, PaletteColor]:
-    data = json.loads(resources.files("plitka.colors").joinpath("palette.json").read_text(encoding="utf-8"))
-    colors = (
-        PaletteColor(
-            code=entry["code"],
-            prompt_word=entry["prompt_word"],
-            russian=entry["russian"],
-            aliases=tuple(entry["aliases"]),
-            hex=entry["srgb_mean_hex"],
-            lit_hex=entry["srgb_lit_hex"],
-            lab=tuple(entry["lab"]),
-            lightness_range=tuple(entry["lightness_range"]),
-        )
-        for entry in data["colors"]
-    )
-    return MappingProxyType({color.code: color for color in colors})
-
-
-PALETTE: Mapping[str, PaletteColor] = _load()
-_BY_FOLDED_NAME: Mapping[str, tuple[PaletteColor, str]] = {
-    fold(name): (color, name) for color in PALETTE.values() for name in reversed(color.names)
-}
+@cache
+def _read(path: Path) -> Palette:
+    return read_palette(path)
 
 
 def resolve(name: str) -> PaletteColor:
@@ -97,7 +61,7 @@ def resolve(name: str) -> PaletteColor:
     Raises:
         UnknownColorError: No colour has this name.
     """
-    found = _BY_FOLDED_NAME.get(fold(name))
+    found = palette_names().get(fold(name))
     if found is None:
         # Here, because it is built on this module.
         from plitka.colors.common_names import suggest
@@ -108,33 +72,9 @@ def resolve(name: str) -> PaletteColor:
 
 def palette_names() -> Mapping[str, tuple[PaletteColor, str]]:
     """Every accepted name as `fold` spells it, with its colour and its usual spelling."""
-    return _BY_FOLDED_NAME
-
-
-def canonical_hex(hex_color: str) -> str:
-    """Bring ``a63437`` or ``#a63437`` to ``#A63437``.
-
-    Raises:
-        ValueError: The text is not six hexadecimal digits, with or without ``#``.
-    """
-    match = _HEX_COLOR.fullmatch(hex_color.strip())
-    if match is None:
-        raise ValueError(f"{hex_color!r} is not a hex colour such as #A63437")
-    return f"#{match[1].upper()}"
-
-
-def hex_to_lab(hex_color: str) -> Lab:
-    """Convert an sRGB hex colour to CIELAB (D65). Raises ValueError as :func:`canonical_hex` does."""
-    lightness, a, b = Color(canonical_hex(hex_color)).convert("lab-d65").coords()
-    return (lightness, a, b)
-
-
-def delta_e00(lab_a: Lab, lab_b: Lab) -> float:
-    """Colour difference of two CIELAB (D65) colours by CIEDE2000, all weights 1."""
-    return float(Color("lab-d65", lab_a).delta_e(Color("lab-d65", lab_b), method="2000"))
+    return palette_in_use().by_name
 
 
 def nearest(hex_color: str) -> PaletteColor:
     """Find the palette colour with the smallest CIEDE2000 difference; the first in file order on a tie."""
-    lab = hex_to_lab(hex_color)
-    return min(PALETTE.values(), key=lambda color: delta_e00(lab, color.lab))
+    return palette_in_use().nearest(hex_color)

@@ -8,8 +8,13 @@ photographs.
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from plitka.colors.palette import Lab
+from plitka.colors.palette import PALETTE, Lab, Palette
 
 KNOWN_BATCHES: Mapping[str, Sequence[Lab]] = MappingProxyType(
     {"BLUE": ((46.5, 8.0, -42.0),), "DKGREEN": ((66.3, -46.0, 33.0),)}
 )
+
+
+def known_batches(palette: Palette) -> Mapping[str, Sequence[Lab]]:
+    """The known batches of those of a palette's colours that are the built-in ones."""
+    return {code: labs for code, labs in KNOWN_BATCHES.items() if palette.get(code) == PALETTE[code]}

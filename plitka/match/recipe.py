@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from plitka.colors.lab import to_srgb
 from plitka.colors.mix import Mix, MixColor, hex_mix_color, palette_mix_color
-from plitka.colors.palette import PALETTE, Lab, delta_e00
+from plitka.colors.palette import Lab, delta_e00, palette_in_use
 from plitka.match.appearance import Appearance, Floats, appearances_of, densities
-from plitka.match.batches import KNOWN_BATCHES
+from plitka.match.batches import known_batches
 from plitka.match.cast import Patch, without_cast
 from plitka.match.clusters import cluster, shares_by_em
 from plitka.match.frame import Corner, Frame, frame_of
@@ -124,9 +124,10 @@ def match_photograph(
     """
     frame = frame_of(without_cast(photo, white, grey), corners)
     pixels = pixels_of(frame.image)
-    palette = appearances_of(map(palette_mix_color, PALETTE.values()), KNOWN_BATCHES)
+    batches = known_batches(palette_in_use())
+    palette = appearances_of(map(palette_mix_color, palette_in_use().values()), batches)
     if colors:
-        known = appearances_of(colors, KNOWN_BATCHES)
+        known = appearances_of(colors, batches)
         facets, chosen = known_facets(pixels.facets, known, [color.id for color in colors])
         measured, clusters = _measured(frame, pixels, facets, [known[i] for i in chosen])
         sets = [RankedSet(tuple(chosen), 1.0, 0.0)]
@@ -224,20 +225,23 @@ def _match(
 
 def alike(code: str) -> tuple[str, ...]:
     """Palette codes within CIEDE2000 10 of a palette colour, the nearest first; none for a hex colour."""
-    if code not in PALETTE:
+    palette = palette_in_use()
+    if code not in palette:
         return ()
-    own = PALETTE[code]
-    others = ((delta_e00(own.lab, other.lab), other.code) for other in PALETTE.values() if other is not own)
+    own = palette[code]
+    others = ((delta_e00(own.lab, other.lab), other.code) for other in palette.values() if other is not own)
     return tuple(other for difference, other in sorted(others) if difference < ALIKE)
 
 
 def _near(appearance: Appearance, difference: float) -> NearName:
     color = appearance.color
-    return NearName(color.id, color.prompt_word, round(difference, 1), appearance.known_batch)
+    return NearName(color.id, color.name, round(difference, 1), appearance.known_batch)
 
 
 def _mix_color(name: str, share: float) -> MixColor:
-    return hex_mix_color(name, share) if name.startswith("#") else palette_mix_color(PALETTE[name], share)
+    if name.startswith("#"):
+        return hex_mix_color(name, share)
+    return palette_mix_color(palette_in_use()[name], share)
 
 
 def _rounded(lab: Floats) -> Lab:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from plitka.colors.substitutes import outside_colors, substitutes
 from plitka.device.monitor import Peaks
 from plitka.engine.protocol import Drawing, Engine
 from plitka.fidelity.color_lock import MeasuredPicture
@@ -26,6 +27,8 @@ METRICS: Mapping[str, str] = {
     "reproducible": "Where the same request is known to give the same bytes again, with the same versions.",
     "notices": "What was normalised, merged or left at its default in the request, in words; an empty list "
     "if nothing was.",
+    "outside_palette": "Each colour of the mix that is not the palette's (hex, RAL, CSS): the nearest "
+    "granules alone, and the best mix of two as seen from afar, with ΔE00; an empty list if there is none.",
     "colormap.joint_color": "Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.",
     "maps": "Of each map that was asked for, what its levels stand for and its size in millimetres; empty "
     "without any.",
@@ -75,6 +78,7 @@ def request_metrics(request: TileRequest, engine: Engine) -> dict[str, Any]:
         "engine": engine.name,
         "reproducible": reproducible(engine),
         "notices": list(request.notices),
+        "outside_palette": [substitutes(color) for color in outside_colors(request.mix)],
         "colormap.joint_color": joint_hex(request.mix),
     }
 

@@ -24,6 +24,7 @@ from PIL.PngImagePlugin import PngInfo
 
 import plitka
 from plitka.choices import OutputFormat
+from plitka.colors.palette import PALETTE, palette_in_use
 from plitka.errors import ContainerError, MetadataError, shown
 from plitka.output.picture_texts import (
     EXIF_IMAGE_DESCRIPTION,
@@ -73,6 +74,7 @@ class Provenance:
         approximations: What was left out to be faster, sentences in a JSON list; only where something was.
         map: What the levels of a map stand for and its size in millimetres, a JSON object; only in maps.
         scale: What the picture shows, in millimetres, a JSON object: see `plitka.request.scale.Scale`.
+        palette: SHA-256 of the palette's figures, `Palette.fingerprint`; only where it is not built in.
     """
 
     picture: str
@@ -88,6 +90,7 @@ class Provenance:
     approximations: str | None = None
     map: str | None = None
     scale: str | None = None
+    palette: str | None = None
 
 
 def provenance_of(
@@ -117,7 +120,14 @@ def provenance_of(
         joint_color=joint_hex(request.mix),
         approximations=json.dumps(list(approximations)) if approximations else None,
         scale=json.dumps(asdict(request.scale), sort_keys=True),
+        palette=_other_palette(),
     )
+
+
+def _other_palette() -> str | None:
+    """What tells the palette in use from the built-in one; None if pictures would be the same."""
+    fingerprint = palette_in_use().fingerprint
+    return None if fingerprint == PALETTE.fingerprint else fingerprint
 
 
 @functools.cache
@@ -267,6 +277,19 @@ def differences(provenance: Provenance, identity: Mapping[str, str]) -> list[str
         for name, value in here.items()
         if then.get(name) != value
     ]
+    found += palette_difference(provenance)
     if provenance.joint_color is None:
         found.append("made by a Plitka whose files did not declare their colours as sRGB")
     return found
+
+
+def palette_difference(provenance: Provenance) -> list[str]:
+    """A sentence if the picture was drawn with another palette than the one in use, else none."""
+    here = _other_palette()
+    if provenance.palette == here:
+        return []
+    words = [
+        "the built-in palette" if fingerprint is None else f"the palette {shown(fingerprint[:12])}"
+        for fingerprint in (provenance.palette, here)
+    ]
+    return [f"made with {words[0]}, here is {words[1]}"]

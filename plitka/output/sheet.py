@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, XPos, YPos
 
-from plitka.colors.palette import PALETTE
+from plitka.colors.palette import palette_in_use
 from plitka.output.pdf import A4_MM, FONT, finished, new_document, place_logo, place_picture
 from plitka.output.sheet_words import WORDS, Words, figure
 from plitka.request.logo import logo_picture
@@ -132,9 +132,12 @@ def _columns(request: TileRequest, words: Words, language: str) -> tuple[_Column
     mix = request.mix
     shares = tuple(f"{figure(100 * color.share, language)} %" for color in mix)
     # A colour outside the palette has no code and no name.
-    named = [PALETTE.get(color.id) for color in mix]
+    palette = palette_in_use()
+    named = [palette.get(color.id) for color in mix]
     codes = tuple(color.code if color else NO_NAME for color in named)
-    english = tuple(color.prompt_word if color else NO_NAME for color in named)
+    english = tuple(
+        known.english if known else color.name or NO_NAME for known, color in zip(named, mix, strict=True)
+    )
     russian = tuple(color.russian if color else NO_NAME for color in named)
     return (
         _Column(words["code"], 30, False, codes),

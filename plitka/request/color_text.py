@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
+from plitka.colors.outside import FUNCTION_TEXT, NCS_TEXT, RAL_TEXT
+from plitka.colors.palette import Palette, palette_in_use
 from plitka.errors import shown
 from plitka.request.characters import plain
 from plitka.request.numbers import invalid_value
 
 MAX_COLORS_CHARACTERS = 4096
 
+_WORDS = r"[^\W\d_]+(?:[ \t_-]+(?!(?:and|и)(?![^\W_]))[^\W\d_]+)*"
+_FLAGS = re.VERBOSE | re.IGNORECASE
+_OWN_NAMES = "OWN_NAMES"
 # A comma between digits is a part of the number. A hyphen right behind a name is not a minus sign, since a
 # negative share makes no sense.
-_TOKEN = re.compile(
-    r"""
+_TOKENS = rf"""
       (?P<hex>\#\w*)
+    | (?P<written>{FUNCTION_TEXT}|(?<!\w)(?:{_OWN_NAMES}{NCS_TEXT}|{RAL_TEXT})(?!\w|[ \t]*%))
     | (?P<amount>(?:\+|(?<!\w)-)?(?:\d+(?:[.,]\d+)?|\.\d+)(?:e[+-]?\d+(?!\w))?(?:[ \t]*%)?)
     | (?P<divider>[,;&+\n\r]|(?<![^\W_])(?:and|и)(?![^\W_]))
-    | (?P<number>RAL[ \t_-]*\d{4}(?!\w|[ \t]*%))
-    | (?P<name>[^\W\d_]+(?:[ \t_-]+(?!(?:and|и)(?![^\W_]))[^\W\d_]+)*)
+    | (?P<name>{_WORDS})
     | (?P<filler>[\s:=()‒–—-])
     | (?P<unknown>.)
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
+"""
 
 # A comma right before an amount that ends no entry: a decimal mark or a typing error. Two are always an
 # error.
 _LEADING_COMMA = re.compile(r"(?<!,),(\d+)")
+
+
+@cache
+def _tokens(palette: Palette) -> re.Pattern[str]:
+    """The pattern of one token, which reads names with digits and the like as the palette has them."""
+    words = re.compile(_WORDS, _FLAGS)
+    own = {plain(name) for color in palette.values() for name in color.names}
+    strange = sorted((name for name in own if not words.fullmatch(name)), key=len, reverse=True)
+    parts = (r"[ \t_-]*".join(map(re.escape, re.split("[ _-]+", name))) for name in strange)
+    either = re.sub("[её]", "[её]", "".join(f"{part}|" for part in parts), flags=re.IGNORECASE)
+    # In capitals it is SS.
+    either = either.replace("ß", "(?:ß|ss)")
+    return re.compile(_TOKENS.replace(_OWN_NAMES, either), _FLAGS)
 
 
 def read_color_text(text: object) -> list[dict[str, Any]]:
@@ -47,7 +63,7 @@ def read_color_text(text: object) -> list[dict[str, Any]]:
     text = plain(text)
     group: list[tuple[str, str]] = []
     entries: list[dict[str, Any]] = []
-    for match in _TOKEN.finditer(text):
+    for match in _tokens(palette_in_use()).finditer(text):
         kind, token = match.lastgroup or "", match[0]
         # Raised and circled digits count as letters to the pattern of a name.
         strange = next(filter(str.isnumeric, token), "") if kind == "name" else ""
@@ -84,8 +100,7 @@ def _read_group(group: list[tuple[str, str]]) -> list[dict[str, Any]]:
 
 def _entry(color: tuple[str, str], amount: tuple[str, str] | None = None) -> dict[str, Any]:
     kind, token = color
-    # A number of RAL is the name of a colour.
-    entry: dict[str, Any] = {"name" if kind == "number" else kind: token}
+    entry: dict[str, Any] = {"name" if kind == "written" else kind: token}
     if amount is not None:
         entry["proportion"] = amount[1]
     return entry

@@ -25,7 +25,8 @@ from pydantic_core import PydanticCustomError
 import plitka.colors.common_names  # noqa: F401
 from plitka.choices import Grading, MapName, Quality, one_of
 from plitka.colors.mix import MixColor, hex_mix_color, palette_mix_color
-from plitka.colors.palette import PALETTE, resolve
+from plitka.colors.outside import read_named
+from plitka.colors.palette import fold, is_russian, palette_in_use, palette_names, resolve
 from plitka.errors import UnknownColorError, shown
 from plitka.request.characters import plain
 from plitka.request.color_text import read_color_text
@@ -58,10 +59,19 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 _PERCENT_KEYS = ("percentage", "percent")
 
-_NAMES = ", ".join(color.prompt_word for color in PALETTE.values())
-_RUSSIAN_NAMES = ", ".join(color.russian for color in PALETTE.values())
-_ONE_OF = "a palette code, prompt word or Russian name of one of these colours"
-NAMES_FOR_RUSSIAN = f"{_ONE_OF}: {_RUSSIAN_NAMES}"
+# How many colours of a palette an error lists.
+_LISTED_COLORS = 40
+_OR_OUTSIDE = "or a number of RAL Classic (RAL 3020), a colour name of CSS (navy), rgb(200, 30, 40) or hsl()"
+
+
+def allowed_names(given: object = None) -> str:
+    """What may stand as `name`: the palette's colours, in Russian for a name in Russian, and others."""
+    in_russian = isinstance(given, str) and is_russian(given)
+    colors = list(palette_in_use().values())
+    names = [color.russian if in_russian else color.english for color in colors[:_LISTED_COLORS]]
+    more = len(colors) - len(names)
+    listed = ", ".join(names) + (f" and {more} more (plitka palette show)" if more else "")
+    return f"a code or name of one of these colours: {listed}; {_OR_OUTSIDE}"
 
 
 def _read_name(value: object) -> MixColor:
@@ -69,6 +79,13 @@ def _read_name(value: object) -> MixColor:
         raise invalid_value("is not text")
     if value.strip().startswith("#"):
         raise invalid_value('is a hex colour; give it as "hex" instead')
+    if fold(value) not in palette_names():
+        try:
+            named = read_named(plain(value))
+        except ValueError as error:
+            raise invalid_value(str(error)) from None
+        if named is not None:
+            return hex_mix_color(named.hex, name=named.name)
     try:
         return palette_mix_color(resolve(value))
     except UnknownColorError as error:
@@ -106,7 +123,7 @@ class ColorEntry(BaseModel):
     name: Annotated[MixColor, PlainValidator(_read_name)] | None = Field(
         default=None,
         validation_alias=AliasChoices("name", *SYNONYMS["name"]),
-        description=f"{_ONE_OF}: {_NAMES}",
+        description="a code or name of the palette, the operator's where there is one, " + _OR_OUTSIDE,
     )
     hex: Annotated[MixColor, PlainValidator(_read_hex)] | None = Field(
         default=None, description="# and six hexadecimal digits, instead of a name", validate_default=True

@@ -8,9 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from plitka.colors.palette import is_russian
 from plitka.errors import LISTED_PROBLEMS, Problem, shown
-from plitka.request.fields import NAMES_FOR_RUSSIAN, SYNONYMS, ColorEntry
+from plitka.request.fields import SYNONYMS, ColorEntry, allowed_names
 from plitka.request.json_text import join_path
 from plitka.request.overrides import Overrides
 from plitka.request.proportions import MISSING
@@ -138,8 +137,8 @@ def _allowed(location: _Location, fields: type[BaseModel], given: object = None)
         return _ENTRY
     model = _model(parents, fields)
     field = _field_of(last) if model is ColorEntry else last
-    if model is ColorEntry and field == "name" and isinstance(given, str) and is_russian(given):
-        return NAMES_FOR_RUSSIAN
+    if model is ColorEntry and field == "name":
+        return allowed_names(given)
     return model.model_fields[field].description or ""
 
 

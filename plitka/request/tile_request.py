@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from plitka.choices import Layout, MapName, NormalConvention
 from plitka.colors.mix import Mix, blend
+from plitka.colors.substitutes import outside_colors, substitutes_notice
 from plitka.errors import Problem, RequestError, shown
 from plitka.request.fields import MAX_SEED, RequestFields, SimpleFields
 from plitka.request.json_text import ALLOWED, FIELD, find_clashes, read_document, strip
@@ -212,6 +213,7 @@ def _complete(fields: RequestFields) -> TileRequest:
     parts = [(entry.color, entry.proportion or Proportion(1.0, is_percent=False)) for entry in fields.colors]
     whole = whole_of([proportion for _, proportion in parts])
     mix, notices = blend(((color, proportion.amount) for color, proportion in parts), whole)
+    notices = (*notices, *_notices_of_outside(mix))
     given = DEFAULT_ANGLE if fields.angle is None else fields.angle
     # The remainder of a tiny negative angle rounds up to 360 itself.
     angle = given % 360 % 360
@@ -237,6 +239,11 @@ def _complete(fields: RequestFields) -> TileRequest:
         notices=notices,
         dimensions=dimensions,
     )
+
+
+def _notices_of_outside(mix: Mix) -> tuple[str, ...]:
+    """What granules can do for each colour that is named and not the palette's."""
+    return tuple(substitutes_notice(color) for color in outside_colors(mix) if color.name)
 
 
 def layout_of(overrides: Overrides, laying_angle: float) -> Layout:

@@ -23,12 +23,14 @@ from plitka.server.cog_process import LOOPBACK, CogProcess
 from plitka.server.gateway import Gateway
 from plitka.server.line import Line
 from plitka.server.openapi import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE, install_schema
+from plitka.server.page_palette import page_in_use
 from plitka.server.relay import Upstream
 from plitka.server.stuck_worker import StuckWatch
 from plitka.settings import (
     BASE_MODEL_VARIABLE,
     ENGINE_VARIABLE,
     MODEL_DIR_VARIABLE,
+    PALETTE_VARIABLE,
     TEMPORARY_VARIABLE,
     engine_name,
 )
@@ -42,7 +44,7 @@ LOOK_SECONDS = 1.0
 RESTARTS_AN_HOUR = 5
 # Variables that are a path, which may be relative to the caller's working folder and is not to the server's;
 # and those that are one if something is there.
-PATH_VARIABLES = (MODEL_DIR_VARIABLE, TEMPORARY_VARIABLE)
+PATH_VARIABLES = (MODEL_DIR_VARIABLE, PALETTE_VARIABLE, TEMPORARY_VARIABLE)
 PATH_OR_NAME_VARIABLES = (BASE_MODEL_VARIABLE, "COG_WEIGHTS")
 # The container has the same. Any of the server's threads may run a prediction, and glibc gives each a heap of
 # its own, whose free end `plitka.server.malloc_trim` cannot release.
@@ -96,6 +98,7 @@ def serve(
 
     Raises:
         EngineError: `PLITKA_ENGINE` names no engine.
+        PaletteError: The palette of `PLITKA_PALETTE` cannot be used.
         ServeError: `predict.py` is not beside the package, or the address cannot be bound.
     """
     if not (ROOT / PREDICTOR_FILE).is_file():
@@ -148,9 +151,9 @@ def new_gateway(
 ) -> Gateway:
     """The gateway, with its page, of a server in `folder`.
 
-    Raises ServeError if the address is in use or not of this machine.
+    Raises ServeError if the address is in use or not of this machine, PaletteError for the palette in use.
     """
-    page = PAGE.read_bytes()
+    page = page_in_use(PAGE.read_bytes())
     try:
         return Gateway(host, port, upstream, page, input_names(folder), access=access, line=line)
     except OSError as error:

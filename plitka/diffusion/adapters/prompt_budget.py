@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from plitka.colors.palette import PALETTE
+from plitka.colors.palette import palette_in_use
 from plitka.errors import ModelFileError
 from plitka.request.fields import MAX_COLORS
 from plitka.request.prompt import STYLE, TOKEN_LIMIT, TRIGGER
@@ -15,7 +15,7 @@ def check_prompt_room(path: str, vectors: int, count_tokens: Callable[[str], int
 
     `count_tokens` gives the length of a text, start and end included, as the text encoders read it.
     """
-    words = sorted((color.prompt_word for color in PALETTE.values()), key=count_tokens)[-MAX_COLORS:]
+    words = sorted((color.prompt_word for color in palette_in_use().values()), key=count_tokens)[-MAX_COLORS:]
     # The longest share that any of eight colours can have beside the others has two digits.
     mix = ", ".join(f"10% {word}" for word in words)
     longest = count_tokens(f"{TRIGGER.partition(' ')[0]}, {mix}, {STYLE}")

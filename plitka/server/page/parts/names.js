@@ -4,6 +4,8 @@ const folded = (name) => name.toLowerCase().replaceAll("ё", "е").replace(/[\s_
 const namesOf = (color) => [color.code, color.en, color.ru, ...color.aliases];
 // Codes of the nearest colours, nearest first, by names that are in no palette.
 const OUTSIDE_NAMES = new Map(OUTSIDE.flatMap(([codes, names]) => names.split(" ").map((name) => [name, codes.split(" ")])));
+// A colour outside the palette that the server takes by its name: RAL, CSS.
+const namedId = (name) => (Object.hasOwn(NAMED, folded(name)) ? colorId(NAMED[folded(name)]) : null);
 // So many letters already tell a name by its start. Of the letters of a misspelled one, these parts may be other ones;
 // fewer for a name outside of the palette, since there are so many.
 const [LEAST_LETTERS, ALIKE, ALIKE_OUTSIDE] = [4, 1 / 3, 1 / 4];

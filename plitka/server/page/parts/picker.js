@@ -69,7 +69,7 @@ function choose(id) {
 }
 
 function chooseHex() {
-  const id = colorId(byId("hex").value);
+  const id = idOfName(byId("hex").value);
   byId("hex").setAttribute("aria-invalid", String(id === null));
   if (id === null) {
     byId("hex-note").textContent = text("badHex", { value: byId("hex").value });

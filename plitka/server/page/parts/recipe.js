@@ -88,7 +88,7 @@ function colorOfShare(id, percents) {
 function idOfName(name) {
   const wanted = folded(name);
   const known = PALETTE.find((color) => namesOf(color).some((one) => folded(one) === wanted));
-  return known ? known.code : colorId(name);
+  return known ? known.code : colorId(name) || namedId(name);
 }
 
 function unknownColor(name) {

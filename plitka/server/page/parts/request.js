@@ -28,7 +28,8 @@ function locksWithoutPlan() {
 }
 
 function hexOf(id) {
-  return BY_CODE.has(id) ? BY_CODE.get(id).hex : id;
+  // A recipe that was kept may name a colour of another palette: the server says so, and here it is grey.
+  return BY_CODE.has(id) ? BY_CODE.get(id).hex : id.startsWith("#") ? id : "#808080";
 }
 
 // A hex colour as the server writes it, "#A63437"; a palette colour's own hex is that colour; null if it is none.
@@ -47,7 +48,7 @@ class Digits {
 
 function requestFields(recipe = state) {
   const colors = recipe.colors.map((color) => [
-    BY_CODE.has(color.id) ? ["name", BY_CODE.get(color.id).en] : ["hex", color.id],
+    BY_CODE.has(color.id) ? ["name", BY_CODE.get(color.id).en] : [color.id.startsWith("#") ? "hex" : "name", color.id],
     ["proportion", percent(color)],
   ]);
   const fields = [["colors", colors], ["angle", recipe.angle], ["quality", recipe.quality]];

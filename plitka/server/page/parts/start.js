@@ -7,7 +7,14 @@ const EXAMPLES = [
   { en: "Sea: four blues", ru: "Море: четыре синих", colors: [["BLUE", 35], ["SKYBLUE", 30], ["TURQSE", 20], ["PEARL", 15]], angle: 30 },
   { en: "One per cent of yellow", ru: "Один процент жёлтого", colors: [["DKGRAY", 99], ["YELLOW", 1]] },
   { en: "One colour: emerald", ru: "Один цвет: изумрудный", colors: [["EMERALD", 100]] },
-];
+].filter((example) => example.colors.every(([code]) => BY_CODE.has(code)));
+// Of a palette that has none of these colours.
+if (!EXAMPLES.length) {
+  const colors = PALETTE.slice(0, 2);
+  const shares = colors.length === 1 ? [100] : [60, 40];
+  const named = (spoken) => colors.map((color) => color[spoken]).join(", ");
+  EXAMPLES.push({ en: named("en"), ru: named("ru"), colors: colors.map((color, i) => [color.code, shares[i]]) });
+}
 
 let target = "cog";
 let form = "json";

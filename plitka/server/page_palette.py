@@ -1,0 +1,78 @@
+"""What the page knows of the palette: constants of JavaScript, the operator's where there is one."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from plitka.colors.common_names import nearest_by_name
+from plitka.colors.outside import named_colors
+from plitka.colors.palette import PALETTE, Palette, palette_in_use
+
+
+def palette_constants(palette: Palette) -> dict[str, Any]:
+    """The palette's colours, and names outside of it that lead to them; `palette` is the one in use."""
+    colors = [
+        {
+            "code": color.code,
+            "en": color.english,
+            "ru": color.russian,
+            "aliases": list(color.aliases),
+            "hex": color.hex,
+            "lab": [round(value, 3) for value in color.lab],
+            "lightness": list(color.lightness_range),
+        }
+        for color in palette.values()
+    ]
+    return {"PALETTE": colors, "OUTSIDE": _outside()}
+
+
+def named_constants() -> dict[str, str]:
+    """Hex of every colour outside the palette that a request may name, by the folded names."""
+    return {name: color.hex for name, color in named_colors().items()}
+
+
+def page_in_use(page: bytes) -> bytes:
+    """The page with the palette in use in place of the built-in one.
+
+    Raises:
+        PaletteError: The palette cannot be used.
+        ValueError: The page has not the constants of a palette.
+    """
+    palette = palette_in_use()
+    if palette is PALETTE:
+        return page
+    text = page.decode()
+    for name, value in palette_constants(palette).items():
+        pattern = re.compile(rf"^const {name} = \[$.*?^\];$", re.MULTILINE | re.DOTALL)
+        # A backslash in what is put in is not the pattern's.
+        put = f"const {name} = {javascript(value)};".replace("\\", "\\\\")
+        text, count = pattern.subn(put, text)
+        if count != 1:
+            raise ValueError(f"the page has {count} constants {name}")
+    return text.encode()
+
+
+def javascript(value: Any) -> str:
+    """JSON with a line for every item, safe inside a script element."""
+    if isinstance(value, float):
+        return _line(value)
+    if isinstance(value, list):
+        rows = (f"  {_line(item)}," for item in value)
+    else:
+        rows = (f"  {_line(key)}: {_line(item)}," for key, item in value.items())
+    opening, closing = "[]" if isinstance(value, list) else "{}"
+    return "\n".join([opening, *rows, closing])
+
+
+def _outside() -> list[list[str]]:
+    """Codes of the nearest colours of the palette and the folded names that lead to them, both as texts."""
+    names: dict[str, list[str]] = {}
+    for name, codes in nearest_by_name().items():
+        names.setdefault(" ".join(codes), []).append(name)
+    return [[codes, " ".join(sorted(found))] for codes, found in sorted(names.items())]
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False).replace("</", "<\\/").replace("<!--", "<\\!--")
