@@ -75,8 +75,29 @@ def web_page() -> str:
 
 def page_data() -> dict[str, Any]:
     """What the page knows from the code: every palette colour, and what a request may say."""
+    # What is printed is what the server's PDF has.
+    sheet = {"text": MAX_SHEET_TEXT, "logo": MAX_LOGO_BYTES, "scales": _sheet_scales()}
+    rubber = {
+        name: {figure: value for module, names in parts.items() for figure, value in _figures(module, names)}
+        for name, parts in RUBBER.items()
+    }
+    rubber["LENS"]["FINAL"] = DEFAULT_SIDE
     colors = palette_constants(PALETTE)
-    limits = {
+    return {
+        "PALETTE": colors["PALETTE"],
+        "LIMITS": _limits(),
+        "OUTSIDE": colors["OUTSIDE"],
+        "NAMED": named_constants(),
+        "SHEET": sheet,
+        "SHEET_WORDS": {language: dict(said) for language, said in WORDS.items()},
+        **rubber,
+        "SHARD_UNIT": SHARD_UNIT,
+        "SHARDS": _shards(),
+    }
+
+
+def _limits() -> dict[str, Any]:
+    return {
         "colors": MAX_COLORS,
         "sumTolerance": SUM_TOLERANCE,
         # Text: a number of JavaScript would round it.
@@ -95,24 +116,6 @@ def page_data() -> dict[str, Any]:
         "bonds": {layout: _bond(layout) for layout in get_args(Layout) if layout != "surface"},
         # Colours of joints with the distance that each keeps from the colours of the mix, best first.
         "joints": [[f"#{bytes(rgb).hex().upper()}", distance] for rgb, distance in JOINTS],
-    }
-    # What is printed is what the server's PDF has.
-    sheet = {"text": MAX_SHEET_TEXT, "logo": MAX_LOGO_BYTES, "scales": _sheet_scales()}
-    words = {"SHEET": sheet, "SHEET_WORDS": {language: dict(said) for language, said in WORDS.items()}}
-    rubber = {
-        name: {figure: value for module, names in parts.items() for figure, value in _figures(module, names)}
-        for name, parts in RUBBER.items()
-    }
-    rubber["LENS"]["FINAL"] = DEFAULT_SIDE
-    return {
-        "PALETTE": colors["PALETTE"],
-        "LIMITS": limits,
-        "OUTSIDE": colors["OUTSIDE"],
-        "NAMED": named_constants(),
-        **words,
-        **rubber,
-        "SHARD_UNIT": SHARD_UNIT,
-        "SHARDS": _shards(),
     }
 
 
@@ -144,8 +147,7 @@ def _bond(layout: Layout) -> dict[str, Any]:
 
 def _figures(module: ModuleType, names: str) -> list[tuple[str, Any]]:
     """Names and values of a module's constants. Raises AttributeError for one that it does not have."""
-    found = ((name, getattr(module, name if hasattr(module, name) else f"_{name}")) for name in names.split())
-    return [(name, _plain(value)) for name, value in found]
+    return [(name, _plain(getattr(module, name))) for name in names.split()]
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Headless Chromium as a person at the web page: started once, driven by selenium."""
 
 import contextlib
+import json
 import os
 import shutil
 
@@ -8,6 +9,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from small import SMALL
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Where this is "required", as in the gate, a missing browser is a failure and no reason to skip.
@@ -16,6 +18,17 @@ PATIENCE_SECONDS = 300
 # A screen of few pixels, as the page sees it: the live picture, which nearly no test looks at, takes a page's
 # whole start to draw.
 FEW_PIXELS = "Object.defineProperty(window, 'devicePixelRatio', { get: () => 0.2 });"
+# The page has no fields for the size of a picture: the size is written into what it sends.
+SMALL_PICTURES = f"""
+const fetched = window.fetch;
+window.fetch = (url, options) => {{
+  if (!options || typeof options.body !== "string") return fetched(url, options);
+  const call = JSON.parse(options.body);
+  const params = {{ ...JSON.parse(call.input.params_json), ...{json.dumps(SMALL)} }};
+  call.input.params_json = JSON.stringify(params);
+  return fetched(url, {{ ...options, body: JSON.stringify(call) }});
+}};
+"""
 # What the page keeps from one visit to the next.
 FORGET = """
 localStorage.clear();
@@ -56,18 +69,15 @@ class Page:
 
     def __init__(self, browser):
         self.browser = browser
-        self._few_pixels = None
 
-    def draw_few_pixels(self, are_few):
-        """Whether the live picture of pages that are opened from now on has few pixels."""
-        if are_few:
-            added = self.browser.execute_cdp_cmd(
-                "Page.addScriptToEvaluateOnNewDocument", {"source": FEW_PIXELS}
-            )
-            self._few_pixels = added["identifier"]
-        else:
-            script = {"identifier": self._few_pixels}
-            self.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    def begin_with(self, source):
+        """Have pages that are opened from now on begin with a script; its identifier."""
+        added = self.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+        return added["identifier"]
+
+    def begin_without(self, identifier):
+        script = {"identifier": identifier}
+        self.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
     # So high that nothing is ever scrolled: a click while the page still moves would hit something else.
     def open(self, url, language="en", width=1280, height=3200):

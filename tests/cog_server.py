@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import local_http
 from PIL import Image
+from small import SMALL
 
 # Against a hang alone: a busy machine is slow, not wrong.
 START_SECONDS = ANSWER_SECONDS = PATIENCE_SECONDS = 300
@@ -134,6 +135,11 @@ def field_of(picture, key):
 def as_json(**changes):
     """`REQUEST` with changes, as the text of `params_json`."""
     return json.dumps(REQUEST | changes)
+
+
+def small_json(**changes):
+    """The same for `render`, which draws it in a tenth of the time."""
+    return as_json(**SMALL | changes)
 
 
 def wait_for(condition, seconds=PATIENCE_SECONDS):

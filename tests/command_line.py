@@ -4,16 +4,18 @@ import json
 import subprocess
 import sys
 
+from small import SMALL
+
 from plitka.output.provenance import read_provenance
 
-REQUEST = {
+REQUEST = SMALL | {
     "colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}],
     "angle": 45,
     "seed": 11,
 }
 PARAMS = json.dumps(REQUEST)
 COMMAND = [sys.executable, "-m", "plitka"]
-DRAWING = ("generate", "--colors", "60% black, 40% white", "--seed", "1")
+DRAWING = ("generate", "-p", json.dumps(REQUEST | {"angle": 0, "seed": 1}))
 FILES = ["colormap.png", "final.png", "preview.png"]
 
 

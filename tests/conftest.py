@@ -1,3 +1,4 @@
+import gc
 import os
 
 # Before numpy, OpenCV and torch are loaded: several tests run at a time, so each of them, and each program
@@ -25,6 +26,12 @@ settings.load_profile("plitka")
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: length_rank(item.path))
+
+
+def pytest_collection_finish():
+    """What is loaded now stays: no search for garbage need go through it, which takes a second each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -144,21 +151,29 @@ def sdxl_server(tmp_path_factory, server_model_folder):
 
 
 @pytest.fixture(scope="session")
-def page(tmp_path_factory):
-    """The web page in a browser, to be opened."""
+def browser(tmp_path_factory):
+    """A browser with a page to be opened."""
     from browser import chromium
 
     with chromium(tmp_path_factory.mktemp("chromium")) as page:
-        page.draw_few_pixels(True)
         yield page
 
 
 @pytest.fixture
-def every_pixel(page):
-    """The live picture has all the pixels of the screen."""
-    page.draw_few_pixels(False)
-    yield
-    page.draw_few_pixels(True)
+def page(request, browser):
+    """The web page in a browser, to be opened.
+
+    Its live picture has few pixels, unless `every_pixel` is marked, and the server draws small ones, unless
+    `usual_size` is.
+    """
+    from browser import FEW_PIXELS, SMALL_PICTURES
+
+    scripts = {"every_pixel": FEW_PIXELS, "usual_size": SMALL_PICTURES}
+    wanted = [source for mark, source in scripts.items() if not request.node.get_closest_marker(mark)]
+    begun = [browser.begin_with(source) for source in wanted]
+    yield browser
+    for identifier in begun:
+        browser.begin_without(identifier)
 
 
 @pytest.fixture

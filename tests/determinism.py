@@ -19,6 +19,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from small import SMALL
 
 from plitka.engine.render import RenderEngine
 from plitka.generation import generate
@@ -28,9 +29,10 @@ ANGLE = 45
 THREADS = (2, 4)
 
 
-def documents(between):
-    """The request, the others, the request again."""
+def documents(between, dimensions):
+    """The request, the others, the request again; all of these dimensions."""
     same = {
+        **dimensions,
         "colors": [{"name": "red", "proportion": 60}, {"name": "white", "proportion": 40}],
         "angle": ANGLE,
         "seed": 7,
@@ -60,7 +62,9 @@ def load(engine_name, size, threads):
 def child(engine_name, size, threads, between, picture):
     """What one process draws: the hashes of the first and the last time; the final picture goes to a file."""
     engine, hashes = load(engine_name, size, threads), []
-    for document in documents(between) if between else documents(0)[:1]:
+    # The engine that needs no model has no sizes of its own.
+    dimensions = SMALL if engine_name == "render" and size is not None else {}
+    for document in documents(between, dimensions) if between else documents(0, dimensions)[:1]:
         results = list(generate(parse_request(json.dumps(document)), engine))
         hashes.append(tuple(hashlib.sha256(result.data).hexdigest() for result in results))
         image = results[1].image
@@ -116,7 +120,11 @@ def main():
     parser.add_argument("--engine", default="render", choices=["render", "sdxl", "mini"])
     parser.add_argument("--models", type=Path, help="a model folder; without one sdxl is small and random")
     parser.add_argument("--between", type=int, default=50)
-    parser.add_argument("--size", type=int, help="pixels of the preview; the final picture has twice as many")
+    parser.add_argument(
+        "--size",
+        type=int,
+        help="pixels of a model's preview, half of its final picture; render draws small",
+    )
     parser.add_argument("--threads", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--picture", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()

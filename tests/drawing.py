@@ -21,6 +21,8 @@ CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
 SCHEDULER = "dpmpp_2m_karras"
 # The LoRA's scale is the one that the manifest gives it.
 DEFAULTS = EngineDefaults(lora_scale=0.75)
+# Of the plan alone, which takes longer to make than the pictures; the engine itself refuses such a request.
+DIMENSIONS = {"width": 2 * FINAL, "height": 2 * FINAL, "width_mm": 120}
 torch.set_num_threads(1)
 
 
@@ -41,15 +43,23 @@ def _using(folder, environment):
     return mock.patch.dict(os.environ, own | environment)
 
 
-def make_job(angle=0, seed=5, colors=(("red", 60), ("blue", 40)), defaults=DEFAULTS, **overrides):
+def make_job(
+    angle=0,
+    seed=5,
+    colors=(("red", 60), ("blue", 40)),
+    defaults=DEFAULTS,
+    dimensions=DIMENSIONS,
+    **overrides,
+):
     document = {
+        **dimensions,
         "colors": [{"name": name, "proportion": share} for name, share in colors],
         "angle": angle,
         "seed": seed,
         "overrides": {"num_inference_steps": 2, **overrides},
     }
     request = parse_request(json.dumps(document))
-    plan = _plan(request.mix, request.laying_angle, request.layout, request.seed)
+    plan = _plan(request.mix, request.laying_angle, request.layout, request.seed, request.scale)
     settings = settings_for(request, defaults)
     return Job(request, settings, build_prompt(request.mix, settings.negative_prompt), plan)
 

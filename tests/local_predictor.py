@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from cog_server import as_json
+from cog_server import small_json
 
 from plitka.engine.render import RenderEngine
 from plitka.server.cog_folders import CogFolders
@@ -13,6 +13,7 @@ SPEC = importlib.util.spec_from_file_location("predict", ROOT / "predict.py")
 predict = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(predict)
 
+# What the web form sends beside `params_json`.
 DEFAULTS = {"colors": "60% black, 40% white", "angle": 0.0, "quality": "standard", "seed": -1}
 
 
@@ -28,5 +29,5 @@ class LocalPredictor(predict.OptimizedPredictor):
 
 
 def run(predictor):
-    """The files of the standard request."""
-    return list(predictor.run(as_json(), **DEFAULTS))
+    """The files of the standard request, drawn small."""
+    return list(predictor.run(small_json(), **DEFAULTS))

@@ -16,46 +16,63 @@ WITH_MODELS = (
     "test_web_page",
     "test_web_page_progress",
 )
-# The same for the wheel.
+# Run by another one, for a browser of their own: what draws most of all in it.
+LIVE = ("test_web_page_live", "test_web_page_light", "test_web_page_states")
+# By one, for the wheel.
 WITH_WHEEL = ("test_wheel", "test_installed_types")
 # What takes longest, longest first, so that no worker is left alone with one of them at the end.
 LONGEST = (
-    "with a browser",
     "with models",
-    "test_terminal",
-    "test_mini",
-    "with the wheel",
+    "with a browser",
+    "live pictures",
     "test_card_benchmark",
-    "test_cancelling",
+    "test_recordings",
+    "test_plan",
+    "test_mini",
+    "test_making_mini",
+    "test_gateway_line",
+    "with the wheel",
+    "test_terminal",
     "test_server_end",
     "test_server_disks",
+    "test_stuck_server",
     "test_full_disk",
+    "test_realism",
+    "test_out_of_memory",
     "test_swatch",
-    "test_controlnet_fit",
-    "test_lora_layouts",
+    "test_cancelling",
+    "test_soak",
+    "test_cli_machine",
+    "test_cli",
     "test_determinism",
     "test_download",
-    "test_stuck_server",
-    "test_making_mini",
-    "test_training",
-    "test_cli_generate",
-    "test_base_kind",
+    "test_guidance_interval",
+    "test_gateway_limits",
     "test_references",
-    "test_soak",
+    "test_default_request",
+    "test_maps",
+    "test_map_scale",
+    "test_seamless",
+    "test_examples",
+    "test_match",
+    "test_noise_schedule",
+    "test_hostile_pictures",
+    "test_base_kind",
     "test_model_pictures",
+    "test_controlnet_fit",
+    "test_signals",
     "test_fuzz",
     "test_broken_weights",
-    "test_noise_schedule",
-    "test_default_request",
-    "test_generate",
-    "test_server_requests",
-    "test_hostile_pictures",
-    "test_out_of_memory",
-    "test_gateway_properties",
-    "test_gateway_limits",
-    "test_docs_examples",
+    "test_weight_reads",
     "test_fidelity",
-    "test_signals",
+    "test_models",
+    "test_lora_layouts",
+    "test_stored_weights",
+    "test_training",
+    "test_container",
+    "test_docs",
+    "test_docs_examples",
+    "test_translations",
 )
 
 
@@ -66,6 +83,8 @@ def scope_of(path) -> str:
         return "with models"
     if name in WITH_WHEEL:
         return "with the wheel"
+    if name in LIVE:
+        return "live pictures"
     return "with a browser" if name.startswith("test_web_page") else name
 
 

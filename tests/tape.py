@@ -50,6 +50,7 @@ class Tape(TorchDispatchMode):
         super().__init__()
         self.operations = []
         self.made = []
+        self.is_spoilt = False
 
     def __torch_dispatch__(self, function, types, given=(), named=None):
         if function in WAITING:
@@ -69,12 +70,16 @@ class Tape(TorchDispatchMode):
         return result
 
     def play(self):
+        self.is_spoilt = False
         for function, (given, named), into in self.operations:
             result = function(*given, **named)
             for place, value in zip(_tensors(into), _tensors(result), strict=into is not None):
                 place.copy_(value)
 
     def spoil(self):
+        if self.is_spoilt:
+            return
+        self.is_spoilt = True
         for made in self.made:
             if made.is_floating_point() and made.numel():
                 made.fill_(torch.nan)

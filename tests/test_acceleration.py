@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-import torch._inductor.config
 from diffusers.models.attention import BasicTransformerBlock
 from drawing import FINAL, PREVIEW, draw, images, load_small_engine, make_job
 
@@ -88,6 +87,9 @@ def test_a_compiled_engine_is_ready_after_setup_and_draws_the_same(model_folder,
 
 @pytest.mark.parametrize(("by_timing", "by_rule"), [("", True), ("1", False)])
 def test_compiled_code_is_chosen_by_rule_unless_timing_is_asked_for(monkeypatch, by_timing, by_rule):
+    # Here, because it takes a second.
+    import torch._inductor.config
+
     monkeypatch.setenv("PLITKA_CUDNN_BENCHMARK", by_timing)
     with torch._inductor.config.patch(deterministic=not by_rule):
         compile_model(torch.nn.Linear(2, 2), "blocks")

@@ -7,7 +7,7 @@ from unittest import mock
 
 import psutil
 import pytest
-from cog_server import as_json
+from cog_server import small_json
 from drawing import draw, images, load_small_engine, make_job
 from interruptions import CALLS, BreaksOff, Cancelled, failing, out_of_memory, part_of
 from local_predictor import LocalPredictor, predict, run
@@ -99,7 +99,7 @@ def test_a_controlnet_that_stops_half_way_is_not_kept(model_folder, monkeypatch,
 
 
 def finals(engine, **changes):
-    return [result.data for result in generation.generate(parse_request(as_json(**changes)), engine)]
+    return [result.data for result in generation.generate(parse_request(small_json(**changes)), engine)]
 
 
 @pytest.fixture(scope="module")

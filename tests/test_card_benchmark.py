@@ -5,6 +5,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import sys
 from contextlib import closing
 from dataclasses import replace
@@ -12,8 +13,6 @@ from unittest import mock
 from xml.etree import ElementTree
 
 import pytest
-import torch
-import torch._inductor.config
 from safetensors.torch import load_file
 
 from plitka.device.select import DeviceInfo
@@ -126,15 +125,28 @@ def test_a_guided_step_at_1024_pixels_is_13_and_a_half_teraflop():
 
 
 @pytest.fixture
-def bench(tmp_path):
+def few_steps():
     from card.architecture import SMALL
+
+    return replace(SMALL, steps=(1, 1))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Where models are, once a test has written them."""
+    return tmp_path_factory.mktemp("bench") / "models"
+
+
+@pytest.fixture
+def bench(tmp_path, models, few_steps):
     from card.bench import Bench
     from card.weights import write_models
 
-    few_steps = replace(SMALL, steps=(1, 1))
+    if not models.exists():
+        models.mkdir()
+        assert write_models(models, few_steps, "cpu")
     bench = Bench(tmp_path, CPU, few_steps, repeats=1)
-    bench.models.mkdir()
-    assert write_models(bench.models, few_steps, "cpu")
+    shutil.copytree(models, bench.models)
     # It points the engine to its models by a variable, as it may in a process of its own.
     with mock.patch.dict(os.environ):
         yield bench
@@ -345,6 +357,8 @@ def test_one_hash_that_differs_is_found(number, case, drawn, differing):
 
 
 def test_a_tuned_unet_is_compared_with_the_one_from_the_compilers_cache(bench):
+    # Here, because it takes a second.
+    import torch._inductor.config
     from card import predictions
 
     # Compiling takes minutes; what is to be compiled runs here as it is.

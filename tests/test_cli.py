@@ -4,20 +4,21 @@ import numpy as np
 import pytest
 from command_line import FILES, PARAMS, request_in, run_process, written
 from PIL import Image
+from small import SMALL
 
 import plitka
 from plitka.choices import ENGINE_NAMES
 
 
-@pytest.mark.parametrize("size", [512, 1024])
-def test_plan_draws_every_picture_of_the_plan_without_a_model(invoke, tmp_path, size):
+@pytest.mark.parametrize(("size", "width"), [(512, SMALL["width"] // 2), (1024, SMALL["width"])])
+def test_plan_draws_every_picture_of_the_plan_without_a_model(invoke, tmp_path, size, width):
     result = invoke("plan", "-p", PARAMS, "--size", size)
     assert result.exit_code == 0, result.output
     names = ["canny.png", "colormap.png", "lineart.png", "softedge.png", "swatch.png"]
     assert written(tmp_path / "out") == names
     for name in names:
         with Image.open(tmp_path / "out" / name) as picture:
-            assert picture.size == (size, size)
+            assert picture.size == (width, width)
         assert request_in(tmp_path / "out" / name)["seed"] == 11
     assert "60.00 %" in result.stdout
 
@@ -97,7 +98,11 @@ def test_everything_without_models_runs_where_torch_is_not_installed(tmp_path):
         "from plitka.cli.commands import app\n"
         "app()\n"
     )
-    for arguments in (("demo", "-o", "demo"), ("plan", "-p", PARAMS, "-o", "plan"), ("models", "list")):
+    for arguments in (
+        ("demo", "--tiles", "1", "-o", "demo"),
+        ("plan", "-p", PARAMS, "-o", "plan"),
+        ("models", "list"),
+    ):
         done = run_process(*arguments, code=code, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     done = run_process("generate", "-p", PARAMS, "--engine", "sdxl", code=code, cwd=tmp_path)

@@ -10,6 +10,7 @@ import pytest
 from command_line import FILES, PARAMS, request_in, written
 from PIL import Image
 from rich.console import Console
+from small import SMALL
 
 from plitka.choices import OutputFormat
 from plitka.cli.report import colors_table
@@ -89,7 +90,7 @@ def test_empty_standard_input_is_no_wish_for_the_default_tile(invoke):
 
 def test_notices_and_the_random_seed_are_printed(invoke, tmp_path):
     colors = [{"name": "red", "proportion": 30}, {"name": "blue", "proportion": 30}]
-    result = invoke("generate", "-p", json.dumps({"colors": colors}))
+    result = invoke("generate", "-p", json.dumps({"colors": colors, **SMALL}))
     assert "note: " in result.stderr
     assert f"seed {request_in(tmp_path / 'out/final.png')['seed']}" in result.stderr
 
@@ -105,7 +106,9 @@ def test_generate_prints_shares_and_colours_as_measured(invoke):
 def test_a_patch_has_the_measured_colour_where_the_terminal_can():
     request = parse_request(PARAMS)
     tile = plan_for(request)
-    picture = measure_and_correct("final", draw_swatch(tile, 512), tile, settings_for(request))
+    picture = measure_and_correct(
+        "final", draw_swatch(tile, request.scale.width), tile, settings_for(request)
+    )
     terminal = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=120)
     terminal.print(colors_table(picture))
     for color in picture.measured.fidelity.colors:
@@ -119,7 +122,7 @@ def test_a_patch_has_the_measured_colour_where_the_terminal_can():
 @pytest.mark.parametrize("output_format", get_args(OutputFormat))
 def test_every_picture_is_made_again_from_itself_to_the_byte(invoke, tmp_path, output_format):
     colors = [{"name": "red", "proportion": 1}, {"hex": "#123456", "proportion": 2}]
-    params = {"colors": colors, "angle": 30.5, "overrides": {"output_format": output_format}}
+    params = {"colors": colors, "angle": 30.5, "overrides": {"output_format": output_format}, **SMALL}
     assert invoke("generate", "-p", json.dumps(params), "-o", "first").exit_code == 0
     for source in sorted((tmp_path / "first").iterdir()):
         result = invoke("generate", "--from", source, "-o", f"from-{source.stem}")

@@ -203,7 +203,7 @@ def without_unix(folder, *arguments):
 
 
 def test_what_draws_needs_nothing_that_only_unix_has(tmp_path):
-    draw = ("generate", "--colors", "60% black, 40% white", "--seed", "1")
+    draw = ("generate", "-p", PARAMS)
     for arguments in ((*draw, "-o", "out"), (*draw, "-o", "out", "--force"), ("models", "list")):
         done = without_unix(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from command_line import FILES, PARAMS, request_in, written
 from PIL import Image
+from small import SMALL
 
 from plitka.choices import OutputFormat, one_of
 from plitka.cli.targets import PICTURES, RUN_FILES, RunFolder
 from plitka.errors import FolderError
 
-PLAN = ("plan", "--size", "512", "--colors", "black", "--seed", "1")
+PLAN = ("plan", "-p", json.dumps({"colors": [{"name": "black"}], "seed": 1, **SMALL}))
 JPG = '{"colors": [{"name": "red"}], "overrides": {"output_format": "jpg"}}'
 PLAN_FILES = ["canny.png", "colormap.png", "lineart.png", "softedge.png", "swatch.png"]
 
@@ -55,7 +56,9 @@ def test_other_files_in_the_folder_are_nobodys_business(invoke, tmp_path):
 
 
 def test_force_leaves_the_pictures_of_the_new_run_alone(invoke, tmp_path):
-    webp = json.dumps({"colors": [{"name": "red"}], "seed": 1, "overrides": {"output_format": "webp"}})
+    webp = json.dumps(
+        {"colors": [{"name": "red"}], "seed": 1, "overrides": {"output_format": "webp"}, **SMALL}
+    )
     assert invoke("generate", "-p", webp).exit_code == 0
     assert written(tmp_path / "out") == ["colormap.png", "final.webp", "preview.webp"]
     (tmp_path / "out" / "lineart.jpg").write_bytes(b"not of Plitka's making")
@@ -107,7 +110,7 @@ def test_a_picture_file_is_written_under_its_own_name_and_nothing_else(invoke, t
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / name]
     assert name in result.stdout
     with Image.open(tmp_path / name) as picture:
-        assert (picture.format, picture.size) == (kind, (1024, 1024))
+        assert (picture.format, picture.size) == (kind, (SMALL["width"],) * 2)
     assert request_in(tmp_path / name)["seed"] == 11
     again = invoke("generate", "-p", PARAMS, "-o", name)
     assert again.exit_code == 1

@@ -10,7 +10,7 @@ import local_http
 import psutil
 import pytest
 import yaml
-from cog_server import CogServer
+from cog_server import CogServer, small_json
 from docker.utils.build import PatternMatcher
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -185,7 +185,7 @@ def test_what_is_in_the_image_serves_the_page_and_refuses_ids_that_lead_elsewher
         assert server.wait_until_started()["status"] == "READY"
         assert psutil.Process(server.process.pid).children()[0].cwd() == str(tmp_path)
         assert local_http.get(server.url).text == (ROOT / "plitka/server/page/index.html").read_text()
-        assert server.predict(colors="black")["status"] == "succeeded"
+        assert server.predict(params_json=small_json())["status"] == "succeeded"
         assert server.post({"colors": "black"}, id="../../x").status_code == 422
         assert local_http.post(f"{server.url}/shutdown").status_code == 404
     finally:

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from cog_server import as_json
-from command_line import run_process
+from cog_server import small_json
+from command_line import PARAMS, run_process
 from disks import Disk, small_disk
 from local_predictor import DEFAULTS, LocalPredictor, predict, run
 
@@ -27,7 +27,7 @@ from plitka.weights.hash_record import RECORD_NAME, VerifiedFiles
 
 FULL, READ_ONLY = "No space left on device", "Read-only file system"
 COMMANDS = {
-    "generate": ("generate", "--colors", "60% black, 40% white"),
+    "generate": ("generate", "-p", PARAMS),
     "plan": ("plan", "--colors", "60% black, 40% white"),
     "demo": ("demo", "--tiles", "1"),
 }
@@ -50,7 +50,7 @@ def draw(name, folder, *options):
     return run_process(*COMMANDS[name], "-o", str(folder), "--force", *options)
 
 
-SEED = {"generate": ("--seed", "1"), "plan": ("--seed", "1"), "demo": ()}
+SEED = {"generate": (), "plan": ("--seed", "1"), "demo": ()}
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_a_full_disk_fails_the_prediction_before_anything_is_drawn(disk):
 
 def test_a_disk_that_gets_full_meanwhile_keeps_no_half_file(disk):
     predictor = LocalPredictor(disk.path)
-    files = predictor.run(as_json(), **DEFAULTS)
+    files = predictor.run(small_json(), **DEFAULTS)
     preview = Path(next(files))
     disk.fill()
     with pytest.raises(OSError, match=rf"{FULL}: .*final\.png"):
@@ -245,7 +245,7 @@ DOWNLOAD = "data:application/x-tar;base64," + "dGFy" * 10_000
 def test_a_clock_that_jumps_leaves_the_durations_true(monkeypatch, hours):
     now = itertools.count(10**9, 3600 * hours)
     monkeypatch.setattr(time, "time", lambda: float(next(now)))
-    results = list(generation.generate(parse_request(as_json()), RenderEngine()))
+    results = list(generation.generate(parse_request(small_json()), RenderEngine()))
     seconds = results[-1].metrics["timing.total"]
     # What a jump would make of it is an hour and more, or less than nothing.
     assert 0 < seconds < 3600

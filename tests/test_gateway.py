@@ -8,7 +8,7 @@ import socket
 import httpx
 import local_http
 import pytest
-from cog_server import as_json
+from cog_server import small_json
 from gateway_setup import PAGE as SHOWN
 from gateway_setup import EchoHandler, connection, echo_server, everything, gateway, put
 
@@ -331,7 +331,7 @@ def test_served_page_is_the_one_in_the_repository(render_server):
 
 
 def test_real_server_streams_its_pictures_one_by_one(render_server):
-    call = {"json": {"input": {"params_json": as_json()}}, "headers": {"Accept": "text/event-stream"}}
+    call = {"json": {"input": {"params_json": small_json()}}, "headers": {"Accept": "text/event-stream"}}
     with local_http.stream("PUT", f"{render_server.url}/predictions/streamed", timeout=120, **call) as answer:
         events = [line[7:] for line in answer.iter_lines() if line.startswith("event: ")]
     assert events[0] == "start"

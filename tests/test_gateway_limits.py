@@ -11,7 +11,7 @@ import httpx
 import local_http
 import psutil
 import pytest
-from cog_server import CogServer, wait_for
+from cog_server import CogServer, small_json, wait_for
 from gateway_setup import EchoHandler, connection, echo_server, everything, gateway
 
 from plitka.server.gateway import Gateway
@@ -246,7 +246,7 @@ def test_two_hundred_silent_connections_take_neither_all_files_nor_a_core(tmp_pa
             time.sleep(2.0)
             assert sum(process.cpu_times()[:2]) - before < 1.0
             assert process.num_fds() < 128
-            assert server.predict(colors="black")["status"] == "succeeded"
+            assert server.predict(params_json=small_json())["status"] == "succeeded"
         assert "out of system resource" not in server.log.read_text()
     finally:
         server.stop()

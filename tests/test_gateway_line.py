@@ -11,11 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import local_http
 import psutil
 import pytest
-from cog_server import PATIENCE_SECONDS, CogServer, as_json, field_of, pictures, wait_for
+from cog_server import PATIENCE_SECONDS, CogServer, field_of, pictures, small_json, wait_for
 
 
 def body(seed, **more):
-    return {"input": {"params_json": as_json(quality="preview", seed=seed)}, **more}
+    return {"input": {"params_json": small_json(quality="preview", seed=seed)}, **more}
 
 
 def processes(server):
@@ -51,17 +51,22 @@ def has_ended(server, name):
 
 @contextmanager
 def held(server, name="held"):
-    """The server in the middle of a drawing that does not go on until the end of this."""
-    assert later(server, name).status_code == 202
-    wait_for(lambda: state(server, name)["status"] == "processing")
+    """The server at a drawing that does not begin until the end of this."""
+    worker = stopped_at(server, name)
+    try:
+        yield
+    finally:
+        worker.resume()
+    wait_for(lambda: has_ended(server, name))
+
+
+def stopped_at(server, name):
+    """The worker, stopped before Cog's server gave it a prediction: no drawing is too short for that."""
     _, worker = processes(server)
     worker.suspend()
-    try:
-        yield worker
-    finally:
-        if worker.is_running():
-            worker.resume()
-    wait_for(lambda: has_ended(server, name))
+    assert later(server, name).status_code == 202
+    wait_for(lambda: state(server, name)["status"] == "processing")
+    return worker
 
 
 class Streamed:
@@ -201,10 +206,8 @@ def test_restart_of_the_server_behind_loses_nobody_in_line(tmp_path, victim):
     server = CogServer.start(tmp_path, "render")
     try:
         assert server.wait_until_started()["status"] == "READY"
-        cog, worker = processes(server)
-        assert later(server, "lost").status_code == 202
-        wait_for(lambda: state(server, "lost")["status"] == "processing")
-        worker.suspend()
+        cog, _ = processes(server)
+        worker = stopped_at(server, "lost")
         stream = Streamed(server, "stream", seed=41)
         wait_for(lambda: stream.named("queue"))
         assert later(server, "patient", seed=42).json()["queue"]["position"] == 2
@@ -223,9 +226,7 @@ def test_who_waits_when_the_server_ends_is_told_at_once(tmp_path):
     try:
         assert server.wait_until_started()["status"] == "READY"
         with webhook_receiver() as (address, received), ThreadPoolExecutor() as pool:
-            assert later(server, "held").status_code == 202
-            wait_for(lambda: state(server, "held")["status"] == "processing")
-            processes(server)[1].suspend()
+            stopped_at(server, "held")
             whole = pool.submit(ask, server, "PUT", "/whole", json=body(1))
             wait_for(lambda: place(server, "whole"))
             stream = Streamed(server, "stream")

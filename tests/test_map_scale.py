@@ -147,12 +147,12 @@ def test_ids_are_refused_where_they_would_be_too_many(granules):
 
 @pytest.mark.parametrize("tile", [None, [200, 100], [40, 20], [20, 10]])
 def test_no_request_with_ids_has_more_granules_than_numbers(tile):
-    """Each in so many pixels that nearly all of its granules are seen, for a quarter of the largest area."""
-    keys = {"width": 2048, "maps": ["ids"], **({"tile_mm": tile} if tile else {})}
+    """Each in so many pixels that nearly all its granules are seen, for a sixteenth of the largest area."""
+    keys = {"width": 1024, "maps": ["ids"], **({"tile_mm": tile} if tile else {})}
     layout = "herringbone" if tile else "surface"
     side = next(side for side in range(1300, 0, -20) if not refused(layout, width_mm=side, **keys))
-    plan = plan_for(request_of(layout, **keys, width_mm=side / 2))
-    assert 2**18 < 4 * plan.granule_count < 2**ID_BITS
+    plan = plan_for(request_of(layout, **keys, width_mm=side / 4))
+    assert 2**18 < 16 * plan.granule_count < 2**ID_BITS
 
 
 def refused(layout, **keys):
@@ -165,7 +165,7 @@ def refused(layout, **keys):
 
 def test_granules_below_a_pixel_are_flatter_the_smaller_they_are():
     """Means of n granules differ by the n-th root less, and small granules are as much lower."""
-    wide, wider = maps_of(width_mm=3000, size=512, width=512), maps_of(width_mm=6000, size=512, width=512)
+    wide, wider = (maps_of(width_mm=width, size=256, width=256) for width in (1500, 3000))
     assert wider.plan.canvas.contrast < 1
     deep = [maps.levels.std() * maps.um_per_level for maps in (wide, wider)]
     finest = [maps.plan.canvas.contrast for maps in (wide, wider)]

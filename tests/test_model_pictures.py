@@ -173,14 +173,14 @@ def test_the_swatch_is_where_the_picture_starts(engine):
 
 
 def test_a_prompt_that_is_too_long_is_refused_before_any_work(engine):
-    job = make_job()
+    job = make_job(dimensions={})
     engine.check(job.request, job.prompt)
     with pytest.raises(RequestError, match=r"(?s)negative_prompt.*77 tokens"):
         engine.check(job.request, Prompt(job.prompt.positive, "rubber " * 80))
 
 
 def test_the_budget_is_counted_with_both_tokenizers(engine, monkeypatch):
-    job = make_job()
+    job = make_job(dimensions={})
     monkeypatch.setattr(engine.pipelines.base, "tokenizer_2", lambda text: {"input_ids": list(range(78))})
     with pytest.raises(RequestError, match="78 tokens"):
         engine.check(job.request, job.prompt)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mixes import mix_of, mixes
+from small import SMALL
 from thorough import examples
 
 from plitka.choices import Layout
@@ -69,8 +70,9 @@ def test_another_seed_is_another_tile():
 )
 def test_the_plan_of_a_request_has_its_mix_angle_layout_and_seed(changed, arguments):
     colors = [{"name": "red", "proportion": 25}, {"name": "blue", "proportion": 75}]
-    plan = plan_for(parse_request(json.dumps({"colors": colors, "angle": 30, "seed": 5} | changed)))
-    expected = make_plan(mix_of(RED=25, BLUE=75), *arguments)
+    document = {"colors": colors, "angle": 30, "seed": 5, **SMALL}
+    request = parse_request(json.dumps(document | changed))
+    plan, expected = plan_for(request), make_plan(mix_of(RED=25, BLUE=75), *arguments, request.scale)
     assert plan.relief.facets.tobytes() == expected.relief.facets.tobytes()
     assert plan.granule_color.tobytes() == expected.granule_color.tobytes()
 
@@ -158,10 +160,11 @@ def test_a_surface_has_no_joints_and_no_holes():
         assert (make_plan(mix_of(RED=100), 0, "surface", seed).labels(1024) != JOINT).all()
 
 
-def wide(layout, width_mm=500):
-    return scale_of(
-        layout, Dimensions(width_mm=width_mm, tile_mm=(200, 100) if layout != "hexagon" else None)
-    )
+def wide(layout):
+    """Several tiles in few pixels, of few granules: joints do not depend on either."""
+    tile_mm = (200, 100) if layout != "hexagon" else None
+    dimensions = Dimensions(width_mm=500, granule_mm=10, tile_mm=tile_mm, width=512, height=512)
+    return scale_of(layout, dimensions)
 
 
 def measured_joint_angle(labels, expected):
@@ -183,7 +186,7 @@ def measured_joint_angle(labels, expected):
 @pytest.mark.parametrize("angle", [0, 7.5, 30, 45, 60, 90, 123.4, 135, 179])
 @pytest.mark.parametrize("layout", JOINTED)
 def test_joints_run_at_the_laying_angle_to_a_tenth_of_a_degree(angle, layout):
-    labels = make_plan(mix_of(RED=50, BLUE=50), angle, layout, 6, wide(layout)).labels(1024)
+    labels = make_plan(mix_of(RED=50, BLUE=50), angle, layout, 6, wide(layout)).labels(512)
     # A hexagon has no edges along its courses.
     across = 30 if layout == "hexagon" else 0
     assert measured_joint_angle(labels, angle + across) == pytest.approx(angle + across, abs=0.1)
@@ -202,9 +205,12 @@ def test_the_laying_angle_turns_anticlockwise():
 
 
 @pytest.mark.parametrize("layout", ["grid", "brick", "herringbone"])
-@pytest.mark.parametrize(("joint_mm", "width_mm"), [(2, 400), (8, 400), (2, 1600), (8, 1600)])
-def test_joints_are_as_wide_as_asked_for(layout, joint_mm, width_mm):
-    scale = scale_of(layout, Dimensions(width_mm=width_mm, tile_mm=(100, 50), joint_mm=joint_mm))
+@pytest.mark.parametrize(
+    ("joint_mm", "width_mm", "granule_mm"), [(2, 400, 6), (8, 400, 2), (2, 1600, 20), (8, 1600, 20)]
+)
+def test_joints_are_as_wide_as_asked_for(layout, joint_mm, width_mm, granule_mm):
+    dimensions = Dimensions(granule_mm, width_mm, tile_mm=(100, 50), joint_mm=joint_mm)
+    scale = scale_of(layout, dimensions)
     # At 45 degrees a picture of many tiles has hardly more of some joints than of others.
     share = (make_plan(mix_of(RED=100), 45, layout, 1, scale).labels(1024) == JOINT).mean()
     assert share == pytest.approx(1 - (100 - joint_mm) * (50 - joint_mm) / (100 * 50), rel=0.05)
@@ -213,7 +219,9 @@ def test_joints_are_as_wide_as_asked_for(layout, joint_mm, width_mm):
 @pytest.mark.parametrize("layout", JOINTED)
 def test_tiles_are_as_large_as_asked_for(layout):
     width_mm = 1600 if layout in ("grid", "puzzle") else 1000
-    plan = make_plan(mix_of(RED=100), 20, layout, 1, scale_of(layout, Dimensions(width_mm=width_mm)))
+    # Joints are two pixels wide at least where the picture's own granules are small enough for that.
+    granule_mm = 2 if width_mm == 1600 else 8
+    plan = make_plan(mix_of(RED=100), 20, layout, 1, scale_of(layout, Dimensions(granule_mm, width_mm)))
     _, _, stats, _ = cv2.connectedComponentsWithStats(
         (plan.labels(1024) != JOINT).astype(np.uint8), connectivity=4
     )

@@ -1,16 +1,14 @@
 """`predict.py` without a server around it: what the server cannot show from outside."""
 
-import json
 import logging
 
 import pytest
 from cog import CancelationException
+from cog_server import small_json
 from local_predictor import DEFAULTS, predict
 
 from plitka.engine.render import RenderEngine
 from plitka.errors import EngineError, RequestError
-
-PARAMS = json.dumps({"colors": [{"name": "red", "proportion": 1}], "seed": 1})
 
 
 @pytest.fixture
@@ -26,7 +24,7 @@ def predictor(tmp_path, monkeypatch):
 
 
 def run(predictor, **inputs):
-    return predictor.run(**{"params_json": "", **DEFAULTS, **inputs})
+    return predictor.run(**{"params_json": small_json(seed=-1), **DEFAULTS, **inputs})
 
 
 def files_left(predictor):
@@ -34,7 +32,7 @@ def files_left(predictor):
 
 
 def test_files_are_named_after_what_they_show(predictor):
-    files = list(run(predictor, params_json=PARAMS))
+    files = list(run(predictor))
     assert [file.name for file in files] == ["preview.png", "final.png", "colormap.png"]
     assert all(file.is_file() for file in files)
 
@@ -46,7 +44,7 @@ def test_the_monitor_watches_the_device_that_the_engine_names(predictor):
 def test_bad_request_is_refused_before_the_first_file_and_before_the_sweep(predictor):
     files = list(run(predictor))
     with pytest.raises(RequestError, match="colors"):
-        run(predictor, colors="60% blakc")
+        run(predictor, params_json="", colors="60% blakc")
     assert all(file.is_file() for file in files)
 
 

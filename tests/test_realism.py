@@ -1,6 +1,7 @@
 """The ruler of realism on pictures of which it is known whether they differ; no photograph is needed."""
 
 import sys
+from functools import cache
 
 import cv2
 import numpy as np
@@ -29,8 +30,8 @@ def ruler():
 def photographs(tmp_path_factory):
     """Swatches of another seed, stored as photographs are."""
     folder = tmp_path_factory.mktemp("photographs")
-    for name, parts in MIXES.items():
-        write(folder / f"{name}.jpg", draw_swatch(make_plan(mix_of(**parts), 0, "surface", 99), 1024))
+    for name in MIXES:
+        write(folder / f"{name}.jpg", swatch(name, 99))
     return folder
 
 
@@ -38,10 +39,14 @@ def write(path, image):
     cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
 
 
+@cache
+def swatch(name, seed):
+    return draw_swatch(make_plan(mix_of(**MIXES[name]), 0, "surface", seed), 1024)
+
+
 def changed(photographs, folder, change):
     for path in photographs.glob("*.jpg"):
-        image = draw_swatch(make_plan(mix_of(**MIXES[path.stem]), 0, "surface", 1), 1024)
-        write(folder / f"{path.stem}.png", change(image))
+        write(folder / f"{path.stem}.png", change(swatch(path.stem, 1)))
     return folder
 
 

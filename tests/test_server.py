@@ -9,7 +9,7 @@ from pathlib import Path
 
 import local_http
 import pytest
-from cog_server import CogServer, as_json, decode, field_of, pictures, wait_for
+from cog_server import CogServer, as_json, decode, field_of, pictures, small_json, wait_for
 
 from plitka.output.metrics import METRICS
 from plitka.server.openapi import SCHEMA_FILE
@@ -52,7 +52,7 @@ def test_answer_is_preview_final_and_colormap(render_server):
 
 
 def test_maps_come_after_the_three_files_in_the_order_asked_for(render_server):
-    prediction = render_server.predict(params_json=as_json(maps=["normal", "height"]))
+    prediction = render_server.predict(params_json=small_json(maps=["normal", "height"]))
     answer = pictures(prediction)
     assert [field_of(picture, "picture") for picture in answer] == [
         "preview",
@@ -75,9 +75,9 @@ def test_bad_maps_are_refused_all_at_once(render_server):
 
 
 def test_every_documented_metric_is_reported_and_no_other(render_server):
-    with_sheet = render_server.predict(params_json=as_json(overrides={"sheet": True}))["metrics"]
+    with_sheet = render_server.predict(params_json=small_json(overrides={"sheet": True}))["metrics"]
     assert set(names(with_sheet)) == {*METRICS, "predict_time"}
-    metrics = render_server.predict(params_json=as_json())["metrics"]
+    metrics = render_server.predict(params_json=small_json())["metrics"]
     assert set(names(metrics)) == {*METRICS, "predict_time"} - {"timing.sheet"}
     assert metrics["seed"] == "42"
     assert metrics["engine"] == "render"
@@ -94,19 +94,21 @@ def test_seed_is_reported_exactly(render_server, seed):
 
 
 def test_same_seed_gives_the_same_files_and_another_seed_others(render_server):
-    first, second, other = (render_server.predict(seed=seed)["output"] for seed in (7, 7, 8))
+    first, second, other = (
+        render_server.predict(params_json=small_json(seed=seed))["output"] for seed in (7, 7, 8)
+    )
     assert first == second
     assert all(a != b for a, b in zip(first, other, strict=True))
 
 
 def test_server_draws_a_seed_of_its_own_each_time(render_server):
-    seeds = {render_server.predict()["metrics"]["seed"] for _ in range(3)}
+    seeds = {render_server.predict(params_json=small_json(seed=-1))["metrics"]["seed"] for _ in range(3)}
     assert len(seeds) == 3
 
 
 def test_only_the_latest_prediction_keeps_files(render_server):
-    for _ in range(3):
-        prediction = render_server.predict()
+    for seed in range(3):
+        prediction = render_server.predict(params_json=small_json(seed=seed))
     files = render_server.output_files()
     assert [path.name for path in files] == ["colormap.png", "final.png", "preview.png"]
     kept = {path.read_bytes() for path in files}
@@ -117,7 +119,7 @@ def test_only_the_latest_prediction_keeps_files(render_server):
     ("output_format", "mime"), [("png", "image/png"), ("webp", "image/webp"), ("jpg", "image/jpeg")]
 )
 def test_pictures_come_in_the_chosen_format_and_the_colormap_as_png(render_server, output_format, mime):
-    prediction = render_server.predict(params_json=as_json(overrides={"output_format": output_format}))
+    prediction = render_server.predict(params_json=small_json(overrides={"output_format": output_format}))
     kinds = [url.partition(";")[0] for url in prediction["output"]]
     assert kinds == [f"data:{mime}", f"data:{mime}", "data:image/png"]
 
@@ -185,7 +187,7 @@ def test_server_ends_on_a_signal_and_takes_its_files_along(tmp_path, number):
     server = CogServer.start(tmp_path, "render")
     try:
         server.wait_until_started()
-        server.predict()
+        server.predict(params_json=small_json())
         server.process.send_signal(number)
         assert server.process.wait(20) in (0, -number)
     finally:

@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from cog_server import CogServer, as_json, pictures, wait_for
+from cog_server import CogServer, pictures, small_json, wait_for
 from command_line import run_process
 from disks import Disk, namespace, small_disk
 
@@ -15,7 +15,7 @@ from plitka.server.cog_folders import FOLDER
 from plitka.server.serve import ROOT
 
 COGLET = FOLDER.parent
-REQUEST = {"params_json": as_json()}
+REQUEST = {"params_json": small_json()}
 
 
 @contextmanager

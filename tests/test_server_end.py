@@ -10,11 +10,10 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
-from cog_server import CogServer, as_json, wait_for
+from cog_server import CogServer, as_json, small_json, wait_for
 
-LONG = {
-    "params_json": as_json(overrides={"num_inference_steps_preview": 2, "num_inference_steps_final": 100})
-}
+# Seconds of drawing after the preview.
+LONG = {"params_json": as_json(width=2048, height=2048)}
 
 
 def family(server):
@@ -37,8 +36,8 @@ def assert_all_gone(server, members):
 
 
 @contextmanager
-def started(folder, engine="render", **options):
-    server = CogServer.start(folder, engine, **options)
+def started(folder, **options):
+    server = CogServer.start(folder, "render", **options)
     try:
         assert server.wait_until_started()["status"] == "READY"
         yield server
@@ -55,8 +54,8 @@ def test_signal_ends_the_whole_server(tmp_path, number):
         assert_all_gone(server, members)
 
 
-def test_kill_in_the_middle_of_a_prediction_ends_the_whole_server(tmp_path, server_model_folder):
-    with started(tmp_path, "sdxl", PLITKA_MODEL_DIR=server_model_folder) as server:
+def test_kill_in_the_middle_of_a_prediction_ends_the_whole_server(tmp_path):
+    with started(tmp_path) as server:
         server.start_prediction("ended", LONG)
         wait_for(server.output_files)
         members = family(server)
@@ -76,8 +75,8 @@ def test_kill_while_it_starts_ends_the_whole_server(tmp_path, seconds):
     assert alive == []
 
 
-def test_cogs_server_killed_alone_takes_its_worker_and_plitka_serve_along(tmp_path, server_model_folder):
-    with started(tmp_path, "sdxl", PLITKA_MODEL_DIR=server_model_folder) as server:
+def test_cogs_server_killed_alone_takes_its_worker_and_plitka_serve_along(tmp_path):
+    with started(tmp_path) as server:
         server.start_prediction("ended", LONG)
         wait_for(server.output_files)
         members = family(server)
@@ -99,4 +98,4 @@ def test_closing_the_terminal_ends_the_whole_server(tmp_path):
 def test_under_nohup_a_closed_terminal_ends_nothing(tmp_path):
     with started(tmp_path, wrapper=["nohup"]) as server:
         server.process.send_signal(signal.SIGHUP)
-        assert server.predict(colors="black")["status"] == "succeeded"
+        assert server.predict(params_json=small_json())["status"] == "succeeded"

@@ -1,13 +1,12 @@
 """`POST /sheet` of `plitka serve`, and the sheet that a prediction brings."""
 
 import base64
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import httpx
 import pytest
-from cog_server import REQUEST
+from cog_server import small_json
 from gateway_setup import EchoHandler, echo_server, gateway
 from sheets import logo, text_of, tile_file
 
@@ -129,10 +128,8 @@ def test_more_callers_than_there_is_room_for_are_told_to_come_again(client, monk
 
 
 def test_prediction_brings_the_sheet_after_its_pictures_which_stay_as_they_are(render_server):
-    plain = json.dumps({**REQUEST, "seed": 3})
-    asked = json.dumps(
-        {**REQUEST, "seed": 3, "overrides": {"sheet": {"date": "2026-11-27", "logo": address(logo())}}}
-    )
+    plain = small_json(seed=3)
+    asked = small_json(seed=3, overrides={"sheet": {"date": "2026-11-27", "logo": address(logo())}})
     without, with_sheet = (render_server.predict(params_json=text) for text in (plain, asked))
     assert with_sheet["output"][:3] == without["output"]
     (sheet,) = with_sheet["output"][3:]
@@ -144,7 +141,7 @@ def test_prediction_brings_the_sheet_after_its_pictures_which_stay_as_they_are(r
 
 
 def test_prediction_with_a_sheet_that_cannot_be_made_is_refused_before_drawing(render_server):
-    text = json.dumps({**REQUEST, "overrides": {"sheet": {"text": "☃", "logo": "logo.png"}}})
+    text = small_json(overrides={"sheet": {"text": "☃", "logo": "logo.png"}})
     answer = render_server.predict(params_json=text)
     assert answer["status"] == "failed"
     assert "overrides.sheet.text" in answer["error"]

@@ -10,9 +10,12 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from command_line import COMMAND, DRAWING, FILES, run_process, written
+from command_line import COMMAND, FILES, run_process, written
 
 from plitka.server.serve import ROOT
+
+# Of the usual size: there is a moment for every signal in it, and it needs the usual memory.
+DRAWING = ("generate", "--colors", "60% black, 40% white", "--seed", "1")
 
 
 def catches(pid, number):

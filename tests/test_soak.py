@@ -3,8 +3,16 @@
 import pytest
 import soak
 from cog_server import CogServer
+from small import SMALL
 
 
+@pytest.fixture
+def small(monkeypatch):
+    """The render engine is asked for small pictures."""
+    monkeypatch.setattr(soak, "REQUEST", soak.REQUEST | SMALL)
+
+
+@pytest.mark.usefixtures("small")
 def test_predictions_in_a_row_leave_only_the_latest_files_and_no_threads(render_server):
     soak.predictions(render_server, 1)
     figures, again = soak.predictions(render_server, 1), soak.predictions(render_server, 4)
@@ -15,6 +23,7 @@ def test_predictions_in_a_row_leave_only_the_latest_files_and_no_threads(render_
             assert count - figures[kept][process] < 4
 
 
+@pytest.mark.usefixtures("small")
 def test_every_request_of_a_burst_gets_its_own_picture_or_is_told_to_come_again(tmp_path):
     """In a line for two, one of four is told so at first."""
     server = CogServer.start(tmp_path, "render", PLITKA_QUEUE=2)
@@ -29,6 +38,7 @@ def test_every_request_of_a_burst_gets_its_own_picture_or_is_told_to_come_again(
     assert figures["at_once"]["wrong_picture"] == 0
 
 
+@pytest.mark.usefixtures("small")
 def test_a_picture_of_another_request_would_be_found(render_server):
     first, other = (render_server.predict(**soak.request(number)) for number in (1, 2))
     assert soak.is_own_answer(first, 1, first["output"])

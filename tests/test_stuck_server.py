@@ -3,13 +3,15 @@
 import local_http
 import psutil
 import pytest
-from cog_server import CogServer, as_json, pictures, wait_for
+from cog_server import CogServer, as_json, pictures, small_json, wait_for
 from disks import small_disk
 from gateway_setup import echo_server
 
 from plitka.server.cog_folders import FOLDER
 from plitka.server.relay import Predictions
 from plitka.server.stuck_worker import StuckWatch
+
+SMALL_INPUT = {"params_json": small_json()}
 
 
 @pytest.fixture
@@ -33,15 +35,15 @@ def server(disk, tmp_path):
 def test_server_whose_folder_was_full_draws_who_waits_without_an_operator(server, disk, prefer):
     disk.fill_inodes()
     answer = local_http.post(
-        f"{server.url}/predictions", json={"input": {}}, headers={"Prefer": prefer}, timeout=60
+        f"{server.url}/predictions", json={"input": SMALL_INPUT}, headers={"Prefer": prefer}, timeout=60
     )
     assert answer.status_code in (200, 202)
     # Full, it is unwell; with room again, it would stay busy.
     assert server.health()["status"] == "UNHEALTHY"
-    server.start_prediction("waiting", {"colors": "black"})
+    server.start_prediction("waiting", SMALL_INPUT)
     assert local_http.get(f"{server.url}/predictions/waiting", timeout=60).json()["queue"]["position"] == 1
     disk.empty()
-    assert pictures(server.predict(params_json=as_json()))
+    assert pictures(server.predict(**SMALL_INPUT))
     assert pictures(local_http.get(f"{server.url}/predictions/waiting", timeout=60).json())
     assert "busy without a prediction" in server.log.read_text()
 

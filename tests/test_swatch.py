@@ -51,8 +51,9 @@ def lab_of_tile(code, size=1024):
     return lab
 
 
-@pytest.mark.parametrize("size", [512, 1024])
-@pytest.mark.parametrize("code", PALETTE)
+@pytest.mark.parametrize(
+    ("code", "size"), [*((code, 1024) for code in PALETTE), *((code, 512) for code in list(PALETTE)[::5])]
+)
 def test_a_tile_of_one_colour_has_the_photographed_mean(code, size):
     mean = tuple(float(v) for v in lab_of_tile(code, size).reshape(-1, 3).mean(0))
     assert delta_e00(mean, PALETTE[code].lab) < 1.0

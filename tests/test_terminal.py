@@ -13,9 +13,13 @@ import pytest
 from command_line import COMMAND, DRAWING, FILES, written
 from hypothesis import given
 from hypothesis import strategies as st
+from small import SMALL
 
 from plitka.cli.terminal import ERROR_HANDLER
 
+REQUEST = json.dumps(
+    {"colors": [{"name": "чёрный", "proportion": 1}], "seed": 1, **SMALL}, ensure_ascii=False
+)
 # Every command but `serve`, of which all that is said is tested with its server, and what may go wrong.
 COMMANDS = {
     "help": ("--help",),
@@ -23,7 +27,7 @@ COMMANDS = {
     "version": ("--version",),
     "generate": DRAWING,
     "again": ("generate", "--from", "FOLDER/generate/final.png"),
-    "plan": ("plan", "--colors", "60% чёрный, 40% белый", "--seed", "1", "--size", "512"),
+    "plan": ("plan", "-p", REQUEST),
     "demo": ("demo", "--tiles", "1"),
     "models": ("models", "list"),
     "verify": ("models", "verify", "--engine", "mini"),
@@ -209,16 +213,13 @@ def test_with_every_stream_closed_no_output_lands_in_the_pictures(tmp_path):
 # Standard input
 
 
-REQUEST = json.dumps({"colors": [{"name": "чёрный", "proportion": 1}], "seed": 1}, ensure_ascii=False)
-
-
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251", "cp866", "koi8-r"])
 @pytest.mark.parametrize("source", ["-", "@request.json"])
 def test_a_request_is_read_in_utf8_or_in_the_given_encoding(tmp_path, encoding, source):
     data = REQUEST.encode(encoding)
     (tmp_path / "request.json").write_bytes(data)
     environment = {} if encoding.startswith("utf") else {"PYTHONIOENCODING": encoding}
-    line = [*COMMAND, "plan", "--size", "512", "-p", source]
+    line = [*COMMAND, "plan", "-p", source]
     done = subprocess.run(
         line,
         input=data,

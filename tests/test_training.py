@@ -119,7 +119,7 @@ def test_a_tile_is_the_same_every_time_and_has_the_shares_it_claims():
 
 
 def test_a_caption_states_the_shares_of_what_is_in_the_picture():
-    plan = make_job(colors=(("black", 30), ("yellow", 70)), layout="surface").plan
+    plan = make_job(colors=(("black", 30), ("yellow", 70)), layout="surface", dimensions={}).plan
     piece = slice(100, 260), slice(40, 200)
     shares = crop_shares(plan.color_indices(512)[piece], 2)
     text = caption("crumb", mix_words(["black", "yellow"], list(shares)), np.random.default_rng(0))
@@ -135,7 +135,7 @@ def test_small_shares_and_colours_of_one_word_are_merged_in_captions():
 
 
 def test_styles_look_different():
-    plan = make_job(colors=(("red", 100),), layout="surface").plan
+    plan = make_job(colors=(("red", 100),), layout="surface", dimensions={}).plan
     crumb, pebbles, terrazzo = (draw_style(plan, style, 512).astype(float) for style in STYLES)
     sharpness = [np.abs(np.diff(picture, axis=0)).mean() for picture in (crumb, pebbles)]
     assert sharpness[1] < 0.8 * sharpness[0]
@@ -185,7 +185,7 @@ def test_latents_have_mean_zero_and_deviation_one(shop):
 
 def write_swapped(folder, source):
     shutil.copytree(source, folder)
-    Image.fromarray(draw_swatch(make_job(colors=(("blue", 80), ("red", 20))).plan, 512)).save(
+    Image.fromarray(draw_swatch(make_job(colors=(("blue", 80), ("red", 20)), dimensions={}).plan, 512)).save(
         folder / "swapped.png"
     )
     line = {"file_name": "swapped.png", "text": "ohwx_rubber_tile <s0><s1>, 20% blue, 80% red"}

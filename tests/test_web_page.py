@@ -73,6 +73,7 @@ return arguments[0].map(([kind, part, value]) => {
 """
 
 
+@pytest.mark.usual_size
 def test_request_is_built_sent_and_answered_with_three_pictures_and_measured_shares(served):
     served.developers()
     served.choose("#example", "1")
@@ -176,7 +177,7 @@ RECIPE = "return recipeText()"
 
 def test_every_change_of_the_recipe_can_be_undone_and_done_again(served):
     seen = [served.script(RECIPE)]
-    for step in [*random_steps(random.Random(8), 60)]:
+    for step in [*random_steps(random.Random(8), 30)]:
         served.script(STEPS, [step])
         recipe = served.script(RECIPE)
         if recipe != seen[-1]:
@@ -325,6 +326,7 @@ def test_copied_python_draws_the_tile(served, tmp_path):
     ]
 
 
+@pytest.mark.usual_size
 def test_running_prediction_can_be_cancelled(page, sdxl_server):
     page.open(f"{sdxl_server.url}/")
     page.click("#send")

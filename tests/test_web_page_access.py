@@ -80,16 +80,11 @@ return boxes.flatMap(([name, a], i) => boxes.slice(i + 1)
 """
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 1000), (1280, 700), (390, 844)])
-def test_cards_never_lie_over_each_other_however_far_the_page_is_scrolled(page, render_server, width, height):
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    try:
-        page.open(f"{render_server.url}/")
-        page.developers()
-        page.send()
+def test_cards_never_lie_over_each_other_however_far_the_page_is_scrolled(served, screen):
+    served.developers()
+    served.send()
+    for width, height in ((1280, 1000), (1280, 700), (390, 844)):
+        screen(width, height)
         for part in (0, 0.3, 0.6, 1):
-            page.script("scrollTo(0, arguments[0] * document.documentElement.scrollHeight)", part)
-            assert page.script(OVERLAPPING) == []
-    finally:
-        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+            served.script("scrollTo(0, arguments[0] * document.documentElement.scrollHeight)", part)
+            assert served.script(OVERLAPPING) == [], (width, height, part)

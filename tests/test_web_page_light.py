@@ -14,7 +14,7 @@ from plitka.tile.plan import make_plan
 from plitka.tile.shading import neighbours_light, shade_ramps
 from plitka.tile.swatch import draw_swatch
 
-pytestmark = pytest.mark.usefixtures("every_pixel")
+pytestmark = pytest.mark.every_pixel
 
 
 def test_gray_and_light_gray_granules_can_be_told_apart_and_have_dark_contacts(served):

@@ -13,7 +13,7 @@ from plitka.colors.mix import palette_mix_color
 from plitka.colors.palette import PALETTE
 from plitka.fidelity.shown_colors import shown_colors
 
-pytestmark = pytest.mark.usefixtures("every_pixel")
+pytestmark = pytest.mark.every_pixel
 
 COUNT_POURS = """
 window.pours = 0;
@@ -22,11 +22,12 @@ pourTile = function* (...given) { window.pours += 1; return yield* pour(...given
 """
 
 
-def test_granules_of_every_colour_cover_its_share_in_any_mix_layout_and_seed(served):
+def test_granules_of_every_colour_cover_its_share_in_any_mix_layout_and_seed(served, screen):
+    # Half the pixels on a side: fewer to pour, and shares are no easier.
+    screen(1280, ratio=0.5)
     chance = random.Random(11)
-    for _ in range(8):
+    for layout in get_args(Layout):
         mix = random_mix(chance)
-        layout = chance.choice(get_args(Layout))
         choose(served, mix, layout, chance.randint(0, 179), str(chance.randrange(2**63)))
         _, colors = label_maps(served)
         assert (layout == "surface") == bool((colors >= 0).all())
@@ -43,7 +44,8 @@ def test_shares_can_be_read_from_the_lit_picture(served):
     assert 100 * counts / counts.sum() == pytest.approx([50, 30, 20], abs=3)
 
 
-def test_changed_share_recolours_few_granules_and_pours_none(served):
+def test_changed_share_recolours_few_granules_and_pours_none(served, screen):
+    screen(1280, ratio=0.5)
     choose(served, [["RED", 500], ["BLUE", 500]])
     _, before = label_maps(served)
     old = picture(served)
@@ -58,7 +60,8 @@ def test_changed_share_recolours_few_granules_and_pours_none(served):
     assert served.script("return window.pours") > 0
 
 
-def test_same_request_gives_the_same_picture_and_another_seed_another(served):
+def test_same_request_gives_the_same_picture_and_another_seed_another(served, screen):
+    screen(1280, ratio=0.5)
     mix = [["TERCOT", 700], ["BEIGE", 200], ["#FF00AA", 100]]
     choose(served, mix, "brick", 30)
     first = picture(served)

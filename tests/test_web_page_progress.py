@@ -92,6 +92,7 @@ def test_progress_never_goes_back_and_tells_the_time_that_is_left(served, printe
     assert seen[-1][1] == "almost done"
 
 
+@pytest.mark.usual_size
 def test_steps_move_while_the_server_draws_and_cancel_ends_it(page, sdxl_server):
     page.open(f"{sdxl_server.url}/")
     page.click("#send")
@@ -110,9 +111,9 @@ def test_page_is_done_with_the_third_picture_and_does_not_wait_for_their_repetit
     served.script(WITHOUT_END)
     served.send()
     assert [picture.get_property("naturalWidth") for picture in served.all("#pictures img")] == [
-        512,
-        1024,
-        1024,
+        128,
+        256,
+        256,
     ]
     assert served.text("#outcome").startswith("Done in ")
     assert served.find("#send").is_enabled()
@@ -140,14 +141,14 @@ def test_preview_stands_large_in_sight_with_progress_and_cancel(page, render_ser
     before = page.find("#live").rect
     page.click("#send")
     page.wait_for(lambda: page.script("return run.pictures.length === 1"))
-    assert page.find("#drawn").get_property("naturalWidth") == 512
+    assert page.find("#drawn").get_property("naturalWidth") == 128
     assert page.find("#drawn").rect == before
     for part in (0, 0.3):
         page.script("scrollTo(0, arguments[0] * document.documentElement.scrollHeight)", part)
         page.wait_for(lambda: page.script(IN_SIGHT, ["#drawn", "#progress", "#cancel", "#stage-words"]) == [])
     page.script("window.goOn()")
     page.wait_for(lambda: page.script("return run.isOver"))
-    assert page.find("#drawn").get_property("naturalWidth") == 1024
+    assert page.find("#drawn").get_property("naturalWidth") == 256
     assert page.console_errors() == []
 
 

@@ -13,10 +13,10 @@ from plitka.server.serve import PAGE
 
 
 @pytest.fixture(scope="module")
-def drawn_once(page, render_server):
-    page.open(f"{render_server.url}/", "ru")
-    page.send()
-    return page
+def drawn_once(browser, render_server):
+    browser.open(f"{render_server.url}/", "ru")
+    browser.send()
+    return browser
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import local_http
 import pytest
-from cog_server import CogServer
+from cog_server import CogServer, small_json
 from command_line import FILES, written
 from wheels import pip
 
@@ -93,6 +93,6 @@ def test_it_serves_the_page_and_draws_over_http(python, tmp_path):
         page = local_http.get(f"{server.url}/", timeout=30)
         assert page.status_code == 200
         assert page.text.startswith("<!doctype html>") and "<script" in page.text
-        assert server.predict(colors="black")["status"] == "succeeded"
+        assert server.predict(params_json=small_json())["status"] == "succeeded"
     finally:
         server.stop()

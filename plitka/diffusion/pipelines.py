@@ -1,8 +1,7 @@
 """The diffusers pipelines: a base model, and variants of it on demand that share every one of its weights.
 
-Text to image and image to image, without a ControlNet, with a plain one or with a union one, are made by
-`from_pipe` on first use. When the GPU's memory is short, the models wait in the machine's memory between
-uses, and as a last resort the VAE works in tiles.
+Variants (`plitka.diffusion.variants`) are made on first use. When the GPU's memory is short, the models wait
+in the machine's memory between uses, and as a last resort the VAE works in tiles.
 """
 
 import logging
@@ -13,14 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import (
-    StableDiffusionXLControlNetImg2ImgPipeline,
-    StableDiffusionXLControlNetPipeline,
-    StableDiffusionXLControlNetUnionImg2ImgPipeline,
-    StableDiffusionXLControlNetUnionPipeline,
-    StableDiffusionXLImg2ImgPipeline,
-    StableDiffusionXLPipeline,
-)
 from diffusers.utils import logging as diffusers_logging
 from numpy.typing import NDArray
 from transformers.utils import logging as transformers_logging
@@ -49,20 +40,12 @@ from plitka.diffusion.controlnets import ControlNetCache, LoadedControlNet, usab
 from plitka.diffusion.recordings import Recordings
 from plitka.diffusion.schedulers import make_scheduler
 from plitka.diffusion.seamless import CIRCULAR, circular
+from plitka.diffusion.variants import make_variant
 from plitka.errors import NonFiniteImageError, remedied
 from plitka.weights.locate import EngineFiles, Location
 from plitka.weights.manifest import ControlNetSource
 from plitka.weights.verify import check_unchanged
 
-# By ControlNet class and by whether the picture starts from an image.
-VARIANTS: dict[tuple[str | None, bool], Any] = {
-    (None, False): StableDiffusionXLPipeline,
-    (None, True): StableDiffusionXLImg2ImgPipeline,
-    ("ControlNetModel", False): StableDiffusionXLControlNetPipeline,
-    ("ControlNetModel", True): StableDiffusionXLControlNetImg2ImgPipeline,
-    ("ControlNetUnionModel", False): StableDiffusionXLControlNetUnionPipeline,
-    ("ControlNetUnionModel", True): StableDiffusionXLControlNetUnionImg2ImgPipeline,
-}
 OFFLOAD_LEVELS = ("none", "models", "models and VAE tiles")
 # What a 1024-pixel picture in half precision takes beside the weights: 14 GB with a ControlNet, less 9.5 GB.
 WORKING_BYTES = 4_500_000_000
@@ -132,12 +115,7 @@ class Pipelines:
         controlnet = None if kind is None else self._controlnet(kind)
         key = (controlnet.key if controlnet else None, from_image)
         if key not in self._variants:
-            parts = {"controlnet": controlnet.model} if controlnet else {}
-            variant = VARIANTS[controlnet.type if controlnet else None, from_image]
-            # Without the dtype `from_pipe` would cast the shared weights to float32.
-            self._variants[key] = variant.from_pipe(
-                self.base, dtype=self.dtype, add_watermarker=False, **parts
-            )
+            self._variants[key] = make_variant(self.base, controlnet, from_image, self.dtype)
         pipeline = self._variants[key]
         pipeline.scheduler = make_scheduler(scheduler, self._scheduler_config)
         self.make_ready(pipeline)

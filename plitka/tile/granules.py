@@ -29,16 +29,16 @@ class _Layer:
 
 
 # Bottom to top. The bottom layer covers everything; the third has small granules for the gaps of the top.
-_LAYERS = (
+LAYERS = (
     _Layer(1.20, 0.4, 1.10, 0.05, -0.6),
     _Layer(0.93, 0.6, 0.49, 0.18, 0.22),
     _Layer(1.40, 0.9, 0.27, 0.25, 0.58),
     _Layer(1.02, 0.45, 0.49, 0.16, 0.86),
 )
 # Standard deviation of the level within a layer, in pitches.
-_UNEVENNESS = 0.10
+UNEVENNESS = 0.10
 # Granules whose centres are this far outside, in pitches, still reach into the picture.
-_MARGIN = 1.2
+MARGIN = 1.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +103,7 @@ def pour_granules(rng: np.random.Generator, size: tuple[float, float], pitch: fl
     One that wraps goes on over its edges: its granules have their centres inside, and stand for their copies
     beyond.
     """
-    layers = [
-        _scatter_wrapped(rng, layer, size) if wraps else _scatter(rng, layer, size) for layer in _LAYERS
-    ]
+    layers = [_scatter_wrapped(rng, layer, size) if wraps else _scatter(rng, layer, size) for layer in LAYERS]
     center, radius, level = (np.concatenate(parts) for parts in zip(*layers, strict=True))
     order = np.argsort(level, kind="stable")
     n = len(order)
@@ -140,12 +138,12 @@ def _scatter(
     rng: np.random.Generator, layer: _Layer, size: tuple[float, float]
 ) -> tuple[_Floats, _Floats, _Floats]:
     """Centres (n, 2) on a jittered triangular lattice, radii and levels (n,), in pitches."""
-    columns, rows = (int(np.ceil((side + 2 * _MARGIN) / layer.spacing)) + 2 for side in size)
+    columns, rows = (int(np.ceil((side + 2 * MARGIN) / layer.spacing)) + 2 for side in size)
     lattice = _lattice(int(np.ceil(rows / 0.866)) + 1, columns, np.float32(0.866))
     nudge = (rng.random(lattice.shape, np.float32) - np.float32(0.5)) * np.float32(layer.jitter)
     start = rng.random(2, np.float32) * np.float32(0.5) + np.float32(0.5)
-    center = (lattice + nudge - start) * np.float32(layer.spacing) - np.float32(_MARGIN)
-    center = center[((center > -_MARGIN) & (center < np.array(size) + _MARGIN)).all(1)]
+    center = (lattice + nudge - start) * np.float32(layer.spacing) - np.float32(MARGIN)
+    center = center[((center > -MARGIN) & (center < np.array(size) + MARGIN)).all(1)]
     return center, *_radii_and_levels(rng, layer, len(center))
 
 
@@ -173,4 +171,4 @@ def _lattice(rows: int, columns: int, rise: np.float32) -> _Floats:
 def _radii_and_levels(rng: np.random.Generator, layer: _Layer, count: int) -> tuple[_Floats, _Floats]:
     size, height = rng.standard_normal((2, count), np.float32)
     radius = np.float32(layer.radius) * np.exp(np.float32(layer.spread) * size)
-    return radius, np.float32(layer.level) + np.float32(_UNEVENNESS) * height
+    return radius, np.float32(layer.level) + np.float32(UNEVENNESS) * height

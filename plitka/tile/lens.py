@@ -11,25 +11,25 @@ from plitka.tile.canvas import GRANULES_ACROSS, Canvas, stretched, wrapped
 
 # In pixels of the final picture: deviation of the lens's blur, and of the camera's blur of colour. A smaller
 # picture is one that has been made smaller: blur and sharpening are less in it.
-_BLUR = 0.42
+BLUR = 0.42
 _CHROMA_BLUR = 0.7
 # Sharpening: how much, and the deviation of the blur that it compares with, in pixels of each picture.
-_SHARPENING = 0.85
-_SHARPENED_OVER = 1.26
+SHARPENING = 0.85
+SHARPENED_OVER = 1.26
 # Granules of so many pixels take all of blur and sharpening, those of one pixel none.
-_SHARPENED_FROM = 8
+SHARPENED_FROM = 8
 # Deviations below this, in pixels, are no blur.
 _LEAST_BLUR = 0.1
 # Pixels from the opposite edge around a picture that goes on over its edges.
 _WRAPPED = 8
 # Focus: the part of the heap below the focal plane, how much of the sharpening is lost per pitch of depth,
 # how unevenly focused the picture is (bumps across it, deviation), and the least and the most of it there is.
-_FOCUSED_ON = 0.7
-_DEPTH_OF_FIELD = 0.35
-_TILTS, _TILT = 4, 0.25
-_LEAST_FOCUS, _MOST_FOCUS = 0.0, 1.3
+FOCUSED_ON = 0.7
+DEPTH_OF_FIELD = 0.35
+TILTS, TILT = 4, 0.25
+LEAST_FOCUS, MOST_FOCUS = 0.0, 1.3
 # Grain of lightness and of colour: deviations in levels of 0 to 255.
-_GRAIN = 1.8
+GRAIN = 1.8
 _CHROMA_GRAIN = 0.45
 # Number of the random stream of the grain; plan and surface have others from the same seed.
 _GRAIN_STREAM = 2
@@ -56,7 +56,7 @@ class Lens:
 def lens_for(canvas: Canvas, size: int) -> Lens:
     """The lens for a picture `size` pixels wide."""
     granule = size / canvas.pitches * GRANULES_ACROSS / SURFACE_GRANULES
-    part = min(max((granule - 1) / (_SHARPENED_FROM - 1), 0.0), 1.0)
+    part = min(max((granule - 1) / (SHARPENED_FROM - 1), 0.0), 1.0)
     return Lens(canvas.shape(size), size / canvas.width * part, canvas.contrast, canvas.seamless)
 
 
@@ -80,7 +80,7 @@ def photograph(
     luma = _sharpened(planes[0], _focus(height, lens, margin, rng), lens)
     inner = slice(margin, margin + rows), slice(margin, margin + columns)
     luma, *chroma = (np.ascontiguousarray(plane[inner]) for plane in (luma, *planes[1:]))
-    grained = [_grained(luma, rng, _GRAIN, 1), *(_grained(plane, rng, _CHROMA_GRAIN, 2) for plane in chroma)]
+    grained = [_grained(luma, rng, GRAIN, 1), *(_grained(plane, rng, _CHROMA_GRAIN, 2) for plane in chroma)]
     return cv2.cvtColor(cv2.merge(grained), cv2.COLOR_YCrCb2RGB)
 
 
@@ -99,7 +99,7 @@ def _exposed(
 
     Every pixel is the mean of its area, in sRGB: in linear light, the paler colour would dominate at edges.
     """
-    blur = _BLUR * lens.sharpness
+    blur = BLUR * lens.sharpness
     # The area of a pixel and the lens blur together: variances add, that of a square of side 1 is 1/12.
     blurred = _blurred(fine, float(np.hypot(blur, 12**-0.5)) * scale)
     small = cv2.resize(blurred, shape[::-1], interpolation=cv2.INTER_LINEAR)
@@ -112,8 +112,8 @@ def _exposed(
 
 def _sharpened(luma: NDArray[np.uint8], focus: NDArray[np.float32] | None, lens: Lens) -> NDArray[np.uint8]:
     """Lightness sharpened as a camera does; less where the lens, by `focus` (1: sharp), is out of focus."""
-    soft = _blurred(luma, float(np.sqrt(_SHARPENED_OVER**2 - (_BLUR * lens.sharpness) ** 2)))
-    strength = _SHARPENING * lens.sharpness
+    soft = _blurred(luma, float(np.sqrt(SHARPENED_OVER**2 - (BLUR * lens.sharpness) ** 2)))
+    strength = SHARPENING * lens.sharpness
     if focus is None:
         return cv2.addWeighted(luma, 1 + strength, soft, -strength, 0)
     detail = cv2.subtract(luma, soft, dtype=cv2.CV_32F)
@@ -128,13 +128,13 @@ def _focus(
     """How sharp each pixel is. What lies low is out of focus, and no tile is quite level."""
     rows, columns = lens.shape
     focus = cv2.resize(height, (columns + 2 * margin, rows + 2 * margin), interpolation=cv2.INTER_LINEAR)
-    focus -= np.float32(np.quantile(focus[::8, ::8], _FOCUSED_ON))
-    focus *= np.float32(_DEPTH_OF_FIELD)
-    cv2.min(focus, _MOST_FOCUS - 1, focus)
-    tilt = rng.standard_normal((_TILTS, _TILTS), np.float32) * np.float32(_TILT)
+    focus -= np.float32(np.quantile(focus[::8, ::8], FOCUSED_ON))
+    focus *= np.float32(DEPTH_OF_FIELD)
+    cv2.min(focus, MOST_FOCUS - 1, focus)
+    tilt = rng.standard_normal((TILTS, TILTS), np.float32) * np.float32(TILT)
     focus += stretched(tilt, lens.shape, lens.wraps, margin)
     focus += np.float32(1)
-    return cv2.max(focus, _LEAST_FOCUS)
+    return cv2.max(focus, LEAST_FOCUS)
 
 
 def _blurred(picture: NDArray[np.uint8], deviation: float) -> NDArray[np.uint8]:

@@ -12,59 +12,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.tile.canvas import stretched
+from plitka.tile.heights import HeightMap, height_map
 from plitka.tile.noise import noise_on_picture
-from plitka.tile.relief import HeightMap, Relief, Seen, height_map, per_pixel
+from plitka.tile.relief import Relief, Seen, per_pixel
 from plitka.tile.rims import bevel
 
 # Weight of the logarithm of the cosine between a surface and the vertical (Lambert's law); the cosine is
 # 1 / sqrt(1 + slope^2).
-_STEEPNESS = 1.2
+STEEPNESS = 1.2
 # Occlusion, in wide gaps and in contacts: width of the surroundings in pitches, and the weight of what they
 # stand over a pixel.
-_OCCLUSION = ((0.65, 1.2), (1.50, 2.0))
-_CONTACTS = ((0.20, 0.36),)
+OCCLUSION = ((0.65, 1.2), (1.50, 2.0))
+CONTACTS = ((0.20, 0.36),)
 # The part of that weight by which a pixel that stands over its surroundings is lighter.
-_OPENNESS = 0.3
+OPENNESS = 0.3
 # Surroundings wider than this are seen on a smaller map.
 _WIDE = 0.6
 # How far from a pixel, in pitches, anything can be that changes its light.
 _REACH = 2.0
 # Light missing in the crease where a granule lies on another.
-_CREASE = 0.3
+CREASE = 0.3
 # White granules: the part of the shade of wide gaps that their reflections fill, and by how many times a
 # contact is darker beside it.
-_PALE_SHADE = 0.8
-_PALE_CONTACT = 2.5
+PALE_SHADE = 0.8
+PALE_CONTACT = 2.5
 # Granules, their facets and their surfaces differ: deviations of the logarithm of light.
-_GRANULE_VARIATION = 0.13
-_FACET_VARIATION = 0.06
-_ROUGHNESS = 0.10
+GRANULE_VARIATION = 0.13
+FACET_VARIATION = 0.06
+ROUGHNESS = 0.10
 # No heap is level: hollows across the picture, how much darker they are, and the size of their map.
-_HOLLOWS = ((40, 0.16), (15, 0.08))
-_HOLLOWS_SIZE = 128
+HOLLOWS = ((40, 0.16), (15, 0.08))
+HOLLOWS_SIZE = 128
 # Tiles between joints differ too.
-_TILE_VARIATION = 0.05
+TILE_VARIATION = 0.05
 # Torn sides are rougher than flat tops: roughness of a level surface, and what is added by the square of its
 # slope, at most 1.
-_LEVEL_ROUGHNESS = 0.6
-_TORN_ROUGHNESS = 1.0
+LEVEL_ROUGHNESS = 0.6
+TORN_ROUGHNESS = 1.0
 # Spread of the roughness among granules: standard deviation of the logarithm.
-_ROUGHNESS_SPREAD = 0.35
+ROUGHNESS_SPREAD = 0.35
 # Bumps across the picture, and their weight in the roughness.
-_GRAIN = ((768, 1.05), (307, 0.5))
+GRAIN = ((768, 1.05), (307, 0.5))
 # Pressed: heights above this part of the heap are halved.
-_PRESSED_FROM = 0.8
-_PRESSED = np.float32(0.5)
+PRESSED_FROM = 0.8
+PRESSED = np.float32(0.5)
 # Gloss: how narrow it is, how much the surface waves (bumps across the picture, deviation of the slope), how
 # patchy it is, how much granules differ in it and how soon shade ends it.
-_NARROW = 6.0
-_WAVES = ((130, 0.45), (420, 0.28))
-_PATCHES = ((300, 0.9),)
-_GLOSS_SPREAD = 0.8
-_GLOSS_SHADE = 2.5
+NARROW = 6.0
+WAVES = ((130, 0.45), (420, 0.28))
+PATCHES = ((300, 0.9),)
+GLOSS_SPREAD = 0.8
+GLOSS_SHADE = 2.5
 # The veil of white light: how much of it gloss brings, and how patchy it is anyhow.
-_VEIL_OF_GLOSS = 2.0
-_VEIL_PATCHES = ((450, 1.2), (170, 0.8))
+VEIL_OF_GLOSS = 2.0
+VEIL_PATCHES = ((450, 1.2), (170, 0.8))
 # Tells the random numbers of the surface from those of the plan, which start from the same seed.
 _SURFACE_STREAM = 1
 
@@ -148,21 +149,21 @@ def _lit(relief: Relief, seen: Seen, seed: int) -> tuple[Light, Finish]:
     if edge is not None:
         height -= edge[0]
     owner = per_pixel(relief.owner, seen.facets, -1)
-    dark = _occlusion(height, _OCCLUSION, pitch)
-    contact = _occlusion(height, _CONTACTS, pitch)
-    contact += np.float32(_CREASE) * _creases(owner)
-    pale = cv2.addWeighted(dark, _PALE_SHADE, contact, -_PALE_CONTACT, 0)
+    dark = _occlusion(height, OCCLUSION, pitch)
+    contact = _occlusion(height, CONTACTS, pitch)
+    contact += np.float32(CREASE) * _creases(owner)
+    pale = cv2.addWeighted(dark, PALE_SHADE, contact, -PALE_CONTACT, 0)
     brightness = cv2.log(surface.steepness)
-    brightness *= np.float32(-0.5 * _STEEPNESS)
+    brightness *= np.float32(-0.5 * STEEPNESS)
     brightness -= dark
     variation, granule_tone, facet_tone = _variation(relief, seen, rng)
     brightness += variation
-    roughness = _of_granules(relief, rng, _ROUGHNESS_SPREAD)
-    rough = relief.per_granule(roughness * np.float32(_ROUGHNESS), seen)
+    roughness = _of_granules(relief, rng, ROUGHNESS_SPREAD)
+    rough = relief.per_granule(roughness * np.float32(ROUGHNESS), seen)
     rough *= torn(surface)
     brightness -= contact
     dark += contact
-    brightness += cv2.multiply(rough, _noise(rng, _GRAIN, relief, seen), rough)
+    brightness += cv2.multiply(rough, _noise(rng, GRAIN, relief, seen), rough)
     if edge is not None:
         brightness += edge[1]
     gloss, patches, shine = _gloss(relief, seen, surface, dark, rng)
@@ -172,16 +173,16 @@ def _lit(relief: Relief, seen: Seen, seed: int) -> tuple[Light, Finish]:
 
 def press(height: _Plane) -> _Plane:
     """Heights after pressing, in pitches; in place."""
-    limit = np.float32(np.quantile(height[::8, ::8], _PRESSED_FROM))
-    cv2.addWeighted(cv2.min(height, float(limit)), float(1 - _PRESSED), height, float(_PRESSED), 0, height)
+    limit = np.float32(np.quantile(height[::8, ::8], PRESSED_FROM))
+    cv2.addWeighted(cv2.min(height, float(limit)), float(1 - PRESSED), height, float(PRESSED), 0, height)
     return height
 
 
 def torn(surface: HeightMap) -> _Plane:
     """Factor of the roughness of each pixel by its slope, float32, 0.6 to 1.6."""
     factor = cv2.min(surface.steepness, 2)
-    factor *= np.float32(_TORN_ROUGHNESS)
-    factor += np.float32(_LEVEL_ROUGHNESS - _TORN_ROUGHNESS)
+    factor *= np.float32(TORN_ROUGHNESS)
+    factor += np.float32(LEVEL_ROUGHNESS - TORN_ROUGHNESS)
     return factor
 
 
@@ -199,7 +200,7 @@ def _occlusion(height: _Plane, surroundings: tuple[tuple[float, float], ...], pi
             around = _mean_around(height, width * pitch)
         around -= height
         dark += cv2.addWeighted(
-            cv2.max(around, 0), weight * (1 - _OPENNESS), around, weight * _OPENNESS, 0, around
+            cv2.max(around, 0), weight * (1 - OPENNESS), around, weight * OPENNESS, 0, around
         )
     return dark
 
@@ -220,14 +221,14 @@ def _variation(relief: Relief, seen: Seen, rng: np.random.Generator) -> tuple[_P
     """How much lighter each pixel is with its facet and its granule; then each granule (count,) and each
     facet (F,) by itself, wherever it lies.
     """
-    of_granule = rng.standard_normal(relief.count, np.float32) * np.float32(_GRANULE_VARIATION)
-    of_facet = rng.standard_normal(len(relief.owner), np.float32) * np.float32(_FACET_VARIATION)
-    of_tile = rng.standard_normal(int(relief.tile.max()) + 1, np.float32) * np.float32(_TILE_VARIATION)
+    of_granule = rng.standard_normal(relief.count, np.float32) * np.float32(GRANULE_VARIATION)
+    of_facet = rng.standard_normal(len(relief.owner), np.float32) * np.float32(FACET_VARIATION)
+    of_tile = rng.standard_normal(int(relief.tile.max()) + 1, np.float32) * np.float32(TILE_VARIATION)
     tone = of_granule.copy()
     of_granule += of_tile[relief.tile]
     noise = noise_on_picture(relief.canvas)
-    rows, columns = noise.bumps(_HOLLOWS_SIZE)
-    hollows = stretched(noise.octaves(rng, sorted(_HOLLOWS)), (rows, columns), noise.wraps)
+    rows, columns = noise.bumps(HOLLOWS_SIZE)
+    hollows = stretched(noise.octaves(rng, sorted(HOLLOWS)), (rows, columns), noise.wraps)
     column = np.clip(relief.place[:, 0] * columns, 0, columns - 1).astype(np.intp)
     row = np.clip(relief.place[:, 1] * columns, 0, rows - 1).astype(np.intp)
     of_granule += hollows[row, column]
@@ -250,17 +251,17 @@ def _gloss(
 
     Returns gloss, the patches, and the factor of each granule (count,).
     """
-    away = surface.across + _noise(rng, _WAVES, relief, seen)
+    away = surface.across + _noise(rng, WAVES, relief, seen)
     away *= away
-    other = surface.down + _noise(rng, _WAVES, relief, seen)
+    other = surface.down + _noise(rng, WAVES, relief, seen)
     other *= other
     away += other
-    away *= np.float32(-_NARROW)
-    away -= np.float32(_GLOSS_SHADE) * cv2.max(dark, 0)
+    away *= np.float32(-NARROW)
+    away -= np.float32(GLOSS_SHADE) * cv2.max(dark, 0)
     gloss = cv2.exp(away)
-    patches = cv2.add(_noise(rng, _PATCHES, relief, seen), 0.1)
+    patches = cv2.add(_noise(rng, PATCHES, relief, seen), 0.1)
     gloss *= cv2.min(cv2.max(patches, 0, patches), 1.2, patches)
-    shine = _of_granules(relief, rng, _GLOSS_SPREAD)
+    shine = _of_granules(relief, rng, GLOSS_SPREAD)
     gloss *= relief.per_granule(shine, seen)
     return gloss, patches, shine
 
@@ -268,7 +269,7 @@ def _gloss(
 def _veil(gloss: _Plane, relief: Relief, seen: Seen, rng: np.random.Generator) -> _Plane:
     rows, columns = gloss.shape[0] // 2, gloss.shape[1] // 2
     veil = cv2.resize(gloss, (columns, rows), interpolation=cv2.INTER_LINEAR)
-    return cv2.addWeighted(veil, _VEIL_OF_GLOSS, _noise(rng, _VEIL_PATCHES, relief, seen, 2), 1, 0, veil)
+    return cv2.addWeighted(veil, VEIL_OF_GLOSS, _noise(rng, VEIL_PATCHES, relief, seen, 2), 1, 0, veil)
 
 
 def _noise(

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from plitka.choices import MAP_NAMES, MapName, NormalConvention, one_of
 from plitka.colors.mix import MixColor
 from plitka.tile.canvas import wrapped
+from plitka.tile.heights import HeightMap, facet_bounds, height_map
 from plitka.tile.light import Finish, Light, light_and_finish, press, torn
 from plitka.tile.plan import JOINT, TilePlan
-from plitka.tile.relief import HeightMap, facet_bounds, height_map, per_pixel
+from plitka.tile.relief import per_pixel
 from plitka.tile.rims import bevel
 from plitka.tile.swatch import glossiness, paleness
 

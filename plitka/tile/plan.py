@@ -17,8 +17,9 @@ from plitka.request.tile_request import TileRequest
 from plitka.tile.canvas import Canvas, canvas_for
 from plitka.tile.coloring import assign_colors
 from plitka.tile.granules import Granules
+from plitka.tile.heights import HeightMap, height_map
 from plitka.tile.joints import joints_for
-from plitka.tile.relief import JOINT_FACET, HeightMap, Relief, Seen, height_map, make_relief
+from plitka.tile.relief import JOINT_FACET, Relief, Seen, make_relief
 
 JOINT = -1
 JOINT_COLOR_INDEX = 255

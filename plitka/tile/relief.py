@@ -1,11 +1,10 @@
-"""The heap seen from above: which facet lies under each pixel, how high, how steep.
+"""The heap seen from above: which facet lies under each pixel, and to which granule it belongs.
 
 A facet map holds a facet's number per pixel, `joint_facet` on joints. Height and slope follow from it by the
-facet's plane, so they need no maps of their own.
+facet's plane (`plitka.tile.heights`), so they need no maps of their own.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import cv2
@@ -30,10 +29,10 @@ _CUT_FROM = 4
 # takes longer.
 _DENSE = 16
 # Torn edges: bumps across the picture, and their displacement in pitches.
-_TEARS = ((120, 0.038), (420, 0.006))
+TEARS = ((120, 0.038), (420, 0.006))
 # Granules are no crystals: over a granule, heights fall from the middle as on a ball of this curvature, per
 # pitch.
-_CURVATURE = np.float32(0.35)
+CURVATURE = np.float32(0.35)
 
 _Floats = NDArray[np.float32]
 
@@ -96,23 +95,6 @@ class Relief:
         return np.append(values, joint).astype(np.float32).take(seen.members)
 
 
-@dataclass(frozen=True, eq=False)
-class HeightMap:
-    """Height of each pixel in pitches, and its slopes to the right and downwards; all (n, n) float32."""
-
-    height: _Floats
-    across: _Floats
-    down: _Floats
-
-    @cached_property
-    def steepness(self) -> _Floats:
-        """1 + the square of the slope, (n, n)."""
-        square = self.across * self.across
-        square += self.down * self.down
-        square += np.float32(1)
-        return square
-
-
 def make_relief(
     rng: np.random.Generator, canvas: Canvas, scale: Scale, joints: Joints | None = None
 ) -> Relief:
@@ -170,47 +152,6 @@ def joint_facet(facets: NDArray[Any]) -> int:
     return JOINT_FACET if facets.dtype == np.uint16 else -1
 
 
-def height_map(relief: Relief, seen: Seen) -> HeightMap:
-    """Height and slopes at each pixel; 0 on joints."""
-    facets, canvas = seen.facets, relief.canvas
-    across, down, height = (per_pixel(values, facets) for values in relief.surfaces.T)
-    columns, rows = facets.shape[1] - 2 * seen.margin, facets.shape[0] - 2 * seen.margin
-    step = np.float32(canvas.pitches / columns)
-    x = (_in_heap(columns, seen.margin, canvas.period[0] * columns / canvas.fine_width) * step)[None]
-    y = (_in_heap(rows, seen.margin, canvas.period[1] * columns / canvas.fine_width) * step)[:, None]
-    if canvas.wraps:
-        center = relief.granules.center[relief.owner] / np.float32(canvas.pitch)
-        x, y = (
-            place - side * _heaps_away(middle, facets, place, side)
-            for place, middle, side in zip((x, y), center.T, canvas.heap, strict=True)
-        )
-    bent_across, bent_down = x * _CURVATURE, y * _CURVATURE
-    # On a ball of curvature k the height is -k r^2 / 2, its slope -k r.
-    height += (across - bent_across / 2) * x
-    height += (down - bent_down / 2) * y
-    across -= bent_across
-    down -= bent_down
-    on_joint = facets == joint_facet(facets)
-    for plane in (height, across, down):
-        plane[on_joint] = 0
-    return HeightMap(height, across, down)
-
-
-def facet_bounds(relief: Relief) -> tuple[_Floats, _Floats]:
-    """(F,) lowest and highest each: between them, in pitches, the heights over a facet's own corners lie.
-
-    Torn edges and slits show facets beyond their corners, where `height_map` goes on with their planes.
-    """
-    granules = relief.granules
-    owner, polygons, planes = granules.facets()
-    corners = polygons / np.float32(granules.pitch)
-    flat = (planes[:, None, :2] * corners).sum(2) + planes[:, 2:]
-    off_centre = corners - granules.center[owner, None] / np.float32(granules.pitch)
-    # The curve is below the plane and concave: it is lowest at a corner.
-    curved = flat - _CURVATURE / 2 * (off_centre * off_centre).sum(2)
-    return curved.min(1), flat.max(1)
-
-
 def per_pixel(values: NDArray[Any], facets: NDArray[Any], joint: float = 0) -> _Floats:
     """Float32: values of the facets (F,) at each pixel of a facet map, `joint` on joints."""
     if facets.dtype != np.uint16:
@@ -220,7 +161,7 @@ def per_pixel(values: NDArray[Any], facets: NDArray[Any], joint: float = 0) -> _
     return cv2.LUT(np.ascontiguousarray(facets), table)
 
 
-def _heaps_away(middles: _Floats, facets: NDArray[Any], place: _Floats, side: float) -> _Floats:
+def heaps_away(middles: _Floats, facets: NDArray[Any], place: _Floats, side: float) -> _Floats:
     """How many heaps further each pixel is than the one whose granule it shows: -1, 0 or 1.
 
     Torn edges show granules from beyond the edge of a heap that wraps. `middles` (F,) are those of the
@@ -230,12 +171,6 @@ def _heaps_away(middles: _Floats, facets: NDArray[Any], place: _Floats, side: fl
     np.subtract(place, away, out=away)
     away /= np.float32(side)
     return np.rint(away, out=away)
-
-
-def _in_heap(pixels: int, margin: int, period: float) -> _Floats:
-    """Place of each pixel's middle within the heap that it lies in, in pixels."""
-    place = np.arange(-margin, pixels + margin, dtype=np.float32) + np.float32(0.5)
-    return place if margin == 0 and period >= pixels else place % np.float32(period)
 
 
 def _coarse_map(heap: Granules, canvas: Canvas) -> NDArray[np.int32]:
@@ -307,7 +242,7 @@ def _heaps_over(
         canvas.pitches / canvas.fine_width
     )
     along = place[None] if axis == 0 else place[:, None]
-    return _heaps_away(middles, facets, along, canvas.heap[axis]).astype(np.int32)
+    return heaps_away(middles, facets, along, canvas.heap[axis]).astype(np.int32)
 
 
 def _cut(granules: NDArray[np.int32], tiles: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -332,9 +267,9 @@ def _curved(granules: Granules, owner: NDArray[np.intp], planes: _Floats) -> _Fl
     """Planes curved around each granule's centre; see `Relief.surfaces`."""
     x, y = (granules.center[owner] / np.float32(granules.pitch)).T
     surfaces = planes.copy()
-    surfaces[:, 0] += _CURVATURE * x
-    surfaces[:, 1] += _CURVATURE * y
-    surfaces[:, 2] -= _CURVATURE / 2 * (x * x + y * y)
+    surfaces[:, 0] += CURVATURE * x
+    surfaces[:, 1] += CURVATURE * y
+    surfaces[:, 2] -= CURVATURE / 2 * (x * x + y * y)
     return surfaces
 
 
@@ -342,7 +277,7 @@ def _tear_edges(facets: NDArray[Any], canvas: Canvas, rng: np.random.Generator) 
     """Displace pixels by noise: rubber is torn, so its edges are neither straight nor convex."""
     noise = noise_on_heap(canvas)
     source = []
-    tears = [(bumps, reach * canvas.pitch * canvas.fine_width) for bumps, reach in _TEARS]
+    tears = [(bumps, reach * canvas.pitch * canvas.fine_width) for bumps, reach in TEARS]
     down, across = (np.arange(side, dtype=np.float32) for side in facets.shape)
     for ramp in (across[None], down[:, None]):
         moved = stretched(

@@ -11,19 +11,19 @@ from plitka.tile.noise import Noise
 from plitka.tile.relief import joint_facet
 
 # Width of the bevel and its depth at the joint, in pitches; the light added there, as a logarithm.
-_BEVEL = 0.5
-_BEVEL_DEPTH = 0.6
-_LIT_EDGE = 0.7
+BEVEL = 0.5
+BEVEL_DEPTH = 0.6
+LIT_EDGE = 0.7
 # Levels of light in a joint, 0 to 255: at its rim, how much less in the middle, and their standard deviation.
-_GAP_RIM = 210.0
-_GAP_DEPTH = 120.0
-_GAP_UNEVENNESS = 55.0
+GAP_RIM = 210.0
+GAP_DEPTH = 120.0
+GAP_UNEVENNESS = 55.0
 # Bumps across the picture of the gap's bottom and of the crumbs, how far crumbs reach into the joint in
 # pitches, and how rare they are (in standard deviations of the noise).
-_BUMPS = 170
-_CRUMB_BUMPS = 300
-_CRUMB_REACH = 0.14
-_CRUMBS_FROM = 0.6
+BUMPS = 170
+CRUMB_BUMPS = 300
+CRUMB_REACH = 0.14
+CRUMBS_FROM = 0.6
 
 _Plane = NDArray[np.float32]
 
@@ -37,11 +37,11 @@ def bevel(facets: NDArray[Any], pitch: float) -> tuple[_Plane, _Plane] | None:
     if granules.all():
         return None
     near = cv2.distanceTransform(granules, cv2.DIST_L2, 3)
-    near *= np.float32(-1 / (_BEVEL * pitch))
+    near *= np.float32(-1 / (BEVEL * pitch))
     near += np.float32(1)
     cv2.max(near, 0, near)
     square = near * near
-    return square * np.float32(_BEVEL_DEPTH), square * np.float32(_LIT_EDGE)
+    return square * np.float32(BEVEL_DEPTH), square * np.float32(LIT_EDGE)
 
 
 def fill_joints(
@@ -57,13 +57,13 @@ def fill_joints(
     if not len(rows):
         return
     shape = index.shape
-    inside = _spread(is_joint.view(np.uint8) * np.uint8(255), 2 * _CRUMB_REACH * pitch, noise.wraps)
-    level = _GAP_RIM - _GAP_DEPTH * np.maximum(2 * inside[rows, columns] - 1, 0)
-    level += _GAP_UNEVENNESS * _bumps(rng, _BUMPS, noise, shape)[rows, columns]
+    inside = _spread(is_joint.view(np.uint8) * np.uint8(255), 2 * CRUMB_REACH * pitch, noise.wraps)
+    level = GAP_RIM - GAP_DEPTH * np.maximum(2 * inside[rows, columns] - 1, 0)
+    level += GAP_UNEVENNESS * _bumps(rng, BUMPS, noise, shape)[rows, columns]
     index[rows, columns] = (joint << 8) | np.clip(level, 0, 255).astype(np.uint16)
-    across, down = (_bumps(rng, _CRUMB_BUMPS, noise, shape)[rows, columns] for _ in range(2))
+    across, down = (_bumps(rng, CRUMB_BUMPS, noise, shape)[rows, columns] for _ in range(2))
     strength = np.hypot(across, down) + np.float32(1e-6)
-    reach = np.float32(_CRUMB_REACH * pitch) * np.clip(strength - np.float32(_CRUMBS_FROM), 0, 2)
+    reach = np.float32(CRUMB_REACH * pitch) * np.clip(strength - np.float32(CRUMBS_FROM), 0, 2)
     source = []
     for place, way, side in zip((rows, columns), (down, across), shape, strict=True):
         moved = np.rint(place + reach * way / strength).astype(np.intp)

@@ -17,8 +17,8 @@ from plitka.colors.mix import Mix, MixColor
 
 # The tone curve. For each percentile of light (row): L* relative to the photographed 5th (0) and 95th (1)
 # percentile, as a linear function of the mean's position between them and of L* of the mean / 100.
-_PERCENTILES = np.array([0.5, 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5]) / 100
-_TONE_CURVE = np.array(
+PERCENTILES = np.array([0.5, 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5]) / 100
+TONE_CURVE = np.array(
     [
         [0.506, -0.585, -1.216],
         [0.427, -0.637, -0.790],
@@ -34,35 +34,35 @@ _TONE_CURVE = np.array(
     ]
 )
 # How far the darkest and the brightest pixels lie beyond the last percentiles, on the same scale.
-_BEYOND = 0.12
+BEYOND = 0.12
 # The exponent of a colour in full shade, less 1: for a black granule, and added for a white one, by this
 # power of luminance.
-_BOUNCES = (0.55, 3.1)
-_BOUNCES_POWER = 1.7
+BOUNCES = (0.55, 3.1)
+BOUNCES_POWER = 1.7
 # Beyond the mean the same law goes on this far upwards.
-_BOUNCES_ABOVE = -0.275
+BOUNCES_ABOVE = -0.275
 # L* of a lit facet by that of the mean, and the part of what is brighter that is gloss.
-_LIT = 1.237
-_GLOSS_PART = 0.68
+LIT = 1.237
+GLOSS_PART = 0.68
 # How much of a pixel's light the surface sends back white, beyond the usual: one step of the veil.
-_VEIL_STEP = 0.06
+VEIL_STEP = 0.06
 # Linear sRGB below which no channel of a colour lies, since 0 would stay 0 to any power.
-_LEAST_CHANNEL = 0.002
+LEAST_CHANNEL = 0.002
 # A shade clearly belongs to a colour if its distance to it is below this fraction of that to any other.
 _CLEARLY = 0.85
 # L* that the 5th percentile loses where neighbours reflect nothing of a colour's light, and where it ends.
-_NEIGHBOURS_TAKE = 10.0
-_DARKEST = 4.0
+NEIGHBOURS_TAKE = 10.0
+DARKEST = 4.0
 # Stands for no limit; far enough outside 0 to 100 to leave a ramp as it is.
 _UNLIMITED = 1e4
 # Distance in a* and b* of the batches from the mean of a neutral and of a vivid colour, and the chroma from
 # which a colour is vivid.
-_BATCH_TINTS = (0.3, 1.3)
-_VIVID = 40.0
+BATCH_TINTS = (0.3, 1.3)
+VIVID = 40.0
 # L* of joints: a neutral shadow.
-_JOINT_LIGHTNESS = (4.0, 26.0)
+JOINT_LIGHTNESS = (4.0, 26.0)
 # Luminance of linear sRGB (IEC 61966-2-1).
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
 def shade_ramps(
@@ -84,11 +84,11 @@ def shade_ramps(
     for _ in range(3):
         shown = cv2.cvtColor(to_srgb(shades[None]).astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[0]
         shades += (mean - frequency @ shown).astype(np.float32)
-    neutral, vivid = _BATCH_TINTS
-    reach = neutral + (vivid - neutral) * min(float(np.hypot(*color.lab[1:])) / _VIVID, 1.0)
+    neutral, vivid = BATCH_TINTS
+    reach = neutral + (vivid - neutral) * min(float(np.hypot(*color.lab[1:])) / VIVID, 1.0)
     turns = 2 * np.pi * (np.arange(batches) + 0.5) / batches
     tints = reach * np.stack([np.zeros(batches), np.cos(turns), np.sin(turns)], 1)
-    white = _VEIL_STEP * (np.arange(veils) - (veils - 1) / 2)
+    white = VEIL_STEP * (np.arange(veils) - (veils - 1) / 2)
     veiled = shades * np.stack([np.ones(veils), 1 - white, 1 - white], 1)[:, None]
     return to_srgb((veiled + tints[:, None, None]).reshape(1, -1, 3).astype(np.float32))[0]
 
@@ -96,7 +96,7 @@ def shade_ramps(
 def joint_ramp() -> NDArray[np.uint8]:
     """(256, 3) uint8 sRGB: the open joint, a neutral shadow."""
     lab = np.zeros((256, 3), np.float32)
-    lab[:, 0] = np.linspace(*_JOINT_LIGHTNESS, 256)
+    lab[:, 0] = np.linspace(*JOINT_LIGHTNESS, 256)
     return to_srgb(lab[None])[0]
 
 
@@ -105,28 +105,28 @@ def neighbours_light(mix: Mix) -> Mix:
 
     Shade is light that neighbours have reflected: among granules of other colours less of it has the colour.
     """
-    own = np.maximum(_to_linear(np.array([color.lab for color in mix])), _LEAST_CHANNEL)
+    own = np.maximum(_to_linear(np.array([color.lab for color in mix])), LEAST_CHANNEL)
     around = np.array([color.share for color in mix]) @ own
-    kept = (own * around) @ _LUMINANCE / (own**2 @ _LUMINANCE)
+    kept = (own * around) @ LUMINANCE / (own**2 @ LUMINANCE)
     found = []
     for color, part in zip(mix, kept, strict=True):
         low, high = color.lightness_range
-        deeper = _NEIGHBOURS_TAKE * max(1 - float(part), 0.0)
-        found.append(replace(color, lightness_range=(max(low - deeper, min(low, _DARKEST)), high)))
+        deeper = NEIGHBOURS_TAKE * max(1 - float(part), 0.0)
+        found.append(replace(color, lightness_range=(max(low - deeper, min(low, DARKEST)), high)))
     return tuple(found)
 
 
 def at_lightness(color: MixColor, lightness: NDArray[np.float64]) -> NDArray[np.float32]:
     """(n, 3) CIELAB: the colour at each L* (n,)."""
-    own = np.maximum(_to_linear(np.array([color.lab]))[0], _LEAST_CHANNEL)
-    least, for_white = _BOUNCES
-    bounces = least + for_white * float(_LUMINANCE @ own) ** _BOUNCES_POWER
-    shade = np.clip(1 - lightness / max(color.lab[0], 1.0), _BOUNCES_ABOVE, 1)
+    own = np.maximum(_to_linear(np.array([color.lab]))[0], LEAST_CHANNEL)
+    least, for_white = BOUNCES
+    bounces = least + for_white * float(LUMINANCE @ own) ** BOUNCES_POWER
+    shade = np.clip(1 - lightness / max(color.lab[0], 1.0), BOUNCES_ABOVE, 1)
     saturated = own ** (1 + bounces * shade[:, None])
     luminance = _luminance(lightness)
-    lit = _luminance(np.array([min(color.lab[0] * _LIT, 99.0)]))
-    gloss = np.maximum(luminance - lit, 0) * _GLOSS_PART
-    linear = saturated * ((luminance - gloss) / (saturated @ _LUMINANCE))[:, None] + gloss[:, None]
+    lit = _luminance(np.array([min(color.lab[0] * LIT, 99.0)]))
+    gloss = np.maximum(luminance - lit, 0) * GLOSS_PART
+    linear = saturated * ((luminance - gloss) / (saturated @ LUMINANCE))[:, None] + gloss[:, None]
     lab = cv2.cvtColor(linear[None].astype(np.float32), cv2.COLOR_LRGB2Lab)[0]
     lab[:, 0] = lightness
     return lab
@@ -152,10 +152,10 @@ def _tone_curve(color: MixColor) -> tuple[NDArray[np.float64], NDArray[np.float6
     """Ranks of light, 0 to 1, and L* of the colour at them."""
     low, high = color.lightness_range
     reach = max(high - low, 1.0)
-    position = _TONE_CURVE @ np.array([1, (color.lab[0] - low) / reach, color.lab[0] / 100])
-    position = np.concatenate([[position[0] - _BEYOND], position, [position[-1] + _BEYOND]])
+    position = TONE_CURVE @ np.array([1, (color.lab[0] - low) / reach, color.lab[0] / 100])
+    position = np.concatenate([[position[0] - BEYOND], position, [position[-1] + BEYOND]])
     lightness = np.maximum.accumulate(np.clip(low + reach * position, 0.5, 99.5))
-    return np.concatenate([[0], _PERCENTILES, [1]]), lightness
+    return np.concatenate([[0], PERCENTILES, [1]]), lightness
 
 
 def _luminance(lightness: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,37 +18,37 @@ from plitka.tile.shading import joint_ramp, neighbours_light, shade_ramps
 
 # Rubber shines the more, the darker it is: of a black granule, the light that a glint adds to the logarithm
 # of its brightness; L* from which nothing shines; and the part of it that vivid colours show.
-_GLOSS = 3.6
-_MATT_FROM = 75.0
-_VIVID_GLOSS = 0.6
-_VIVID = 60.0
+GLOSS = 3.6
+MATT_FROM = 75.0
+VIVID_GLOSS = 0.6
+VIVID = 60.0
 # L* up to which granules are lit as dark ones, and from which as white ones.
-_PALE = (45.0, 80.0)
+PALE = (45.0, 80.0)
 # Brightness, a logarithm, at the first and the last of the 256 levels of light.
-_DARKEST, _BRIGHTEST = -2.2, 4.0
+DARKEST, BRIGHTEST = -2.2, 4.0
 # Levels are counted at every n-th row and column.
-_SAMPLED = 3
+SAMPLED = 3
 # A colour with few pixels gets the light of all colours: so many pixels of the overall statistics are added
 # to its own.
-_PRIOR_PIXELS = 2000
+PRIOR_PIXELS = 2000
 # The mean of a colour in the picture is measured on a band, this fraction of it, and has half the weight if
 # so many of its pixels are in the band.
-_BAND_PART = 6
-_STEADY = 400
+BAND_PART = 6
+STEADY = 400
 # Colours blur into each other at edges, so correcting their means once is not enough.
-_ROUNDS = 2
+ROUNDS = 2
 # Pixels a pitch of the map before the lens from which colours have pixels of their own to be measured.
 _SEPARATE = 6
 # What a mean may stay off, in CIELAB, for a grey that is most of the mix and for others: edges mix colours,
 # and what makes up for them gives the inside of granules another hue. The eye allows colours more, by their
 # chroma (CIE94).
-_MAY_BE_OFF = (0.3, 0.8)
-_BY_CHROMA = 0.045
+MAY_BE_OFF = (0.3, 0.8)
+BY_CHROMA = 0.045
 # Granules of one colour come from so many batches, of slightly different tints.
-_BATCHES = 4
+BATCHES = 4
 # Steps from vivid to pale at one lightness.
-_VEILS = 6
-_VARIANTS = _BATCHES * _VEILS
+VEILS = 6
+VARIANTS = BATCHES * VEILS
 # Tells the random numbers of batches and joints from those of plan, surface and grain, which start from the
 # same seed.
 _PAINT_STREAM = 3
@@ -73,7 +73,7 @@ def cached_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
     index = _paints(plan, seen, rng)
     index += _veils(light)
     # Joints, the last of the paints, have no veil.
-    joint = _VARIANTS * len(plan.mix)
+    joint = VARIANTS * len(plan.mix)
     cv2.min(index, float(256 * joint), index)
     index += _levels(light, plan, seen)
     pitch = index.shape[1] * plan.canvas.pitch
@@ -81,9 +81,9 @@ def cached_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
     lit = _statistics(index, len(plan.mix))
     means = np.array([color.lab for color in plan.mix])
     aims = means.copy()
-    allowed = np.where([color.share > 0.5 for color in plan.mix], *_MAY_BE_OFF)[:, None]
-    allowed *= 1 + _BY_CHROMA * np.linalg.norm(means[:, 1:], axis=1, keepdims=True)
-    for _ in range(_ROUNDS if pitch >= _SEPARATE else 0):
+    allowed = np.where([color.share > 0.5 for color in plan.mix], *MAY_BE_OFF)[:, None]
+    allowed *= 1 + BY_CHROMA * np.linalg.norm(means[:, 1:], axis=1, keepdims=True)
+    for _ in range(ROUNDS if pitch >= _SEPARATE else 0):
         missing = means - _means_in_picture(plan, index, _ramps(plan, lit, aims), lens)
         distance = np.maximum(np.linalg.norm(missing, axis=1, keepdims=True), 1e-6)
         aims += missing * np.maximum(1 - allowed / distance, 0)
@@ -95,7 +95,7 @@ def cached_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
 def _ramps(plan: TilePlan, lit: list[NDArray[np.float64]], means: NDArray[np.float64]) -> NDArray[np.uint8]:
     """(256 x (variants x C + 1), 3) uint8 sRGB: every paint, then joints, at every level of light."""
     colors = zip(neighbours_light(plan.mix), lit, means, strict=True)
-    return np.concatenate([*(shade_ramps(*color, _BATCHES, _VEILS) for color in colors), joint_ramp()])
+    return np.concatenate([*(shade_ramps(*color, BATCHES, VEILS) for color in colors), joint_ramp()])
 
 
 def _means_in_picture(
@@ -107,27 +107,27 @@ def _means_in_picture(
     """
     rows, columns = lens.shape
     scale = len(index) / rows
-    height = rows // _BAND_PART
+    height = rows // BAND_PART
     first = round((rows - height) // 2 // 2 * 2 * scale)
     band = index[first : first + round(height * scale)]
     lab = to_lab(through_lens(_look_up(ramps, band), lens, scale, (height, columns)))
     down, across = pixel_centres(rows, len(index))[:height], pixel_centres(columns, index.shape[1])
     down = np.minimum(down, len(band) - 1)
-    shown = ((band >> 8) // _VARIANTS)[down][:, across].astype(np.uint8)
+    shown = ((band >> 8) // VARIANTS)[down][:, across].astype(np.uint8)
     means = np.array([color.lab for color in plan.mix])
     for color in range(len(plan.mix)):
         mask = (shown == color).view(np.uint8)
         weight = np.count_nonzero(mask)
         seen = np.array(cv2.mean(lab, mask)[:3])
-        means[color] += (seen - means[color]) * weight / (weight + _STEADY)
+        means[color] += (seen - means[color]) * weight / (weight + STEADY)
     return means
 
 
 def _paints(plan: TilePlan, seen: Seen, rng: np.random.Generator) -> NDArray[np.uint16]:
     """Of each pixel, 256 x its paint: variants x index into the mix + veils x batch; the last is joints'."""
-    batch = rng.integers(0, _BATCHES, plan.relief.count, np.uint8)
-    paint = (_VARIANTS * plan.granule_color + _VEILS * batch).astype(np.uint16)
-    joint = np.uint16(_VARIANTS * len(plan.mix))
+    batch = rng.integers(0, BATCHES, plan.relief.count, np.uint8)
+    paint = (VARIANTS * plan.granule_color + VEILS * batch).astype(np.uint16)
+    joint = np.uint16(VARIANTS * len(plan.mix))
     if seen.members is not None:
         of_granules = np.append(paint, joint).astype(np.uint16)
         of_granules <<= 8
@@ -139,7 +139,7 @@ def _paints(plan: TilePlan, seen: Seen, rng: np.random.Generator) -> NDArray[np.
 
 def _veils(light: Light) -> NDArray[np.uint16]:
     """256 x the veil of each pixel."""
-    step = cv2.min(cv2.max(cv2.add(light.veil, _VEILS / 2), 0), _VEILS - 1).astype(np.uint16) << 8
+    step = cv2.min(cv2.max(cv2.add(light.veil, VEILS / 2), 0), VEILS - 1).astype(np.uint16) << 8
     return cv2.resize(step, light.brightness.shape[::-1], interpolation=cv2.INTER_NEAREST)
 
 
@@ -153,18 +153,18 @@ def _levels(light: Light, plan: TilePlan, seen: Seen) -> NDArray[np.uint8]:
     pale = plan.relief.per_granule(share[plan.granule_color], seen)
     pale *= light.pale
     level += pale
-    level -= np.float32(_DARKEST)
-    level *= np.float32(255 / (_BRIGHTEST - _DARKEST))
+    level -= np.float32(DARKEST)
+    level *= np.float32(255 / (BRIGHTEST - DARKEST))
     return np.clip(level, 0, 255, out=level).astype(np.uint8)
 
 
 def _statistics(index: NDArray[np.uint16], colors: int) -> list[NDArray[np.float64]]:
     """For each colour (256,): frequency of each level of light."""
-    sample = index[_SAMPLED // 2 :: _SAMPLED, _SAMPLED // 2 :: _SAMPLED]
-    levels = 256 * _VARIANTS * colors
-    counts = np.bincount(sample.ravel(), minlength=levels)[:levels].reshape(colors, _VARIANTS, 256).sum(1)
+    sample = index[SAMPLED // 2 :: SAMPLED, SAMPLED // 2 :: SAMPLED]
+    levels = 256 * VARIANTS * colors
+    counts = np.bincount(sample.ravel(), minlength=levels)[:levels].reshape(colors, VARIANTS, 256).sum(1)
     overall = counts.sum(0) / counts.sum()
-    prior = np.maximum(_PRIOR_PIXELS - counts.sum(1), 0)
+    prior = np.maximum(PRIOR_PIXELS - counts.sum(1), 0)
     return list(counts + prior[:, None] * overall)
 
 
@@ -180,11 +180,11 @@ def _look_up(ramps: NDArray[np.uint8], index: NDArray[np.uint16]) -> NDArray[np.
 def glossiness(color: MixColor) -> float:
     """Light that a glint adds to the logarithm of a granule's brightness, by its colour: 0 to 3.6."""
     lightness, a, b = color.lab
-    matt = min(1.0, lightness / _MATT_FROM)
-    return _GLOSS * (1 - matt) * (_VIVID_GLOSS if np.hypot(a, b) > _VIVID else 1.0)
+    matt = min(1.0, lightness / MATT_FROM)
+    return GLOSS * (1 - matt) * (VIVID_GLOSS if np.hypot(a, b) > VIVID else 1.0)
 
 
 def paleness(color: MixColor) -> float:
     """How much of its gaps' light a granule of the colour makes: 0 to 1."""
-    dark, pale = _PALE
+    dark, pale = PALE
     return float(np.clip((color.lab[0] - dark) / (pale - dark), 0, 1))

@@ -1,0 +1,78 @@
+"""Height and slope of what is seen: those of each pixel's facet, curved around the middle of its granule.
+
+The height over a facet is a x + b y + c - k (x^2 + y^2) / 2; see `plitka.tile.relief.Relief`.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.tile.relief import CURVATURE, Relief, Seen, heaps_away, joint_facet, per_pixel
+
+_Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class HeightMap:
+    """Height of each pixel in pitches, and its slopes to the right and downwards; all (n, n) float32."""
+
+    height: _Floats
+    across: _Floats
+    down: _Floats
+
+    @cached_property
+    def steepness(self) -> _Floats:
+        """1 + the square of the slope, (n, n)."""
+        square = self.across * self.across
+        square += self.down * self.down
+        square += np.float32(1)
+        return square
+
+
+def height_map(relief: Relief, seen: Seen) -> HeightMap:
+    """Height and slopes at each pixel; 0 on joints."""
+    facets, canvas = seen.facets, relief.canvas
+    across, down, height = (per_pixel(values, facets) for values in relief.surfaces.T)
+    columns, rows = facets.shape[1] - 2 * seen.margin, facets.shape[0] - 2 * seen.margin
+    step = np.float32(canvas.pitches / columns)
+    x = (_in_heap(columns, seen.margin, canvas.period[0] * columns / canvas.fine_width) * step)[None]
+    y = (_in_heap(rows, seen.margin, canvas.period[1] * columns / canvas.fine_width) * step)[:, None]
+    if canvas.wraps:
+        center = relief.granules.center[relief.owner] / np.float32(canvas.pitch)
+        x, y = (
+            place - side * heaps_away(middle, facets, place, side)
+            for place, middle, side in zip((x, y), center.T, canvas.heap, strict=True)
+        )
+    bent_across, bent_down = x * CURVATURE, y * CURVATURE
+    # On a ball of curvature k the height is -k r^2 / 2, its slope -k r.
+    height += (across - bent_across / 2) * x
+    height += (down - bent_down / 2) * y
+    across -= bent_across
+    down -= bent_down
+    on_joint = facets == joint_facet(facets)
+    for plane in (height, across, down):
+        plane[on_joint] = 0
+    return HeightMap(height, across, down)
+
+
+def facet_bounds(relief: Relief) -> tuple[_Floats, _Floats]:
+    """(F,) lowest and highest each: between them, in pitches, the heights over a facet's own corners lie.
+
+    Torn edges and slits show facets beyond their corners, where `height_map` goes on with their planes.
+    """
+    granules = relief.granules
+    owner, polygons, planes = granules.facets()
+    corners = polygons / np.float32(granules.pitch)
+    flat = (planes[:, None, :2] * corners).sum(2) + planes[:, 2:]
+    off_centre = corners - granules.center[owner, None] / np.float32(granules.pitch)
+    # The curve is below the plane and concave: it is lowest at a corner.
+    curved = flat - CURVATURE / 2 * (off_centre * off_centre).sum(2)
+    return curved.min(1), flat.max(1)
+
+
+def _in_heap(pixels: int, margin: int, period: float) -> _Floats:
+    """Place of each pixel's middle within the heap that it lies in, in pixels."""
+    place = np.arange(-margin, pixels + margin, dtype=np.float32) + np.float32(0.5)
+    return place if margin == 0 and period >= pixels else place % np.float32(period)
