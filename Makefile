@@ -81,7 +81,7 @@ $(VENV)/.diffusion: $(VENV)/.render
 
 $(VENV)/.dev: $(VENV)/.diffusion
 	@echo "Installing the test tools into $(VENV) ..."
-	@$(PIP) --editable ".[diffusion,dev]"
+	@$(PIP) --editable ".[diffusion,tracing,dev]"
 	@touch $@
 
 # The embedded model, from nothing; PROFILE=refresh goes on from the one in model_files, PROFILE=gpu too.

@@ -17,6 +17,7 @@ from plitka.files.temporary_folders import named_when_full, own_folder
 from plitka.files.whole_files import write_whole
 from plitka.generation import Result, generate
 from plitka.output.metrics import request_metrics
+from plitka.output.prediction_line import PredictionLine
 from plitka.request.http_inputs import refuse_null
 from plitka.request.tile_request import parse_inputs
 from plitka.server.cog_folders import CogFolders
@@ -71,21 +72,24 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
         ),
     ) -> Iterator[Path]:
         """Draw one tile. A bad request is refused here, before the first picture is begun."""
-        refuse_null(params_json=params_json, colors=colors, angle=angle, quality=quality, seed=seed)
-        request = parse_inputs(params_json, colors, angle, quality, seed)
-        for notice in request.notices:
-            print(f"note: {notice}", flush=True)
-        self.record(request_metrics(request, self.engine))
-        return self.write(generate(request, self.engine, self.monitor))
+        self.line = PredictionLine()
+        with self.line.failing():
+            refuse_null(params_json=params_json, colors=colors, angle=angle, quality=quality, seed=seed)
+            request = parse_inputs(params_json, colors, angle, quality, seed)
+            self.line.quality = request.quality
+            for notice in request.notices:
+                print(f"note: {notice}", flush=True)
+            self.record(request_metrics(request, self.engine))
+            return self.write(generate(request, self.engine, self.monitor))
 
     def write(self, results: Generator[Result]) -> Iterator[Path]:
         """Yield every file as it is finished, and record what became known with it.
 
         The files of one prediction are swept when the next one starts; those of a cancelled one at once.
         """
-        folder = self.workspace.new_folder()
         try:
-            with closing(results):
+            with self.line.ending(), closing(results):
+                folder = self.workspace.new_folder()
                 for result in results:
                     self.record(result.metrics)
                     file = folder / result.filename
@@ -99,7 +103,8 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
             release_free_memory()
 
     def record(self, metrics: Mapping[str, Any]) -> None:
-        """Report to the caller, by the names of `plitka.output.metrics.METRICS`."""
+        """Report to the caller, by the names of `plitka.output.metrics.METRICS`, and to the log."""
+        self.line.note(metrics)
         for name, value in metrics.items():
             self.record_metric(name, value)
 

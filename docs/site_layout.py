@@ -15,6 +15,7 @@ PATTERNS = (
     "model_files/mini/README.md",
     "docs/images/*",
     "docs/web_examples.html",
+    "docs/operations/*",
     "references/**/*.jpg",
     "references/scenarios/*.json",
     "examples/*.*",

@@ -27,6 +27,7 @@ from plitka.request.tile_request import TileRequest
 from plitka.tile.colormap import draw_colormap
 from plitka.tile.maps import PlanMaps
 from plitka.tile.plan import TilePlan, plan_for
+from plitka.tracing import Stage, current_stage
 
 # Of all but the pictures, which are read back by value: never lossy, and PNG is the one everybody opens.
 EXACT_FORMAT: OutputFormat = "png"
@@ -133,7 +134,7 @@ def generate(
     prompt = build_prompt(request.mix, settings.negative_prompt)
     engine.check(request, prompt)
     watch.lap()
-    return _draw(request, settings, prompt, engine, monitor, watch)
+    return _draw(request, settings, prompt, engine, monitor, watch, current_stage())
 
 
 def _draw(
@@ -143,21 +144,22 @@ def _draw(
     engine: Engine,
     monitor: ResourceMonitor | None,
     watch: Stopwatch,
+    trace: Stage,
 ) -> Generator[Result]:
     watch.resume()
     # Plan and colour map are made in a thread: a picture that starts from noise waits for neither.
     with Worker("plitka-files") as worker:
-        timed = worker.submit(_timed_plan, request)
+        timed = worker.submit(_timed_plan, request, trace)
         job = Job(request, settings, prompt, worker.submit(lambda: timed.result()[0]))
-        planned = [worker.submit(_colormap, job, engine)]
+        planned = [worker.submit(_colormap, job, engine, trace)]
         # One piece of work each, so that a caller who leaves early waits for one at most.
         maps = worker.submit(lambda: PlanMaps(job.plan, job.plan.scale.width))
-        planned += [worker.submit(_map, name, maps, job, engine) for name in request.maps]
-        with closing(_pictures(job, engine, watch, timed)) as pictures:
+        planned += [worker.submit(_map, name, maps, job, engine, trace) for name in request.maps]
+        with closing(_pictures(job, engine, watch, timed, trace)) as pictures:
             for final in pictures:
                 yield final
         count = len(planned) + (request.overrides.sheet is not None)
-        for number, result in enumerate(_files_after(request, final, planned, watch), start=1):
+        for number, result in enumerate(_files_after(request, final, planned, watch, trace), start=1):
             watch.lap()
             metrics = dict(result.metrics)
             if number == count:
@@ -168,7 +170,7 @@ def _draw(
 
 
 def _files_after(
-    request: TileRequest, final: Result, planned: list[Future[Result]], watch: Stopwatch
+    request: TileRequest, final: Result, planned: list[Future[Result]], watch: Stopwatch, trace: Stage
 ) -> Generator[Result]:
     """Colour map, maps and sheet; metrics of maps are of all that are finished."""
     known: dict[str, Any] = {"maps": {}, "timing.maps": {}}
@@ -177,7 +179,9 @@ def _files_after(
         known = {name: known[name] | result.metrics.get(name, {}) for name in known}
         yield replace(result, metrics=result.metrics | known)
     if request.overrides.sheet is not None:
-        yield _sheet(request, final, request.overrides.sheet, watch)
+        with trace.stage("sheet"):
+            sheet = _sheet(request, final, request.overrides.sheet, watch)
+        yield sheet
 
 
 def _sheet(request: TileRequest, final: Result, fields: SheetFields, watch: Stopwatch) -> Result:
@@ -189,16 +193,23 @@ def _sheet(request: TileRequest, final: Result, fields: SheetFields, watch: Stop
 
 
 def _pictures(
-    job: Job, engine: Engine, watch: Stopwatch, timed: Future[tuple[TilePlan, float]]
+    job: Job, engine: Engine, watch: Stopwatch, timed: Future[tuple[TilePlan, float]], trace: Stage
 ) -> Generator[Result]:
     # Leaving early, by an error here too, must end the drawing at once.
     with closing(draw_ahead(engine, job)) as drawings:
-        for drawing, drawn_in in drawings:
+        for drawing, drawn_in, begun_ns in drawings:
             watch.lap()
-            picture = measure_and_correct(drawing.name, drawing.image, job.plan, job.settings)
-            seconds = {"draw": round(drawn_in, 4), "measure": watch.lap()}
-            filename, data = _file(job.settings.output_format, job, engine, drawing, picture)
-            seconds["encode"] = watch.lap()
+            with trace.stage(drawing.name, begun_ns, engine=engine.name) as stage:
+                stage.note(quality=job.request.quality, steps=drawing.steps_run)
+                stage.past("draw", begun_ns, drawn_in)
+                with stage.stage("correction") as correction:
+                    picture = measure_and_correct(drawing.name, drawing.image, job.plan, job.settings)
+                    correction.note(corrected=picture.corrected)
+                stage.note(share_error_pp=picture.measured.fidelity.worst_error_pp)
+                seconds = {"draw": round(drawn_in, 4), "measure": watch.lap()}
+                with stage.stage("encode"):
+                    filename, data = _file(job.settings.output_format, job, engine, drawing, picture)
+                seconds["encode"] = watch.lap()
             metrics = picture_metrics(drawing, picture, seconds)
             if drawing.name == "preview":
                 metrics |= {"timing.plan": timed.result()[1], "timing.first_picture": watch.total}
@@ -206,29 +217,32 @@ def _pictures(
             watch.resume()
 
 
-def _timed_plan(request: TileRequest) -> tuple[TilePlan, float]:
+def _timed_plan(request: TileRequest, trace: Stage) -> tuple[TilePlan, float]:
     """The plan, and the seconds that it took."""
     watch = Stopwatch()
-    plan = plan_for(request)
+    with trace.stage("plan"):
+        plan = plan_for(request)
     return plan, watch.lap()
 
 
-def _colormap(job: Job, engine: Engine) -> Result:
+def _colormap(job: Job, engine: Engine, trace: Stage) -> Result:
     watch = Stopwatch()
-    image = draw_colormap(job.plan, job.plan.scale.width)
-    seconds = {"draw": watch.lap()}
-    provenance = provenance_of("colormap", job.request, job.prompt, engine.name, engine.identity())
-    data = encode(image, EXACT_FORMAT, provenance)
+    with trace.stage("colormap"):
+        image = draw_colormap(job.plan, job.plan.scale.width)
+        seconds = {"draw": watch.lap()}
+        provenance = provenance_of("colormap", job.request, job.prompt, engine.name, engine.identity())
+        data = encode(image, EXACT_FORMAT, provenance)
     seconds["encode"] = watch.lap()
     filename = f"colormap.{EXACT_FORMAT}"
     return Result("colormap", image, filename, data, None, {"timing.colormap": seconds})
 
 
-def _map(name: MapName, maps: Future[PlanMaps], job: Job, engine: Engine) -> Result:
+def _map(name: MapName, maps: Future[PlanMaps], job: Job, engine: Engine, trace: Stage) -> Result:
     watch = Stopwatch()
-    drawn = maps.result().draw(name, job.request.normal_convention)
-    seconds = {"draw": watch.lap()}
-    data = encode_map(drawn, provenance_of(name, job.request, job.prompt, engine.name, engine.identity()))
+    with trace.stage("map", map=name):
+        drawn = maps.result().draw(name, job.request.normal_convention)
+        seconds = {"draw": watch.lap()}
+        data = encode_map(drawn, provenance_of(name, job.request, job.prompt, engine.name, engine.identity()))
     seconds["encode"] = watch.lap()
     metrics = {"maps": {name: drawn.meaning}, "timing.maps": {name: seconds}}
     return Result(name, drawn.image, f"{name}.{EXACT_FORMAT}", data, None, metrics)

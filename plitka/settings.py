@@ -20,8 +20,9 @@
 - `OPENBLAS_NUM_THREADS`, `OMP_NUM_THREADS`: threads of the numeric libraries; default one for each core.
 - `PYTORCH_ALLOC_CONF`, `PYTORCH_CUDA_ALLOC_CONF`, `PYTORCH_HIP_ALLOC_CONF`: PyTorch's allocator; default
   expandable segments, without `PLITKA_VRAM_FRACTION`.
-- `PORT`, `PLITKA_QUEUE`, `PLITKA_QUEUE_SECONDS`: of `plitka serve`, read and checked as its options `--port`,
-  `--queue` and `--queue-seconds`.
+- `PORT`, `PLITKA_QUEUE`, `PLITKA_QUEUE_SECONDS`, `PLITKA_METRICS_PORT`, `PLITKA_METRICS_HOST`: of
+  `plitka serve`, read and checked as its options `--port`, `--queue`, `--queue-seconds`, `--metrics-port` and
+  `--metrics-host`.
 
 Each variable has a function that reads and checks it at the call. There is no object that is read once: the
 variables belong to different moments (the engine before any library is imported, the model folder for

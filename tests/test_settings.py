@@ -16,7 +16,7 @@ from plitka.weights.download import local_path
 from plitka.weights.locate import find_files
 
 # Read by the command line, as options of `plitka serve`.
-OPTIONS = {"PLITKA_QUEUE", "PLITKA_QUEUE_SECONDS"}
+OPTIONS = {"PLITKA_QUEUE", "PLITKA_QUEUE_SECONDS", "PLITKA_METRICS_PORT", "PLITKA_METRICS_HOST"}
 PACKAGE = Path(settings.__file__).parent
 NAMES = {
     name

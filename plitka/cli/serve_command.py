@@ -49,6 +49,22 @@ Origins = Annotated[
     list[str] | None,
     typer.Option(help="Origin whose web pages may use the server (CORS); may be repeated."),
 ]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=65535,
+        envvar="PLITKA_METRICS_PORT",
+        show_envvar=True,
+        help="Port of /metrics for Prometheus; without it nothing is counted.",
+    ),
+]
+MetricsHost = Annotated[
+    str,
+    typer.Option(
+        envvar="PLITKA_METRICS_HOST", show_envvar=True, help="Address of /metrics; 0.0.0.0 for every one."
+    ),
+]
 
 
 def serve(
@@ -60,6 +76,8 @@ def serve(
     queue: Queue = 16,
     queue_seconds: QueueSeconds = 600,
     allow_origin: Origins = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
 ) -> None:
     """Start the Cog HTTP server, the same that runs in the container, without Docker, and its web page."""
     try:
@@ -72,12 +90,18 @@ def serve(
     def print_address(url: str) -> None:
         print_lines(messages, f"web page: {url}")
 
-    if not host.strip():
-        raise typer.BadParameter("--host is empty; 127.0.0.1 is this machine alone, 0.0.0.0 every address")
+    for option, given in (("--host", host), ("--metrics-host", metrics_host)):
+        if not given.strip():
+            words = f"{option} is empty; 127.0.0.1 is this machine alone, 0.0.0.0 every address"
+            raise typer.BadParameter(words)
     try:
         origins = tuple(check_origin(origin) for origin in allow_origin or ())
     except ServeError as error:
         raise typer.BadParameter(f"--allow-origin: {error}") from None
     access, line = Access(not no_webhooks, origins), Line(queue, queue_seconds)
+    metrics = (metrics_host, metrics_port) if metrics_port is not None else None
     with exit_status():
-        raise typer.Exit(run_server(host, port, engine, threads, print_address, access=access, line=line))
+        status = run_server(
+            host, port, engine, threads, print_address, access=access, line=line, metrics=metrics
+        )
+        raise typer.Exit(status)

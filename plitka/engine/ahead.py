@@ -7,16 +7,18 @@ from typing import NamedTuple
 
 from plitka.device.worker_thread import Worker, result_of
 from plitka.engine.protocol import Drawing, Engine, Job
+from plitka.tracing import now_ns
 
 # One thread for all of them: cuDNN's plans and a GPU's handles belong to the thread that made them.
 DRAWING_THREAD = "plitka-drawing"
 
 
 class Drawn(NamedTuple):
-    """A picture and the seconds that drawing it took."""
+    """A picture, the seconds that drawing it took, and when it was begun (`plitka.tracing.now_ns`)."""
 
     drawing: Drawing
     seconds: float
+    begun_ns: int
 
 
 def draw_ahead(engine: Engine, job: Job) -> Generator[Drawn]:
@@ -36,6 +38,6 @@ def draw_ahead(engine: Engine, job: Job) -> Generator[Drawn]:
 
 def _next(drawings: Generator[Drawing]) -> Drawn | None:
     """The next picture; None if there is none."""
-    since = time.perf_counter()
+    since, begun_ns = time.perf_counter(), now_ns()
     drawing = next(drawings, None)
-    return None if drawing is None else Drawn(drawing, time.perf_counter() - since)
+    return None if drawing is None else Drawn(drawing, time.perf_counter() - since, begun_ns)

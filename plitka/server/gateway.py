@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from plitka.server.access import OWN_PAGE_ALONE, Access, SenderGuard, is_loopback
 from plitka.server.answers import RefusedError
 from plitka.server.body import BodyReader
+from plitka.server.counting import Counting
 from plitka.server.limits import BACKLOG, BoundedProtocol, Limits
 from plitka.server.line import Line
 from plitka.server.predicting import PredictionCalls
@@ -93,7 +94,10 @@ class Gateway:
         self._calls = PredictionCalls(upstream, self.line, reader, limits.body_bytes)
         self._loop: asyncio.AbstractEventLoop | None = None
         app = self._application(upstream, page, [*access.middleware(), guard])
-        self._server = uvicorn.Server(_configuration(app, limits))
+        self._server = uvicorn.Server(server_configuration(app, limits, upstream.counting))
+        upstream.counting.watch(
+            lambda: len(self.line), self.line.places, lambda: len(self._server.server_state.connections)
+        )
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
 
     def __enter__(self) -> Self:
@@ -151,6 +155,7 @@ class Gateway:
             lifespan=connected,
         )
         app.router.redirect_slashes = False
+        app.state.counting = upstream.counting
         return app
 
 
@@ -178,8 +183,9 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=everywhere)
 
 
-def _configuration(app: ASGIApp, limits: Limits) -> uvicorn.Config:
-    protocol: Any = functools.partial(BoundedProtocol, limits=limits)
+def server_configuration(app: ASGIApp, limits: Limits, counting: Counting) -> uvicorn.Config:
+    """How uvicorn serves an application within limits."""
+    protocol: Any = functools.partial(BoundedProtocol, limits=limits, counting=counting)
     return uvicorn.Config(
         app,
         loop="asyncio",
@@ -200,6 +206,7 @@ def _configuration(app: ASGIApp, limits: Limits) -> uvicorn.Config:
 
 async def _answer_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
+    request.app.state.counting.refused(error.status)
     is_down = error.status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE)
     more = {"status": "STARTING"} if is_down and request.url.path == HEALTH_PATH else {}
     return error.answer(**more)

@@ -16,6 +16,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from plitka.server.answers import RETRY_SECONDS
+from plitka.server.counting import Counting
 
 MAX_CONNECTIONS = 256
 # Connections that the system accepts before the server does (the backlog of `listen`).
@@ -82,9 +83,9 @@ class _CountingConnection(h11.Connection):
 class BoundedProtocol(H11Protocol):
     """uvicorn's HTTP/1.1 with deadlines, a bound on connections, and answers for callers that half-close."""
 
-    def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, limits: Limits, counting: Counting, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.limits = limits
+        self.limits, self._counting = limits, counting
         self.conn: _CountingConnection = _CountingConnection(h11.SERVER, limits.header_bytes)
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
@@ -106,6 +107,7 @@ class BoundedProtocol(H11Protocol):
             if isinstance(other, BoundedProtocol) and other is not self and not other.has_request()
         ]
         if unfinished:
+            self._counting.connection("displaced")
             min(unfinished, key=lambda other: other._since).transport.abort()
         else:
             self._is_surplus = True
@@ -113,6 +115,7 @@ class BoundedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Handle data; a surplus connection gets its refusal here, since before any data it would be lost."""
         if self._is_surplus:
+            self._counting.connection("surplus")
             words = "This server has as many connections as it can take. Try again in a few seconds."
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, words, f"Retry-After: {RETRY_SECONDS}\r\n")
         else:
@@ -172,6 +175,7 @@ class BoundedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse malformed HTTP, in the same JSON form as every other refusal."""
+        self._counting.connection("malformed")
         self._refuse(HTTPStatus.BAD_REQUEST, self.conn.refusal or msg)
 
     def _refuse(self, status: HTTPStatus, words: str, headers: str = "") -> None:
@@ -195,6 +199,7 @@ class BoundedProtocol(H11Protocol):
             self.transport.abort()
             return
         if self.cycle is not None and not self.cycle.response_complete:
+            self._counting.connection("late")
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.")
         self.transport.close()
         self._expect(self.limits.answer_seconds)

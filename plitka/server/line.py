@@ -18,16 +18,20 @@ DEFAULT_SECONDS, MIN_SECONDS, MAX_SECONDS = 600, 1, 3600
 _RETRY_BOUNDS = (1, 60)
 
 
+LeavingCause = Literal["canceled", "too_late", "ending", "not_started"]
+
+
 class LeftLineError(Exception):
     """A prediction left the line without being drawn.
 
     Attributes:
         status: Its status: `canceled` by a caller, or `failed`.
         words: Why, as a sentence.
+        cause: The same as a word for counting.
     """
 
-    def __init__(self, status: Literal["canceled", "failed"], words: str) -> None:
-        self.status, self.words = status, words
+    def __init__(self, status: Literal["canceled", "failed"], words: str, cause: LeavingCause) -> None:
+        self.status, self.words, self.cause = status, words, cause
         super().__init__(words)
 
     def refusal(self) -> RefusedError:
@@ -147,19 +151,21 @@ class Line:
         ticket = self.find(name)
         if ticket is None:
             return False
-        self._end(ticket, LeftLineError("canceled", "The prediction was canceled while it waited."))
+        self._end(
+            ticket, LeftLineError("canceled", "The prediction was canceled while it waited.", "canceled")
+        )
         return True
 
     def close(self, words: str) -> None:
         """Everybody leaves, and nobody is let in."""
-        self._closed = LeftLineError("failed", words)
+        self._closed = LeftLineError("failed", words, "ending")
         for ticket in self._waiting:
             self._end(ticket, self._closed)
 
     def too_late(self) -> LeftLineError:
         """The reason of one that has waited too long."""
         words = f"The prediction has waited in line for {self.seconds:g} seconds, the longest allowed."
-        return LeftLineError("failed", words)
+        return LeftLineError("failed", words, "too_late")
 
     def _end(self, ticket: Ticket, reason: LeftLineError) -> None:
         if not ticket.end.done():

@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from plitka.server.answers import RETRY_SECONDS, RefusedError
 from plitka.server.body import check_path_id
+from plitka.server.counting import Counting
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +59,12 @@ class Upstream:
         predictions: What was passed on to it.
         is_restarting: Whether it is being restarted, so that callers get status 503.
         client: Connections to it; set while the gateway runs.
+        counting: Counts what becomes of its predictions.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, counting: Counting | None = None) -> None:
         self.port = port
+        self.counting = counting or Counting()
         self.predictions = Predictions()
         self.is_restarting = False
         self.client: httpx2.AsyncClient

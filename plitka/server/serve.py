@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import resources
 from pathlib import Path
 
@@ -90,10 +90,12 @@ def serve(
     *,
     access: Access = OWN_PAGE_ALONE,
     line: Line | None = None,
+    metrics: tuple[str, int] | None = None,
 ) -> int:
     """Run the server and the page until one of them ends or a signal comes.
 
-    `on_listening` is called with the address of the page. Returns the exit status: 0 after SIGINT, SIGTERM or
+    `on_listening` is called with the address of the page. `metrics` are host and port of the figures for
+    Prometheus; without them nothing is counted. Returns the exit status: 0 after SIGINT, SIGTERM or
     SIGHUP, 1 if the gateway has failed, else that of the server.
 
     Raises:
@@ -108,14 +110,42 @@ def serve(
     if engine is None:
         engine_name()
     with _server_folder() as folder:
-        upstream = Upstream(free_port())
+        upstream, figures = new_upstream(metrics)
         gateway = new_gateway(host, port, upstream, access=access, line=line, folder=folder)
-        with gateway, CogProcess(folder, server_environment(upstream.port, engine, threads)) as server:
+        with (
+            gateway,
+            figures,
+            CogProcess(folder, server_environment(upstream.port, engine, threads)) as server,
+        ):
             signals = _ended_by_signals(server, gateway)
             on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
             status = _watch(server, gateway, upstream)
             has_failed = not gateway.is_running()
     return 1 if has_failed else 0 if signals else abs(status)
+
+
+def new_upstream(metrics: tuple[str, int] | None) -> tuple[Upstream, AbstractContextManager[object]]:
+    """Cog's server on a free port, and what shows its figures on this host and port. Raises ServeError."""
+    if metrics is None:
+        return Upstream(free_port()), nullcontext()
+    from plitka.server.figures import Figures
+    from plitka.server.metrics_port import MetricsPort
+
+    figures = Figures()
+    upstream = Upstream(free_port(), figures)
+    with _bound(*metrics):
+        return upstream, MetricsPort(*metrics, figures, upstream.port)
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Iterator[None]:
+    """Turn the error of an address that is in use, or not of this machine, into a ServeError."""
+    try:
+        yield
+    except OSError as error:
+        # Python's own text of this error repeats the address.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise ServeError(f"cannot listen on {host or 'no host'} port {port}: {reason}") from error
 
 
 @contextmanager
@@ -154,12 +184,8 @@ def new_gateway(
     Raises ServeError if the address is in use or not of this machine, PaletteError for the palette in use.
     """
     page = page_in_use(PAGE.read_bytes())
-    try:
+    with _bound(host, port):
         return Gateway(host, port, upstream, page, input_names(folder), access=access, line=line)
-    except OSError as error:
-        # Python's own text of this error repeats the address.
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise ServeError(f"cannot listen on {host or 'no host'} port {port}: {reason}") from error
 
 
 def input_names(folder: Path = ROOT) -> tuple[str, ...]:
@@ -197,6 +223,7 @@ def _watch(server: CogProcess, gateway: Gateway, upstream: Upstream) -> int:
         if restarts.may_restart():
             log.error("%s: it is started again", reason)
             upstream.is_restarting = True
+            upstream.counting.restarted("stuck" if status is None else "ended")
             server.restart()
         elif status is not None:
             return status

@@ -64,6 +64,13 @@ class Turns:
             LeftLineError: It left the line without being drawn.
             RefusedError: It may not wait, or Cog's server gave no answer.
         """
+        with self._upstream.counting.prediction() as seen:
+            async with self._passed_on(turn) as response:
+                seen.taken(response)
+                yield response
+
+    @asynccontextmanager
+    async def _passed_on(self, turn: Turn) -> AsyncIterator[httpx2.Response]:
         predictions, name = self._upstream.predictions, turn.ticket.id
         status = None
         predictions.begin(name)
@@ -148,7 +155,7 @@ class Turns:
                 raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, words, headers)
             if health.get("status") in ("SETUP_FAILED", "DEFUNCT"):
                 words = "The Cog server could not be started again. Its log says more."
-                raise LeftLineError("failed", words)
+                raise LeftLineError("failed", words, "not_started")
 
 
 def is_event_stream(response: httpx2.Response) -> bool:

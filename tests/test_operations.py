@@ -1,0 +1,269 @@
+"""What an operator sees of the real server: figures for Prometheus, spans, a line in the log."""
+
+import json
+import math
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import local_http
+import pytest
+from cog_server import MIX, PATIENCE_SECONDS, CogServer, as_json, wait_for
+from operations import lines_of, scrape
+from otlp_receiver import otlp_receiver
+from test_gateway_line import ask, body, held, later, place, processes, state
+
+from plitka.choices import ENGINE_NAMES
+from plitka.server.serve import ROOT, free_port
+
+CALLER_TEXT = "https://caller.example/secret"
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """A server with a line of one, whose figures and spans are looked at."""
+    port = free_port()
+    with otlp_receiver() as (address, spans):
+        server = CogServer.start(
+            tmp_path_factory.mktemp("operations"),
+            "render",
+            PLITKA_QUEUE=1,
+            PLITKA_METRICS_PORT=port,
+            COG_TRACE_CONFIGURED=1,
+            OTEL_TRACES_SAMPLER="parentbased_always_off",
+            OTEL_EXPORTER_OTLP_ENDPOINT=address,
+            OTEL_BSP_SCHEDULE_DELAY=200,
+        )
+        try:
+            assert server.wait_until_started()["status"] == "READY"
+            yield SimpleNamespace(server=server, port=port, spans=spans)
+        finally:
+            server.stop()
+
+
+def counted(watched, name, *labels):
+    return scrape(watched.port).by(name, *labels)
+
+
+def gained(before, after):
+    """What came in addition, by the labels."""
+    return {key: value - before.get(key, 0) for key, value in after.items() if value != before.get(key, 0)}
+
+
+def outcomes(watched):
+    return counted(watched, "plitka_predictions_total", "outcome", "reason", "engine", "quality")
+
+
+def test_figures_of_a_prediction_are_those_of_its_metrics(watched):
+    before = scrape(watched.port)
+    request = as_json(maps=["height"], overrides={"sheet": {}})
+    metrics = watched.server.predict(params_json=request)["metrics"]
+    wait_for(lambda: scrape(watched.port)["plitka_predictions_total"] > before["plitka_predictions_total"])
+    after = scrape(watched.port)
+
+    def gain(name, **labels):
+        return round(after.of(name, **labels) - before.of(name, **labels), 4)
+
+    timing = metrics["timing"]
+    kind = {"engine": "render", "quality": "standard"}
+    assert gain("plitka_predictions_total", outcome="succeeded", reason="none", **kind) == 1
+    assert gain("plitka_prediction_seconds_sum", **kind) == timing["total"]
+    assert gain("plitka_first_picture_seconds_sum", **kind) == timing["first_picture"]
+    assert gain("plitka_share_error_percentage_points_count", **kind) == 1
+    error = gain("plitka_share_error_percentage_points_sum", **kind)
+    assert error == pytest.approx(metrics["fidelity"]["worst_error_pp"], abs=1e-4)
+    for stage in ("preview", "final", "colormap", "sheet"):
+        for step, seconds in timing[stage].items():
+            assert gain("plitka_stage_seconds_sum", stage=stage, step=step) == seconds
+    assert gain("plitka_stage_seconds_sum", stage="plan", step="draw") == timing["plan"]
+    for step, seconds in timing["maps"]["height"].items():
+        assert gain("plitka_stage_seconds_sum", stage="map", step=step) == seconds
+    assert after["plitka_peak_ram_bytes"] == metrics["memory"]["peak_ram_mib"] * 2**20
+    assert after["plitka_peak_vram_bytes"] == 0
+    for picture in ("preview", "final"):
+        word = "corrected" if metrics["correction"][picture]["corrected"] else "none"
+        assert gain("plitka_pictures_total", picture=picture, correction=word) == 1
+    assert gain("plitka_wait_seconds_count", end="taken") == 1
+    assert after["plitka_queue_places"] == 1
+    assert after.by("plitka_server_state", "state") in ({("READY",): 1}, {("BUSY",): 1})
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        ({"params_json": json.dumps({"colors": [{"name": CALLER_TEXT, "proportion": 1}]})}, "request"),
+        ({"seed": CALLER_TEXT}, "inputs"),
+    ],
+)
+def test_refused_request_is_counted_by_its_kind_and_never_by_its_words(watched, inputs, reason):
+    before = outcomes(watched)
+    watched.server.post(inputs)
+    wait_for(lambda: gained(before, outcomes(watched)))
+    assert gained(before, outcomes(watched)) == {("failed", reason, "unknown", "unknown"): 1}
+    answer = local_http.get(f"http://127.0.0.1:{watched.port}/metrics", timeout=PATIENCE_SECONDS)
+    assert CALLER_TEXT not in answer.text
+
+
+def test_line_and_every_way_to_leave_it_are_counted(watched):
+    server = watched.server
+    before, refused = outcomes(watched), counted(watched, "plitka_refused_requests_total", "status")
+    with held(server, "first"):
+        assert later(server, "second").status_code == 202
+        wait_for(lambda: place(server, "second"))
+        assert scrape(watched.port)["plitka_queue_waiting"] == 1
+        assert ask(server, "POST", "", json=body(3)).status_code == 429
+        assert ask(server, "POST", "/second/cancel").status_code == 200
+        wait_for(lambda: state(server, "second").get("status") == "canceled")
+    wait_for(lambda: len(gained(before, outcomes(watched))) == 2)
+    assert gained(before, outcomes(watched)) == {
+        ("left_line", "canceled", "unknown", "unknown"): 1,
+        ("succeeded", "none", "render", "preview"): 1,
+    }
+    assert scrape(watched.port)["plitka_queue_waiting"] == 0
+    now = counted(watched, "plitka_refused_requests_total", "status")
+    assert gained(refused, now)[("429",)] == 1
+
+
+def test_cancelled_drawing_is_counted_and_is_in_the_log(watched):
+    server, before = watched.server, outcomes(watched)
+    with held(server, "stopped"):
+        assert server.cancel("stopped").status_code == 200
+    wait_for(lambda: gained(before, outcomes(watched)))
+    (ended,) = gained(before, outcomes(watched))
+    assert ended[:2] == ("canceled", "caller")
+    wait_for(lambda: any(line["outcome"] == "canceled" for line in lines_of(server.log)))
+
+
+def test_every_prediction_has_a_line_in_the_log_and_none_in_its_own(watched):
+    before = len(lines_of(watched.server.log))
+    drawn = watched.server.predict(params_json=as_json(seed=77))
+    bad = watched.server.post({"colors": f"60% {CALLER_TEXT}"}).json()
+    wait_for(lambda: len(lines_of(watched.server.log)) >= before + 2)
+    good, failed = lines_of(watched.server.log)[before:]
+    metrics = drawn["metrics"]
+    assert drawn["logs"] == bad["logs"] == ""
+    assert good["outcome"] == "succeeded"
+    assert (good["seed"], good["engine"], good["quality"]) == ("77", "render", "standard")
+    assert good["work_seconds"] == metrics["timing"]["total"] <= good["seconds"]
+    assert good["first_picture_seconds"] == metrics["timing"]["first_picture"]
+    assert good["share_error_pp"] == metrics["fidelity"]["worst_error_pp"]
+    assert good["peak_ram_mib"] == metrics["memory"]["peak_ram_mib"]
+    assert (failed["outcome"], failed["error"], failed["seed"]) == ("failed", "RequestError", None)
+    assert CALLER_TEXT not in json.dumps(failed)
+
+
+def test_stages_of_a_prediction_are_spans_inside_of_its_callers_trace(watched):
+    trace, parent = "0123456789abcdef0123456789abcdef", "0123456789abcdef"
+    call = {"input": {"params_json": as_json(maps=["height", "ids"], overrides={"sheet": {}})}}
+    answer = local_http.post(
+        f"{watched.server.url}/predictions",
+        json=call,
+        headers={"traceparent": f"00-{trace}-{parent}-01"},
+        timeout=PATIENCE_SECONDS,
+    )
+    metrics = answer.json()["metrics"]
+
+    def received():
+        return {span.id: span for span in list(watched.spans) if span.trace == trace}
+
+    wait_for(lambda: any(span.name == "POST /predictions" for span in received().values()))
+    wait_for(lambda: sum(span.name == "encode" for span in received().values()) == 2)
+    wait_for(lambda: any(span.name == "cog.prediction.invoke" for span in received().values()))
+    spans = received()
+    stages = [span for span in spans.values() if span.scope == "plitka"]
+    names = sorted(span.name for span in stages)
+    assert names == sorted(
+        ["plan", "preview", "final", "colormap", "map", "map", "sheet", *("draw", "correction", "encode") * 2]
+    )
+    for span in stages:
+        above = spans[span.parent]
+        inner = span.name in ("draw", "correction", "encode")
+        assert above.name in (("preview", "final") if inner else ("cog.prediction.invoke",))
+        assert above.begun <= span.begun <= span.ended <= above.ended
+        assert set(span.attributes) <= {
+            f"plitka.{name}" for name in ("engine", "quality", "steps", "share_error_pp", "corrected", "map")
+        }
+    (final,) = [span for span in stages if span.name == "final"]
+    assert final.attributes["plitka.engine"] == "render"
+    assert final.attributes["plitka.share_error_pp"] == metrics["fidelity"]["worst_error_pp"]
+    (draw,) = [span for span in stages if span.name == "draw" and span.parent == final.id]
+    assert (draw.ended - draw.begun) / 1e9 == pytest.approx(metrics["timing"]["final"]["draw"], abs=1e-3)
+    maps = {span.attributes["plitka.map"] for span in stages if span.name == "map"}
+    assert maps == {"height", "ids"}
+    assert not any(span.error for span in stages)
+
+
+def test_caller_without_a_trace_costs_no_span(watched):
+    seen = len(watched.spans)
+    watched.server.predict(params_json=as_json(quality="preview"))
+    assert [span for span in watched.spans[seen:] if span.scope == "plitka"] == []
+
+
+def test_the_port_of_the_figures_answers_nothing_else_and_only_under_its_own_name(watched):
+    address = f"http://127.0.0.1:{watched.port}"
+    for path in ("/", "/predictions", "/metrics/", "/health-check"):
+        assert local_http.get(address + path, timeout=PATIENCE_SECONDS).status_code == 404
+    foreign = local_http.get(f"{address}/metrics", headers={"Host": "x.example"}, timeout=PATIENCE_SECONDS)
+    assert foreign.status_code == 403
+    assert local_http.post(f"{address}/metrics", timeout=PATIENCE_SECONDS).status_code in (404, 405)
+    assert local_http.get(f"{watched.server.url}/metrics", timeout=PATIENCE_SECONDS).status_code == 404
+
+
+def test_every_label_has_a_value_of_a_short_list(watched):
+    for sample in scrape(watched.port).samples:
+        assert set(sample.labels) <= {
+            *("outcome", "reason", "engine", "quality", "stage", "step", "end", "le", "picture"),
+            *("correction", "kind", "status", "state"),
+        }
+        assert sample.labels.get("engine", "unknown") in (*ENGINE_NAMES, "unknown")
+        assert not math.isnan(sample.value)
+
+
+def test_restart_is_counted_and_a_receiver_that_is_gone_harms_nothing(tmp_path):
+    port = free_port()
+    server = CogServer.start(
+        tmp_path,
+        "render",
+        PLITKA_METRICS_PORT=port,
+        COG_TRACE_CONFIGURED=1,
+        OTEL_TRACES_SAMPLER="always_on",
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}",
+    )
+    try:
+        assert server.wait_until_started()["status"] == "READY"
+        cog, worker = processes(server)
+        assert later(server, "lost").status_code == 202
+        wait_for(lambda: state(server, "lost")["status"] == "processing")
+        worker.suspend()
+        assert later(server, "patient").status_code == 202
+        wait_for(lambda: place(server, "patient"))
+        cog.kill()
+        wait_for(lambda: state(server, "patient").get("status") == "succeeded")
+        wait_for(lambda: scrape(port).of("plitka_predictions_total", outcome="succeeded") == 1)
+        found = scrape(port)
+        assert found.by("plitka_restarts_total", "reason") == {("ended",): 1}
+        assert found.of("plitka_predictions_total", outcome="failed", reason="broken_off") == 1
+    finally:
+        server.stop()
+
+
+def test_a_port_that_is_taken_stops_the_start_in_one_sentence(watched):
+    command = [sys.executable, "-m", "plitka", "serve", "--port", str(free_port())]
+    done = subprocess.run(
+        [*command, "--metrics-port", str(watched.port)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1 port {watched.port}: " in done.stderr
+
+
+def test_without_a_provider_nothing_of_opentelemetry_is_loaded():
+    program = (
+        "import sys\n"
+        "from plitka.engines import load_engine\n"
+        "from plitka.generation import generate\n"
+        "from plitka.request.tile_request import parse_request\n"
+        f"request = parse_request({json.dumps({'colors': MIX, 'seed': 1})!r})\n"
+        "assert len(list(generate(request, load_engine('render')))) == 3\n"
+        "assert not [name for name in sys.modules if name.startswith(('opentelemetry', 'prometheus'))]\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
