@@ -52,6 +52,7 @@ REFUSED_SHEETS: tuple[Mapping[str, str], ...] = (
     {"date": "27.11.2026"},
     {"date": "2026-02-30"},
 )
+TOO_HEAVY = {"density_kg_m3": 1200, "laid_kg_m3": 1300}
 # One request for every reason, in the order of the keys; what is not a text is written as JSON.
 REFUSED_REQUESTS: tuple[Any, ...] = (
     {},
@@ -102,6 +103,7 @@ REFUSED_REQUESTS: tuple[Any, ...] = (
     {"colors": [RED], "overrides": {"negative_prompt": "blurry " * MAX_NEGATIVE_PROMPT}},
     {"colors": [RED], "overrides": {"negative_prompt": "\u0007"}},
     *({"colors": [RED], "overrides": {"sheet": sheet}} for sheet in REFUSED_SHEETS),
+    {"colors": [RED], "overrides": {"order": {"area_m2": 1, "thickness_mm": 1, **TOO_HEAVY}}},
     {"colors": [RED], "maps": "height"},
     {"colors": [RED], "maps": ["hight"]},
     {"colors": [RED], "maps": ["ao", "ao"]},

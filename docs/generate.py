@@ -181,6 +181,7 @@ BLOCKS: Mapping[str, Callable[[Say], str]] = {
     "color-fields": request_blocks.color_fields,
     "override-fields": request_blocks.override_fields,
     "sheet-fields": request_blocks.sheet_fields,
+    "order-fields": request_blocks.order_fields,
     "accepted-requests": request_blocks.accepted_requests,
     "refused-requests": error_blocks.refused_requests,
     "readme-refusal": error_blocks.readme_refusal,

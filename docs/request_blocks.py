@@ -16,6 +16,7 @@ from plitka.request.color_text import MAX_COLORS_CHARACTERS
 from plitka.request.drawing_settings import DEFAULT_CONTROLNET_SCALE, settings_for
 from plitka.request.fields import MAX_COLORS, ColorEntry, RequestFields
 from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
+from plitka.request.order import DEFAULT_BINDER_PERCENT, DEFAULT_WASTE_PERCENT, OrderFields
 from plitka.request.overrides import (
     DEFAULT_COLOR_GUIDANCE,
     DEFAULT_COLOR_LOCK,
@@ -145,12 +146,28 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
         "Where the green of the normal map points: up the picture, or down it.",
     ),
     "sheet": ("none", "Whether a PDF sheet comes after the pictures; see Sheet."),
+    "order": ("none", "Kilograms and bags for an area, as the metric `order`; see Order."),
 }
 SHEET_MEANINGS: Mapping[str, tuple[str, str]] = {
     "language": (code(DEFAULT_SHEET_LANGUAGE), "The language of the sheet; colours are named in both."),
     "text": ("none", "Your own text below the mix; line breaks are kept."),
     "logo": ("none", "Your logo, in the upper right corner."),
     "date": ("today", "The day on the sheet."),
+}
+ORDER_MEANINGS: Mapping[str, tuple[str, str]] = {
+    "area_m2": ("required", "The area to be laid, m²."),
+    "thickness_mm": ("required", "The thickness of the layer of this mix, mm."),
+    "waste_percent": (
+        code(f"{DEFAULT_WASTE_PERCENT:g}"),
+        "What is ordered beyond what is laid, per cent of it.",
+    ),
+    "binder_percent": (code(f"{DEFAULT_BINDER_PERCENT:g}"), "The binder, per cent of the granules' mass."),
+    "density_kg_m3": ("the palette's, else 1550", "Density of the rubber itself, of all colours."),
+    "laid_kg_m3": (
+        "the palette's, else 1100 for rubber of 1550",
+        "Granules in a cubic metre of finished layer, of all colours.",
+    ),
+    "bag_kg": ("the palette's, else 25", "What a bag holds, of all colours."),
 }
 
 BLACK_WHITE = '{"colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}]}'
@@ -189,6 +206,11 @@ def override_fields(say: Say) -> str:
 def sheet_fields(say: Say) -> str:
     """The keys of `overrides.sheet`."""
     return _fields_table(SheetFields, SHEET_MEANINGS, say)
+
+
+def order_fields(say: Say) -> str:
+    """The keys of `overrides.order`."""
+    return _fields_table(OrderFields, ORDER_MEANINGS, say)
 
 
 def color_fields(say: Say) -> str:

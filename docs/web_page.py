@@ -14,8 +14,13 @@ import numpy as np
 from request_blocks import DIFFUSION_ENGINES
 
 from plitka.choices import ColorLock, Layout
+from plitka.colors.mix import MIN_SHARE, ROUNDING
 from plitka.colors.palette import PALETTE
+from plitka.order import material
+from plitka.order.amounts import SHARE_PARTS
+from plitka.order.report import BINDER, CSV_HEADER, GRANULES, TO_ORDER
 from plitka.output.sheet_words import WORDS
+from plitka.request import order
 from plitka.request.bonds import lattice
 from plitka.request.fields import MAX_COLORS, MAX_SEED
 from plitka.request.logo import MAX_LOGO_BYTES
@@ -86,6 +91,7 @@ def page_data() -> dict[str, Any]:
     return {
         "PALETTE": colors["PALETTE"],
         "LIMITS": _limits(),
+        "ORDER": _order(),
         "OUTSIDE": colors["OUTSIDE"],
         "NAMED": named_constants(),
         "SHEET": sheet,
@@ -116,6 +122,30 @@ def _limits() -> dict[str, Any]:
         "bonds": {layout: _bond(layout) for layout in get_args(Layout) if layout != "surface"},
         # Colours of joints with the distance that each keeps from the colours of the mix, best first.
         "joints": [[f"#{bytes(rgb).hex().upper()}", distance] for rgb, distance in JOINTS],
+    }
+
+
+def _order() -> dict[str, Any]:
+    """What an order is computed with where nothing else is known, and what may be typed."""
+    ranges = {
+        "area": order.AREA_M2,
+        "thickness": order.THICKNESS_MM,
+        "waste": order.WASTE_PERCENT,
+        "binder": order.BINDER_PERCENT,
+    }
+    return {
+        "density": material.DEFAULT_DENSITY_KG_M3,
+        "laid": material.DEFAULT_LAID_KG_M3,
+        "bag": material.DEFAULT_BAG_KG,
+        "thickness": order.SHOWN_THICKNESS_MM,
+        "waste": order.DEFAULT_WASTE_PERCENT,
+        "binder": order.DEFAULT_BINDER_PERCENT,
+        "ranges": {name: [allowed.low, allowed.high] for name, allowed in ranges.items()},
+        "shareParts": SHARE_PARTS,
+        "leastShare": MIN_SHARE,
+        "rounding": ROUNDING,
+        "header": CSV_HEADER,
+        "kinds": [GRANULES, TO_ORDER, BINDER],
     }
 
 

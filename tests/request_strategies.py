@@ -40,6 +40,16 @@ sheets = st.fixed_dictionaries(
         "date": st.dates().map(str),
     },
 )
+orders = st.fixed_dictionaries(
+    {"area_m2": st.floats(0.01, 1e6), "thickness_mm": st.floats(1, 500)},
+    optional={
+        "waste_percent": st.floats(0, 100),
+        "binder_percent": st.floats(0, 100),
+        "density_kg_m3": st.floats(1500, 3000),
+        "laid_kg_m3": st.floats(200, 1500),
+        "bag_kg": st.floats(0.1, 2000),
+    },
+)
 overrides = st.fixed_dictionaries(
     {},
     optional={
@@ -58,6 +68,7 @@ overrides = st.fixed_dictionaries(
         "scheduler": st.sampled_from(get_args(Scheduler)),
         "normal_convention": st.sampled_from(get_args(NormalConvention)),
         "sheet": st.booleans() | sheets,
+        "order": orders,
     },
 )
 documents = st.fixed_dictionaries(

@@ -44,6 +44,19 @@ def test_picture_comes_back_as_a_sheet_and_cogs_server_is_not_asked(client):
     assert EchoHandler.reached == 0
 
 
+def test_order_is_put_on_the_sheet_or_refused_with_the_rest(client):
+    text = text_of(sheet_of(client, order={"area_m2": 120, "thickness_mm": "10"}).content)
+    assert "1386.000" in text
+    assert "kg" not in text_of(sheet_of(client).content)
+    bad = {"area_m2": 1e9, "weight": 1}
+    answer = sheet_of(client, order=bad, sheet={"text": "☃"})
+    assert answer.status_code == 422
+    places = {tuple(problem["loc"]) for problem in answer.json()["detail"]}
+    fields = ("area_m2", "thickness_mm", "weight")
+    assert places == {*(("body", "order", name) for name in fields), ("body", "sheet", "text")}
+    assert sheet_of(client, order=[1]).status_code == 422
+
+
 @pytest.mark.parametrize("output_format", ["jpg", "webp"])
 def test_pictures_of_every_format_are_taken(client, output_format):
     request = parse_request({"colors": [{"name": "red"}], "seed": 5})

@@ -41,6 +41,8 @@ STATES = {
     "results": "",
     "side by side": "return openCompare()",
     "over each other": "way = 'over'; return openCompare()",
+    "order": "byId('order-area').value = '120'; showOrder()",
+    "order that cannot be": "byId('order-area').value = '1e9'; showOrder(true)",
     "for developers": "document.querySelectorAll('details').forEach((place) => { place.open = true; })",
 }
 

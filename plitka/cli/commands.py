@@ -15,6 +15,7 @@ from plitka.cli import drawing_commands, model_commands, palette_command, serve_
 from plitka.cli.drawing import results
 from plitka.cli.failures import PlainErrors
 from plitka.cli.matching import match
+from plitka.cli.order_command import order
 from plitka.cli.report import print_lines
 from plitka.device.memory_errors import check_room_for_libraries
 
@@ -48,6 +49,7 @@ app.command()(drawing_commands.plan)
 app.command()(drawing_commands.material)
 app.command()(sheet_command.sheet)
 app.command()(match)
+app.command()(order)
 app.command()(drawing_commands.demo)
 app.command()(serve_command.serve)
 app.command()(model_commands.schema)

@@ -28,6 +28,7 @@ class PaletteColor:
         ral: The number of RAL Classic that the granules are sold as, four digits.
         density_kg_m3: Density of the solid rubber, kg/m³.
         bulk_kg_m3: Density of the granules as poured, kg/m³.
+        laid_kg_m3: Granules in a finished layer of this colour alone, kg/m³, binder not counted.
         price_per_kg: Price of a kilogram in the palette's currency.
         bag_kg: What a bag holds, kg.
     """
@@ -42,6 +43,7 @@ class PaletteColor:
     ral: str | None = None
     density_kg_m3: float | None = None
     bulk_kg_m3: float | None = None
+    laid_kg_m3: float | None = None
     price_per_kg: float | None = None
     bag_kg: float | None = None
 

@@ -22,6 +22,7 @@ KEYS = (
     "ral",
     "density_kg_m3",
     "bulk_kg_m3",
+    "laid_kg_m3",
     "price_per_kg",
     "bag_kg",
 )
@@ -29,6 +30,7 @@ KEYS = (
 RANGES = {
     "density_kg_m3": (500.0, 5000.0),
     "bulk_kg_m3": (100.0, 3000.0),
+    "laid_kg_m3": (100.0, 3000.0),
     "price_per_kg": (0.0, 1e6),
     "bag_kg": (0.1, 5000.0),
 }

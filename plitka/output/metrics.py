@@ -11,6 +11,8 @@ from plitka.colors.substitutes import outside_colors, substitutes
 from plitka.device.monitor import Peaks
 from plitka.engine.protocol import Drawing, Engine
 from plitka.fidelity.color_lock import MeasuredPicture
+from plitka.order.amounts import order_of
+from plitka.order.report import order_report
 from plitka.request.tile_request import TileRequest
 from plitka.settings import cudnn_benchmark
 from plitka.tile.colormap import joint_hex
@@ -21,12 +23,14 @@ METRICS: Mapping[str, str] = {
     "scale": "What the pictures show, in millimetres: granules, width and height, tile (null without joints) "
     "and joints; their pixels, and whether they are seamless.",
     "request": "The request as it was understood, as JSON text that draws the same tile again; "
-    "without the sheet.",
+    "without sheet and order.",
     "seed": "The seed that was used, as text: many JSON readers round whole numbers above 2^53.",
     "engine": "The engine: render, mini or sdxl.",
     "reproducible": "Where the same request is known to give the same bytes again, with the same versions.",
     "notices": "What was normalised, merged or left at its default in the request, in words; an empty list "
     "if nothing was.",
+    "order": "Kilograms and bags of every colour, the binder and the price, for the request's order; empty "
+    "without one.",
     "outside_palette": "Each colour of the mix that is not the palette's (hex, RAL, CSS): the nearest "
     "granules alone, and the best mix of two as seen from afar, with ΔE00; an empty list if there is none.",
     "colormap.joint_color": "Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.",
@@ -78,6 +82,7 @@ def request_metrics(request: TileRequest, engine: Engine) -> dict[str, Any]:
         "engine": engine.name,
         "reproducible": reproducible(engine),
         "notices": list(request.notices),
+        "order": order_report(order_of(request.mix, asked)) if (asked := request.overrides.order) else {},
         "outside_palette": [substitutes(color) for color in outside_colors(request.mix)],
         "colormap.joint_color": joint_hex(request.mix),
     }

@@ -1,4 +1,4 @@
-"""The sheet: one A4 page as PDF with the picture and its scale, the mix, and the customer's logo and text."""
+"""The sheet: one A4 page as PDF with picture and scale, mix and order, and the customer's logo and text."""
 
 import base64
 import datetime
@@ -9,7 +9,9 @@ from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, XPos, YPos
 
 from plitka.colors.palette import palette_in_use
+from plitka.order.amounts import Order, order_of
 from plitka.output.pdf import A4_MM, FONT, finished, new_document, place_logo, place_picture
+from plitka.output.sheet_order import order_columns, order_sentences
 from plitka.output.sheet_words import WORDS, Words, figure
 from plitka.request.logo import logo_picture
 from plitka.request.sheet import DEFAULT_SHEET_LANGUAGE, SheetFields
@@ -22,6 +24,7 @@ NO_NAME = "–"
 _LONGEST_BAR = 0.3
 _MARGIN, _LOGO_BOX = 18.0, (55.0, 20.0)
 _LARGEST_PICTURE, _ROW, _LINE, _SCALE_AND_FOOT = 150.0, 7.0, 5.0, 26.0
+_ORDER_LINE = 5.5
 _TITLE_POINTS, _TEXT_POINTS, _SMALL_POINTS = 18, 10, 8.5
 _INK, _GREY, _LINE_GREY = (30, 30, 30), (105, 105, 105), (200, 200, 200)
 _WIDTH = A4_MM[0] - 2 * _MARGIN
@@ -47,7 +50,7 @@ def make_sheet(request: TileRequest, picture: bytes, fields: SheetFields, date: 
     """Make the sheet of a picture.
 
     Args:
-        request: The request that drew it.
+        request: The request that drew it, with the order that goes on the sheet, if any.
         picture: The picture file: PNG, WebP or JPEG, sRGB.
         fields: What the request, the command line or the page says of the sheet; its date is not used.
         date: The day that the sheet says.
@@ -61,12 +64,19 @@ def make_sheet(request: TileRequest, picture: bytes, fields: SheetFields, date: 
     language = fields.language or DEFAULT_SHEET_LANGUAGE
     words = WORDS[language]
     said = request.without_sheet().to_json()
+    order = order_of(request.mix, request.overrides.order) if request.overrides.order else None
+    sentences = order_sentences(order, language) if order else ()
     with new_document(A4_MM, words["title"], date, language, said) as document:
         top = _head(document, words, fields, _written(date, language))
-        width, height = _picture_mm(request, _room(document, top, request, fields))
+        room = _room(document, top, request, fields) - _ORDER_LINE * len(sentences)
+        width, height = _picture_mm(request, room)
         place_picture(document, picture, ((A4_MM[0] - width) / 2, top), (width, height))
         top = _scale(document, request, words, language, top + height + 3, width)
-        top = _table(document, _columns(request, words, language), request, top + 3)
+        columns = _columns(request, words, language, order)
+        top = _table(document, columns, request, top + 3)
+        for sentence in sentences:
+            _write(document, sentence, (_MARGIN, top), _TEXT_POINTS, width=_WIDTH)
+            top += _ORDER_LINE
         _text(document, fields.text, top + 4)
         _foot(document, words["seed"].format(seed=request.seed))
         return finished(document)
@@ -128,23 +138,29 @@ def _scale(
     return top + 4.8 + 2 * 4.4
 
 
-def _columns(request: TileRequest, words: Words, language: str) -> tuple[_Column, ...]:
+def _columns(request: TileRequest, words: Words, language: str, order: Order | None) -> tuple[_Column, ...]:
     mix = request.mix
     shares = tuple(f"{figure(100 * color.share, language)} %" for color in mix)
-    # A colour outside the palette has no code and no name.
+    # A colour outside the palette has no code and no name; who orders granules has to have it made.
+    none = {each: WORDS[each]["to_order"] if order else NO_NAME for each in WORDS}
     palette = palette_in_use()
     named = [palette.get(color.id) for color in mix]
     codes = tuple(color.code if color else NO_NAME for color in named)
     english = tuple(
-        known.english if known else color.name or NO_NAME for known, color in zip(named, mix, strict=True)
+        known.english if known else color.name or none["en"] for known, color in zip(named, mix, strict=True)
     )
-    russian = tuple(color.russian if color else NO_NAME for color in named)
+    russian = tuple(color.russian if color else none["ru"] for color in named)
+    hexes = tuple(color.hex for color in mix)
+    ordered = order_columns(order, language) if order else ()
+    # With the columns of the order as wide together as without.
+    widths = {0: (30, 42, 48, 20, 22), 2: (22, 30, 35, 16, 18), 3: (20, 26, 30, 15, 17)}[len(ordered)]
     return (
-        _Column(words["code"], 30, False, codes),
-        _Column(words["english"], 42, False, english),
-        _Column(words["russian"], 48, False, russian),
-        _Column(words["share"], 20, True, shares),
-        _Column(words["hex"], 22, True, tuple(color.hex for color in mix)),
+        _Column(words["code"], widths[0], False, codes),
+        _Column(words["english"], widths[1], False, english),
+        _Column(words["russian"], widths[2], False, russian),
+        _Column(words["share"], widths[3], True, shares),
+        _Column(words["hex"], widths[4], True, hexes),
+        *(_Column(title, width, True, texts) for title, width, texts in ordered),
     )
 
 

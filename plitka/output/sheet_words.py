@@ -21,6 +21,13 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             "russian": "In Russian",
             "share": "Share",
             "hex": "sRGB",
+            "kg": "kg",
+            "bags": "Bags",
+            "price": "Price",
+            "to_order": "to be made",
+            "order": "For {area_m2} m², {thickness_mm} mm thick, with {waste_percent} % waste:",
+            "order_kg": "{kg} kg of granules in {bags} bags; {binder_kg} kg of binder ({binder_percent} %).",
+            "order_price": "All bags of granules: {price} {currency}",
             "seed": "Seed {seed}",
             "mm": "mm",
         },
@@ -38,6 +45,13 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             "russian": "Цвет",
             "share": "Доля",
             "hex": "sRGB",
+            "kg": "кг",
+            "bags": "Мешки",
+            "price": "Цена",
+            "to_order": "под заказ",
+            "order": "На {area_m2} м², толщина {thickness_mm} мм, с запасом {waste_percent} %:",
+            "order_kg": "гранулы {kg} кг, мешков {bags}; связующее {binder_kg} кг ({binder_percent} %).",
+            "order_price": "Все мешки гранул: {price} {currency}",
             "seed": "Номер (seed) {seed}",
             "mm": "мм",
         },
@@ -48,4 +62,9 @@ WORDS: Mapping[str, Words] = MappingProxyType(
 def figure(value: float, language: str, decimals: int = 2) -> str:
     """A number without needless zeros, with the decimal mark of the language."""
     text = f"{value:.{decimals}f}".rstrip("0").rstrip(".")
+    return in_language(text, language)
+
+
+def in_language(text: str, language: str) -> str:
+    """A number as text with a point, with the decimal mark of the language."""
     return text.replace(".", ",") if language == "ru" else text

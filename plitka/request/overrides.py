@@ -17,6 +17,7 @@ from pydantic import (
 
 from plitka.choices import ColorLock, Layout, NormalConvention, OutputFormat, Scheduler, one_of
 from plitka.request.numbers import IntegerRange, NumberRange, invalid_value
+from plitka.request.order import OrderFields
 from plitka.request.sheet import SheetFields, read_sheet_switch
 
 MAX_NEGATIVE_PROMPT = 1000
@@ -102,6 +103,11 @@ class Overrides(BaseModel):
     sheet: Annotated[SheetFields | None, BeforeValidator(read_sheet_switch)] = Field(
         default=None,
         description="true, or an object with any of the keys " + ", ".join(SheetFields.model_fields),
+    )
+    order: OrderFields | None = Field(
+        default=None,
+        description="an object with area_m2 and thickness_mm, and any of the keys "
+        + ", ".join(name for name, field in OrderFields.model_fields.items() if not field.is_required()),
     )
 
     normal_convention: Annotated[NormalConvention | None, BeforeValidator(read_choice)] = Field(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from plitka.errors import LISTED_PROBLEMS, Problem, shown
 from plitka.request.fields import SYNONYMS, ColorEntry, allowed_names
 from plitka.request.json_text import join_path
+from plitka.request.order import OrderFields
 from plitka.request.overrides import Overrides
 from plitka.request.proportions import MISSING
 from plitka.request.sheet import SheetFields
@@ -27,6 +28,7 @@ _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("colors",): ColorEntry,
     ("overrides",): Overrides,
     ("overrides", "sheet"): SheetFields,
+    ("overrides", "order"): OrderFields,
 }
 
 _ENTRY = 'an object such as {"name": "black", "proportion": 60} or {"hex": "#A63437", "proportion": 60}'

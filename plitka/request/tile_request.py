@@ -20,6 +20,7 @@ from plitka.request.fields import MAX_SEED, RequestFields, SimpleFields
 from plitka.request.json_text import ALLOWED, FIELD, find_clashes, read_document, strip
 from plitka.request.map_names import map_problems
 from plitka.request.numbers import Proportion, read_degrees, read_integer
+from plitka.request.order import OrderFields
 from plitka.request.overrides import DEFAULT_NORMAL_CONVENTION, Overrides
 from plitka.request.problems import problems_of
 from plitka.request.proportions import whole_of
@@ -87,10 +88,14 @@ class TileRequest:
         return self.overrides.normal_convention or DEFAULT_NORMAL_CONVENTION
 
     def without_sheet(self) -> TileRequest:
-        """The request of the pictures alone: they are the same with and without a sheet."""
-        if self.overrides.sheet is None:
+        """The request of the pictures alone: they are the same with and without a sheet or an order."""
+        if self.overrides.sheet is None and self.overrides.order is None:
             return self
-        return replace(self, overrides=self.overrides.model_copy(update={"sheet": None}))
+        return replace(self, overrides=self.overrides.model_copy(update={"sheet": None, "order": None}))
+
+    def with_order(self, order: OrderFields) -> TileRequest:
+        """The same request with this order."""
+        return replace(self, overrides=self.overrides.model_copy(update={"order": order}))
 
     def to_json(self) -> str:
         """Write the request in ASCII so that it reads back equal, shares and seed to the bit."""
@@ -178,6 +183,18 @@ def read_sheet(document: Mapping[str, Any]) -> SheetFields:
         return SheetFields.model_validate(dict(document))
     except ValidationError as error:
         raise RequestError(problems_of(error, SheetFields, dict(document))) from None
+
+
+def read_order(document: Mapping[str, Any]) -> OrderFields:
+    """Read an order: the `overrides.order` of a request, given apart from one.
+
+    Raises:
+        RequestError: With every problem that was found; the fields are named without `overrides.order`.
+    """
+    try:
+        return OrderFields.model_validate(dict(document))
+    except ValidationError as error:
+        raise RequestError(problems_of(error, OrderFields, dict(document))) from None
 
 
 def _is_empty(value: object) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from plitka.colors.common_names import nearest_by_name
 from plitka.colors.outside import named_colors
-from plitka.colors.palette import PALETTE, Palette, palette_in_use
+from plitka.colors.palette import PALETTE, Palette, PaletteColor, palette_in_use
 
 
 def palette_constants(palette: Palette) -> dict[str, Any]:
@@ -22,10 +22,25 @@ def palette_constants(palette: Palette) -> dict[str, Any]:
             "hex": color.hex,
             "lab": [round(value, 3) for value in color.lab],
             "lightness": list(color.lightness_range),
+            **_goods(color, palette.currency),
         }
         for color in palette.values()
     ]
     return {"PALETTE": colors, "OUTSIDE": _outside()}
+
+
+def _goods(color: PaletteColor, currency: str | None) -> dict[str, dict[str, Any]]:
+    """What the palette knows of a colour's granules as goods, if anything."""
+    goods = {
+        "density": color.density_kg_m3,
+        "laid": color.laid_kg_m3,
+        "bulk": color.bulk_kg_m3,
+        "bag": color.bag_kg,
+        "price": color.price_per_kg,
+        "currency": currency if color.price_per_kg is not None else None,
+    }
+    known = {name: value for name, value in goods.items() if value is not None}
+    return {"goods": known} if known else {}
 
 
 def named_constants() -> dict[str, str]:

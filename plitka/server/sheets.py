@@ -21,6 +21,7 @@ from plitka.server.body import parse_json, unprocessable
 from plitka.server.received import receive_json
 
 if TYPE_CHECKING:
+    from plitka.request.order import OrderFields
     from plitka.request.sheet import SheetFields
     from plitka.request.tile_request import TileRequest
 
@@ -32,7 +33,11 @@ MAX_SHEETS = 4
 _Read = TypeVar("_Read")
 _DATA_ADDRESS = re.compile(r"data:image/(?:png|jpeg|webp);base64,")
 _PICTURE = "a picture of Plitka's as data:image/png;base64,…, or with jpeg or webp"
-_KEYS = {"picture": _PICTURE, "sheet": "an object as in overrides.sheet of a request"}
+_KEYS = {
+    "picture": _PICTURE,
+    "sheet": "an object as in overrides.sheet of a request",
+    "order": "an object as in overrides.order of a request",
+}
 
 
 class SheetCalls:
@@ -72,9 +77,12 @@ def _sheet(body: bytes) -> bytes:
     problems = list(_unknown_keys(document))
     drawn = _gathered(problems, lambda: _picture(document.get("picture")))
     fields = _gathered(problems, lambda: _fields(document.get("sheet")))
+    order = _gathered(problems, lambda: _order(document.get("order")))
     if problems or drawn is None or fields is None:
         raise unprocessable(problems)
     request, picture = drawn
+    if order is not None:
+        request = request.with_order(order)
     try:
         return make_sheet(request, picture, fields, sheet_date(fields))
     except ContainerError as error:
@@ -121,6 +129,20 @@ def _fields(value: object) -> SheetFields:
         return read_sheet(value or {})
     except RequestError as error:
         problems = [problem(["body", "sheet", each.field], str(each)) for each in error.problems]
+        raise unprocessable(problems) from None
+
+
+def _order(value: object) -> OrderFields | None:
+    from plitka.request.tile_request import read_order
+
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise _refused("order", f"{shown(value)} is no object. Allowed: {_KEYS['order']}.")
+    try:
+        return read_order(value)
+    except RequestError as error:
+        problems = [problem(["body", "order", each.field], str(each)) for each in error.problems]
         raise unprocessable(problems) from None
 
 

@@ -92,7 +92,7 @@ async function fetchSheet() {
   const response = await ask(`${serverAddress()}/sheet`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ picture: sheetResult().pictures[1], sheet: asked }),
+    body: JSON.stringify({ picture: sheetResult().pictures[1], sheet: asked, ...orderOfRequest() }),
   });
   if ([404, 405].includes(response.status)) throw new Trouble("sheetNotHere");
   if (!response.ok) throw await refusal(response);
@@ -112,11 +112,13 @@ function fillPrinted() {
   const figure = (value) => String(Number(value.toFixed(2))).replace(".", language === "ru" ? "," : ".");
   const drawn = printedRecipe();
   const day = today();
+  const order = orderOnSheet(drawn.colors);
   const { granule_mm: granule, width_mm: width, height_mm: height } = drawn.scale;
   const size = { granule: figure(granule), width: figure(width), height: figure(height) };
   const long = barLength(width);
   const bar = element("span", { class: "printed-bar" });
   bar.style.width = `${(100 * long) / width}%`;
+  byId("printed").classList.toggle("with-order", order.columns.length > 0);
   byId("printed").replaceChildren(
     element("header", {},
       element("div", {}, element("h1", { text: words.title }), element("p", { text: language === "ru" ? day.split("-").reverse().join(".") : day })),
@@ -125,7 +127,8 @@ function fillPrinted() {
     element("p", { class: "printed-scale" }, bar, element("span", { text: `${long} ${words.mm}` })),
     element("p", { class: "printed-soft", text: say("scale", size) }),
     element("p", { class: "printed-soft", text: say(drawn.layout, { angle: figure(drawn.angle) }) }),
-    printedTable(drawn.colors, words, figure),
+    printedTable(drawn.colors, words, figure, order.columns),
+    ...order.sentences.map((sentence) => element("p", { text: sentence })),
     element("p", { class: "printed-text", text: sheet.text }),
     ...(drawn.seed ? [element("p", { class: "printed-soft", text: say("seed", { seed: drawn.seed }) })] : []),
   );
@@ -158,12 +161,13 @@ function printedRecipe() {
   };
 }
 
-function printedTable(colors, words, figure) {
-  const head = ["", words.code, words.english, words.russian, words.share, words.hex];
-  const rows = colors.map(({ id, share }) => {
+function printedTable(colors, words, figure, columns) {
+  const head = ["", words.code, words.english, words.russian, words.share, words.hex, ...columns.map(([title]) => title)];
+  const rows = colors.map(({ id, share }, row) => {
     const own = BY_CODE.get(id);
-    const names = own ? [id, own.en, own.ru] : ["–", "–", "–"];
-    const cells = [...names, `${figure(share)} %`, hexOf(id)];
+    const none = (spoken) => (columns.length ? SHEET_WORDS[spoken].to_order : "–");
+    const names = own ? [id, own.en, own.ru] : ["–", none("en"), none("ru")];
+    const cells = [...names, `${figure(share)} %`, hexOf(id), ...columns.map(([, cells]) => cells[row])];
     return element("tr", {}, element("td", {}, swatch(id)), ...cells.map((words) => element("td", { text: words })));
   });
   return element("table", {}, element("thead", {}, element("tr", {}, ...head.map((words) => element("th", { scope: "col", text: words })))), element("tbody", {}, ...rows));

@@ -25,6 +25,7 @@ function changed(edit = null) {
   if (remember(edit)) recipeChanged();
   if (past.recipes.length > 1) keepInAddress();
   drawLive();
+  showOrder();
   showCode();
 }
 
@@ -141,6 +142,7 @@ function start() {
   buildCompare();
   buildDevelopers();
   buildSheet();
+  buildOrder();
   watchPresses();
   byId("example").addEventListener("change", ({ target: chosen }) => {
     if (!chosen.value) return;

@@ -1,0 +1,36 @@
+// What the page says about the order; what the sheet says of it comes from the code that makes the PDF.
+
+Object.assign(TEXT.en, {
+  orderTitle: "Order",
+  order_area: "Area, m²",
+  order_thickness: "Thickness, mm",
+  order_waste: "Waste, %",
+  order_binder: "Binder, % of the granules",
+  orderEmpty: "Give the area, and you see kilograms and bags of every colour.",
+  orderBad: "{field}: “{value}” is no number from {least} to {most}.",
+  orderTwo: "{field}: “{value}” could be {one} or {other}. Write it as one of these two.",
+  orderColor: "Colour",
+  orderShare: "Area",
+  orderMass: "Mass",
+  orderAll: "All granules",
+  orderToMake: "colour to be ordered",
+  copyOrder: "Copy as text",
+  saveOrder: "Save as CSV",
+});
+Object.assign(TEXT.ru, {
+  orderTitle: "Заказ",
+  order_area: "Площадь, м²",
+  order_thickness: "Толщина, мм",
+  order_waste: "Запас, %",
+  order_binder: "Связующее, % от гранул",
+  orderEmpty: "Укажите площадь — и увидите килограммы и мешки каждого цвета.",
+  orderBad: "{field}: «{value}» — не число от {least} до {most}.",
+  orderTwo: "{field}: «{value}» может значить {one} или {other}. Напишите одно из двух.",
+  orderColor: "Цвет",
+  orderShare: "Площадь",
+  orderMass: "Масса",
+  orderAll: "Все гранулы",
+  orderToMake: "цвет под заказ",
+  copyOrder: "Скопировать текстом",
+  saveOrder: "Сохранить в CSV",
+});
