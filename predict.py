@@ -15,11 +15,12 @@ from plitka.device.monitor import ResourceMonitor
 from plitka.engines import load_engine, log_to_stderr
 from plitka.files.temporary_folders import named_when_full, own_folder
 from plitka.files.whole_files import write_whole
-from plitka.generation import Result, generate
+from plitka.generation import generate
 from plitka.output.metrics import request_metrics
 from plitka.output.prediction_line import PredictionLine
 from plitka.request.http_inputs import refuse_null
 from plitka.request.tile_request import parse_inputs
+from plitka.results import Result
 from plitka.server.cog_folders import CogFolders
 from plitka.server.malloc_trim import release_free_memory
 from plitka.server.output_folders import Workspace

@@ -14,7 +14,7 @@ from request_blocks import BLACK_WHITE, parse_simple
 
 from plitka.errors import RequestError
 from plitka.request.color_text import MAX_COLORS_CHARACTERS
-from plitka.request.fields import MAX_COLORS
+from plitka.request.fields import MAX_COLORS, MAX_SEED
 from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
 from plitka.request.numbers import MAX_PROPORTION
 from plitka.request.overrides import MAX_NEGATIVE_PROMPT
@@ -108,6 +108,8 @@ REFUSED_REQUESTS: tuple[Any, ...] = (
     {"colors": [RED], "maps": ["hight"]},
     {"colors": [RED], "maps": ["ao", "ao"]},
     {"colors": [RED], "maps": [1]},
+    {"colors": [RED], "variants": 9},
+    {"colors": [RED], "variants": 3, "seed": MAX_SEED - 1},
     '{"colors": [{"name": "red"}], "seed": 1, "seed": 2}',
     '{"colors": [{"name": "red"}',
     '{"params_json": ""}',

@@ -95,6 +95,10 @@ REQUEST_MEANINGS: Mapping[str, tuple[str, str]] = {
         "none",
         "Maps for 3-D programs, delivered after the three files in this order; see [Maps](maps.md).",
     ),
+    "variants": (
+        "`1`",
+        "How many final pictures are drawn, each with the seed after that of the one before; see Variants.",
+    ),
 }
 COLOR_MEANINGS: Mapping[str, str] = {
     "name": "The colour, by any of its [names](palette.md), in any case; a name of the palette wins over "
@@ -144,6 +148,10 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
     "normal_convention": (
         code(DEFAULT_NORMAL_CONVENTION),
         "Where the green of the normal map points: up the picture, or down it.",
+    ),
+    "scale_bar": (
+        "`false`",
+        "Whether preview and final picture have a bar of a round length, such as 20 mm, with its label.",
     ),
     "sheet": ("none", "Whether a PDF sheet comes after the pictures; see Sheet."),
     "order": ("none", "Kilograms and bags for an area, as the metric `order`; see Order."),

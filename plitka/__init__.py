@@ -51,8 +51,9 @@ if TYPE_CHECKING:
         RequestError,
     )
     from plitka.fidelity.measure import ColorFidelity, Fidelity
-    from plitka.generation import Result, generate
+    from plitka.generation import generate
     from plitka.request.tile_request import TileRequest, parse_request
+    from plitka.results import Result
     from plitka.tile.plan import TilePlan, plan_for
 else:
     # Where each name is defined, unless it is an error. Type checkers do not see this part: for them an
@@ -61,7 +62,7 @@ else:
         "ColorFidelity": "plitka.fidelity.measure",
         "Engine": "plitka.engine.protocol",
         "Fidelity": "plitka.fidelity.measure",
-        "Result": "plitka.generation",
+        "Result": "plitka.results",
         "TilePlan": "plitka.tile.plan",
         "TileRequest": "plitka.request.tile_request",
         "generate": "plitka.generation",

@@ -1,29 +1,28 @@
-"""One request in, finished files out: three pictures, then the maps and the sheet that it asks for."""
+"""One request in, finished files out: three pictures, then the variants, maps and sheet that it asks for."""
 
-import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from plitka.choices import MapName, OutputFormat
 from plitka.device.monitor import ResourceMonitor
 from plitka.device.worker_thread import Worker
-from plitka.engine.ahead import draw_ahead
-from plitka.engine.protocol import Drawing, Engine, Job
+from plitka.engine.ahead import Drawn, draw_ahead
+from plitka.engine.protocol import Engine, Job
 from plitka.fidelity.color_lock import MeasuredPicture, measure_and_correct
-from plitka.fidelity.measure import Fidelity
-from plitka.files.whole_files import write_whole
-from plitka.output.metrics import memory_metrics, picture_metrics
+from plitka.output.metrics import memory_metrics, picture_metrics, variant_metrics
 from plitka.output.provenance import encode, encode_map, provenance_of
+from plitka.output.scale_bar import with_scale_bar
 from plitka.request.drawing_settings import DrawingSettings, settings_for
 from plitka.request.prompt import Prompt, build_prompt
 from plitka.request.sheet import SheetFields
 from plitka.request.tile_request import TileRequest
+from plitka.results import VARIANT, Result, Stopwatch
 from plitka.tile.colormap import draw_colormap
 from plitka.tile.maps import PlanMaps
 from plitka.tile.plan import TilePlan, plan_for
@@ -33,81 +32,10 @@ from plitka.tracing import Stage, current_stage
 EXACT_FORMAT: OutputFormat = "png"
 
 
-@dataclass(frozen=True)
-class Result:
-    """One finished file.
-
-    Attributes:
-        name: "preview", "final" or "colormap", in this order, then the maps' names in the request's order,
-            then "sheet" if the request has one.
-        image: (height, width, 3) uint8 sRGB; usually 1024 x 1024 pixels, and half of that for the preview.
-            Maps are no colours, and of other channels and depths; see `plitka.tile.maps.TileMap`. Of the
-            sheet, the final picture, which stands on it.
-        filename: `name` with the extension of its format.
-        data: The bytes of the file, its provenance included.
-        colors: The picture's colours as measured and, where needed, corrected; None for the colour map, which
-            is exact by construction, and for maps and sheet. `fidelity` is the part that most callers want.
-        metrics: What became known with this file, by the names of `plitka.output.metrics.METRICS`.
-    """
-
-    name: str
-    image: NDArray[Any]
-    filename: str
-    data: bytes
-    colors: MeasuredPicture | None
-    metrics: dict[str, Any]
-
-    @property
-    def fidelity(self) -> Fidelity | None:
-        """Requested and measured share of every colour of `image`; None for colour map, maps and sheet."""
-        return self.colors.measured.fidelity if self.colors else None
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of work on this file."""
-        stages = self.metrics.get(f"timing.{self.name}") or self.metrics["timing.maps"][self.name]
-        return float(sum(stages.values()))
-
-    def save(self, folder: Path | str) -> Path:
-        """Write `data` as `filename` into a folder, which is made if it does not exist.
-
-        A file of this name is replaced. After an error the folder contains no part of the new one.
-
-        Returns:
-            The path of the file.
-
-        Raises:
-            OSError: The folder or the file cannot be written.
-        """
-        path = Path(folder) / self.filename
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, self.data)
-        return path
-
-
-class Stopwatch:
-    """Seconds of work here, by laps; between a `yield` and `resume` the time is the caller's."""
-
-    def __init__(self) -> None:
-        self.total = 0.0
-        self._since = time.perf_counter()
-
-    def lap(self) -> float:
-        """End a stage: its seconds, which also go into `total`."""
-        now = time.perf_counter()
-        seconds, self._since = round(now - self._since, 4), now
-        self.total = round(self.total + seconds, 4)
-        return seconds
-
-    def resume(self) -> None:
-        """Start a stage now, whatever has passed since the last one."""
-        self._since = time.perf_counter()
-
-
 def generate(
     request: TileRequest, engine: Engine, monitor: ResourceMonitor | None = None
 ) -> Generator[Result]:
-    """Draw a request: preview, final picture, colour map, maps, sheet, each as soon as it is finished.
+    """Draw a request: preview, final picture, colour map, then what else it asks for, as it is finished.
 
     The caller's `for` is the progress and the cancellation: nothing is drawn before the first file is asked
     for, and closing the generator early leaves the engine usable. The final picture is begun in a thread when
@@ -120,8 +48,8 @@ def generate(
         monitor: Adds the peaks of memory to the last file's metrics.
 
     Returns:
-        A generator of results: "preview", "final", "colormap", a map for each name in `request.maps`, and
-        "sheet" if the request has one.
+        A generator of results: "preview", "final", "colormap", "final_2" and so on for `request.variants`, a
+        map of the first variant for each name in `request.maps`, and its "sheet" if the request has one.
 
     Raises:
         RequestError: At the call, before anything is drawn, if this engine cannot draw this request.
@@ -147,19 +75,9 @@ def _draw(
     trace: Stage,
 ) -> Generator[Result]:
     watch.resume()
-    # Plan and colour map are made in a thread: a picture that starts from noise waits for neither.
-    with Worker("plitka-files") as worker:
-        timed = worker.submit(_timed_plan, request, trace)
-        job = Job(request, settings, prompt, worker.submit(lambda: timed.result()[0]))
-        planned = [worker.submit(_colormap, job, engine, trace)]
-        # One piece of work each, so that a caller who leaves early waits for one at most.
-        maps = worker.submit(lambda: PlanMaps(job.plan, job.plan.scale.width))
-        planned += [worker.submit(_map, name, maps, job, engine, trace) for name in request.maps]
-        with closing(_pictures(job, engine, watch, timed, trace)) as pictures:
-            for final in pictures:
-                yield final
-        count = len(planned) + (request.overrides.sheet is not None)
-        for number, result in enumerate(_files_after(request, final, planned, watch, trace), start=1):
+    count = 3 + (request.variants - 1) + len(request.maps) + (request.overrides.sheet is not None)
+    with closing(_files(request, settings, prompt, engine, watch, trace)) as files:
+        for number, result in enumerate(files, start=1):
             watch.lap()
             metrics = dict(result.metrics)
             if number == count:
@@ -169,19 +87,66 @@ def _draw(
             watch.resume()
 
 
-def _files_after(
-    request: TileRequest, final: Result, planned: list[Future[Result]], watch: Stopwatch, trace: Stage
+def _files(
+    request: TileRequest,
+    settings: DrawingSettings,
+    prompt: Prompt,
+    engine: Engine,
+    watch: Stopwatch,
+    trace: Stage,
 ) -> Generator[Result]:
-    """Colour map, maps and sheet; metrics of maps are of all that are finished."""
+    # Plans, colour map and maps are made in a thread: a picture that starts from noise waits for none.
+    with Worker("plitka-files") as worker:
+        first = request.variant(1)
+        timed = worker.submit(_timed_plan, first, trace)
+        planned = worker.submit(lambda: timed.result()[0])
+        job = Job(first, settings, prompt, planned, variant=(1, request.variants))
+        colormap = worker.submit(_colormap, job, engine, trace)
+        # One piece of work each, so that a caller who leaves early waits for one at most.
+        drawn = worker.submit(lambda: PlanMaps(job.plan, job.plan.scale.width))
+        maps = [worker.submit(_map, name, drawn, job, engine, trace) for name in request.maps]
+        variants = _variants(request, job, worker)
+        with closing(_pictures(job, variants, engine, watch, timed, trace)) as pictures:
+            for result in pictures:
+                yield result
+                if result.name == "final":
+                    final = result
+                    # What grows with later files begins empty.
+                    nothing: dict[str, Any] = {"variants": [], "maps": {}, "timing.maps": {}}
+                    colors = colormap.result()
+                    yield replace(colors, metrics=colors.metrics | nothing)
+        yield from _finished(maps)
+        if request.overrides.sheet is not None:
+            with trace.stage("sheet"):
+                sheet = _sheet(first, final, request.overrides.sheet, watch)
+            yield sheet
+
+
+def _variants(request: TileRequest, job: Job, worker: Worker) -> Iterator[Job]:
+    """The job of each further variant; the plan of the next one is made while one is drawn."""
+
+    def planned(number: int) -> Job:
+        own = request.variant(number)
+        plan = worker.submit(plan_for, own)
+        which = number, request.variants
+        return replace(job, request=own, planned=plan, pictures=("final",), variant=which)
+
+    ahead: Job | None = None
+    for number in range(2, request.variants + 1):
+        now, ahead = ahead, planned(number)
+        if now is not None:
+            yield now
+    if ahead is not None:
+        yield ahead
+
+
+def _finished(maps: list[Future[Result]]) -> Iterator[Result]:
+    """The maps; metrics of each are of all that are finished."""
     known: dict[str, Any] = {"maps": {}, "timing.maps": {}}
-    for waiting in planned:
+    for waiting in maps:
         result = waiting.result()
-        known = {name: known[name] | result.metrics.get(name, {}) for name in known}
-        yield replace(result, metrics=result.metrics | known)
-    if request.overrides.sheet is not None:
-        with trace.stage("sheet"):
-            sheet = _sheet(request, final, request.overrides.sheet, watch)
-        yield sheet
+        known = {name: known[name] | result.metrics[name] for name in known}
+        yield replace(result, metrics=known)
 
 
 def _sheet(request: TileRequest, final: Result, fields: SheetFields, watch: Stopwatch) -> Result:
@@ -193,28 +158,53 @@ def _sheet(request: TileRequest, final: Result, fields: SheetFields, watch: Stop
 
 
 def _pictures(
-    job: Job, engine: Engine, watch: Stopwatch, timed: Future[tuple[TilePlan, float]], trace: Stage
+    job: Job,
+    following: Iterable[Job],
+    engine: Engine,
+    watch: Stopwatch,
+    timed: Future[tuple[TilePlan, float]],
+    trace: Stage,
 ) -> Generator[Result]:
+    """Preview and final picture of the first job, and the final pictures of the following ones."""
+    variants: list[dict[str, Any]] = []
     # Leaving early, by an error here too, must end the drawing at once.
-    with closing(draw_ahead(engine, job)) as drawings:
-        for drawing, drawn_in, begun_ns in drawings:
+    with closing(draw_ahead(engine, job, following)) as drawings:
+        for drawn in drawings:
             watch.lap()
-            with trace.stage(drawing.name, begun_ns, engine=engine.name) as stage:
-                stage.note(quality=job.request.quality, steps=drawing.steps_run)
-                stage.past("draw", begun_ns, drawn_in)
-                with stage.stage("correction") as correction:
-                    picture = measure_and_correct(drawing.name, drawing.image, job.plan, job.settings)
-                    correction.note(corrected=picture.corrected)
-                stage.note(share_error_pp=picture.measured.fidelity.worst_error_pp)
-                seconds = {"draw": round(drawn_in, 4), "measure": watch.lap()}
-                with stage.stage("encode"):
-                    filename, data = _file(job.settings.output_format, job, engine, drawing, picture)
-                seconds["encode"] = watch.lap()
-            metrics = picture_metrics(drawing, picture, seconds)
-            if drawing.name == "preview":
+            number, name = drawn.job.variant[0], drawn.drawing.name
+            title = name if number == 1 else f"{VARIANT}{number}"
+            with trace.stage(title, drawn.begun_ns, engine=engine.name) as stage:
+                picture, image, data, seconds = _finished_picture(title, drawn, engine, watch, stage)
+            if number == 1:
+                metrics = picture_metrics(drawn.drawing, picture, seconds)
+            else:
+                variants.append(
+                    variant_metrics(title, drawn.job.request.seed, drawn.drawing, picture, seconds)
+                )
+                metrics = {"variants": list(variants)}
+            if name == "preview":
                 metrics |= {"timing.plan": timed.result()[1], "timing.first_picture": watch.total}
-            yield Result(drawing.name, picture.image, filename, data, picture, metrics)
+            filename = f"{title}.{job.settings.output_format}"
+            yield Result(title, image, filename, data, picture, metrics)
             watch.resume()
+
+
+def _finished_picture(
+    title: str, drawn: Drawn, engine: Engine, watch: Stopwatch, stage: Stage
+) -> tuple[MeasuredPicture, NDArray[np.uint8], bytes, dict[str, float]]:
+    """A picture measured and corrected, as it is delivered, its file, and the seconds of each step."""
+    job, drawing = drawn.job, drawn.drawing
+    stage.note(quality=job.request.quality, steps=drawing.steps_run)
+    stage.past("draw", drawn.begun_ns, drawn.seconds)
+    with stage.stage("correction") as correction:
+        picture = measure_and_correct(title, drawing.image, job.plan, job.settings)
+        correction.note(corrected=picture.corrected)
+    stage.note(share_error_pp=picture.measured.fidelity.worst_error_pp)
+    seconds = {"draw": round(drawn.seconds, 4), "measure": watch.lap()}
+    with stage.stage("encode"):
+        image, data = _file(engine, drawn, picture)
+    seconds["encode"] = watch.lap()
+    return picture, image, data, seconds
 
 
 def _timed_plan(request: TileRequest, trace: Stage) -> tuple[TilePlan, float]:
@@ -248,12 +238,15 @@ def _map(name: MapName, maps: Future[PlanMaps], job: Job, engine: Engine, trace:
     return Result(name, drawn.image, f"{name}.{EXACT_FORMAT}", data, None, metrics)
 
 
-def _file(
-    output_format: OutputFormat, job: Job, engine: Engine, drawing: Drawing, picture: MeasuredPicture
-) -> tuple[str, bytes]:
+def _file(engine: Engine, drawn: Drawn, picture: MeasuredPicture) -> tuple[NDArray[np.uint8], bytes]:
+    """The picture as it is delivered, with its scale bar if there is one, and its file."""
+    job, drawing = drawn.job, drawn.drawing
     measured = {"fidelity": picture.measured.as_dict(), "correction": picture.correction()}
     approximations = drawing.denoising.approximations if drawing.denoising else ()
     provenance = provenance_of(
         drawing.name, job.request, job.prompt, engine.name, engine.identity(), measured, approximations
     )
-    return f"{drawing.name}.{output_format}", encode(picture.image, output_format, provenance)
+    image = picture.image
+    if job.request.overrides.scale_bar:
+        image = with_scale_bar(image, job.request.scale.width_mm)
+    return image, encode(image, job.settings.output_format, provenance)

@@ -69,6 +69,7 @@ overrides = st.fixed_dictionaries(
         "normal_convention": st.sampled_from(get_args(NormalConvention)),
         "sheet": st.booleans() | sheets,
         "order": orders,
+        "scale_bar": st.booleans(),
     },
 )
 documents = st.fixed_dictionaries(
@@ -79,8 +80,9 @@ documents = st.fixed_dictionaries(
         "seed": st.integers(-1, MAX_SEED),
         "overrides": overrides,
         "maps": st.lists(st.sampled_from(MAP_NAMES), unique=True),
+        "variants": st.integers(1, 8),
     },
-)
+).filter(lambda document: document.get("seed", 0) + document.get("variants", 1) - 1 <= MAX_SEED)
 
 PLAIN = json.dumps(
     {
@@ -98,6 +100,7 @@ KEYS = [
     "seed",
     "overrides",
     "maps",
+    "variants",
     "name",
     "hex",
     "proportion",

@@ -72,7 +72,7 @@ def test_no_pixel_is_changed(tmp_path, output_format):
 
 @given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))))
 def test_a_png_has_every_pixel_and_the_chunks_that_pillow_would_write(image):
-    chunks = metadata._png_chunks(provenance(negative_prompt="размыто ☂"))
+    chunks = metadata._png_chunks(provenance(negative_prompt="размыто ☂"), None)
     ours, theirs = write_png(image, chunks), io.BytesIO()
     Image.fromarray(image).save(theirs, "PNG", pnginfo=chunks)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(ours))), image)

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,6 +33,19 @@ def test_the_seed_determines_the_whole_picture(engine, angle, color_guidance):
     first = images(draw(engine, angle=angle, color_guidance=color_guidance))
     assert images(draw(engine, angle=angle, color_guidance=color_guidance)) == first
     assert images(draw(engine, angle=angle, color_guidance=color_guidance, seed=6)) != first
+
+
+@pytest.mark.parametrize("angle", [0, 45])
+@pytest.mark.parametrize("color_guidance", [0, 0.5])
+def test_a_final_picture_without_its_preview_is_the_same(engine, angle, color_guidance):
+    changes = {"angle": angle, "color_guidance": color_guidance}
+    job = replace(make_job(**changes), pictures=("final",), variant=(2, 3))
+    assert images(engine.draw(job)) == images(draw(engine, **changes))[1:]
+
+
+def test_progress_says_which_of_the_variants_is_drawn(engine, capsys):
+    list(engine.draw(replace(make_job(), pictures=("final",), variant=(2, 3))))
+    assert f"final 2 of 3 {FINAL}x{FINAL}: " in capsys.readouterr().err
 
 
 def test_the_largest_seed_is_drawn(engine):

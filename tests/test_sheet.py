@@ -21,7 +21,8 @@ from sheets import logo, text_of, tile_file
 from plitka.choices import Layout, SheetLanguage
 from plitka.colors.palette import PALETTE
 from plitka.errors import ContainerError
-from plitka.output.sheet import bar_mm, make_sheet, sheet_date
+from plitka.output.scale_bar import bar_mm
+from plitka.output.sheet import make_sheet, sheet_date
 from plitka.output.sheet_words import WORDS
 from plitka.request.scale import SURFACE_GRANULES
 from plitka.request.sheet import SHEET_CHARACTERS, SheetFields

@@ -68,7 +68,7 @@ def test_browsers_law_of_tone_is_the_servers(served):
     variants = served.script("return [PAINT.BATCHES, PAINT.VEILS]")
     for code in PALETTE:
         color = palette_mix_color(PALETTE[code], 1.0)
-        wanted = shade_ramps(color, light, np.array(color.lab), *variants).astype(int)
+        wanted = shade_ramps(color, light, np.array(color.lab), *variants, np.uint8).astype(int)
         found = np.array(served.script(SHADES, code, light.tolist()))
         assert np.abs(found - wanted).max() <= 2, code
         assert np.abs(found - wanted).mean() < 0.3, code

@@ -85,6 +85,35 @@ def test_print_has_the_sheet_and_nothing_else_on_one_page(drawn):
     assert max(abs(a - b) for a, b in zip(middle, mean, strict=True)) < 12
 
 
+@pytest.mark.parametrize("shape", [(94, 94), (94, 940), (940, 94), (470, 564)])
+def test_a_picture_of_any_shape_leaves_room_for_its_mix_on_one_page(drawn, shape):
+    width, height = shape
+    scale = {"granule_mm": 2, "width_mm": width, "height_mm": height}
+    drawn.browser.execute_script(
+        """
+        const [scale, width, height] = arguments;
+        const canvas = Object.assign(document.createElement("canvas"), { width, height });
+        canvas.getContext("2d").fillRect(0, 0, width, height);
+        window.shownBefore = shown;
+        const metrics = { ...shown.metrics, scale };
+        shown = { ...shown, metrics, pictures: [shown.pictures[0], canvas.toDataURL(), shown.pictures[2]] };
+        """,
+        scale,
+        width,
+        height,
+    )
+    try:
+        document = pypdfium2.PdfDocument(printed(drawn))
+        assert len(document) == 1
+        assert "BLACK" in document[0].get_textpage().get_text_range()
+        (picture,) = document[0].get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE])
+        left, bottom, right, top = picture.get_bounds()
+        assert (right - left) / (top - bottom) == pytest.approx(width / height, rel=0.02)
+        assert 0 < left < right < document[0].get_width()
+    finally:
+        drawn.script("shown = window.shownBefore")
+
+
 def test_sheet_is_saved_as_pdf_with_the_customers_logo_and_text(drawn, tmp_path):
     folder = tmp_path / "saved"
     drawn.browser.execute_cdp_cmd(

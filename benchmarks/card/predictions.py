@@ -19,8 +19,9 @@ from plitka.device.monitor import ResourceMonitor
 from plitka.diffusion.acceleration import Acceleration
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.diffusion.recordings import Recordings
-from plitka.generation import Result, generate
+from plitka.generation import generate
 from plitka.request.tile_request import TileRequest
+from plitka.results import Result
 
 TUNED, TUNED_AGAIN = "ours, tuned UNet", "ours, tuned UNet, from the compiler's cache"
 

@@ -11,7 +11,14 @@ from typing import Annotated
 import typer
 
 import plitka
-from plitka.cli import drawing_commands, model_commands, palette_command, serve_command, sheet_command
+from plitka.cli import (
+    drawing_commands,
+    model_commands,
+    palette_command,
+    print_command,
+    serve_command,
+    sheet_command,
+)
 from plitka.cli.drawing import results
 from plitka.cli.failures import PlainErrors
 from plitka.cli.matching import match
@@ -47,6 +54,7 @@ def main(
 app.command()(drawing_commands.generate)
 app.command()(drawing_commands.plan)
 app.command()(drawing_commands.material)
+app.command("print")(print_command.print_tile)
 app.command()(sheet_command.sheet)
 app.command()(match)
 app.command()(order)

@@ -20,19 +20,23 @@ from plitka.errors import Problem, RequestError, shown
 if TYPE_CHECKING:
     from plitka.engine.protocol import Engine
     from plitka.fidelity.color_lock import MeasuredPicture
-    from plitka.generation import Result
     from plitka.request.tile_request import TileRequest
+    from plitka.results import Result
 
 results = Console()
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a request became: the last measured picture, its files and the seconds of work on them."""
+    """What a request became: its final picture as measured, its files and the seconds of work on them.
+
+    `variants` has the further ones, as the metric of that name.
+    """
 
     picture: MeasuredPicture
     files: list[dict[str, Any]]
     seconds: float
+    variants: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,13 @@ class Task:
         """Draw and write the pictures; prints a line for each as soon as its file is there."""
         from plitka.generation import generate
 
-        pictures, files, lines, seconds = [], [], [], 0.0
+        picture: MeasuredPicture | None = None
+        variants: list[dict[str, Any]] = []
+        files, lines, seconds = [], [], 0.0
         with closing(generate(self.request, self.engine)) as drawn:
             for result in drawn:
-                pictures += [result.colors] if result.colors else []
+                picture = result.colors if result.name in ("preview", "final") else picture
+                variants = result.metrics.get("variants", variants)
                 seconds = result.metrics.get("timing.total", seconds + result.seconds)
                 if self.only not in (None, result.name):
                     continue
@@ -65,7 +72,8 @@ class Task:
         self.target.finish()
         if prints and self.target.replaces:
             print_lines(results, *lines)
-        return Drawn(pictures[-1], files, round(seconds, 4))
+        assert picture is not None
+        return Drawn(picture, files, round(seconds, 4), variants)
 
 
 def task_for(request: TileRequest, engine: str | None, weights: Path | None, out: Path, force: bool) -> Task:
@@ -74,9 +82,7 @@ def task_for(request: TileRequest, engine: str | None, weights: Path | None, out
     target = _target(out, ending, force)
     if ending is None:
         return Task(request, load(engine, weights), target)
-    if request.maps:
-        problem = f"does not fit into the one file --out {out}"
-        raise RequestError([Problem("maps", shown(request.maps), problem, "none, or a folder as --out")])
+    check_is_one_picture(request, out)
     asked = request.overrides.output_format
     if asked not in (None, ending):
         problem = f"is not the format of --out {out}"
@@ -85,6 +91,25 @@ def task_for(request: TileRequest, engine: str | None, weights: Path | None, out
         overrides = request.overrides.model_copy(update={"output_format": ending})
         request = replace(request, overrides=overrides)
     return Task(request, load(engine, weights), target, "final")
+
+
+def check_is_one_picture(request: TileRequest, out: Path) -> None:
+    """Raise RequestError for a request with more pictures than fit into one file."""
+    problem = f"does not fit into the one file --out {out}"
+    problems = []
+    if request.maps:
+        problems.append(Problem("maps", shown(request.maps), problem, "none, or a folder as --out"))
+    if request.variants > 1:
+        problems.append(Problem("variants", str(request.variants), problem, "1, or a folder as --out"))
+    if problems:
+        raise RequestError(problems)
+
+
+def asking_for_bar(request: TileRequest, asks: bool) -> TileRequest:
+    """The request, with a scale bar if the command line asks for one."""
+    if not asks:
+        return request
+    return replace(request, overrides=request.overrides.model_copy(update={"scale_bar": True}))
 
 
 def task_from(picture: Path, weights: Path | None, out: Path, force: bool) -> Task:
@@ -158,6 +183,7 @@ def drawn_report(task: Task, drawn: Drawn) -> dict[str, Any]:
         "seconds": drawn.seconds,
         "fidelity": drawn.picture.measured.as_dict(),
         "correction": drawn.picture.correction(),
+        **({"variants": drawn.variants} if drawn.variants else {}),
     }
 
 

@@ -23,7 +23,9 @@ from plitka.cli.options import (
     Out,
     Params,
     Quality,
+    ScaleBar,
     Seed,
+    Variants,
     Weights,
 )
 from plitka.cli.report import (
@@ -48,6 +50,8 @@ def generate(
     quality: Quality = None,
     seed: Seed = None,
     maps: Maps = None,
+    variants: Variants = None,
+    scale_bar: ScaleBar = False,
     engine: Engines = None,
     from_picture: Annotated[
         Path | None,
@@ -63,16 +67,17 @@ def generate(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a tile: preview, final picture and colour map, and the maps that are asked for."""
-    from plitka.cli.drawing import drawn_report, print_notices, task_for, task_from
+    """Draw a tile: preview, final picture and colour map, and the variants and maps that are asked for."""
+    from plitka.cli.drawing import asking_for_bar, drawn_report, print_notices, task_for, task_from
     from plitka.cli.request_input import read_request
 
+    options = (params, colors, angle, quality, seed, maps, variants, engine, scale_bar or None)
     with exit_status():
         if from_picture is None:
-            request = read_request(params, colors, angle, quality, seed, maps)
+            request = read_request(params, colors, angle, quality, seed, maps, variants)
             print_notices(request)
-            task = task_for(request, engine, weights, out, force)
-        elif any(value is not None for value in (params, colors, angle, quality, seed, maps, engine)):
+            task = task_for(asking_for_bar(request, scale_bar), engine, weights, out, force)
+        elif any(value is not None for value in options):
             raise typer.BadParameter("--from takes everything from the picture; leave the other options out")
         else:
             task = task_from(from_picture, weights, out, force)

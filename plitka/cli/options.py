@@ -25,6 +25,13 @@ Maps = Annotated[
     str | None,
     typer.Option(help=f"Maps for 3-D programs, divided by commas: {', '.join(choices.MAP_NAMES)}."),
 ]
+Variants = Annotated[
+    str | None,
+    typer.Option(help="Final pictures, 1 to 8, each with the seed after that of the one before."),
+]
+ScaleBar = Annotated[
+    bool, typer.Option("--scale-bar", help="Draw a scale bar onto preview and final picture.")
+]
 Out = Annotated[Path, typer.Option("--out", "-o", help=FOLDER)]
 Force = Annotated[bool, typer.Option("--force", help="Replace the pictures of an earlier run in its place.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document in place of lines and tables.")]

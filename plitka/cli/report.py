@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from plitka.colors.mix import Mix
     from plitka.fidelity.color_lock import MeasuredPicture
     from plitka.fidelity.measure import Fidelity
-    from plitka.generation import Result
+    from plitka.results import Result
     from plitka.weights.verify import FileStatus
 
 # A patch of colour in a table; where a terminal shows no colours, the hex beside it names the colour.

@@ -140,7 +140,7 @@ class DiffusionEngine:
         check_token_budget(self.prompt_for(prompt), self._count_tokens, TOKEN_LIMIT)
 
     def draw(self, job: Job) -> Generator[Drawing]:
-        """Yield the preview, then the final picture.
+        """Yield the preview, then the final picture, or the one of them that the job wants.
 
         Raises GpuMemoryError if the memory does not suffice one offload level further, NonFiniteImageError
         for a picture that overflowed, ModelFileError if a ControlNet does not load.
@@ -170,10 +170,11 @@ class DiffusionEngine:
     def _pictures(self, job: Job, worker: Worker) -> Generator[Drawing]:
         chosen = route(job.request, job.settings)
         preview_size, final_size = self._sizes
-        stages = (
+        both = (
             Stage("preview", preview_size, job.settings.preview),
             Stage("final", final_size, job.settings.final),
         )
+        stages = [stage for stage in both if stage.name in job.pictures]
         inputs = [worker.submit(self._inputs, job, chosen, stage) for stage in stages]
         embeddings, retries = with_fallback(self.pipelines, partial(self._prepare, job))
         for stage, given in zip(stages, inputs, strict=True):
@@ -210,7 +211,9 @@ class DiffusionEngine:
         pipeline, controlnet = self.pipelines.get(
             chosen.control, settings.starts_from_swatch, settings.scheduler
         )
-        bar = bar_options(f"{stage.name} {stage.size}x{stage.size}", job.pace.output)
+        number, count = job.variant
+        which = f" {number} of {count}" if count > 1 and stage.name == "final" else ""
+        bar = bar_options(f"{stage.name}{which} {stage.size}x{stage.size}", job.pace.output)
         pipeline.set_progress_bar_config(**bar)
         edges = self.pipelines.seamless(controlnet) if job.request.scale.seamless else nullcontext()
         with edges, guided_within(pipeline, settings.guidance_interval) as guided:

@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ PictureName = Literal["preview", "final"]
 class Job:
     """Everything an engine needs to draw one request.
 
-    `planned` may be a plan that a thread is making; `pace` tells the engine whether to go on.
+    `planned` may be a plan that a thread is making; `pace` tells the engine whether to go on. `pictures` are
+    those to be drawn; `variant` says which of how many variants of a tile this is, for the progress.
     """
 
     request: TileRequest
@@ -31,6 +32,8 @@ class Job:
     prompt: Prompt
     planned: TilePlan | Future[TilePlan]
     pace: Pace = field(default_factory=Pace, compare=False)
+    pictures: tuple[PictureName, ...] = get_args(PictureName)
+    variant: tuple[int, int] = (1, 1)
 
     @property
     def plan(self) -> TilePlan:
@@ -148,10 +151,11 @@ class Engine(Protocol):
         ...
 
     def draw(self, job: Job) -> Generator[Drawing]:
-        """Yield the preview, then the final picture. Closing the generator early leaves the engine usable.
+        """Yield the preview, then the final picture, or the one of them that the job wants.
 
-        Raises DrawingError for a picture that cannot be drawn. An engine that takes seconds calls
-        `job.pace.check` as it goes and shows its progress on `job.pace.output`.
+        Closing the generator early leaves the engine usable. A final picture is the same, to the byte, with
+        and without its preview. Raises DrawingError for a picture that cannot be drawn. An engine that takes
+        seconds calls `job.pace.check` as it goes and shows its progress on `job.pace.output`.
         """
         ...
 

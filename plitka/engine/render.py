@@ -34,6 +34,8 @@ class RenderEngine:
         canvas = job.plan.canvas
         sizes: tuple[tuple[PictureName, int], ...] = (("preview", canvas.preview[0]), ("final", canvas.width))
         for name, size in sizes:
+            if name not in job.pictures:
+                continue
             yield Drawing(name, draw_swatch(job.plan, size), PIPELINE, None, REASON, steps_run=0)
 
     def is_healthy(self) -> bool:

@@ -34,6 +34,8 @@ METRICS: Mapping[str, str] = {
     "outside_palette": "Each colour of the mix that is not the palette's (hex, RAL, CSS): the nearest "
     "granules alone, and the best mix of two as seen from afar, with ΔE00; an empty list if there is none.",
     "colormap.joint_color": "Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.",
+    "variants": "Of each further variant, in their order: its file's name and seed, and what `steps`, "
+    "`drawing`, `timing`, `fidelity` and `correction` say of the first; an empty list without any.",
     "maps": "Of each map that was asked for, what its levels stand for and its size in millimetres; empty "
     "without any.",
     "pipeline.name": "The pipeline that drew the pictures.",
@@ -118,6 +120,21 @@ def picture_metrics(
         for name in ("fidelity.unguided_error_pp", "fidelity.outsider_error_pp"):
             metrics[name] = picture.measured.unguided.worst_error_pp
     return metrics
+
+
+def variant_metrics(
+    name: str, seed: int, drawing: Drawing, picture: MeasuredPicture, seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """What is known of a further variant, named `name`: an entry of the metric `variants`."""
+    return {
+        "name": name,
+        "seed": str(seed),
+        "steps": drawing.steps_run,
+        "drawing": drawing.denoising.as_dict() if drawing.denoising else {},
+        "timing": dict(seconds),
+        "fidelity": picture.measured.as_dict(),
+        "correction": picture.correction(),
+    }
 
 
 def memory_metrics(peaks: Peaks) -> dict[str, float]:

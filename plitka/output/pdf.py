@@ -18,10 +18,10 @@ from PIL import Image, ImageOps
 
 from plitka.errors import ContainerError
 from plitka.output.provenance import SOFTWARE, srgb_profile
+from plitka.output.scale_bar import FONT_FILE
 
 FONT = "PT Sans"
 LOGO_DPI = 600
-FONT_FILE = "PT_Sans-Web-Regular.ttf"
 A4_MM = (210.0, 297.0)
 
 # Pixels a side.

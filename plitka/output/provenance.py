@@ -2,7 +2,8 @@
 
 PNG files carry one text chunk per field of `Provenance`; WebP and JPEG carry the same fields as one JSON
 object in the EXIF field ImageDescription. There are no times among them: the same request, engine
-and versions give the same bytes. Every file but the maps declares that its colours are sRGB.
+and versions give the same bytes. Every file but the maps declares that its colours are sRGB, and every one
+how many of its pixels make an inch or a metre.
 """
 
 import functools
@@ -33,6 +34,7 @@ from plitka.output.picture_texts import (
     read_png_texts,
 )
 from plitka.output.png import write_png
+from plitka.output.resolution import Resolution, resolution_of
 from plitka.request.prompt import Prompt
 from plitka.request.tile_request import TileRequest
 from plitka.tile.colormap import joint_hex
@@ -148,21 +150,26 @@ def encode(image: NDArray[np.uint8], output_format: OutputFormat, provenance: Pr
     Returns:
         The bytes of the file: the same for the same arguments.
     """
+    resolution = resolution_of(image.shape, provenance.scale)
     match output_format:
         case "png":
-            return write_png(image, _png_chunks(provenance))
+            return write_png(image, _png_chunks(provenance, resolution))
         case "webp":
-            return _with_exif(image, provenance, "WEBP", lossless=True, method=WEBP_FASTEST_METHOD)
+            exif = _exif(provenance, resolution)
+            return _with_exif(image, exif, "WEBP", lossless=True, method=WEBP_FASTEST_METHOD)
         case "jpg":
-            sampling = JPEG_FULL_COLOR_RESOLUTION
-            return _with_exif(image, provenance, "JPEG", quality=JPEG_QUALITY, subsampling=sampling)
+            options: dict[str, Any] = {"quality": JPEG_QUALITY, "subsampling": JPEG_FULL_COLOR_RESOLUTION}
+            whole = resolution.jfif() if resolution else None
+            if whole:
+                options["dpi"] = whole
+            return _with_exif(image, _exif(provenance, resolution), "JPEG", **options)
     assert_never(output_format)
 
 
-def _with_exif(image: NDArray[np.uint8], provenance: Provenance, pillow_format: str, **options: Any) -> bytes:
+def _with_exif(image: NDArray[np.uint8], exif: Image.Exif, pillow_format: str, **options: Any) -> bytes:
     """A file in a format that carries the provenance in EXIF and the colour space as a profile."""
     file = io.BytesIO()
-    given = {"exif": _exif(provenance), "icc_profile": srgb_profile(), **options}
+    given = {"exif": exif, "icc_profile": srgb_profile(), **options}
     Image.fromarray(image).save(file, pillow_format, **given)
     return file.getvalue()
 
@@ -179,21 +186,29 @@ def encode_map(drawn: TileMap, provenance: Provenance) -> bytes:
     Its levels are no colours, so it declares none: a program that converted them would change the numbers.
     """
     meaning = json.dumps(drawn.meaning, sort_keys=True)
-    return write_png(drawn.image, _png_chunks(replace(provenance, map=meaning), declares_srgb=False))
+    resolution = resolution_of(drawn.image.shape, provenance.scale)
+    chunks = _png_chunks(replace(provenance, map=meaning), resolution, declares_srgb=False)
+    return write_png(drawn.image, chunks)
 
 
-def _png_chunks(provenance: Provenance, *, declares_srgb: bool = True) -> PngInfo:
+def _png_chunks(
+    provenance: Provenance, resolution: Resolution | None, *, declares_srgb: bool = True
+) -> PngInfo:
     chunks = PngInfo()
     if declares_srgb:
         chunks.add(*PNG_SRGB_CHUNK)
+    if resolution:
+        chunks.add(*resolution.png_chunk())
     chunks.add_text("Software", SOFTWARE)
     for key, value in provenance_texts(provenance).items():
         chunks.add_text(PNG_KEY_PREFIX + key, value)
     return chunks
 
 
-def _exif(provenance: Provenance) -> Image.Exif:
+def _exif(provenance: Provenance, resolution: Resolution | None) -> Image.Exif:
     exif = Image.Exif()
+    if resolution:
+        exif.update(resolution.exif())
     exif[EXIF_SOFTWARE] = SOFTWARE
     exif[EXIF_IMAGE_DESCRIPTION] = json.dumps(provenance_texts(provenance))
     return exif

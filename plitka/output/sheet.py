@@ -2,7 +2,6 @@
 
 import base64
 import datetime
-import math
 from dataclasses import dataclass
 
 from fpdf import FPDF
@@ -11,6 +10,7 @@ from fpdf.enums import MethodReturnValue, XPos, YPos
 from plitka.colors.palette import palette_in_use
 from plitka.order.amounts import Order, order_of
 from plitka.output.pdf import A4_MM, FONT, finished, new_document, place_logo, place_picture
+from plitka.output.scale_bar import bar_mm
 from plitka.output.sheet_order import order_columns, order_sentences
 from plitka.output.sheet_words import WORDS, Words, figure
 from plitka.request.logo import logo_picture
@@ -20,8 +20,6 @@ from plitka.request.tile_request import TileRequest
 SHEET_FILE = "sheet.pdf"
 NO_NAME = "–"
 
-# The scale bar has 1, 2 or 5 millimetres by a power of ten, at most this part of the picture's width.
-_LONGEST_BAR = 0.3
 _MARGIN, _LOGO_BOX = 18.0, (55.0, 20.0)
 _LARGEST_PICTURE, _ROW, _LINE, _SCALE_AND_FOOT = 150.0, 7.0, 5.0, 26.0
 _ORDER_LINE = 5.5
@@ -93,13 +91,6 @@ def _picture_mm(request: TileRequest, room: float) -> tuple[float, float]:
     sides = request.scale.width, request.scale.height
     most = min(_LARGEST_PICTURE / sides[0], min(_LARGEST_PICTURE, room) / sides[1])
     return most * sides[0], most * sides[1]
-
-
-def bar_mm(width_mm: float) -> float:
-    """Length of the scale bar of a picture that shows so many millimetres: 1, 2 or 5 by a power of ten."""
-    longest = _LONGEST_BAR * width_mm
-    power = 10.0 ** math.floor(math.log10(longest))
-    return max(step for step in (1, 2, 5) if step * power <= longest) * power
 
 
 def _written(date: datetime.date, language: str) -> str:

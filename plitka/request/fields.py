@@ -46,6 +46,7 @@ from plitka.request.scale import GRADING_MM, SIDE_STEP, SIDES
 
 MAX_COLORS = 8
 MAX_SEED = 2**63 - 1
+VARIANTS = IntegerRange(1, 8)
 # Millimetres: of a granule, of what a picture shows, of a tile's sides and of a joint.
 GRANULE_MM = NumberRange(0.5, 10)
 EXTENT_MM = NumberRange(10, 10_000)
@@ -204,6 +205,7 @@ _Colors = Annotated[
 ]
 _Angle = Annotated[float, BeforeValidator(read_degrees)]
 _Seed = Annotated[int, BeforeValidator(IntegerRange(-1, MAX_SEED))]
+_Variants = Annotated[int, BeforeValidator(VARIANTS)]
 
 
 _Side = Annotated[int, BeforeValidator(_read_side)]
@@ -247,6 +249,7 @@ class RequestFields(BaseModel):
     maps: Annotated[tuple[MapName, ...], BeforeValidator(read_maps)] | None = Field(
         default=None, description=MAPS
     )
+    variants: _Variants | None = Field(default=None, description=str(VARIANTS))
 
 
 class SimpleFields(RequestFields):

@@ -113,6 +113,7 @@ class Overrides(BaseModel):
     normal_convention: Annotated[NormalConvention | None, BeforeValidator(read_choice)] = Field(
         default=None, description=one_of(NormalConvention)
     )
+    scale_bar: StrictBool | None = Field(default=None, description="true or false")
 
     @field_validator("color_lock")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -56,6 +56,7 @@ class TileRequest:
         notices: Sentences about what was merged, scaled, brought into range or left at its default; ignored
             when requests are compared.
         dimensions: What the request says about its scale; `scale` has the rest too.
+        variants: How many final pictures are drawn, 1 to 8, each with the seed after that of the one before.
     """
 
     mix: Mix
@@ -66,6 +67,7 @@ class TileRequest:
     maps: tuple[MapName, ...] = ()
     notices: tuple[str, ...] = field(default=(), compare=False)
     dimensions: Dimensions = NOTHING_GIVEN
+    variants: int = 1
 
     @property
     def laying_angle(self) -> float:
@@ -97,6 +99,10 @@ class TileRequest:
         """The same request with this order."""
         return replace(self, overrides=self.overrides.model_copy(update={"order": order}))
 
+    def variant(self, number: int) -> TileRequest:
+        """The request of one of its final pictures alone; 1 is the first, with the request's own seed."""
+        return replace(self, seed=self.seed + number - 1, variants=1)
+
     def to_json(self) -> str:
         """Write the request in ASCII so that it reads back equal, shares and seed to the bit."""
         colors = [
@@ -111,7 +117,8 @@ class TileRequest:
             "overrides": self.overrides.model_dump(exclude_none=True),
             **self.dimensions.as_given(),
         }
-        return json.dumps(document | ({"maps": list(self.maps)} if self.maps else {}))
+        document |= {"maps": list(self.maps)} if self.maps else {}
+        return json.dumps(document | ({"variants": self.variants} if self.variants > 1 else {}))
 
 
 def parse_request(params_json: str | Mapping[str, Any]) -> TileRequest:
@@ -123,8 +130,8 @@ def parse_request(params_json: str | Mapping[str, Any]) -> TileRequest:
             `angle` (degrees, anticlockwise; default 0), `quality` ("preview", "standard" or "high"; default
             "standard"), `seed` (0 to 2**63 - 1, or -1 for a random one; default -1), the scale in millimetres
             (`granule_mm`, `width_mm`, `height_mm`, `tile_mm`, `joint_mm`), `seamless` (true or false),
-            `width` and `height` (pixels), `overrides` (a dictionary of settings) and `maps` (a list of
-            names). None stands for a key that is not given.
+            `width` and `height` (pixels), `overrides` (a dictionary of settings), `maps` (a list of names)
+            and `variants` (1 to 8). None stands for a key that is not given.
 
     Returns:
         The request with shares that sum to 1 and a seed; what was merged or scaled is in its `notices`.
@@ -143,6 +150,7 @@ def parse_inputs(
     quality: str | None,
     seed: int | str | None,
     maps: list[str] | None = None,
+    variants: int | str | None = None,
 ) -> TileRequest:
     """Read a request from the inputs of the web form: all of it from ``params_json`` when that is filled in.
 
@@ -156,8 +164,10 @@ def parse_inputs(
     simple = {name: DEFAULTS[name] if value is None else value for name, value in given.items()}
     if not isinstance(params_json, str | None):
         raise RequestError([Problem(FIELD, shown(params_json), "is not text", ALLOWED)])
+    others = {"maps": maps, "variants": variants}
+    others = {name: value for name, value in others.items() if value is not None}
     if params_json is None or not strip(params_json):
-        request = _request(SimpleFields, simple if maps is None else {**simple, "maps": maps})
+        request = _request(SimpleFields, simple | others)
         if not _is_default("colors", simple["colors"]):
             return request
         return replace(request, notices=(DEFAULT_NOTICE, *request.notices))
@@ -166,8 +176,7 @@ def parse_inputs(
         for name, value in simple.items()
         if not _is_empty(value) and not _is_default(name, value)
     ]
-    if maps is not None:
-        changed.append(Problem("maps", shown(maps), TOGETHER, EITHER))
+    changed += [Problem(name, shown(value), TOGETHER, EITHER) for name, value in others.items()]
     if changed:
         raise RequestError(changed)
     return parse_request(params_json)
@@ -243,6 +252,7 @@ def _complete(fields: RequestFields) -> TileRequest:
     layout = layout_of(overrides, laying_angle)
     problems = list(scale_problems(layout, laying_angle, dimensions))
     problems += map_problems(fields.maps or (), scale_of(layout, dimensions))
+    problems += _variant_problems(fields)
     if problems:
         raise RequestError(problems)
     seed = RANDOM_SEED if fields.seed is None else fields.seed
@@ -255,7 +265,16 @@ def _complete(fields: RequestFields) -> TileRequest:
         maps=fields.maps or (),
         notices=notices,
         dimensions=dimensions,
+        variants=fields.variants or 1,
     )
+
+
+def _variant_problems(fields: RequestFields) -> Iterator[Problem]:
+    """A seed after which there are too few for the variants."""
+    last = MAX_SEED - (fields.variants or 1) + 1
+    if fields.seed is not None and fields.seed > last:
+        reason = f"leaves too few seeds after it for {fields.variants} variants"
+        yield Problem("seed", str(fields.seed), reason, f"at most {last} with {fields.variants} variants")
 
 
 def _notices_of_outside(mix: Mix) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.colors.lab import Depth
 from plitka.request.scale import SURFACE_GRANULES
 from plitka.tile.canvas import GRANULES_ACROSS, Canvas, stretched, wrapped
 
@@ -33,6 +34,8 @@ GRAIN = 1.8
 _CHROMA_GRAIN = 0.45
 # Number of the random stream of the grain; plan and surface have others from the same seed.
 _GRAIN_STREAM = 2
+# OpenCV's names of depths, by their bytes.
+_CV_DEPTHS = {1: cv2.CV_8U, 2: cv2.CV_16U}
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,8 @@ def lens_for(canvas: Canvas, size: int) -> Lens:
     return Lens(canvas.shape(size), size / canvas.width * part, canvas.contrast, canvas.seamless)
 
 
-def photograph(
-    fine: NDArray[np.uint8], height: NDArray[np.float32], lens: Lens, seed: int
-) -> NDArray[np.uint8]:
-    """(rows, columns, 3) uint8 sRGB of a larger uint8 sRGB picture, as a camera gives it.
+def photograph(fine: NDArray[Depth], height: NDArray[np.float32], lens: Lens, seed: int) -> NDArray[Depth]:
+    """(rows, columns, 3) sRGB of a larger sRGB picture, both uint8 or both uint16, as a camera gives it.
 
     `height` is that of the heap at the larger picture's pixels, in pitches: the camera is focused on its top.
     """
@@ -76,11 +77,12 @@ def photograph(
         fine = wrapped(fine, round(margin * scale))
         height = wrapped(height, round(margin * scale))
     rows, columns = lens.shape
-    planes = _exposed(fine, lens, scale, (rows + 2 * margin, columns + 2 * margin))
-    luma = _sharpened(planes[0], _focus(height, lens, margin, rng), lens)
+    planes: list[NDArray[Depth]] = _exposed(fine, lens, scale, (rows + 2 * margin, columns + 2 * margin))
+    planes[0] = _sharpened(planes[0], _focus(height, lens, margin, rng), lens)
     inner = slice(margin, margin + rows), slice(margin, margin + columns)
-    luma, *chroma = (np.ascontiguousarray(plane[inner]) for plane in (luma, *planes[1:]))
-    grained = [_grained(luma, rng, GRAIN, 1), *(_grained(plane, rng, _CHROMA_GRAIN, 2) for plane in chroma)]
+    shown = [np.ascontiguousarray(plane[inner]) for plane in planes]
+    grained = [_grained(shown[0], rng, GRAIN, 1)]
+    grained += [_grained(plane, rng, _CHROMA_GRAIN, 2) for plane in shown[1:]]
     return cv2.cvtColor(cv2.merge(grained), cv2.COLOR_YCrCb2RGB)
 
 
@@ -92,9 +94,7 @@ def through_lens(
     return cv2.cvtColor(cv2.merge([_sharpened(luma, None, lens), *chroma]), cv2.COLOR_YCrCb2RGB)
 
 
-def _exposed(
-    fine: NDArray[np.uint8], lens: Lens, scale: float, shape: tuple[int, int]
-) -> list[NDArray[np.uint8]]:
+def _exposed(fine: NDArray[Depth], lens: Lens, scale: float, shape: tuple[int, int]) -> list[NDArray[Depth]]:
     """Planes Y, Cr, Cb (ITU-R BT.601) of a picture behind the lens, not sharpened.
 
     Every pixel is the mean of its area, in sRGB: in linear light, the paler colour would dominate at edges.
@@ -110,7 +110,7 @@ def _exposed(
     return [luma, *(_blurred(plane, _CHROMA_BLUR * lens.sharpness) for plane in chroma)]
 
 
-def _sharpened(luma: NDArray[np.uint8], focus: NDArray[np.float32] | None, lens: Lens) -> NDArray[np.uint8]:
+def _sharpened(luma: NDArray[Depth], focus: NDArray[np.float32] | None, lens: Lens) -> NDArray[Depth]:
     """Lightness sharpened as a camera does; less where the lens, by `focus` (1: sharp), is out of focus."""
     soft = _blurred(luma, float(np.sqrt(SHARPENED_OVER**2 - (BLUR * lens.sharpness) ** 2)))
     strength = SHARPENING * lens.sharpness
@@ -119,7 +119,7 @@ def _sharpened(luma: NDArray[np.uint8], focus: NDArray[np.float32] | None, lens:
     detail = cv2.subtract(luma, soft, dtype=cv2.CV_32F)
     detail *= focus
     detail *= np.float32(strength)
-    return cv2.add(luma, detail, dtype=cv2.CV_8U)
+    return cv2.add(luma, detail, dtype=_CV_DEPTHS[luma.dtype.itemsize])
 
 
 def _focus(
@@ -137,21 +137,22 @@ def _focus(
     return cv2.max(focus, LEAST_FOCUS)
 
 
-def _blurred(picture: NDArray[np.uint8], deviation: float) -> NDArray[np.uint8]:
+def _blurred(picture: NDArray[Depth], deviation: float) -> NDArray[Depth]:
     if deviation < _LEAST_BLUR:
         return picture
     side = 2 * max(1, round(2.5 * deviation)) + 1
     return cv2.GaussianBlur(picture, (side, side), deviation)
 
 
-def _grained(
-    plane: NDArray[np.uint8], rng: np.random.Generator, deviation: float, width: int
-) -> NDArray[np.uint8]:
+def _grained(plane: NDArray[Depth], rng: np.random.Generator, deviation: float, width: int) -> NDArray[Depth]:
     """A plane with normal noise, grains `width` pixels wide."""
     height, length = plane.shape
     noise = rng.standard_normal((height // width, length // width), np.float32)
     if width > 1:
         noise = cv2.resize(noise, (length, height), interpolation=cv2.INTER_LINEAR)
-    noise *= np.float32(deviation)
+    most = np.iinfo(plane.dtype).max
+    noise *= np.float32(deviation * (most / 255))
     noise += plane
-    return cv2.convertScaleAbs(noise)
+    if most == 255:
+        return cv2.convertScaleAbs(noise)
+    return np.rint(np.clip(np.abs(noise), 0, most)).astype(plane.dtype)

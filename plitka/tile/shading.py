@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.colors.lab import to_srgb
+from plitka.colors.lab import Depth, to_deep_srgb, to_srgb
 from plitka.colors.mix import Mix, MixColor
 
 # The tone curve. For each percentile of light (row): L* relative to the photographed 5th (0) and 95th (1)
@@ -66,9 +66,16 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
 def shade_ramps(
-    color: MixColor, light: NDArray[np.float64], mean: NDArray[np.float64], batches: int, veils: int
-) -> NDArray[np.uint8]:
-    """(batches x veils x 256, 3) uint8 sRGB: a colour at every level of light, under each veil, by batch.
+    color: MixColor,
+    light: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    batches: int,
+    veils: int,
+    depth: type[Depth],
+) -> NDArray[Depth]:
+    """(batches x veils x 256, 3) sRGB of the levels of `depth`: a colour at every level of light, by veil.
+
+    Each is there under every veil, for every batch.
 
     A veil is light that the surface sends back white, from the least (what lies in gaps, lit by its
     neighbours, is vivid) to the most (what shines is pale).
@@ -90,14 +97,14 @@ def shade_ramps(
     tints = reach * np.stack([np.zeros(batches), np.cos(turns), np.sin(turns)], 1)
     white = VEIL_STEP * (np.arange(veils) - (veils - 1) / 2)
     veiled = shades * np.stack([np.ones(veils), 1 - white, 1 - white], 1)[:, None]
-    return to_srgb((veiled + tints[:, None, None]).reshape(1, -1, 3).astype(np.float32))[0]
+    return to_deep_srgb((veiled + tints[:, None, None]).reshape(1, -1, 3).astype(np.float32), depth)[0]
 
 
-def joint_ramp() -> NDArray[np.uint8]:
-    """(256, 3) uint8 sRGB: the open joint, a neutral shadow."""
+def joint_ramp(depth: type[Depth]) -> NDArray[Depth]:
+    """(256, 3) sRGB, uint8 or uint16: the open joint, a neutral shadow."""
     lab = np.zeros((256, 3), np.float32)
     lab[:, 0] = np.linspace(*JOINT_LIGHTNESS, 256)
-    return to_srgb(lab[None])[0]
+    return to_deep_srgb(lab[None], depth)[0]
 
 
 def neighbours_light(mix: Mix) -> Mix:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.colors.lab import to_lab
+from plitka.colors.lab import Depth, to_lab
 from plitka.colors.mix import MixColor
 from plitka.tile.lens import Lens, lens_for, photograph, through_lens
 from plitka.tile.light import Light, light_on
@@ -66,6 +66,17 @@ def draw_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
 @functools.lru_cache(maxsize=2)
 def cached_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
     """`draw_swatch`, read-only and cached."""
+    picture = draw_deep_swatch(plan, size, np.uint8)
+    picture.flags.writeable = False
+    return picture
+
+
+def draw_deep_swatch(plan: TilePlan, size: int, depth: type[Depth]) -> NDArray[Depth]:
+    """`draw_swatch` with the levels of uint8, or with those of uint16 from the granules' colours on.
+
+    Each pixel is a mean of finer ones, each of them one of 256 brightnesses of its granule's colour, and has
+    grain: with uint16 nothing of that is rounded to 8 bits on the way.
+    """
     seen = plan.seen(size)
     lens = lens_for(plan.canvas, size)
     light = light_on(plan.relief, seen, plan.seed)
@@ -84,18 +95,19 @@ def cached_swatch(plan: TilePlan, size: int) -> NDArray[np.uint8]:
     allowed = np.where([color.share > 0.5 for color in plan.mix], *MAY_BE_OFF)[:, None]
     allowed *= 1 + BY_CHROMA * np.linalg.norm(means[:, 1:], axis=1, keepdims=True)
     for _ in range(ROUNDS if pitch >= _SEPARATE else 0):
-        missing = means - _means_in_picture(plan, index, _ramps(plan, lit, aims), lens)
+        missing = means - _means_in_picture(plan, index, _ramps(plan, lit, aims, np.uint8), lens)
         distance = np.maximum(np.linalg.norm(missing, axis=1, keepdims=True), 1e-6)
         aims += missing * np.maximum(1 - allowed / distance, 0)
-    picture = photograph(_look_up(_ramps(plan, lit, aims), index), light.height, lens, plan.seed)
-    picture.flags.writeable = False
-    return picture
+    return photograph(_look_up(_ramps(plan, lit, aims, depth), index), light.height, lens, plan.seed)
 
 
-def _ramps(plan: TilePlan, lit: list[NDArray[np.float64]], means: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """(256 x (variants x C + 1), 3) uint8 sRGB: every paint, then joints, at every level of light."""
+def _ramps(
+    plan: TilePlan, lit: list[NDArray[np.float64]], means: NDArray[np.float64], depth: type[Depth]
+) -> NDArray[Depth]:
+    """(256 x (variants x C + 1), 3) sRGB: every paint, then joints, at every level of light."""
     colors = zip(neighbours_light(plan.mix), lit, means, strict=True)
-    return np.concatenate([*(shade_ramps(*color, BATCHES, VEILS) for color in colors), joint_ramp()])
+    ramps: list[NDArray[Depth]] = [shade_ramps(*color, BATCHES, VEILS, depth) for color in colors]
+    return np.concatenate([*ramps, joint_ramp(depth)])
 
 
 def _means_in_picture(
@@ -168,10 +180,12 @@ def _statistics(index: NDArray[np.uint16], colors: int) -> list[NDArray[np.float
     return list(counts + prior[:, None] * overall)
 
 
-def _look_up(ramps: NDArray[np.uint8], index: NDArray[np.uint16]) -> NDArray[np.uint8]:
+def _look_up(ramps: NDArray[Depth], index: NDArray[np.uint16]) -> NDArray[Depth]:
     """Colours (n, n, 3) of 16-bit indices (n, n)."""
+    if ramps.dtype != np.uint8:
+        return ramps.take(index, axis=0)
     # One look-up of 32 bits is faster than three of 8.
-    packed = np.zeros((1 << 16, 4), np.uint8)
+    packed = np.zeros((1 << 16, 4), ramps.dtype)
     packed[: len(ramps), :3] = ramps
     found: NDArray[np.int32] = cv2.LUT(index, packed.view(np.int32).ravel())
     return cv2.cvtColor(found.view(np.uint8).reshape(*index.shape, 4), cv2.COLOR_RGBA2RGB)

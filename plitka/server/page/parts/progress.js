@@ -9,8 +9,9 @@ function setStage(stage) {
   showProgress();
 }
 
-// tqdm's lines in the log: "final 1024x1024:  34%|...| 17/50 [00:12<00:24, ...". Before the first step it knows no time.
-const STEPS = /\b(preview|final) (\d+)x\d+:\s*\d+%\|[^|]*\|\s*(\d+)\/(\d+) \[([\d:]+)</g;
+// tqdm's lines in the log: "final 1024x1024:  34%|...| 17/50 [00:12<00:24, ...", with variants "final 2 of 3 1024x1024:".
+// Before the first step it knows no time.
+const STEPS = /\b(preview|final)(?: \d+ of \d+)? (\d+)x\d+:\s*\d+%\|[^|]*\|\s*(\d+)\/(\d+) \[([\d:]+)</g;
 
 function countSteps(log) {
   const found = [...log.matchAll(STEPS)].pop();

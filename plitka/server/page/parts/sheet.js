@@ -119,6 +119,7 @@ function fillPrinted() {
   const bar = element("span", { class: "printed-bar" });
   bar.style.width = `${(100 * long) / width}%`;
   byId("printed").classList.toggle("with-order", order.columns.length > 0);
+  byId("printed").style.setProperty("--shape", width / height);
   byId("printed").replaceChildren(
     element("header", {},
       element("div", {}, element("h1", { text: words.title }), element("p", { text: language === "ru" ? day.split("-").reverse().join(".") : day })),
