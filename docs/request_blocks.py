@@ -74,7 +74,7 @@ REQUEST_MEANINGS: Mapping[str, tuple[str, str]] = {
     "tile_mm": (
         "by `layout`",
         "Length of a tile along its course, and height across it: [500, 500] for grid and puzzle, [200, 100] "
-        "for brick and herringbone, [200, 230.94] for hexagon, across its flats and its corners.",
+        "for brick, [100, 50] for herringbone, [80, 92.3761] for hexagon, across its flats and its corners.",
     ),
     "joint_mm": (
         code(f"{DEFAULT_JOINT_MM:g}"),

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 from request_blocks import DIFFUSION_ENGINES
 
-from plitka.choices import ColorLock, Layout
+from plitka.choices import MAP_NAMES, ColorLock, Layout
 from plitka.colors.mix import MIN_SHARE, ROUNDING
 from plitka.colors.palette import PALETTE
 from plitka.order import material
@@ -21,20 +21,31 @@ from plitka.order.amounts import SHARE_PARTS
 from plitka.order.report import BINDER, CSV_HEADER, GRANULES, TO_ORDER
 from plitka.output.sheet_words import WORDS
 from plitka.request import order
-from plitka.request.bonds import lattice
-from plitka.request.fields import MAX_COLORS, MAX_SEED
+from plitka.request.bonds import DEFAULT_TILE_MM, FARTHEST, TOLERANCE
+from plitka.request.fields import EXTENT_MM, GRANULE_MM, JOINT_MM, MAX_COLORS, MAX_SEED, TILE_MM
 from plitka.request.logo import MAX_LOGO_BYTES
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK
 from plitka.request.profiles import PROFILES
 from plitka.request.proportions import SUM_TOLERANCE
-from plitka.request.scale import DEFAULT_SIDE, SURFACE_GRANULES, scale_of
+from plitka.request.scale import (
+    DEFAULT_GRANULE_MM,
+    DEFAULT_JOINT_MM,
+    DEFAULT_SIDE,
+    GRADING_MM,
+    JOINTED_GRANULES,
+    LEAST_GRANULES,
+    SIDE_STEP,
+    SIDES,
+    SQUARE,
+    SURFACE_GRANULES,
+)
 from plitka.request.sheet import MAX_SHEET_TEXT
 from plitka.request.tile_request import DEFAULT_QUALITY
 from plitka.server.page_palette import javascript, named_constants, palette_constants
-from plitka.tile import canvas, granules, lens, light, relief, rims, shading, swatch
-from plitka.tile.canvas import GRANULES_ACROSS, canvas_for
+from plitka.tile import canvas, granules, joints, lens, light, relief, rims, shading, swatch
+from plitka.tile.canvas import GRANULES_ACROSS
 from plitka.tile.colormap import JOINTS
-from plitka.tile.joints import MIDDLE, outlines
+from plitka.tile.joints import MIDDLE
 from plitka.tile.shards import shard_library
 from plitka.weights.manifest import engine_models
 
@@ -68,6 +79,7 @@ RUBBER: dict[str, dict[ModuleType, str]] = {
         lens: """BLUR SHARPENING SHARPENED_OVER SHARPENED_FROM FOCUSED_ON DEPTH_OF_FIELD TILTS TILT
             LEAST_FOCUS MOST_FOCUS GRAIN"""
     },
+    "KNOBS": {joints: "PUZZLE_CORNER KNOB_MM KNOB_HEIGHT KNOB_HEAD KNOB_POINTS"},
 }
 INSERT = re.compile(r"^<!-- insert: (?P<name>[a-z.]+) -->$", re.MULTILINE)
 
@@ -81,7 +93,7 @@ def web_page() -> str:
 def page_data() -> dict[str, Any]:
     """What the page knows from the code: every palette colour, and what a request may say."""
     # What is printed is what the server's PDF has.
-    sheet = {"text": MAX_SHEET_TEXT, "logo": MAX_LOGO_BYTES, "scales": _sheet_scales()}
+    sheet = {"text": MAX_SHEET_TEXT, "logo": MAX_LOGO_BYTES}
     rubber = {
         name: {figure: value for module, names in parts.items() for figure, value in _figures(module, names)}
         for name, parts in RUBBER.items()
@@ -119,7 +131,7 @@ def _limits() -> dict[str, Any]:
         "lock": DEFAULT_COLOR_LOCK,
         "granulesAcross": GRANULES_ACROSS,
         "surfaceGranules": SURFACE_GRANULES,
-        "bonds": {layout: _bond(layout) for layout in get_args(Layout) if layout != "surface"},
+        **_scale_limits(),
         # Colours of joints with the distance that each keeps from the colours of the mix, best first.
         "joints": [[f"#{bytes(rgb).hex().upper()}", distance] for rgb, distance in JOINTS],
     }
@@ -149,29 +161,30 @@ def _order() -> dict[str, Any]:
     }
 
 
-def _sheet_scales() -> dict[str, dict[str, float]]:
-    """What a recipe that is not drawn yet shows in each layout, in millimetres."""
-    scales = {layout: scale_of(layout) for layout in get_args(Layout)}
-    return {
-        layout: {"granule_mm": scale.granule_mm, "width_mm": scale.width_mm, "height_mm": scale.height_mm}
-        for layout, scale in scales.items()
+def _scale_limits() -> dict[str, Any]:
+    """What a request may say about sizes, and what it leaves open."""
+    ranges = {
+        "granule_mm": GRANULE_MM,
+        "width_mm": EXTENT_MM,
+        "height_mm": EXTENT_MM,
+        "tile_mm": TILE_MM,
+        "joint_mm": JOINT_MM,
     }
-
-
-def _bond(layout: Layout) -> dict[str, Any]:
-    """A layout with joints at its usual scale, lengths in parts of the picture's side."""
-    scale = scale_of(layout)
-    assert scale.tile_mm is not None
-
-    def parts(lengths: Any) -> Any:
-        return np.round(np.array(lengths) / scale.width_mm, 5).tolist()
-
     return {
-        "pitches": round(canvas_for(scale).pitches, 5),
-        "outlines": [parts(outline) for outline in outlines(layout, *scale.tile_mm)],
-        "lattice": parts(lattice(layout, scale.tile_mm)),
-        "middle": parts(MIDDLE.get(layout, 0.0) * scale.tile_mm[0]),
-        "jointWidth": parts(scale.joint_mm),
+        "ranges": {name: [allowed.low, allowed.high] for name, allowed in ranges.items()},
+        "gradings": dict(GRADING_MM),
+        "granule": DEFAULT_GRANULE_MM,
+        "jointedGranules": JOINTED_GRANULES,
+        "leastGranules": LEAST_GRANULES,
+        "tiles": {layout: list(tile) for layout, tile in DEFAULT_TILE_MM.items()},
+        "joint": DEFAULT_JOINT_MM,
+        "middle": dict(MIDDLE),
+        "farthest": FARTHEST,
+        "tolerance": TOLERANCE,
+        "sides": list(SIDES),
+        "sideStep": SIDE_STEP,
+        "square": SQUARE,
+        "maps": list(MAP_NAMES),
     }
 
 

@@ -1,4 +1,5 @@
-"""Draw the reference pictures: palette swatches, sheets of them and of mixes, mixing table, scenarios, maps.
+"""Draw the reference pictures: palette swatches, sheets of them and of mixes, mixing table, scenarios, maps,
+scale.
 
     python references/make.py [--out FOLDER]
 
@@ -19,6 +20,7 @@ from typing import Any
 from map_pictures import draw_map_pictures
 from mixing_table import draw_mixing_table
 from PIL import Image, ImageDraw
+from scale_pictures import draw_scale_pictures
 from scenarios import draw_scenario, scenario_names
 from sheet import FAINT_INK, GUTTER, INK, MARGIN, RULE, blank_sheet, font
 
@@ -94,7 +96,7 @@ def main() -> None:
 
 def jpeg_options(name: str) -> Mapping[str, Any]:
     """How the picture of this path is compressed."""
-    is_light = name == MIXING_TABLE or name.startswith("scenarios/")
+    is_light = name == MIXING_TABLE or name.startswith(("scenarios/", "scale/"))
     return LIGHT_JPEG_OPTIONS if is_light else JPEG_OPTIONS
 
 
@@ -111,6 +113,8 @@ def reference_pictures() -> Iterator[tuple[str, Image.Image]]:
         yield f"scenarios/{name}.jpg", draw_scenario(name)
     for name, picture in draw_map_pictures():
         yield f"maps/{name}.jpg", picture
+    for name, picture in draw_scale_pictures():
+        yield f"scale/{name}.jpg", picture
 
 
 def sheet_name(name: str, language: str) -> str:

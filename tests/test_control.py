@@ -61,6 +61,26 @@ def test_softedge_is_softer_than_lineart(plan):
     assert steps["softedge"] < steps["lineart"] < steps["canny"]
 
 
+@pytest.fixture(scope="module", params=["brick", "hexagon"])
+def usual_plan(request):
+    return make_plan(mix_of(WHITE=50, BLUE=30, YELLOW=20), 30, request.param, 4)
+
+
+@pytest.mark.parametrize("kind", CONTROL_KINDS)
+def test_joints_stand_out_in_the_preview_of_the_usual_scale_too(usual_plan, kind):
+    control = draw_control(usual_plan, kind, 512)[..., 0]
+    joint = cv2.erode((usual_plan.labels(512) == JOINT).astype(np.uint8), np.ones((3, 3))) > 0
+    assert control[joint].mean() > 240
+    assert control.mean() < 128
+    assert (control[~joint] > 240).mean() < 0.45
+
+
+@pytest.mark.parametrize("kind", ["softedge", "lineart"])
+def test_preview_of_the_usual_scale_is_as_bright_as_the_final_picture(usual_plan, kind):
+    preview, final = (draw_control(usual_plan, kind, size).mean() for size in (512, 1024))
+    assert preview == pytest.approx(final, rel=0.3)
+
+
 def test_an_unknown_kind_is_refused(plan):
     with pytest.raises(ValueError, match="depth"):
         draw_control(plan, "depth", 512)

@@ -43,6 +43,30 @@ def test_a_picture_with_every_fault_gets_its_mix_back(plan, bad):
     assert after.worst_delta_e < 3
 
 
+@pytest.fixture(scope="module", params=["brick", "hexagon"])
+def usual_plan(request):
+    """A layout at its usual scale: granules of 6 pixels in the preview."""
+    return make_plan(mix_of(WHITE=50, BLUE=30, YELLOW=20), 45, request.param, 2)
+
+
+def test_preview_of_the_usual_scale_with_colours_run_into_each_other_gets_its_mix_back(usual_plan):
+    # What a model's decoder makes of granules that small: colours half as vivid, edges gone.
+    image = cv2.GaussianBlur(draw_swatch(usual_plan, 512), (0, 0), 1.3)
+    before = measure(image, usual_plan.mix, usual_plan)
+    after = measure(correct(image, usual_plan), usual_plan.mix, usual_plan)
+    assert before.worst_error_pp > 1.5
+    assert before.worst_delta_e > 8
+    assert after.worst_error_pp < 1
+    assert after.worst_delta_e < 2
+
+
+def test_final_picture_of_the_usual_scale_gets_its_mix_back(usual_plan):
+    bad = drawn_badly(usual_plan, 1024)
+    after = measure(correct(bad, usual_plan), usual_plan.mix, usual_plan)
+    assert after.worst_error_pp < 0.5
+    assert after.worst_delta_e < 3
+
+
 def test_the_correction_shows_without_the_plan_too(plan, bad):
     assert measure(correct(bad, plan), MIX).worst_error_pp < measure(bad, MIX).worst_error_pp
 

@@ -7,16 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from drawing import FINAL, PREVIEW, SCHEDULER, draw, images, make_job
+from drawing import FINAL, PREVIEW, SCHEDULER, draw, images, load_small_engine, make_job
 from hypothesis import given
 from hypothesis import strategies as st
 from interruptions import failing
 
 from plitka.diffusion.schedulers import SCHEDULERS
 from plitka.errors import RequestError
+from plitka.fidelity.color_lock import measure_and_correct
 from plitka.request.drawing_settings import swatch_strength
 from plitka.request.prompt import Prompt
 from plitka.tile.control_image import draw_control
+from plitka.tile.plan import JOINT
 
 
 def test_preview_comes_first_and_both_have_their_size(engine):
@@ -115,6 +117,31 @@ def test_the_controlnet_sees_the_plans_edges_in_the_kind_for_the_angle(engine, a
     for size, edges in seen.items():
         assert np.array_equal(edges, draw_control(make_job(angle).plan, kind, size))
     assert modes == [mode] * len(modes)
+
+
+def test_preview_of_a_usual_layout_is_guided_by_its_joints_and_given_its_colours(model_folder, monkeypatch):
+    # At the sizes that people get: 6 pixels a granule in the preview.
+    engine = load_small_engine(model_folder, sizes=(512, 1024))
+    seen = []
+
+    def watching(*given):
+        seen.append(draw_control(*given))
+        return seen[-1]
+
+    monkeypatch.setattr("plitka.diffusion.pipeline_inputs.draw_control", watching)
+    job = make_job(angle=45, color_guidance=0.9)
+    drawings = engine.draw(job)
+    preview = next(drawings).image
+    drawings.close()
+    engine.close()
+    edges = next(image for image in seen if len(image) == 512)[..., 0]
+    joint = job.plan.labels(512) == JOINT
+    assert edges[joint].mean() > 1.5 * edges[~joint].mean()
+    assert edges.mean() < 128
+    finished = measure_and_correct("preview", preview, job.plan, job.settings)
+    assert finished.corrected
+    before, after = finished.before.fidelity, finished.measured.fidelity
+    assert after.worst_error_pp < before.worst_error_pp / 2 or after.worst_delta_e < before.worst_delta_e / 2
 
 
 @pytest.mark.parametrize("color_guidance", [0, 0.5])

@@ -1,5 +1,7 @@
 import importlib
 import io
+import json
+import re
 
 import numpy as np
 import pytest
@@ -43,11 +45,12 @@ def test_there_is_a_picture_of_every_colour_and_scenario_and_nothing_else(make):
     found = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.jpg")}
     swatches = {make.swatch_name(color) for color in PALETTE.values()}
     maps = {f"maps/{name}.jpg" for name in importlib.import_module("map_pictures").NAMES}
-    assert found == swatches | SHEETS | maps | {f"scenarios/{name}.jpg" for name in SCENARIOS}
+    scales = {f"scale/{name}.jpg" for name in importlib.import_module("scale_pictures").scale_requests()}
+    assert found == swatches | SHEETS | maps | scales | {f"scenarios/{name}.jpg" for name in SCENARIOS}
 
 
 def test_references_are_small():
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*.*")) < 7_500_000
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*.*")) < 8_500_000
 
 
 @pytest.mark.parametrize("code", ["BLACK", "TERCOT", "YELLOW"])
@@ -60,6 +63,24 @@ def test_swatch_is_current_and_a_rerun_writes_the_same_bytes(make, code):
 def test_pictures_of_maps_are_current(make):
     for name, picture in make.draw_map_pictures():
         assert difference(encoded(make, picture), f"maps/{name}.jpg") < TOLERANCE, "run: make references"
+
+
+def test_pictures_of_scales_are_current(make):
+    for name, picture in make.draw_scale_pictures():
+        assert difference(encoded(make, picture, f"scale/{name}.jpg"), f"scale/{name}.jpg") < TOLERANCE, (
+            "run: make references"
+        )
+
+
+def test_page_on_scale_shows_every_picture_beside_the_request_that_made_it(make):
+    requests = importlib.import_module("scale_pictures").scale_requests()
+    for page in (ROOT / "docs/scale.md", ROOT / "docs/ru/scale.md"):
+        rows = [line for line in page.read_text(encoding="utf-8").splitlines() if "references/scale/" in line]
+        shown = {
+            re.search(r"references/scale/(\w+)\.jpg", row)[1]: json.loads(re.search(r"`({.*})`", row)[1])
+            for row in rows
+        }
+        assert shown == requests
 
 
 def test_sheets_of_mixes_are_current_in_both_languages(make):

@@ -141,9 +141,9 @@ def test_without_memory_for_light_the_flat_colour_map_is_drawn_with_its_shares(s
 def test_picture_says_in_words_what_it_shows_in_both_languages(served):
     served.choose("#example", "1")
     assert served.find("#live").get_attribute("aria-label") == (
-        "Picture of the tile: 70 % terracotta, 20 % beige, 10 % black; brick bond at 45°."
+        "Picture of the tile: 70 % terracotta, 20 % beige, 10 % black; brick bond at 45°; 170 × 170 mm."
     )
     served.click("[data-language=ru]")
     label = served.find("#live").get_attribute("aria-label")
     assert label.startswith("Картинка плитки: 70 % терракот, 20 % бежевый, 10 % чёрный;")
-    assert label.endswith("45°.")
+    assert label.endswith("45°; 170 × 170 мм.")

@@ -17,11 +17,13 @@ from plitka.colors.mix import Mix
 from plitka.fidelity.known_light import without_light
 from plitka.fidelity.measure import granule_counts
 from plitka.fidelity.shown_colors import chroma_curves, curve_index, shown_colors, without_thin_strips
-from plitka.tile.plan import JOINT, TilePlan, inner_pixels
+from plitka.tile.plan import FINE_PIXELS, JOINT, TilePlan, inner_pixels
 from plitka.tile.shading import own_lightness
 
-# The softest edge between granules that is assumed: standard deviation of a Gaussian, pixels.
+# The softest edge between granules that is assumed: standard deviation of a Gaussian, pixels; of fine
+# granules, as a part of their mean diameter.
 _EDGE_SOFTNESS = 1.2
+_FINE_SOFTNESS = 0.1
 # A granule is recoloured if another colour covers more of it than its own does, by this part of its area.
 _MARGIN = 0.1
 # A granule is mottled, and classified pixel by pixel, if no colour covers this part of its area.
@@ -39,8 +41,9 @@ _KNEE = 0.6
 # soft edges mix colours, and granules that made up for them would be too vivid.
 _TOLERANCE = 0.8
 _BY_CHROMA = 0.045
-# Offsets of neighbours' colours run into each other, so once is not enough.
+# Offsets of neighbours' colours run into each other, so once is not enough; those of fine granules the more.
 _ROUNDS = 2
+_FINE_ROUNDS = 6
 # The softest that the edge between two colours remains; light stays as soft as it was.
 _CHROMA_SOFTNESS = 0.6
 # L* below white over which a colour cast fades out: white highlights have none and would get its opposite.
@@ -76,16 +79,16 @@ class _Softener:
     The planes are 0 on joints, which are left out of the blur.
     """
 
-    def __init__(self, inside: _Plane) -> None:
+    def __init__(self, inside: _Plane, softness: float) -> None:
+        self._softness = softness
         self._scale = None if inside.all() else 1 / np.maximum(self._blur(inside), np.float32(1e-6))
 
     def __call__(self, plane: _Plane) -> _Plane:
         soft = self._blur(plane)
         return soft if self._scale is None else cv2.multiply(soft, self._scale, soft)
 
-    @staticmethod
-    def _blur(plane: _Plane) -> _Plane:
-        return cv2.GaussianBlur(plane, (5, 5), _EDGE_SOFTNESS)
+    def _blur(self, plane: _Plane) -> _Plane:
+        return cv2.GaussianBlur(plane, (5, 5), self._softness)
 
 
 def correct(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]:
@@ -96,9 +99,11 @@ def correct(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]:
     Raises ValueError for a size that is none of the plan's.
     """
     reading = _read(image, plan)
-    soften = _Softener(reading.inside)
+    granule = plan.granule_pixels(image.shape[1])
+    is_fine = granule < FINE_PIXELS
+    soften = _Softener(reading.inside, _FINE_SOFTNESS * granule if is_fine else _EDGE_SOFTNESS)
     planes = _exchange(reading, plan, soften)
-    for _ in range(_ROUNDS):
+    for _ in range(_FINE_ROUNDS if is_fine else _ROUNDS):
         offsets = _remaining_offsets(planes, reading, plan.mix)
         if not offsets.any():
             break

@@ -12,14 +12,14 @@ Vector = tuple[float, float]
 DEFAULT_TILE_MM: dict[str, Vector] = {
     "grid": (500.0, 500.0),
     "brick": (200.0, 100.0),
-    "herringbone": (200.0, 100.0),
-    "hexagon": (200.0, round(400 / math.sqrt(3), 4)),
+    "herringbone": (100.0, 50.0),
+    "hexagon": (80.0, round(160 / math.sqrt(3), 4)),
     "puzzle": (500.0, 500.0),
 }
 # How many tiles along a picture's edge are tried for a period.
-_FARTHEST = 40
+FARTHEST = 40
 # Millimetres that a period may be off.
-_TOLERANCE = 0.02
+TOLERANCE = 0.02
 
 
 def lattice(layout: str, tile_mm: Vector) -> tuple[Vector, Vector]:
@@ -47,14 +47,14 @@ def period(layout: str, tile_mm: Vector, degrees: float) -> Vector | None:
     turn = math.radians(degrees)
     directions = (math.cos(turn), -math.sin(turn)), (math.sin(turn), math.cos(turn))
     found: list[float | None] = [None, None]
-    steps = range(-_FARTHEST, _FARTHEST + 1)
+    steps = range(-FARTHEST, FARTHEST + 1)
     for i, j in itertools.product(steps, steps):
         p, q = i * one[0] + j * two[0], i * one[1] + j * two[1]
         x = p * directions[0][0] + q * directions[1][0]
         y = p * directions[0][1] + q * directions[1][1]
         for axis, (along, aside) in enumerate(((x, y), (y, x))):
             least = found[axis]
-            if along > 1e-9 and abs(aside) < _TOLERANCE and (least is None or along < least):
+            if along > 1e-9 and abs(aside) < TOLERANCE and (least is None or along < least):
                 found[axis] = along
     width, height = found
     return None if width is None or height is None else (width, height)
@@ -63,4 +63,4 @@ def period(layout: str, tile_mm: Vector, degrees: float) -> Vector | None:
 def fits(extent: float, period: float) -> bool:
     """Whether a width or height in millimetres is a multiple of a period, to 0.02 mm."""
     times = round(extent / period)
-    return times >= 1 and abs(extent - times * period) <= _TOLERANCE
+    return times >= 1 and abs(extent - times * period) <= TOLERANCE

@@ -27,7 +27,7 @@ SIDE_STEP = 8
 # Pixels on a side.
 SIDES = 256, 4096
 # Part by which width and height may disagree with the pixels: what rounding them to whole steps makes.
-_SQUARE = 0.002
+SQUARE = 0.002
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Scale:
     @property
     def is_square(self) -> bool:
         """Whether pixels are as wide as high, but for what rounding the sides to whole steps makes."""
-        return abs(self.height_mm / self.width_mm * self.width / self.height - 1) <= _SQUARE
+        return abs(self.height_mm / self.width_mm * self.width / self.height - 1) <= SQUARE
 
     @property
     def granule_pixels(self) -> float:

@@ -26,11 +26,11 @@ MIDDLE = {"brick": -0.25, "puzzle": 0.5}
 # The edge of a puzzle tile: straight near the corners, for this part of its length at each; between them
 # knobs about so many millimetres wide, so high in parts of their width and so much wider at the head than at
 # the neck; points of the curve for each.
-_PUZZLE_CORNER = 0.14
-_KNOB_MM = 110.0
-_KNOB_HEIGHT = 0.42
-_KNOB_HEAD = 0.115
-_KNOB_POINTS = 32
+PUZZLE_CORNER = 0.14
+KNOB_MM = 110.0
+KNOB_HEIGHT = 0.42
+KNOB_HEAD = 0.115
+KNOB_POINTS = 32
 
 _Points = NDArray[np.float64]
 
@@ -173,11 +173,11 @@ def _puzzle(length: float, height: float) -> _Points:
 
 def _knobbed(length: float) -> _Points:
     """An edge along the first axis, its knobs along the second: n points from (0, 0) to (length, 0)."""
-    straight = _PUZZLE_CORNER * length
-    knobs = max(1, round((length - 2 * straight) / _KNOB_MM))
-    along = np.linspace(0, knobs, knobs * _KNOB_POINTS + 1)
-    across = _KNOB_HEIGHT * (1 - np.cos(2 * np.pi * along)) / 2
-    along = along + _KNOB_HEAD * np.sin(4 * np.pi * along)
+    straight = PUZZLE_CORNER * length
+    knobs = max(1, round((length - 2 * straight) / KNOB_MM))
+    along = np.linspace(0, knobs, knobs * KNOB_POINTS + 1)
+    across = KNOB_HEIGHT * (1 - np.cos(2 * np.pi * along)) / 2
+    along = along + KNOB_HEAD * np.sin(4 * np.pi * along)
     curve = np.stack([along, across], 1) * ((length - 2 * straight) / knobs)
     curve[:, 0] += straight
     return np.concatenate([[[0.0, 0.0]], curve, [[length, 0.0]]])

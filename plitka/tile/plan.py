@@ -25,6 +25,8 @@ JOINT = -1
 JOINT_COLOR_INDEX = 255
 # Mean diameter of the smallest granules whose colours can be told in a picture.
 _READABLE_PIXELS = 6
+# Mean diameter below which granules are fine: nearly half of what is seen of them has no pixel inside.
+FINE_PIXELS = 10
 _UINT16 = np.iinfo(np.uint16).max
 
 
@@ -101,7 +103,11 @@ class TilePlan:
 
     def is_readable(self, size: int) -> bool:
         """Whether granules are large enough, in a picture `size` pixels wide, to show their own colours."""
-        return size / self.scale.granules_across >= _READABLE_PIXELS
+        return self.granule_pixels(size) >= _READABLE_PIXELS
+
+    def granule_pixels(self, size: int) -> float:
+        """Mean diameter of a granule in a picture `size` pixels wide, pixels."""
+        return size / self.scale.granules_across
 
     @property
     def granules(self) -> Granules:

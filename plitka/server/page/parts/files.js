@@ -6,6 +6,7 @@ const FILES = { bytes: 1 << 20, recipes: 500, name: 80 };
 const HEADINGS = {
   name: ["tile", "плитка", "name", "название", "recipe", "рецепт"], angle: ["angle", "угол"], seed: ["seed"], layout: ["layout", "раскладка"],
   quality: ["quality", "качество"], guidance: ["guidance"], controlnet: ["controlnet"], lock: ["lock"],
+  ...Object.fromEntries(Object.keys(SCALE_SETTINGS).map((name) => [name, [name]])),
 };
 // What spreadsheets take for a formula at the start of a field.
 const FORMULA = /^'*[=+\-@\t]/;
@@ -164,7 +165,7 @@ function readCsv(words) {
 
 function columnOf(heading) {
   const wanted = folded(heading);
-  return Object.keys(HEADINGS).find((name) => HEADINGS[name].includes(wanted)) || "";
+  return Object.keys(HEADINGS).find((name) => HEADINGS[name].some((one) => folded(one) === wanted)) || "";
 }
 
 function headProblems(headings, columns) {
@@ -214,4 +215,5 @@ const CSV_FIELDS = {
   guidance: ({ guidance }) => (guidance === null ? "" : fieldText(guidance)),
   controlnet: ({ controlnet }) => controlnet,
   lock: ({ colorLock }) => (colorLock === LIMITS.lock ? "" : colorLock),
+  ...Object.fromEntries(Object.keys(SCALE_SETTINGS).map((name) => [name, (recipe) => scaleTexts(recipe)[name] || ""])),
 };

@@ -24,9 +24,15 @@ function* pourHeap(seed, pitches) {
   return { seed, pitches, granules, order, batches };
 }
 
-// Pitches across the picture of a layout.
-function pitchesOf(layout) {
-  return LIMITS.bonds[layout] ? LIMITS.bonds[layout].pitches : LIMITS.granulesAcross;
+// The most pitches of a heap: more would take too long to pour, and more granules than 16 bits count.
+const MOST_PITCHES = 120;
+
+// Pitches across the longer side of what a scale shows. Where there are too many, granules are drawn larger, with the
+// part `contrast` of their contrast: from afar a surface is the more even, the smaller its granules are.
+function pitchesOf({ granule_mm: granule, width_mm: wide, height_mm: high }) {
+  const pitches = (LIMITS.granulesAcross * Math.max(wide, high)) / granule / LIMITS.surfaceGranules;
+  const drawn = Math.min(pitches, MOST_PITCHES);
+  return { drawn, contrast: drawn / pitches };
 }
 
 // How many bumps a picture of more pitches has, of a noise that is meant for a surface's.

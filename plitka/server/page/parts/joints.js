@@ -4,15 +4,23 @@
 // Steps of a distance to a neighbour and to a diagonal one, as OpenCV counts them.
 const [STRAIGHT, DIAGONAL] = [0.955, 1.3693];
 
-// The outlines of the tiles of a layout at a laying angle in degrees, without their joints, or null.
-function jointsOf(layout, angle, seed) {
-  const bond = LIMITS.bonds[layout];
-  if (!bond) return null;
+// Tiles of which so many lie side by side are too small to be seen.
+const MOST_TILES = 200;
+
+// The outlines of the tiles of a scale at a laying angle in degrees, without their joints, on a map of n x n pixels; null
+// for a surface. What is shown of it may be less high or less wide than the square of the picture's longer side.
+function jointsOf(scale, angle, seed, n) {
+  const side = Math.max(scale.width_mm, scale.height_mm);
+  if (!scale.tile_mm || side / Math.min(...scale.tile_mm) > MOST_TILES) return null;
+  const bond = bondOn(scale.layout, scale.tile_mm, side);
+  const reach = (0.2 * Math.min(scale.width_mm, scale.height_mm)) / side;
   const roll = dice(seed, STREAMS.joints);
   const turn = (angle * Math.PI) / 180;
   const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
-  const phase = [uniform(roll) * 0.2 - 0.1 - bond.middle, uniform(roll) * 0.2 - 0.1];
-  const shrunk = bond.outlines.map((outline) => shrunkOutline(outline, bond.jointWidth / 2));
+  const phase = [(uniform(roll) - 0.5) * reach - bond.middle, (uniform(roll) - 0.5) * reach];
+  // A joint of less than a pixel would be there in places only.
+  const inset = Math.max(scale.joint_mm / side, 1 / n) / 2;
+  const shrunk = bond.outlines.map((outline) => shrunkOutline(outline, inset));
   const tiles = [];
   const [[p1, q1], [p2, q2]] = bond.lattice;
   const far = 1.5 + Math.max(...bond.outlines.flat(2).map(Math.abs));

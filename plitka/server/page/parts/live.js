@@ -23,9 +23,10 @@ const live = {
 function drawLive() {
   live.wanted += 1;
   live.pixels = livePixels();
-  const layout = layoutDrawn();
+  const scale = scaleOf();
+  const { layout } = scale;
   const where = layout === "surface" ? text(layout) : text("layoutAt", { layout: text(layout), angle: number(layingAngle(), 0) });
-  byId("live").setAttribute("aria-label", text("liveLabel", { mix: mixText(), layout: where }));
+  byId("live").setAttribute("aria-label", text("liveLabel", { mix: mixText(), layout: where, size: extentText(scale) }));
   if (!live.isDrawing) keepDrawing();
 }
 
@@ -46,7 +47,7 @@ async function keepDrawing() {
 // What is shown first is finished whatever happens meanwhile, or a moving slider would never show anything.
 async function drawOnce(isOutdated) {
   const size = live.pixels;
-  const wanted = { size, layout: layoutDrawn(), angle: layingAngle(), seed: state.random ? "42" : state.seed };
+  const wanted = { size, scale: scaleOf(), angle: layingAngle(), seed: state.random ? "42" : state.seed };
   // Shares that do not sum to 100 % yet are drawn by their ratios.
   const whole = sum(state.colors.map((color) => color.units));
   const mix = state.colors.map(({ id, units }) => ({ id, share: whole ? units / whole : 1 / state.colors.length }));
@@ -65,27 +66,36 @@ async function drawOnce(isOutdated) {
   await show(live.whole, mix, live.whole.areas, isFirst ? () => false : isOutdated);
 }
 
-// Pixels on a side: those of the screen, as far as the server's final picture has them.
+// Pixels on the longer side: those of the screen, as far as the server's final picture has them.
 function livePixels() {
   const wide = byId("live").clientWidth * devicePixelRatio;
   return 2 * Math.round(Math.min(Math.max(wide, DRAFT_PIXELS / 2), LENS.FINAL) / 2);
 }
 
-function keyOf({ size, layout, angle, seed }) {
-  return [size, seed, layout, layout === "surface" ? 0 : angle].join();
+function keyOf({ size, scale, angle, seed }) {
+  const { layout, granule_mm, width_mm, height_mm, tile_mm, joint_mm } = scale;
+  return [size, seed, layout, layout === "surface" ? 0 : angle, granule_mm, width_mm, height_mm, tile_mm, joint_mm].join();
+}
+
+// Of a square of size x size pixels, what the picture shows: as much of it on both sides of its middle.
+function frameOf({ width_mm: wide, height_mm: high }, size) {
+  const [width, height] = [wide, high].map((side) => 2 * Math.max(1, Math.round((size * side) / Math.max(wide, high) / 2)));
+  return { left: (size - width) / 2, top: (size - height) / 2, width, height };
 }
 
 // The tile that is wanted: the one that was kept, or a new one; null if it is outdated before it is poured.
-async function keptOrPoured(kept, { size, layout, angle, seed }, isOutdated = () => false) {
-  const key = keyOf({ size, layout, angle, seed });
+async function keptOrPoured(kept, wanted, isOutdated = () => false) {
+  const { size, scale, angle, seed } = wanted;
+  const key = keyOf(wanted);
   if (kept && kept.key === key) return kept;
-  const pitches = pitchesOf(layout);
+  const { drawn: pitches, contrast } = pitchesOf(scale);
   if (!live.heap || live.heap.seed !== seed || live.heap.pitches !== pitches) {
     live.heap = await inSlices(pourHeap(seed, pitches), () => false);
   }
-  const surface = await inSlices(surfaceFor(live.heap, fineSize(size), size <= DRAFT_PIXELS), isOutdated);
-  const tile = surface && await inSlices(pourTile(live.heap, jointsOf(layout, angle, seed), surface, size), isOutdated);
-  return tile && { ...tile, key };
+  const [n, frame] = [fineSize(size), frameOf(scale, size)];
+  const surface = await inSlices(surfaceFor(live.heap, n, size <= DRAFT_PIXELS), isOutdated);
+  const tile = surface && await inSlices(pourTile(live.heap, jointsOf(scale, angle, seed, n), surface, size, frame), isOutdated);
+  return tile && { ...tile, key, contrast };
 }
 
 // The small picture's surface is kept for when its joints turn; a large one would fill too much memory.
@@ -102,8 +112,9 @@ async function show(tile, mix, areas, isOutdated) {
   const image = tile.view ? await inSlices(paintedTile(tile, mix, chosen), isOutdated) : mapOfTile(tile, mix, chosen);
   if (!image) return;
   const canvas = byId("live");
-  if (canvas.width !== image.width) canvas.width = canvas.height = image.width;
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  const { left, top, width, height } = tile.frame;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  canvas.getContext("2d").putImageData(image, -left, -top);
 }
 
 // What a generator returns, run in slices with the page's own work between them; null if it is outdated.

@@ -18,6 +18,44 @@ function clipped(value) {
 
 const oneOf = (names) => ({ read: (given) => (names.includes(given) ? given : undefined), allowed: () => names.join(", ") });
 
+const millimetres = (name) => ({
+  read: (given) => { const value = typedNumber(given.replace(/mm$/, "")); return isWithin(value, LIMITS.ranges[name]) ? value : undefined; },
+  allowed: () => text("allowedMm", rangeWords(LIMITS.ranges[name])), into: (value) => ({ [name]: value }),
+});
+
+const isWithin = (value, [least, most]) => value >= least && value <= most;
+const rangeWords = ([least, most]) => ({ least: shownMm(least), most: shownMm(most) });
+
+const pixelsSetting = (name) => ({
+  read: (given) => { const side = typedNumber(given); return isWithin(side, LIMITS.sides) && side % LIMITS.sideStep === 0 ? side : undefined; },
+  allowed: () => text("allowedPixels", { least: LIMITS.sides[0], most: LIMITS.sides[1], step: LIMITS.sideStep }), into: (side) => ({ [name]: side }),
+});
+
+// What a request says about the picture's scale, and its maps, by the names that they have in it.
+const SCALE_SETTINGS = {
+  granule_mm: { ...millimetres("granule_mm"), read: (given) => (Object.hasOwn(LIMITS.gradings, given) ? LIMITS.gradings[given] : millimetres("granule_mm").read(given)) },
+  width_mm: millimetres("width_mm"), height_mm: millimetres("height_mm"), joint_mm: millimetres("joint_mm"),
+  tile_mm: {
+    // "200x100", or as JSON has it.
+    read: (given) => {
+      const sides = given.replace(/^\[|\]$/g, "").split(given.startsWith("[") ? "," : /[x×х]/).map(typedNumber);
+      return sides.length === 2 && sides.every((side) => isWithin(side, LIMITS.ranges.tile_mm)) ? sides : undefined;
+    },
+    allowed: () => text("allowedTile", rangeWords(LIMITS.ranges.tile_mm)), into: (sides) => ({ tile_mm: sides }),
+  },
+  seamless: {
+    read: (given) => (["on", "true"].includes(given) ? true : ["off", "false"].includes(given) ? null : undefined), allowed: () => "on, off", into: (seamless) => ({ seamless }),
+  },
+  width: pixelsSetting("width"), height: pixelsSetting("height"),
+  maps: {
+    read: (given) => {
+      const names = given.replace(/[[\]"]/g, "").split(",").map((name) => name.trim()).filter(Boolean);
+      return names.every((name) => LIMITS.maps.includes(name)) ? LIMITS.maps.filter((name) => names.includes(name)) : undefined;
+    },
+    allowed: () => LIMITS.maps.join(", "), into: (maps) => ({ maps }),
+  },
+};
+
 // The settings of a recipe by their names in a link: how each is read from text, undefined where it cannot be, what is
 // allowed, and what of the state it sets.
 const SETTINGS = {
@@ -38,9 +76,10 @@ const SETTINGS = {
   },
   controlnet: { ...oneOf(["on", "off"]), into: (controlnet) => ({ controlnet }) },
   lock: { ...oneOf(LIMITS.locks), into: (colorLock) => ({ colorLock }) },
+  ...SCALE_SETTINGS,
 };
 
-const PLAIN = { angle: 0, quality: LIMITS.quality, random: true, guidance: null, layout: "", controlnet: "", colorLock: LIMITS.lock };
+const PLAIN = { angle: 0, quality: LIMITS.quality, random: true, guidance: null, layout: "", controlnet: "", colorLock: LIMITS.lock, ...SCALE_FIELDS, maps: [] };
 
 function isSeed(given) {
   return /^\d{1,19}$/.test(given) && BigInt(given) <= BigInt(LIMITS.seed);
@@ -101,7 +140,7 @@ function unknownColor(name) {
 // Take a recipe over into the form, as one step that can be undone.
 function takeRecipe(recipe) {
   endOfEdit();
-  Object.assign(state, structuredClone(recipe));
+  Object.assign(state, structuredClone({ ...PLAIN, ...recipe }));
   showEverything();
   hideRecipeError();
 }

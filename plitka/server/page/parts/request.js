@@ -10,6 +10,8 @@ const state = {
   layout: "",
   controlnet: "",
   colorLock: LIMITS.lock,
+  ...SCALE_FIELDS,
+  maps: [],
 };
 
 const BY_CODE = new Map(PALETTE.map((color) => [color.code, color]));
@@ -18,8 +20,8 @@ function layingAngle() {
   return ((state.angle % 180) + 180) % 180;
 }
 
-function layoutDrawn() {
-  return state.layout || (layingAngle() === 0 ? "surface" : "brick");
+function layoutDrawn({ layout, angle } = state) {
+  return layout || (angle % 180 === 0 ? "surface" : "brick");
 }
 
 // The server refuses to correct every picture towards a plan that it did not start from.
@@ -53,6 +55,7 @@ function requestFields(recipe = state) {
   ]);
   const fields = [["colors", colors], ["angle", recipe.angle], ["quality", recipe.quality]];
   if (!recipe.random) fields.push(["seed", new Digits(recipe.seed)]);
+  fields.push(...scaleRequest(recipe));
   const overrides = [];
   if (recipe.controlnet) overrides.push(["use_controlnet", recipe.controlnet === "on"]);
   if (recipe.guidance !== null) overrides.push(["color_guidance", recipe.guidance]);
@@ -100,5 +103,5 @@ function paramsJson(recipe = state) {
 // Take over a request of this page's own making, such as an example.
 function loadRequest({ colors, angle = 0, layout = "" }) {
   state.colors = colors.map(([id, share]) => newColor(id, share * 10));
-  Object.assign(state, { angle, layout });
+  Object.assign(state, { angle, layout, ...SCALE_FIELDS, maps: [] });
 }

@@ -6,6 +6,9 @@ let shown = null;
 function showResult() {
   byId("result").hidden = false;
   byId("pictures").replaceChildren(...PICTURES.map(figure));
+  const maps = mapsOf(shown);
+  byId("maps-drawn").replaceChildren(...maps.map((name, i) => figure(name, PICTURES.length + i)));
+  byId("maps-title").hidden = !maps.length;
   byId("sheet").hidden = !(sheetResult().pictures[1] || "").startsWith("data:image/");
   showMeasured();
 }
@@ -26,10 +29,20 @@ function fileOf(result, picture, url) {
   return `${result.file}${seed}_${picture}.${url.slice(11, url.indexOf(";")).replace("jpeg", "jpg")}`;
 }
 
+// The maps that a result was asked for, in the order in which they come.
+function mapsOf({ recipe }) {
+  return recipe.maps || [];
+}
+
+// What a result's pictures show, as the server says it, or else as its recipe does.
+function scaleOfResult({ metrics, recipe }) {
+  return metrics.scale || scaleOf(recipe);
+}
+
 function figure(name, index) {
   const url = shown.pictures[index];
   const title = text(`picture_${name}`);
-  const caption = element("figcaption", {}, element("span", { text: title }));
+  const caption = element("figcaption", {}, element("span", {}, title, " ", element("small", { text: extentText(scaleOfResult(shown)) })));
   const made = element("figure", { class: `picture ${name}` });
   if (!url) {
     made.append(element("div", { class: "empty", "aria-hidden": "true" }), caption);

@@ -14,6 +14,7 @@ async function send() {
   } catch (trouble) {
     showTrouble(trouble);
     if (trouble.key === "notWhole") byId("normalise").focus();
+    if (trouble.key === "sizeWrong") focusWrongSize();
     return;
   }
   run = mine;
@@ -52,6 +53,7 @@ async function send() {
 function newRun() {
   const missing = missingUnits(state.colors);
   if (missing) throw new Trouble("notWhole", () => ({ share: percentText((WHOLE - missing) / 10) }));
+  if (wrongSize()) throw new Trouble("sizeWrong");
   return {
     address: serverAddress(), id: newPredictionId(), colors: state.colors, recipe: recipeNow(), params: paramsJson(), file: fileName(),
     pictures: [], metrics: {}, stage: "wait", steps: null, place: 0, since: performance.now(), begun: null, abort: new AbortController(),
@@ -76,12 +78,13 @@ function taken(event, data) {
   }
   if (event === "output") {
     run.pictures[data.index ?? run.pictures.length] = data.chunk;
-    if (PICTURES.every((_, i) => run.pictures[i]) && run.stage !== "cancel") {
+    const files = [...PICTURES, ...mapsOf(run)];
+    if (files.every((_, i) => run.pictures[i]) && run.stage !== "cancel") {
       arrived();
       return;
     }
     stageShows("drawn");
-    if (run.stage !== "cancel") setStage(PICTURES[run.pictures.length] || "colormap");
+    if (run.stage !== "cancel") setStage(PICTURES[run.pictures.length] || (run.pictures.length < files.length ? "maps" : "colormap"));
   }
 }
 

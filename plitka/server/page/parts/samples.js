@@ -35,7 +35,7 @@ async function samplesKept() {
 
 async function pourSamples() {
   const pictures = {};
-  const pitches = pitchesOf("surface");
+  const pitches = LIMITS.granulesAcross;
   const heap = await inSpareTime(pourHeap(SAMPLES.seed, pitches));
   const surface = await inSpareTime(surfaceOf(SAMPLES.seed, fineSize(SAMPLES.tile), pitches));
   const tile = await inSpareTime(pourTile(heap, null, surface, SAMPLES.tile));

@@ -42,7 +42,7 @@ const BONDS = {
 
 // The tiles of a layout, 36 units long, from one side of the dial to the other.
 function tilesOnDial(layout) {
-  const { outlines, lattice: [[p1, q1], [p2, q2]] } = LIMITS.bonds[layout];
+  const { outlines, lattice: [[p1, q1], [p2, q2]] } = bondOf(layout, usualTile(layout));
   const scale = 36 / Math.max(...outlines[0].map(([p]) => p));
   const steps = [-7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7];
   const shapes = outlines.map((outline) => outline.filter((_, i) => outline.length < 20 || i % 8 === 0));

@@ -147,7 +147,7 @@ function printedRecipe() {
   if (!picture || !result.metrics.request) {
     const colors = state.colors.map((color) => ({ id: color.id, share: percent(color) }));
     const layout = layoutDrawn();
-    return { picture: byId("live").toDataURL(), colors, angle: layingAngle(), layout, scale: SHEET.scales[layout] };
+    return { picture: byId("live").toDataURL(), colors, angle: layingAngle(), layout, scale: scaleOf() };
   }
   const { colors, angle, overrides } = JSON.parse(result.metrics.request);
   const laid = angle % 180;
@@ -157,7 +157,7 @@ function printedRecipe() {
     colors: colors.map(({ name, hex, proportion }) => ({ id: name || hex, share: 100 * proportion })),
     angle: laid,
     layout,
-    scale: result.metrics.scale || SHEET.scales[layout],
+    scale: scaleOfResult(result),
     seed: result.metrics.seed,
   };
 }

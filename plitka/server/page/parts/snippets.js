@@ -14,6 +14,11 @@ function inShell(text) {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
+// The files of a request, in the order in which they come.
+function fileNames() {
+  return [...PICTURES, ...state.maps];
+}
+
 const SNIPPETS = {
   cog: {
     curl: (address) => `curl -s ${address}/predictions -o answer.json \\
@@ -33,7 +38,7 @@ with urlopen(call) as response:
     answer = json.load(response)
 if answer["status"] != "succeeded":
     raise SystemExit(answer["error"])
-for name, url in zip(("preview", "final", "colormap"), answer["output"], strict=True):
+for name, url in zip(${written(fileNames(), PYTHON_WORDS)}, answer["output"], strict=True):
     Path(f"{name}.png").write_bytes(base64.b64decode(url.partition(",")[2]))
 `,
 
@@ -48,7 +53,7 @@ const response = await fetch("${address}/predictions", {
 });
 const answer = await response.json();
 if (answer.status !== "succeeded") throw new Error(answer.error ?? JSON.stringify(answer));
-for (const [i, name] of ["preview", "final", "colormap"].entries()) {
+for (const [i, name] of ${written(fileNames(), JAVASCRIPT_WORDS)}.entries()) {
   await writeFile(\`\${name}.png\`, Buffer.from(answer.output[i].split(",")[1], "base64"));
 }
 `,
@@ -68,7 +73,7 @@ import replicate
 request = ${writtenOut(requestFields(), PYTHON_WORDS)}
 
 files = replicate.run("${REPLICATE_MODEL}", input={"params_json": json.dumps(request)})
-for name, file in zip(("preview", "final", "colormap"), files):
+for name, file in zip(${written(fileNames(), PYTHON_WORDS)}, files):
     Path(f"{name}.png").write_bytes(file.read())
 `,
 
@@ -81,7 +86,7 @@ const replicate = new Replicate();
 const files = await replicate.run("${REPLICATE_MODEL}", {
   input: { params_json: JSON.stringify(request) },
 });
-for (const [i, name] of ["preview", "final", "colormap"].entries()) {
+for (const [i, name] of ${written(fileNames(), JAVASCRIPT_WORDS)}.entries()) {
   await writeFile(\`\${name}.png\`, files[i]);
 }
 `,

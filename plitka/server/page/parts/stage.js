@@ -17,6 +17,7 @@ function stageShows(which) {
   } else {
     byId("live-title").textContent = text("liveTitle");
   }
+  byId("live-size").textContent = extentText(isDrawn ? scaleOfResult(result) : scaleOf());
   byId("save").hidden = !isDrawn;
   if (isDrawn) Object.assign(byId("save"), { href: result.pictures[index], download: fileOf(result, PICTURES[index], result.pictures[index]) });
   byId("turn").classList.toggle("off", index === undefined);

@@ -24,6 +24,7 @@ function changed(edit = null) {
   byId("example").value = "";
   if (remember(edit)) recipeChanged();
   if (past.recipes.length > 1) keepInAddress();
+  showSizeNotes();
   drawLive();
   showOrder();
   showCode();
@@ -112,6 +113,7 @@ function showEverything() {
   showQualities();
   showSeed();
   showMore();
+  showSize();
   changed();
 }
 
@@ -134,6 +136,7 @@ function start() {
   if (location.protocol.startsWith("http")) byId("address").value = location.origin;
   buildDial();
   buildSeed();
+  buildSize();
   buildMore();
   buildTabs();
   buildUndo();

@@ -89,8 +89,10 @@ async function thumbOf(url) {
   const image = new Image();
   image.src = url;
   await image.decode();
-  const canvas = element("canvas", { width: STRIP.thumb, height: STRIP.thumb });
-  canvas.getContext("2d").drawImage(image, 0, 0, STRIP.thumb, STRIP.thumb);
+  const part = STRIP.thumb / Math.max(image.naturalWidth, image.naturalHeight);
+  const [width, height] = [image.naturalWidth, image.naturalHeight].map((side) => Math.max(1, Math.round(side * part)));
+  const canvas = element("canvas", { width, height });
+  canvas.getContext("2d").drawImage(image, 0, 0, width, height);
   return canvas.toDataURL("image/jpeg", STRIP.quality);
 }
 
@@ -114,12 +116,12 @@ function showStrip() {
 
 function stripItem(result) {
   const mix = mixText(result.colors);
-  const label = text("keptLabel", { mix, time: timeText(result.at) });
+  const label = text("keptLabel", { mix, size: extentText(scaleOfResult(result)), time: timeText(result.at) });
   const picture = result.thumb ? element("img", { src: result.thumb, alt: "" }) : element("span", { class: "thumb-bar" }, ...barParts(result.colors));
   const open = element("button", {
     type: "button", class: "thumb", "aria-label": label, title: mix, disabled: !result.thumb,
     "aria-pressed": String(shown !== null && shown.id === result.id), onclick: () => openResult(result),
-  }, picture, element("small", { text: result.thumb ? timeText(result.at) : text("beingDrawn") }));
+  }, picture, element("small", { text: result.thumb ? timeText(result.at) : text("beingDrawn") }), element("small", { text: extentText(scaleOfResult(result)) }));
   if (!result.thumb) return element("li", { "data-id": result.id }, open);
   const box = element("input", { type: "checkbox", "aria-label": text("compareThis", { result: label }), onchange: () => toggleCompared(result.id) });
   box.checked = strip.compared.includes(result.id);

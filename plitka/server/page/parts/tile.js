@@ -2,8 +2,8 @@
 
 // A tile of size x size pixels, `n` on a side before the lens. `labels`: the granule at the middle of each pixel,
 // 0 on joints; `areas`: how many pixels each has; `view`: the light, null if there is no memory for it; `focus`: how
-// sharp each pixel is.
-function* pourTile(heap, joints, surface, size) {
+// sharp each pixel is. Areas are counted within the `frame`, the part that is shown.
+function* pourTile(heap, joints, surface, size, frame = { left: 0, top: 0, width: size, height: size }) {
   const n = fineSize(size);
   const facets = yield* paintFacets(heap, n);
   const map = yield* tearEdges(facets.top, n, surface.tears);
@@ -18,7 +18,11 @@ function* pourTile(heap, joints, surface, size) {
   const areas = new Uint32Array(heap.granules.length + 1);
   const at = Int32Array.from({ length: size }, (_, i) => Math.floor(((i + 0.5) * n) / size));
   yield* byRows(size, (y) => {
-    for (let x = 0; x < size; x += 1) areas[labels[y * size + x] = owner[at[y] * n + at[x]]] += 1;
+    const isShown = y >= frame.top && y < frame.top + frame.height;
+    for (let x = 0; x < size; x += 1) {
+      const granule = labels[y * size + x] = owner[at[y] * n + at[x]];
+      if (isShown && x >= frame.left && x < frame.left + frame.width) areas[granule] += 1;
+    }
   });
   let [view, focus] = [null, null];
   const roll = dice(heap.seed, STREAMS.grain);
@@ -31,7 +35,7 @@ function* pourTile(heap, joints, surface, size) {
   }
   const grain = new Float32Array(size * size);
   yield* byRows(size, (y) => grain.set(normals(roll, size, LENS.GRAIN), y * size));
-  return { size, n, heap, labels, areas, view, focus, grain, lens: lensTaps(size, n, heap.pitches) };
+  return { size, frame, n, heap, labels, areas, view, focus, grain, contrast: 1, lens: lensTaps(size, n, heap.pitches) };
 }
 
 function fineSize(size) {
@@ -76,6 +80,7 @@ function* paintedTile(tile, mix, chosen, areMixed = true) {
     });
   }
   const ramps = yield* rampsOf(shades, aims, colors.map(tintsOf));
+  if (tile.contrast < 1) fade(ramps, index, 256 * PAINT.VARIANTS * colors.length, tile.contrast);
   const planes = yield* sharpened(yield* exposed(tile, index, ramps, 0, tile.size), tile, tile.focus);
   return yield* developed(planes, tile);
 }
@@ -97,6 +102,20 @@ function* paintIndex({ n, heap, view }, colors, chosen) {
     }
   });
   return index;
+}
+
+// Bring the pixels of granules, those below `end`, nearer to their mean, in place; joints stay as dark as they are.
+function fade(ramps, index, end, contrast) {
+  const counts = new Float64Array(end);
+  for (let i = 0; i < index.length; i += 1) if (index[i] < end) counts[index[i]] += 1;
+  const parts = (pixel) => [pixel & 255, (pixel >> 8) & 255, pixel >> 16];
+  const totals = [0, 0, 0];
+  counts.forEach((count, i) => { if (count) parts(ramps[i]).forEach((value, channel) => { totals[channel] += count * value; }); });
+  const mean = totals.map((total) => total / Math.max(sum([...counts]), 1));
+  for (let i = 0; i < end; i += 1) {
+    const [red, green, blue] = parts(ramps[i]).map((value, channel) => Math.round(mean[channel] + contrast * (value - mean[channel])));
+    ramps[i] = red | (green << 8) | (blue << 16);
+  }
 }
 
 // How often each level of light falls on each colour; one with few pixels is lit as all are.

@@ -1,0 +1,50 @@
+"""What pictures of each layout, grading and extent look like, for the page on scale."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from plitka.request.tile_request import parse_request
+from plitka.tile.plan import plan_for
+from plitka.tile.swatch import draw_swatch
+
+COLORS = [
+    {"name": "terracotta", "proportion": 60},
+    {"name": "beige", "proportion": 30},
+    {"name": "black", "proportion": 10},
+]
+JOINTED = ("grid", "brick", "herringbone", "hexagon", "puzzle")
+# Pixels of each picture on its longer side.
+SIDE = 360
+SEAMLESS = "seamless"
+
+
+def scale_requests() -> Mapping[str, dict[str, Any]]:
+    """The request of every picture, by its name."""
+
+    def of(**keys: Any) -> dict[str, Any]:
+        return {"colors": COLORS, "seed": 4, **keys}
+
+    layouts = {name: of(angle=30, overrides={"layout": name}) for name in JOINTED}
+    gradings = {name: of(granule_mm=name, width_mm=100) for name in ("fine", "medium", "coarse")}
+    extents = {
+        f"{side}mm": of(angle=45, width_mm=side, overrides={"layout": "herringbone"})
+        for side in (100, 500, 2000)
+    }
+    period = {"width_mm": 160, "height_mm": 138.5641, "width": 1024, "overrides": {"layout": "hexagon"}}
+    return {"surface": of(), **layouts, **gradings, **extents, SEAMLESS: of(seamless=True, **period)}
+
+
+def draw_scale_pictures() -> Iterator[tuple[str, Image.Image]]:
+    """Yield every name and its picture: the seamless one is laid two by two."""
+    for name, request in scale_requests().items():
+        plan = plan_for(parse_request(json.dumps(request)))
+        drawn = draw_swatch(plan, plan.scale.width)
+        if name == SEAMLESS:
+            drawn = np.tile(drawn, (2, 2, 1))
+        picture = Image.fromarray(drawn)
+        picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        yield name, picture
