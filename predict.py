@@ -16,6 +16,8 @@ from plitka.engines import load_engine, log_to_stderr
 from plitka.files.temporary_folders import named_when_full, own_folder
 from plitka.files.whole_files import write_whole
 from plitka.generation import generate
+from plitka.match.photo_request import request_of_photo
+from plitka.match.report import report
 from plitka.output.metrics import request_metrics
 from plitka.output.prediction_line import PredictionLine
 from plitka.request.http_inputs import refuse_null
@@ -71,12 +73,23 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
             default=-1,
             description="The same seed gives the same tile; -1 chooses a random one",
         ),
+        photo: Path | None = Input(  # noqa: B008  # Cog's way to say it
+            default=None,
+            description="Photograph of a tile: its mix is found and drawn; colors may name what is in it",
+            accept="image/jpeg,image/png,image/webp",
+        ),
     ) -> Iterator[Path]:
         """Draw one tile. A bad request is refused here, before the first picture is begun."""
         self.line = PredictionLine()
         with self.line.failing():
             refuse_null(params_json=params_json, colors=colors, angle=angle, quality=quality, seed=seed)
-            request = parse_inputs(params_json, colors, angle, quality, seed)
+            # Cog passes on as text what it has not fetched; an empty text is a field that was left empty.
+            # Callers without Cog may leave it out.
+            if isinstance(photo, LocalPath | str) and photo != "":
+                request, found = request_of_photo(photo, params_json, colors, angle, quality, seed)
+                self.record({"match": report(found)})
+            else:
+                request = parse_inputs(params_json, colors, angle, quality, seed)
             self.line.quality = request.quality
             for notice in request.notices:
                 print(f"note: {notice}", flush=True)

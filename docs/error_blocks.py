@@ -3,8 +3,10 @@
 import base64
 import io
 import json
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from language import Say
@@ -13,6 +15,7 @@ from PIL import Image as Picture
 from request_blocks import BLACK_WHITE, parse_simple
 
 from plitka.errors import RequestError
+from plitka.match.photo_request import request_of_photo
 from plitka.request.color_text import MAX_COLORS_CHARACTERS
 from plitka.request.fields import MAX_COLORS, MAX_SEED
 from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
@@ -42,6 +45,13 @@ def deep_logo() -> str:
     file = io.BytesIO()
     Picture.new("I;16", (1, 1)).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
+
+
+def picture(mode: str, side: int) -> bytes:
+    """A JPEG of one colour."""
+    file = io.BytesIO()
+    Picture.new(mode, (side, side)).save(file, "JPEG")
+    return file.getvalue()
 
 
 REFUSED_SHEETS: tuple[Mapping[str, str], ...] = (
@@ -127,6 +137,18 @@ REFUSED_INPUTS: tuple[Mapping[str, Any], ...] = (
     {"colors": "black, " * MAX_COLORS_CHARACTERS},
     {"params_json": BLACK_WHITE, "angle": 45},
 )
+# Photographs: a text that Cog's server could not fetch, and files.
+REFUSED_PHOTOS: tuple[str | bytes, ...] = (
+    "file:///etc/hostname",
+    b"",
+    b"GIF89a",
+    b"\0\0\0\x18ftypheic",
+    b"no picture",
+    picture("RGB", 64),
+    picture("CMYK", 256),
+    picture("L", 256),
+    picture("RGB", 256),
+)
 
 
 def refused_requests(say: Say) -> str:
@@ -150,8 +172,16 @@ def refusal_reasons(say: Say) -> str:
     texts = (text if isinstance(text, str) else json.dumps(text) for text in REFUSED_REQUESTS)
     errors = [_error_of(partial(parse_request, text)) for text in texts]
     errors += [_error_of(partial(parse_simple, **inputs)) for inputs in REFUSED_INPUTS]
+    errors += [_error_of(partial(_photograph, photo)) for photo in REFUSED_PHOTOS]
     lines = (str(error.problems[0]).partition(" Allowed: ")[0] for error in errors)
     return block("\n".join(lines))
+
+
+def _photograph(photo: str | bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "photo.jpg"
+        file.write_bytes(photo if isinstance(photo, bytes) else b"")
+        request_of_photo(photo if isinstance(photo, str) else file, "", "", 0.0, "standard", -1)
 
 
 def _refusal(text: str) -> str:

@@ -171,7 +171,7 @@ def test_body_beyond_the_limit_is_refused_and_the_answer_arrives(quick, framing)
     size = QUICK.body_bytes + 1
     with connection(quick) as raw:
         if framing == "length":
-            raw.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % size)
+            raw.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % size + b" " * size)
         else:
             raw.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % size + b" " * size + b"\r\n")
         answer = everything(raw)

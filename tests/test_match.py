@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import subprocess
+import sys
 import zlib
 
 import cv2
@@ -340,3 +342,29 @@ def test_two_tiles_in_one_picture_are_told_from_one(tile, plain_tile):
     assert not match_photograph(tile).uneven
     beside = np.hstack([tile[:, :512], cv2.resize(plain_tile, (1024, 1024))[:, :512]])
     assert match_photograph(beside, corners=[(0, 0), (1024, 0), (1024, 1024), (0, 1024)]).uneven
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from plitka.match.photo import decode_photograph
+from plitka.match.recipe import match_photograph
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+data = Path(sys.argv[1]).read_bytes()
+decode_photograph(Path(sys.argv[2]).read_bytes())
+before = peak()
+match_photograph(decode_photograph(data))
+print(peak() - before)
+"""
+
+
+def test_a_large_photograph_is_held_in_memory_hardly_more_than_twice(tile, tmp_path):
+    side = 5120
+    (tmp_path / "large.jpg").write_bytes(encoded(np.tile(tile, (side // 1024, side // 1024, 1))))
+    (tmp_path / "small.jpg").write_bytes(encoded(tile))
+    command = [sys.executable, "-c", PEAK, str(tmp_path / "large.jpg"), str(tmp_path / "small.jpg")]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert int(said) < 2.7 * side * side * 3

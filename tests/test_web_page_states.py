@@ -19,6 +19,19 @@ stripBegins(run);
 byId("waiting").hidden = false;
 showProgress();
 """
+PHOTO = """
+const canvas = document.createElement("canvas");
+[canvas.width, canvas.height] = [600, 400];
+const common = { share: 0.5, low: 0.45, high: 0.55, hex: "#A63437", outside: false, nearest: [] };
+const colors = [{ id: "RED", alike: ["ORANGE"], ...common }, { id: "PEARL", alike: ["WHITE"], ...common }];
+return createImageBitmap(canvas).then((bitmap) => {
+  showPicture(bitmap);
+  photo.found = { colors, sets: [{ colors: ["RED", "PEARL"] }], corners: null, uneven: true };
+  photo.ids = ["RED", "WHITE"];
+  photo.trouble = new Trouble("photoFailed", {}, "photo: x");
+  openPhoto();
+});
+"""
 # Undoes what a state does.
 LEAVE = """
 document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
@@ -39,6 +52,7 @@ STATES = {
     "recipes": "saveRecipe(); openRecipes()",
     "drawing": DRAWING,
     "results": "",
+    "photograph": PHOTO,
     "side by side": "return openCompare()",
     "over each other": "way = 'over'; return openCompare()",
     "order": "byId('order-area').value = '120'; showOrder()",

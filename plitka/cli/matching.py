@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -75,6 +75,7 @@ def match(
     from plitka.match.cast import GREY_CARD, WHITE_CARD
     from plitka.match.photo import read_photograph
     from plitka.match.recipe import match_photograph
+    from plitka.match.report import report, sentences
 
     tile_corners = None if corners is None else read_corners(corners)
     patches = read_patch("--white", white, WHITE_CARD), read_patch("--grey", grey, GREY_CARD)
@@ -97,10 +98,11 @@ def match(
         if target is not None and picture_format is not None:
             written = target.write(FILE_NAME, beside(found, picture_format))
         if as_json:
-            print_json(results, report(photo, found, written))
+            picture = None if written is None else str(written)
+            print_json(results, {"photo": str(photo), **report(found), "picture": picture})
         else:
             results.print(match_table(found))
-            print_lines(results, *notes(found, given=known is not None))
+            print_lines(results, *sentences(found, given=known is not None))
             if written is not None:
                 print_lines(results, str(written))
 
@@ -173,84 +175,6 @@ def match_table(found: Match) -> Table:
             Text(near),
         )
     return table
-
-
-def notes(found: Match, *, given: bool) -> list[str]:
-    """Sentences about the sets, about what cannot be told apart, and about what is in no palette."""
-    lines = []
-    if not given:
-        lines += [
-            f"{'likeliest set' if index == 0 else 'or'}: {', '.join(each.ids)} ({each.confidence:.0%})"
-            for index, each in enumerate(found.sets)
-        ]
-    for color in found.colors:
-        if color.outside:
-            lines.append(f"{color.id} is in no palette; the nearest is {color.nearest[0].name}")
-        elif color.alike:
-            lines.append(
-                f"{color.id} cannot be told for certain from {', '.join(color.alike)} on a photograph"
-            )
-        if any(name.known_batch and name.id == color.id for name in color.nearest):
-            lines.append(f"{color.id} is here another batch than that of the palette")
-    if found.uneven:
-        lines.append(
-            "the shares differ across the picture: is something else in it? --corners says where the tile is"
-        )
-    where = "given" if found.frame.corners and not found.frame.found else "found"
-    tile = (
-        f"the tile's corners were {where}"
-        if found.frame.corners
-        else "the middle of the photograph was taken"
-    )
-    return [*lines, f"granules of {found.frame.granule:.0f} pixels; {tile}"]
-
-
-def report(photo: Path, found: Match, picture: Path | None) -> dict[str, Any]:
-    """The match as a JSON-ready document."""
-    return {
-        "photo": str(photo),
-        "colors": [
-            {
-                "id": color.id,
-                "share": round(color.share, 4),
-                "low": round(color.low, 4),
-                "high": round(color.high, 4),
-                "hex": color.hex,
-                "lab": list(color.lab),
-                "outside": color.outside,
-                "alike": list(color.alike),
-                "nearest": [
-                    {
-                        "id": name.id,
-                        "name": name.name,
-                        "delta_e": name.delta_e,
-                        "known_batch": name.known_batch,
-                    }
-                    for name in color.nearest
-                ],
-            }
-            for color in found.colors
-        ],
-        "sets": [{"colors": list(each.ids), "confidence": each.confidence} for each in found.sets],
-        "uneven": found.uneven,
-        "granule_pixels": round(found.frame.granule, 1),
-        "corners": None
-        if found.frame.corners is None
-        else [list(map(float, each)) for each in found.frame.corners],
-        "corners_found": found.frame.found,
-        "request": request_of(found),
-        "picture": None if picture is None else str(picture),
-    }
-
-
-def request_of(found: Match) -> dict[str, Any]:
-    """A request that draws the mix: the value of `params_json`."""
-    return {
-        "colors": [
-            {"hex" if color.id.startswith("#") else "name": color.id, "proportion": round(color.share, 4)}
-            for color in found.mix
-        ]
-    }
 
 
 def beside(found: Match, picture_format: str) -> bytes:

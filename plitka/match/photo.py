@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,8 @@ _STARTS = {
     b"8BPS": "Photoshop",
     b"<svg": "SVG",
 }
+# Rows that are copied at a time.
+_STRIP = 512
 # Modes that Pillow gives to colour pictures of 8 bits.
 _COLOR_MODES = ("RGB", "RGBA", "P", "PA", "RGBX", "RGBa")
 
@@ -65,7 +68,7 @@ def read_photograph(path: Path) -> NDArray[np.uint8]:
 
 def decode_photograph(data: bytes) -> NDArray[np.uint8]:
     """The same from the bytes of a file. Raises PhotographError as `read_photograph` does."""
-    _check_kind(data)
+    check_kind(data)
     try:
         with warnings.catch_warnings():
             # Pillow warns of large pictures and of odd metadata; sizes are checked here.
@@ -88,7 +91,8 @@ def decode_photograph(data: bytes) -> NDArray[np.uint8]:
         raise PhotographError(f"is damaged or cut off ({type(error).__name__}); {_ALLOWED}") from error
 
 
-def _check_kind(data: bytes) -> None:
+def check_kind(data: bytes) -> None:
+    """Refuse a file by its first bytes, naming what it is. Raises PhotographError."""
     if not data:
         raise PhotographError(f"is empty; {_ALLOWED}")
     if data[4:8] == b"ftyp" and data[8:12] in _BRANDS:
@@ -115,11 +119,11 @@ def _check_mode(image: Image.Image) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:
-        # Damaged EXIF says nothing about the orientation; the pixels are whole.
-        return image
+    # Damaged EXIF says nothing about the orientation; the pixels are whole.
+    with suppress(Exception):
+        # In place: a copy of a large photograph is a few hundred megabytes.
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def _as_srgb(image: Image.Image) -> NDArray[np.uint8]:
@@ -128,7 +132,8 @@ def _as_srgb(image: Image.Image) -> NDArray[np.uint8]:
         ground = Image.new("RGBA", image.size, "white")
         ground.alpha_composite(image.convert("RGBA"))
         image = ground
-    image = image.convert("RGB")
+    if image.mode != "RGB":
+        image = image.convert("RGB")
     if profile:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -138,4 +143,14 @@ def _as_srgb(image: Image.Image) -> NDArray[np.uint8]:
             )
         except (ImageCms.PyCMSError, OSError, ValueError) as error:
             raise PhotographError("has a damaged colour profile: save it as sRGB without one") from error
-    return np.ascontiguousarray(np.asarray(image, np.uint8))
+    return _pixels(image)
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels, taken over in strips: Pillow copies what it gives away twice."""
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, _STRIP):
+        bottom = min(top + _STRIP, height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
+    return pixels

@@ -33,6 +33,8 @@ METRICS: Mapping[str, str] = {
     "without one.",
     "outside_palette": "Each colour of the mix that is not the palette's (hex, RAL, CSS): the nearest "
     "granules alone, and the best mix of two as seen from afar, with ΔE00; an empty list if there is none.",
+    "match": "With a photograph: its colours with share and interval, measured hex, nearest names and what "
+    "cannot be told apart; sets of names with confidence; where the tile lies.",
     "colormap.joint_color": "Colour of the joints in the colour map, #RRGGBB: that of no colour of the mix.",
     "variants": "Of each further variant, in their order: its file's name and seed, and what `steps`, "
     "`drawing`, `timing`, `fidelity` and `correction` say of the first; an empty list without any.",

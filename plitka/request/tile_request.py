@@ -139,7 +139,13 @@ def parse_request(params_json: str | Mapping[str, Any]) -> TileRequest:
     Raises:
         RequestError: With every problem that was found.
     """
-    document = read_document(params_json if isinstance(params_json, str) else to_json_text(params_json))
+    return parse_document(
+        read_document(params_json if isinstance(params_json, str) else to_json_text(params_json))
+    )
+
+
+def parse_document(document: dict[str, Any]) -> TileRequest:
+    """The same from the object itself. Raises RequestError with every problem that was found."""
     return _request(RequestFields, document, find_clashes(document))
 
 
@@ -171,15 +177,23 @@ def parse_inputs(
         if not _is_default("colors", simple["colors"]):
             return request
         return replace(request, notices=(DEFAULT_NOTICE, *request.notices))
+    refuse_beside_json(simple | others)
+    return parse_request(params_json)
+
+
+def refuse_beside_json(simple: Mapping[str, Any]) -> None:
+    """Refuse simple inputs that are changed from their defaults, where ``params_json`` is filled in.
+
+    Raises:
+        RequestError: Naming each of them.
+    """
     changed = [
         Problem(name, shown(value), TOGETHER, EITHER)
         for name, value in simple.items()
         if not _is_empty(value) and not _is_default(name, value)
     ]
-    changed += [Problem(name, shown(value), TOGETHER, EITHER) for name, value in others.items()]
     if changed:
         raise RequestError(changed)
-    return parse_request(params_json)
 
 
 def read_sheet(document: Mapping[str, Any]) -> SheetFields:
@@ -212,7 +226,9 @@ def _is_empty(value: object) -> bool:
 
 def _is_default(name: str, value: object) -> bool:
     """Whether an input has its default value, in any spelling."""
-    default = DEFAULTS[name]
+    default = DEFAULTS.get(name)
+    if default is None:
+        return value is None
     if isinstance(default, str):
         return isinstance(value, str) and value.strip().lower() == default.lower()
     try:

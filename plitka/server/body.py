@@ -17,9 +17,11 @@ from typing import Any, Literal, get_args
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 from pydantic_core import PydanticCustomError, from_json
 
-from plitka.errors import shown
+from plitka.errors import PhotographError, shown
 from plitka.request.json_text import JsonObject, find_clashes
 from plitka.server.answers import Detail, RefusedError, problem
+from plitka.server.photographs import ALLOWED as ALLOWED_PHOTO
+from plitka.server.photographs import photo_bytes
 
 # Cog makes a folder of this name: `..` and `/` would choose where, and after a name that no folder can have
 # the server would stay busy for good.
@@ -35,6 +37,8 @@ _ALLOWED = {
     "webhook_events_filter": f"a list of {', '.join(get_args(WebhookEvent))}",
 }
 _LISTED_PROBLEMS = 20
+# The one input that is a file.
+PHOTO = "photo"
 _KEY_CHARACTERS = 64
 
 # Only addresses that every parser reads alike: some accept `http:x`, `https:///x`, blanks and brackets.
@@ -53,11 +57,13 @@ class Prediction:
         id: The id of the prediction.
         body: The body.
         webhook: The address that gets a message when it has ended; None for none.
+        photo_size: How many bytes of the body are its photograph.
     """
 
     id: str
     body: bytes
     webhook: str | None = None
+    photo_size: int = 0
 
 
 class _Body(BaseModel):
@@ -122,7 +128,9 @@ class BodyReader:
         name = known.setdefault("id", path_id or uuid.uuid4().hex)
         wants_end = "completed" in known.get("webhook_events_filter", ("completed",))
         webhook = known.get("webhook") if wants_end else None
-        return Prediction(name, json.dumps(known, allow_nan=False).encode(), webhook)
+        photo = known["input"].get(PHOTO)
+        size = len(photo) if isinstance(photo, str) else 0
+        return Prediction(name, json.dumps(known, allow_nan=False).encode(), webhook, size)
 
     def _problems(self, document: JsonObject) -> Iterator[Detail]:
         envelope = {key: value for key, value in document.items() if key not in _WITHOUT_EFFECT}
@@ -139,6 +147,8 @@ class BodyReader:
                 hint = _did_you_mean(key, self._inputs)
                 words = f"{shown(key)} is no input{hint} Allowed: {', '.join(self._inputs)}."
                 yield problem(["body", "input", _short(key)], words, "value_error.extra")
+        if isinstance(given, dict) and PHOTO in self._inputs:
+            yield from _photo_problems(given.get(PHOTO))
         yield from _beyond_range(envelope, ["body"])
 
     def _envelope_problem(
@@ -197,6 +207,16 @@ def _clashes(document: JsonObject) -> Iterator[Detail]:
     for clash in find_clashes(document):
         words = f"{clash.value} {clash.reason}. Allowed: {clash.allowed}."
         yield problem(["body", clash.field], words)
+
+
+def _photo_problems(photo: object) -> Iterator[Detail]:
+    """Null is refused by Cog's server as at any input, and an empty text is an empty field of a form."""
+    if photo is None or photo == "":
+        return
+    try:
+        photo_bytes(photo)
+    except PhotographError as error:
+        yield problem(["body", "input", PHOTO], f"{PHOTO}: {error.problem}. Allowed: {ALLOWED_PHOTO}.")
 
 
 def _beyond_range(value: object, place: list[str | int]) -> Iterator[Detail]:

@@ -2,7 +2,8 @@
 
 A browser lets a page send requests to its own origin and, without CORS headers, to no other; Cog's server
 sends none. So the page and the server share one origin here: `GET /` is the page, calls about predictions,
-health and schema are for one fixed Cog server, sheets are made here, and every other path is refused.
+health and schema are for one fixed Cog server, sheets and matches are made here, and every other path is
+refused.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ from plitka.server.body import BodyReader
 from plitka.server.counting import Counting
 from plitka.server.limits import BACKLOG, BoundedProtocol, Limits
 from plitka.server.line import Line
+from plitka.server.matches import MatchCalls
+from plitka.server.photographs import PhotoRoom
 from plitka.server.predicting import PredictionCalls
 from plitka.server.relay import HEALTH_PATH, Passage, Upstream, no_such_path
 from plitka.server.sheets import SheetCalls
@@ -91,7 +94,9 @@ class Gateway:
         names = frozenset({"localhost", host.lower()}) if is_local else None
         guard = Middleware(SenderGuard, names=names, origins=access.origins)
         reader = BodyReader(inputs, allow_webhooks=access.allow_webhooks)
-        self._calls = PredictionCalls(upstream, self.line, reader, limits.body_bytes)
+        photos = PhotoRoom()
+        self._calls = PredictionCalls(upstream, self.line, reader, limits.body_bytes, photos)
+        self._matches = MatchCalls(photos)
         self._loop: asyncio.AbstractEventLoop | None = None
         app = self._application(upstream, page, [*access.middleware(), guard])
         self._server = uvicorn.Server(server_configuration(app, limits, upstream.counting))
@@ -145,6 +150,7 @@ class Gateway:
                 Route("/predictions/{id}", _Call(calls.one), methods=["GET", "PUT"]),
                 Route("/predictions/{id}/cancel", _Call(calls.cancel), methods=["POST"]),
                 Route("/sheet", _Call(SheetCalls().make), methods=["POST"]),
+                Route("/match", _Call(self._matches.make), methods=["POST"]),
             ],
             middleware=middleware,
             exception_handlers={

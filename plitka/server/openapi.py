@@ -41,6 +41,7 @@ CONSTRAINTS = {
     "min_length": "minLength",
     "max_length": "maxLength",
     "regex": "pattern",
+    "accept": "x-cog-accept",
 }
 
 
@@ -115,7 +116,7 @@ def openapi_schema(run: Callable[..., Any]) -> dict[str, Any]:
                 "enum": list(parameter.default.choices),
                 **_json_type(run, name),
             }
-        if parameter.default.default is None:
+        if parameter.default.default is None and not _is_optional(run, name):
             schemas["Input"].setdefault("required", []).append(name)
     return {
         "openapi": "3.0.2",
@@ -133,9 +134,17 @@ def _inputs(run: Callable[..., Any]) -> Iterator[tuple[str, inspect.Parameter]]:
 
 def _json_type(run: Callable[..., Any], name: str) -> dict[str, Any]:
     annotation = typing.get_type_hints(run)[name]
+    if _is_optional(run, name):
+        (annotation,) = set(typing.get_args(annotation)) - {type(None)}
     if annotation not in JSON_TYPES:
         raise SchemaError(f"{name}: the schema knows no type {annotation}")
     return JSON_TYPES[annotation]
+
+
+def _is_optional(run: Callable[..., Any], name: str) -> bool:
+    """Whether an input is of one type or None."""
+    parts = typing.get_args(typing.get_type_hints(run)[name])
+    return len(parts) == 2 and type(None) in parts
 
 
 def _input_schema(run: Callable[..., Any], name: str, info: FieldInfo, order: int) -> dict[str, Any]:
@@ -146,6 +155,8 @@ def _input_schema(run: Callable[..., Any], name: str, info: FieldInfo, order: in
         schema |= {"title": _title(name), **_json_type(run, name)}
     if info.default is not None:
         schema["default"] = info.default
+    elif _is_optional(run, name):
+        schema |= {"default": None, "nullable": True}
     given = {key: getattr(info, attribute) for attribute, key in CONSTRAINTS.items()}
     return schema | {key: value for key, value in given.items() if value is not None}
 

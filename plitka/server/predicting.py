@@ -1,5 +1,6 @@
 """The calls about predictions: make one, ask for one, cancel one."""
 
+import asyncio
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +15,8 @@ from plitka.server.answers import RefusedError
 from plitka.server.body import BodyReader, Prediction, check_path_id
 from plitka.server.kept_answers import KEPT_SECONDS
 from plitka.server.line import Line
-from plitka.server.received import receive_json
+from plitka.server.photographs import PhotoPlace, PhotoRoom
+from plitka.server.received import receive_json, too_large
 from plitka.server.relay import REQUEST_HEADERS, Passage, Upstream, passed_headers, relay, until_disconnect
 from plitka.server.turns import EVENT_STREAM, Turn
 
@@ -28,12 +30,16 @@ class PredictionCalls:
         upstream: Cog's server.
         line: Where predictions wait for it.
         reader: Reads the body of a prediction.
-        body_bytes: The largest body.
+        body_bytes: The largest body, without a photograph.
+        photos: Room for those with one.
     """
 
-    def __init__(self, upstream: Upstream, line: Line, reader: BodyReader, body_bytes: int) -> None:
+    def __init__(
+        self, upstream: Upstream, line: Line, reader: BodyReader, body_bytes: int, photos: PhotoRoom
+    ) -> None:
         self._upstream, self._line = upstream, line
         self._reader, self._body_bytes = reader, body_bytes
+        self._photos = photos
         self.answering = Answering(upstream, line)
 
     async def one(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,22 +78,43 @@ class PredictionCalls:
         path_id = request.path_params.get("id")
         if path_id is not None:
             check_path_id(path_id)
+        photo = self._photos.place()
         try:
-            prediction = self._reader.read(await receive_json(request, self._body_bytes), path_id)
+            await self._made(request, path_id, photo, send)
         except ClientDisconnect:
             return
+        finally:
+            photo.release()
+
+    async def _made(self, request: Request, path_id: str | None, photo: PhotoPlace, send: Send) -> None:
+        prediction = await self._read(request, path_id, photo)
+        scope, receive = request.scope, request.receive
         if state := self._state(prediction.id):
             await self._again(prediction, state, request, send)
             return
         call = self._call(prediction, request, _TRACE_HEADERS, accept=EVENT_STREAM)
-        turn = Turn(prediction, call, self._line.join(prediction.id))
-        if EVENT_STREAM in request.headers.get("accept", ""):
+        is_stream = EVENT_STREAM in request.headers.get("accept", "")
+        is_later = not is_stream and "respond-async" in request.headers.get("prefer", "")
+        ticket = self._line.join(prediction.id)
+        turn = Turn(prediction, call, ticket, photo.handed_over() if is_later else photo)
+        if is_stream:
             await until_disconnect(self.answering.stream(turn, send), receive)
-        elif "respond-async" in request.headers.get("prefer", ""):
+        elif is_later:
             answer = await self.answering.later(turn)
             await answer(scope, receive, send)
         else:
             await until_disconnect(self.answering.whole(turn, scope, receive, send), receive)
+
+    async def _read(self, request: Request, path_id: str | None, photo: PhotoPlace) -> Prediction:
+        """The prediction in a body. Raises RefusedError and ClientDisconnect."""
+        data = await receive_json(request, self._body_bytes, photo)
+        if not photo.is_taken:
+            return self._reader.read(data, path_id)
+        # Long enough to hold up the other callers.
+        prediction = await asyncio.to_thread(self._reader.read, data, path_id)
+        if len(data) - prediction.photo_size > self._body_bytes:
+            raise too_large(self._body_bytes, photo)
+        return prediction
 
     def _state(self, name: str) -> dict[str, Any] | None:
         if ticket := self._line.find(name):

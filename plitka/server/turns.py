@@ -17,6 +17,7 @@ import httpx2
 from plitka.server.answers import RETRY_SECONDS, RefusedError
 from plitka.server.body import Prediction
 from plitka.server.line import LeftLineError, Line, Ticket
+from plitka.server.photographs import PhotoPlace
 from plitka.server.relay import HEALTH_PATH, Upstream
 
 EVENT_STREAM = "text/event-stream"
@@ -37,11 +38,13 @@ class Turn:
         prediction: The prediction.
         request: The request to Cog's server.
         ticket: Its place.
+        photo: Its room in memory for a photograph, given back when it has ended.
     """
 
     prediction: Prediction
     request: httpx2.Request
     ticket: Ticket
+    photo: PhotoPlace
 
 
 class Turns:
@@ -86,6 +89,7 @@ class Turns:
         finally:
             predictions.end(name, status)
             self._line.leave(turn.ticket)
+            turn.photo.release()
 
     async def _admitted(self, turn: Turn) -> httpx2.Response:
         attempts, end = asyncio.create_task(self._attempts(turn)), turn.ticket.end

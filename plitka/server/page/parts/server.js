@@ -109,7 +109,7 @@ async function refusal(response) {
   // A page of HTML says nothing to anybody here.
   const isPage = (response.headers.get("Content-Type") || "").startsWith("text/html");
   const said = isPage ? "" : Array.isArray(detail)
-    ? detail.map((problem) => `${problem.loc.slice(2).join(".")}: ${problem.msg}`).join("\n")
+    ? detail.map((problem) => [problem.loc.slice(2).join("."), problem.msg].filter(Boolean).join(": ")).join("\n")
     : detail || error || text.slice(0, 300);
   const key = { 404: "unknownServer", 405: "unknownServer", 501: "unknownServer", 409: "busy", 422: "refused", 429: "lineFull", 502: "noCog", 503: "notReady" }[response.status] || "httpError";
   return new Trouble(key, { status: response.status }, said);

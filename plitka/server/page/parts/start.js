@@ -104,6 +104,7 @@ function speak(chosen) {
   stageShows(staged);
   if (run && !run.isOver) showProgress();
   sayOutcome();
+  showPhoto();
   checkServer();
 }
 
@@ -146,6 +147,7 @@ function start() {
   buildDevelopers();
   buildSheet();
   buildOrder();
+  buildPhoto();
   watchPresses();
   byId("example").addEventListener("change", ({ target: chosen }) => {
     if (!chosen.value) return;
