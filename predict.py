@@ -25,7 +25,7 @@ from plitka.request.tile_request import parse_inputs
 from plitka.results import Result
 from plitka.server.cog_folders import CogFolders
 from plitka.server.malloc_trim import release_free_memory
-from plitka.server.output_folders import Workspace
+from plitka.server.output_folders import Workspace, room_for
 from plitka.settings import engine_name
 from plitka.weights.download import download, is_address, local_path
 
@@ -94,16 +94,16 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
             for notice in request.notices:
                 print(f"note: {notice}", flush=True)
             self.record(request_metrics(request, self.engine))
-            return self.write(generate(request, self.engine, self.monitor))
+            return self.write(generate(request, self.engine, self.monitor), room_for(request))
 
-    def write(self, results: Generator[Result]) -> Iterator[Path]:
-        """Yield every file as it is finished, and record what became known with it.
+    def write(self, results: Generator[Result], room: int) -> Iterator[Path]:
+        """Yield every file as it is finished, and record what became known with it; `room` is their bytes.
 
         The files of one prediction are swept when the next one starts; those of a cancelled one at once.
         """
         try:
             with self.line.ending(), closing(results):
-                folder = self.workspace.new_folder()
+                folder = self.workspace.new_folder(room)
                 for result in results:
                     self.record(result.metrics)
                     file = folder / result.filename

@@ -68,7 +68,8 @@ REQUEST_MEANINGS: Mapping[str, tuple[str, str]] = {
     "width_mm": (
         f"{SURFACE_GRANULES} granules for a surface, else {JOINTED_GRANULES}",
         "What the picture shows from left to right: 94 and 170 mm with granules of 2 mm. At least "
-        f"{LEAST_GRANULES} granules; a diffusion model draws at most {JOINTED_GRANULES}. See Scale.",
+        f"{LEAST_GRANULES} granules; a diffusion model draws at most {JOINTED_GRANULES} in 1024 pixels. "
+        "See Scale.",
     ),
     "height_mm": ("as the width", "What it shows from top to bottom: in a square picture as much."),
     "tile_mm": (
@@ -86,8 +87,8 @@ REQUEST_MEANINGS: Mapping[str, tuple[str, str]] = {
     ),
     "width": (
         code(f"{DEFAULT_SIDE}"),
-        "Pixels of the final picture and the colour map, for the `render` engine; the preview has half of "
-        "them, at most 512 on its longer side.",
+        "Pixels of the final picture and the colour map; the preview has half of them, at most 512 on its "
+        "longer side. A diffusion model draws 512 to 4096.",
     ),
     "height": ("as the width", "The same from top to bottom."),
     "overrides": ("none", "Settings that win over profile and defaults; see Overrides."),

@@ -13,7 +13,7 @@ from plitka.diffusion.pipelines import Pipelines
 def run(pipelines_in_use, kind=None, from_image=False, size=64):
     pipeline, controlnet = pipelines_in_use.get(kind, from_image, "ddim")
     job = make_job(angle=45, color_guidance=0.5 if from_image else 0)
-    stage = Stage("preview", size, job.settings.preview)
+    stage = Stage("preview", size, size, job.settings.preview)
     inputs = start_inputs(job, stage)
     if controlnet:
         inputs |= control_inputs(job, stage, kind, pipelines_in_use.controlnets.mode(kind))

@@ -10,34 +10,33 @@ import logging
 import math
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from plitka.device.select import DeviceInfo, optimize_for_device, select_best_device
 from plitka.device.worker_thread import Worker
 from plitka.diffusion.acceleration import Acceleration, acceleration_for
 from plitka.diffusion.adapters.load import LoadedAdapters, load_adapters
 from plitka.diffusion.checkpoints.read_ahead import read_ahead, start_device
+from plitka.diffusion.denoise import Denoised, denoise, denoise_in_tiles
+from plitka.diffusion.detail import tiles_of
 from plitka.diffusion.gpu_errors import is_fatal
 from plitka.diffusion.granule_size import check_scale
-from plitka.diffusion.guidance_interval import guided_within
 from plitka.diffusion.identity import identity_of
 from plitka.diffusion.memory_fallback import with_fallback
-from plitka.diffusion.pipeline_inputs import CONDITIONING_SIZE, Stage, control_inputs, start_inputs
-from plitka.diffusion.progress import bar_options, timed_phase
+from plitka.diffusion.pipeline_inputs import Stage, control_inputs, start_inputs
+from plitka.diffusion.progress import timed_phase
 from plitka.diffusion.routing import Route, route
 from plitka.diffusion.warm_up import RECORDING_SECONDS, warm_up
 from plitka.engine.protocol import Denoising, Drawing, Job
-from plitka.request.drawing_settings import EngineDefaults
+from plitka.request.drawing_settings import EngineDefaults, settings_for
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
 from plitka.request.prompt import TOKEN_LIMIT, TRIGGER, Prompt, check_token_budget
 from plitka.request.tile_request import TileRequest
+from plitka.tile.canvas import canvas_for
 from plitka.weights.archive import opened_weights
 from plitka.weights.locate import find_adapters, find_files
 
@@ -48,19 +47,6 @@ if TYPE_CHECKING:
 # The prompt's words for the embeddings, as the prompt is built for two vectors.
 PROMPT_TOKENS = TRIGGER.partition(" ")[2]
 log = logging.getLogger(__name__)
-
-
-class _Denoised(NamedTuple):
-    """A picture as it comes from a pipeline: (size, size, 3) uint8, the pipeline, its ControlNet's id.
-
-    `approximations` says what was left out.
-    """
-
-    image: NDArray[np.uint8]
-    pipeline: str
-    controlnet: str | None
-    steps_run: int
-    approximations: tuple[str, ...]
 
 
 class DiffusionEngine:
@@ -135,8 +121,8 @@ class DiffusionEngine:
         return dict(self._identity)
 
     def check(self, request: TileRequest, prompt: Prompt) -> None:
-        """Raise RequestError if a prompt is longer than the text encoders read, or granules are too small."""
-        check_scale(request)
+        """Raise RequestError for a prompt that the text encoders cannot read whole, or for its scale."""
+        check_scale(request, settings_for(request, self.defaults))
         check_token_budget(self.prompt_for(prompt), self._count_tokens, TOKEN_LIMIT)
 
     def draw(self, job: Job) -> Generator[Drawing]:
@@ -169,19 +155,23 @@ class DiffusionEngine:
 
     def _pictures(self, job: Job, worker: Worker) -> Generator[Drawing]:
         chosen = route(job.request, job.settings)
-        preview_size, final_size = self._sizes
-        both = (
-            Stage("preview", preview_size, job.settings.preview),
-            Stage("final", final_size, job.settings.final),
-        )
-        stages = [stage for stage in both if stage.name in job.pictures]
+        stages = [stage for stage in self._stages(job) if stage.name in job.pictures]
         inputs = [worker.submit(self._inputs, job, chosen, stage) for stage in stages]
         embeddings, retries = with_fallback(self.pipelines, partial(self._prepare, job))
         for stage, given in zip(stages, inputs, strict=True):
-            picture = partial(self._picture, job, chosen, embeddings, stage, given)
-            denoised, more = with_fallback(self.pipelines, picture)
+            denoised, more = self._picture(job, chosen, embeddings, stage, given)
             retries += more
             yield self._drawing(job, chosen, stage, denoised, retries)
+
+    def _stages(self, job: Job) -> tuple[Stage, Stage]:
+        """Preview and final picture; of smaller ones than usual, sizes in proportion."""
+        canvas, (preview_size, final_size) = canvas_for(job.request.scale), self._sizes
+        preview = canvas.preview[0] * preview_size // PREVIEW_SIZE
+        final = canvas.width * final_size // FINAL_SIZE
+        return (
+            Stage("preview", preview, canvas.shape(preview)[0], job.settings.preview),
+            Stage("final", final, canvas.shape(final)[0], job.settings.final),
+        )
 
     def _prepare(self, job: Job) -> dict[str, torch.Tensor]:
         """Bring the LoRA to its scale, which the text encoders may have a part of, and encode the prompt."""
@@ -204,37 +194,20 @@ class DiffusionEngine:
         embeddings: Mapping[str, torch.Tensor],
         stage: Stage,
         inputs: Future[dict[str, Any]],
-    ) -> _Denoised:
-        """Denoise and decode one picture."""
-        settings = job.settings
-        job.pace.check()
-        pipeline, controlnet = self.pipelines.get(
-            chosen.control, settings.starts_from_swatch, settings.scheduler
-        )
-        number, count = job.variant
-        which = f" {number} of {count}" if count > 1 and stage.name == "final" else ""
-        bar = bar_options(f"{stage.name}{which} {stage.size}x{stage.size}", job.pace.output)
-        pipeline.set_progress_bar_config(**bar)
-        edges = self.pipelines.seamless(controlnet) if job.request.scale.seamless else nullcontext()
-        with edges, guided_within(pipeline, settings.guidance_interval) as guided:
-            latents = pipeline(
-                **embeddings,
-                **inputs.result(),
-                num_inference_steps=stage.settings.steps,
-                guidance_scale=settings.guidance_scale,
-                generator=torch.Generator("cpu").manual_seed(job.request.seed),
-                original_size=CONDITIONING_SIZE,
-                target_size=CONDITIONING_SIZE,
-                output_type="latent",
-                callback_on_step_end=partial(_check_pace, job),
-                callback_on_step_end_tensor_inputs=[],
-            ).images
-            image = self.pipelines.decode(latents)
-        name = controlnet.name if controlnet else None
-        return _Denoised(image, type(pipeline).__name__, name, pipeline.num_timesteps, guided.approximations)
+    ) -> tuple[Denoised, tuple[str, ...]]:
+        """Draw one picture, whole or in tiles; also returns a sentence for each lack of memory."""
+        models, is_ring = self.pipelines, job.request.scale.seamless
+        tiles = tiles_of(stage.width, stage.height, self._sizes[1], is_ring)
+        if tiles is not None and job.settings.starts_from_swatch:
+            return denoise_in_tiles(models, job, chosen, embeddings, stage, inputs.result(), tiles)
+
+        def whole() -> Denoised:
+            return denoise(models, job, chosen, embeddings, stage, inputs.result())
+
+        return with_fallback(models, whole)
 
     def _drawing(
-        self, job: Job, chosen: Route, stage: Stage, denoised: _Denoised, retries: tuple[str, ...]
+        self, job: Job, chosen: Route, stage: Stage, denoised: Denoised, retries: tuple[str, ...]
     ) -> Drawing:
         settings = job.settings
         denoising = Denoising(
@@ -251,6 +224,7 @@ class DiffusionEngine:
             recordings=self.pipelines.recordings.report(),
             guidance_interval=settings.guidance_interval,
             approximations=denoised.approximations,
+            detail=denoised.detail,
         )
         return Drawing(
             stage.name,
@@ -289,9 +263,3 @@ class DiffusionEngine:
     def _count_tokens(self, text: str) -> int:
         tokenizers = (self.pipelines.base.tokenizer, self.pipelines.base.tokenizer_2)
         return max(len(tokenizer(text)["input_ids"]) for tokenizer in tokenizers)
-
-
-def _check_pace(job: Job, *step: Any) -> dict[str, Any]:
-    """End the drawing between two steps if nobody wants it any more; changes nothing otherwise."""
-    job.pace.check()
-    return {}

@@ -16,21 +16,30 @@ CONDITIONING_SIZE = (1024, 1024)
 
 
 class Stage(NamedTuple):
-    """One of the two pictures: its name, pixels on a side, steps and strength."""
+    """One of the two pictures: its name, width and height in pixels, steps and strength."""
 
     name: PictureName
-    size: int
+    width: int
+    height: int
     settings: PictureSettings
+
+    @property
+    def steps_run(self) -> int:
+        """Denoising steps that are run, of those of the whole schedule."""
+        steps, strength = self.settings.steps, self.settings.strength
+        return steps if strength is None else min(int(steps * _strength(self)), steps)
 
 
 def start_inputs(job: Job, stage: Stage) -> dict[str, Any]:
     """Pipeline arguments for what the picture starts from: the swatch, or noise of the stage's size."""
-    steps, strength = stage.settings.steps, stage.settings.strength
-    if strength is None:
-        return {"height": stage.size, "width": stage.size}
+    if stage.settings.strength is None:
+        return {"height": stage.height, "width": stage.width}
+    return {"image": Image.fromarray(draw_swatch(job.plan, stage.width)), "strength": _strength(stage)}
+
+
+def _strength(stage: Stage) -> float:
     # Half a step more, because diffusers rounds steps * strength down.
-    strength = min(1.0, strength + 0.5 / steps)
-    return {"image": Image.fromarray(draw_swatch(job.plan, stage.size)), "strength": strength}
+    return min(1.0, (stage.settings.strength or 0.0) + 0.5 / stage.settings.steps)
 
 
 def control_inputs(job: Job, stage: Stage, kind: ControlKind, mode: int | None) -> dict[str, Any]:
@@ -38,7 +47,7 @@ def control_inputs(job: Job, stage: Stage, kind: ControlKind, mode: int | None) 
 
     `mode` is the edge kind's number in a union ControlNet, None for a plain one.
     """
-    edges = Image.fromarray(draw_control(job.plan, kind, stage.size))
+    edges = Image.fromarray(draw_control(job.plan, kind, stage.width))
     inputs: dict[str, Any] = {"controlnet_conditioning_scale": job.settings.controlnet_scale}
     if mode is not None:
         return {**inputs, "control_image": [edges], "control_mode": [mode]}

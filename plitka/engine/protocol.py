@@ -66,6 +66,24 @@ class ModelRecording:
 
 
 @dataclass(frozen=True)
+class Detail:
+    """A picture larger than its model draws at once, drawn in tiles that overlap.
+
+    Attributes:
+        tiles: How many.
+        tile_width: Of each, pixels.
+        tile_height: Of each, pixels.
+        seam_contrast: The contrast of fine detail where tiles blend into each other, by that everywhere else,
+            compared with the plan's picture: 1 where the seams have as much detail.
+    """
+
+    tiles: int
+    tile_width: int
+    tile_height: int
+    seam_contrast: float
+
+
+@dataclass(frozen=True)
 class Denoising:
     """How a model drew a picture.
 
@@ -83,6 +101,7 @@ class Denoising:
         recordings: What is recorded of each model, when this picture is finished; empty if nothing is to be.
         guidance_interval: Noise levels between which there was guidance; None for all of them.
         approximations: A sentence for everything that was left out to be faster.
+        detail: The tiles of a picture that was drawn in several; None for one that was drawn at once.
     """
 
     control: ControlKind | None
@@ -98,6 +117,7 @@ class Denoising:
     recordings: tuple[ModelRecording, ...] = ()
     guidance_interval: tuple[float, float] | None = None
     approximations: tuple[str, ...] = ()
+    detail: Detail | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON-ready values."""

@@ -4,8 +4,10 @@ from collections.abc import Generator
 
 from plitka.device.select import cpu_device
 from plitka.engine.protocol import Drawing, Job, PictureName
+from plitka.errors import Problem, RequestError
 from plitka.request.drawing_settings import EngineDefaults
 from plitka.request.prompt import Prompt
+from plitka.request.scale import LARGE_SIDE
 from plitka.request.tile_request import TileRequest
 from plitka.tile.swatch import draw_swatch
 
@@ -27,7 +29,12 @@ class RenderEngine:
         return {"engine": self.name}
 
     def check(self, request: TileRequest, prompt: Prompt) -> None:
-        """Every valid request can be drawn."""
+        """Refuse a correction of pictures that are too large for it; everything else can be drawn."""
+        scale = request.scale
+        if scale.is_large and request.overrides.color_lock == "always":
+            reason = f"takes too much memory for a picture of {scale.width} x {scale.height} pixels"
+            allowed = f"auto or off; always up to {LARGE_SIDE} x {LARGE_SIDE} pixels"
+            raise RequestError([Problem("overrides.color_lock", '"always"', reason, allowed)])
 
     def draw(self, job: Job) -> Generator[Drawing]:
         """Yield swatches of the plan, the preview at half its size or less."""

@@ -16,6 +16,7 @@ from plitka.tile.plan import TilePlan
 SHARE_LIMIT_PP = 1.5
 DELTA_E_LIMIT = 3.0
 TOO_SMALL = "granules are too small to show a colour each: the shares are the plan's"
+TOO_LARGE = "the picture is too large to be corrected"
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,8 @@ def measure_and_correct(
         )
     if not plan.is_readable(image.shape[1]):
         return MeasuredPicture(image, drawn, None, lock, guidance, TOO_SMALL)
+    if plan.scale.is_large and image.shape[1] == plan.scale.width:
+        return MeasuredPicture(image, drawn, None, lock, guidance, TOO_LARGE)
     if lock == "off":
         return MeasuredPicture(image, drawn, None, lock, guidance, "color_lock is off")
     missed = _missed(drawn.fidelity)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.colors.lab import to_lab, to_srgb
+from plitka.fidelity.shown_colors import measured_bands
 from plitka.tile.colormap import draw_colormap
 from plitka.tile.plan import JOINT, TilePlan, inner_pixels
 from plitka.tile.swatch import cached_swatch
@@ -22,13 +23,24 @@ def without_light(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]
 
     A picture whose light is not the plan's is returned unchanged.
     """
-    lab, labels = to_lab(image), plan.labels(image.shape[1])
-    light = to_lab(cached_swatch(plan, image.shape[1])) - to_lab(draw_colormap(plan, image.shape[1]))
-    strength = _strength(lab[..., 0], light[..., 0], labels)
+    size = image.shape[1]
+    labels, lit, flat = plan.labels(size), cached_swatch(plan, size), draw_colormap(plan, size)
+    bands = list(measured_bands(image.shape))
+    # Of a large picture, those in the middle tell how strong the light is.
+    middle = bands[len(bands) // 2]
+    strength = _strength(
+        to_lab(image[middle])[..., 0],
+        to_lab(lit[middle])[..., 0] - to_lab(flat[middle])[..., 0],
+        labels[middle],
+    )
     if strength == 0:
         return image
-    lab -= light * np.float32(strength)
-    return to_srgb(lab)
+    unlit = np.empty_like(image)
+    for rows in bands:
+        lab = to_lab(image[rows])
+        lab -= (to_lab(lit[rows]) - to_lab(flat[rows])) * np.float32(strength)
+        unlit[rows] = to_srgb(lab)
+    return unlit
 
 
 def _strength(

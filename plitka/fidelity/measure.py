@@ -11,7 +11,8 @@ from plitka.colors.lab import to_lab, to_srgb
 from plitka.colors.mix import Mix
 from plitka.colors.palette import Lab, delta_e00
 from plitka.fidelity.known_light import without_light
-from plitka.fidelity.shown_colors import shown_colors, without_thin_strips
+from plitka.fidelity.shown_colors import measured_bands, shown_colors, without_thin_strips
+from plitka.tile.bands import row_bands
 from plitka.tile.plan import JOINT_COLOR_INDEX, TilePlan, inner_pixels
 
 # Colours of a smaller share have too few granules for a reliable mean.
@@ -100,13 +101,12 @@ def measure(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None = None) ->
     show a colour each, the shares are the plan's own, and colours are not compared.
     Raises ValueError for a size that is none of the plan's.
     """
-    lab = to_lab(image)
     if plan is None:
-        return _without_plan(lab, shown_colors(image, mix), mix)
+        return _without_plan(image, shown_colors(image, mix), mix)
     if not plan.is_readable(image.shape[1]):
         nothing = np.full(image.shape[:2], JOINT_COLOR_INDEX, np.uint8)
-        return _fidelity(mix, plan.shares(image.shape[1]), lab, nothing)
-    return _against_plan(lab, shown_colors(without_light(image, plan), mix), plan)
+        return _fidelity(mix, plan.shares(image.shape[1]), image, nothing)
+    return _against_plan(image, shown_colors(without_light(image, plan), mix), plan)
 
 
 def measure_picture(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None) -> Measurement:
@@ -118,18 +118,18 @@ def measure_picture(image: NDArray[np.uint8], mix: Mix, plan: TilePlan | None) -
     return Measurement(against_plan, measure(image, mix))
 
 
-def _without_plan(lab: NDArray[np.float32], shown: NDArray[np.uint8], mix: Mix) -> Fidelity:
+def _without_plan(image: NDArray[np.uint8], shown: NDArray[np.uint8], mix: Mix) -> Fidelity:
     shown = without_thin_strips(shown, len(mix))
     counts = np.bincount(shown.ravel(), minlength=len(mix)).astype(np.float64)
-    return _fidelity(mix, counts, lab, shown)
+    return _fidelity(mix, counts, image, shown)
 
 
-def _against_plan(lab: NDArray[np.float32], shown: NDArray[np.uint8], plan: TilePlan) -> Fidelity:
-    labels = plan.labels(lab.shape[1])
+def _against_plan(image: NDArray[np.uint8], shown: NDArray[np.uint8], plan: TilePlan) -> Fidelity:
+    labels = plan.labels(image.shape[1])
     counts = shares_of_granules(granule_counts(shown, labels, inner_pixels(labels), plan))
     # Joints' label, -1, finds the colour appended last, which no colour of the mix is.
     planned = np.append(plan.granule_color, np.uint8(JOINT_COLOR_INDEX)).take(labels)
-    return _fidelity(plan.mix, counts, lab, planned)
+    return _fidelity(plan.mix, counts, image, planned)
 
 
 def granule_counts(
@@ -142,11 +142,14 @@ def granule_counts(
     inner pixels does the rim decide.
     """
     colors, granules = len(plan.mix), plan.granule_count
-    # A joint's label, -1, is counted before the first granule and dropped.
-    index = (labels + 1) * np.int32(colors) + shown
     size = (granules + 1) * colors
-    everything = np.bincount(index.ravel(), minlength=size).reshape(granules + 1, colors)[1:]
-    of_inner = np.bincount(index[inner], minlength=size).reshape(granules + 1, colors)[1:]
+    found, found_inside = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    for rows in row_bands(labels.shape):
+        # A joint's label, -1, is counted before the first granule and dropped.
+        index = (labels[rows] + 1) * np.int32(colors) + shown[rows]
+        found += np.bincount(index.ravel(), minlength=size)
+        found_inside += np.bincount(index[inner[rows]], minlength=size)
+    everything, of_inner = (count.reshape(granules + 1, colors)[1:] for count in (found, found_inside))
     counted = np.where(of_inner.any(1, keepdims=True), of_inner, everything)
     return counted * (everything.sum(1, keepdims=True) / np.maximum(counted.sum(1, keepdims=True), 1))
 
@@ -168,14 +171,32 @@ def mean_lab(lab: NDArray[np.float32], members: NDArray[np.bool_]) -> Lab | None
     return (lightness, a, b)
 
 
+def _means(image: NDArray[np.uint8], members: NDArray[np.uint8], colors: int) -> list[Lab | None]:
+    """Of each colour, the mean of the pixels that are its members, as `mean_lab`."""
+    means: list[NDArray[np.float64] | None] = [None] * colors
+    counts = [0] * colors
+    for rows in measured_bands(image.shape):
+        lab = to_lab(image[rows])
+        for color in range(colors):
+            own = members[rows] == color
+            mean = mean_lab(lab, own)
+            if mean is not None:
+                known = means[color]
+                more = int(np.count_nonzero(own))
+                counts[color] += more
+                before = np.zeros(3) if known is None else known
+                means[color] = before + (np.array(mean) - before) * (more / counts[color])
+    return [None if mean is None else (float(mean[0]), float(mean[1]), float(mean[2])) for mean in means]
+
+
 def _fidelity(
-    mix: Mix, counts: NDArray[np.float64], lab: NDArray[np.float32], members: NDArray[np.uint8]
+    mix: Mix, counts: NDArray[np.float64], image: NDArray[np.uint8], members: NDArray[np.uint8]
 ) -> Fidelity:
     """Shares from the counted pixels; `members` gives for each pixel the colour whose mean it is part of."""
     measured = counts / counts.sum()
     colors = []
-    for index, color in enumerate(mix):
-        mean = mean_lab(lab, members == index)
+    means = _means(image, members, len(mix))
+    for index, (color, mean) in enumerate(zip(mix, means, strict=True)):
         delta_e = None if mean is None else round(delta_e00(mean, color.lab), 2)
         shares = round(color.share, 6), round(float(measured[index]), 6)
         colors.append(ColorFidelity(color.id, *shares, delta_e, None if mean is None else lab_to_hex(mean)))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from plitka.colors.mix import Mix, MixColor
 from plitka.request.profiles import FINAL_SIZE
+from plitka.tile.bands import row_bands
 from plitka.tile.shading import at_lightness
 
 # Standard deviation of a* and b* around a colour's curve.
@@ -33,6 +34,16 @@ _CURVE_STEP = 0.25
 _SOLID_PREVIEW, _SOLID_FINAL = 2, 3
 # Side in pixels of the window in which the pixels of a thin strip look for the colour around them.
 _REACH = 5
+# Pictures of more pixels are measured in bands of so many.
+LARGEST_WHOLE = 4096**2
+_BAND_PIXELS = 2048**2
+
+
+def measured_bands(shape: tuple[int, ...]) -> list[slice]:
+    """The rows of a picture of this shape that are measured at a time: all, unless it is large."""
+    if shape[0] * shape[1] <= LARGEST_WHOLE:
+        return [slice(0, shape[0])]
+    return list(row_bands(shape, _BAND_PIXELS))
 
 
 def chroma_curves(mix: Mix) -> NDArray[np.float32]:
@@ -51,8 +62,12 @@ def shown_colors(image: NDArray[np.uint8], mix: Mix) -> NDArray[np.uint8]:
 
     A pixel shows the colour that it is the fewest standard deviations away from.
     """
-    steps = (image >> 2).astype(np.int32)
-    return _table(mix)[(steps[..., 0] << 12) | (steps[..., 1] << 6) | steps[..., 2]]
+    table = _table(mix)
+    shown = np.empty(image.shape[:2], np.uint8)
+    for rows in row_bands(image.shape):
+        steps = (image[rows] >> 2).astype(np.int32)
+        shown[rows] = table[(steps[..., 0] << 12) | (steps[..., 1] << 6) | steps[..., 2]]
+    return shown
 
 
 @functools.lru_cache(maxsize=4)

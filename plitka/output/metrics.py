@@ -47,7 +47,11 @@ METRICS: Mapping[str, str] = {
     "was left out to be faster.",
     "drawing.final": "The same for the final picture.",
     "steps.preview": "Denoising steps that the preview took.",
-    "steps.final": "Denoising steps that the final picture took.",
+    "steps.final": "Denoising steps that the final picture took, those of all its tiles together.",
+    "detail.tiles": "Tiles in which a model drew the final picture: 1 where it drew it at once, 0 without a "
+    "model.",
+    "detail.seam_contrast": "The contrast of fine detail where tiles blend into each other, by that "
+    "everywhere else, compared with the plan's picture: 1 where the seams have as much, or there are none.",
     "timing.plan": "Seconds to plan the tile, in a thread beside the first picture.",
     "timing.preview": "Seconds for the preview: draw, measure (and correct) and encode, each on its own.",
     "timing.final": "Seconds for the final picture, likewise; it is drawn in a thread, begun when the "
@@ -118,6 +122,9 @@ def picture_metrics(
         f"timing.{drawing.name}": dict(seconds),
     }
     if drawing.name == "final":
+        detail = drawing.denoising.detail if drawing.denoising else None
+        metrics["detail.tiles"] = detail.tiles if detail else int(drawing.denoising is not None)
+        metrics["detail.seam_contrast"] = detail.seam_contrast if detail else 1.0
         metrics["fidelity.worst_error_pp"] = picture.measured.fidelity.worst_error_pp
         for name in ("fidelity.unguided_error_pp", "fidelity.outsider_error_pp"):
             metrics[name] = picture.measured.unguided.worst_error_pp

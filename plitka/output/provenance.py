@@ -52,8 +52,8 @@ EXIF_SOFTWARE = 0x0131
 PNG_SRGB_CHUNK = b"sRGB", b"\0"
 # JPEG and WebP have no such chunk. The profile is a file here: one that a library makes carries the time.
 SRGB_PROFILE = "srgb.icc"
-# The largest picture, noise in PNG, has 3 MiB.
-MAX_FILE_BYTES = 64 * 2**20
+# The largest picture, noise in PNG, has 192 MiB.
+MAX_FILE_BYTES = 256 * 2**20
 # Packages of every installation that can change a byte of a picture; an engine names its own in its identity.
 DRAWING_PACKAGES = ("numpy", "opencv-python-headless", "pillow")
 

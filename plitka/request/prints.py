@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from plitka.errors import Problem, RequestError
-from plitka.request.scale import SIDE_STEP, SIDES, scale_of, scale_problems
+from plitka.request.scale import SIDE_STEP, SIDES, most_pixels, scale_of, scale_problems
 from plitka.request.tile_request import TileRequest
 
 MM_PER_INCH = 25.4
@@ -42,7 +42,8 @@ def _problem(request: TileRequest, dpi: float) -> Problem:
     sides = request.scale.width_mm, request.scale.height_mm
     width, height = (_steps_up(side * dpi / MM_PER_INCH) for side in sides)
     least = math.ceil(SIDES[0] * MM_PER_INCH / min(sides) * 10) / 10
-    most = math.floor(SIDES[1] * MM_PER_INCH / max(sides) * 10) / 10
+    most_side = most_pixels(request.scale)
+    most = math.floor(most_side * MM_PER_INCH / max(sides) * 10) / 10
     reason = f"takes {width} x {height} pixels for {sides[0]:g} x {sides[1]:g} mm"
-    allowed = f"from {least:g} to {most:g} for this size: {SIDES[0]} to {SIDES[1]} pixels a side"
+    allowed = f"from {least:g} to {most:g} for this size: {SIDES[0]} to {most_side} pixels a side"
     return Problem("--dpi", f"{dpi:g}", reason, allowed)

@@ -25,7 +25,11 @@ DEFAULT_SIDE = 1024
 # Pictures have sides of whole multiples of this, as models need.
 SIDE_STEP = 8
 # Pixels on a side.
-SIDES = 256, 4096
+SIDES = 256, 8192
+# Pictures with more pixels than a square of this side are large: no maps are drawn of them. With a longer
+# side they show so many granules at most, side by side.
+LARGE_SIDE = 4096
+MOST_GRANULES = 400_000
 # Part by which width and height may disagree with the pixels: what rounding them to whole steps makes.
 SQUARE = 0.002
 
@@ -68,6 +72,11 @@ class Scale:
     def is_square(self) -> bool:
         """Whether pixels are as wide as high, but for what rounding the sides to whole steps makes."""
         return abs(self.height_mm / self.width_mm * self.width / self.height - 1) <= SQUARE
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the picture has more pixels than a square of LARGE_SIDE."""
+        return self.width * self.height > LARGE_SIDE**2
 
     @property
     def granule_pixels(self) -> float:
@@ -142,6 +151,7 @@ def scale_problems(layout: Layout, angle: float, given: Dimensions) -> Iterator[
     """What of the values, each allowed by itself, does not fit the others. `angle` is the laying angle."""
     scale = scale_of(layout, given)
     yield from _extent_problems(scale, given)
+    yield from _granule_problems(scale, given)
     if scale.tile_mm is None:
         for name in ("tile_mm", "joint_mm"):
             if getattr(given, name) is not None:
@@ -177,6 +187,27 @@ def _extent_problems(scale: Scale, given: Dimensions) -> Iterator[Problem]:
         if not SIDES[0] <= value <= SIDES[1]:
             text = f"pixels follow from the {'height' if name == 'width' else 'width'} and the millimetres"
             yield Problem(name, str(value), text, f"from {SIDES[0]} to {SIDES[1]} pixels")
+
+
+def most_pixels(scale: Scale) -> int:
+    """Pixels that the longer side of a picture of these millimetres may have."""
+    granules = scale.width_mm * scale.height_mm / scale.granule_mm**2
+    return LARGE_SIDE if granules > MOST_GRANULES else SIDES[1]
+
+
+def _granule_problems(scale: Scale, given: Dimensions) -> Iterator[Problem]:
+    granules = scale.width_mm * scale.height_mm / scale.granule_mm**2
+    if max(scale.width, scale.height) > LARGE_SIDE and granules > MOST_GRANULES:
+        field = "height_mm" if given.height_mm and not given.width_mm else "width_mm"
+        most = float(getattr(scale, field)) * (MOST_GRANULES / granules) ** 0.5
+        text = (
+            f"shows {granules:,.0f} granules of {scale.granule_mm:g} mm in "
+            f"{scale.width} x {scale.height} pixels"
+        )
+        allowed = (
+            f"at most {MOST_GRANULES:,}, here {most:.0f} mm, with a side of more than {LARGE_SIDE} pixels"
+        )
+        yield Problem(field, f"{getattr(scale, field):g}", text, allowed)
 
 
 def _period_problems(layout: Layout, angle: float, scale: Scale) -> Iterator[Problem]:

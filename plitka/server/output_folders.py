@@ -9,12 +9,25 @@ import tempfile
 from pathlib import Path
 
 from plitka.files.temporary_folders import OwnFolder, unusable
-from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
+from plitka.request.tile_request import TileRequest
+from plitka.tile.canvas import preview_size
 
-# No file is larger than its raw pixels; one block more for the metadata of all three. A sheet has the final
-# picture once more, and three blocks are enough for its logo and font.
 BLOCK_BYTES = 2**20
-ROOM_BYTES = 3 * (PREVIEW_SIZE**2 + 3 * FINAL_SIZE**2) + 4 * BLOCK_BYTES
+# What is free when a server starts: the files of a request that says nothing of its size.
+ROOM_BYTES = 3 * (512**2 + 2 * 1024**2) + 4 * BLOCK_BYTES
+
+
+def room_for(request: TileRequest) -> int:
+    """Bytes that the files of a request take at most.
+
+    No file is larger than its raw pixels, of three bytes or fewer; one block more for the metadata of the
+    three pictures, one for each other file and variant. A sheet has the final picture once more, and three
+    blocks are enough for its logo and font.
+    """
+    scale, more = request.scale, len(request.maps) + request.variants - 1
+    width, height = preview_size(scale.width, scale.height)
+    pictures = 2 + more + (request.overrides.sheet is not None)
+    return 3 * (width * height + pictures * scale.width * scale.height) + (4 + more) * BLOCK_BYTES
 
 
 class Workspace:
@@ -27,21 +40,21 @@ class Workspace:
     def __init__(self, parent: Path | None = None) -> None:
         self._parent = parent
         self._own = OwnFolder(parent=parent)
-        _check_room(self.root)
+        _check_room(self.root, ROOM_BYTES)
 
     @property
     def root(self) -> Path:
         """The folder of this process, in which the others are made."""
         return self._own.path
 
-    def new_folder(self) -> Path:
-        """Remove the folders of earlier predictions and make an empty one."""
+    def new_folder(self, room: int = ROOM_BYTES) -> Path:
+        """Remove the folders of earlier predictions and make an empty one with room for so many bytes."""
         if self._own.is_there():
             self.sweep()
         else:
             self._own.close()
             self._own = OwnFolder(parent=self._parent)
-        _check_room(self.root)
+        _check_room(self.root, room)
         return Path(tempfile.mkdtemp(dir=self.root))
 
     def sweep(self) -> None:
@@ -55,11 +68,11 @@ class Workspace:
         self._own.close()
 
 
-def _check_room(root: Path) -> None:
-    """Raise FolderError unless the largest possible files would fit, before anything is drawn."""
+def _check_room(root: Path, room: int) -> None:
+    """Raise FolderError unless files of so many bytes would fit, before anything is drawn."""
     try:
         with tempfile.TemporaryFile(dir=root, buffering=0) as trial:
-            for _ in range(0, ROOM_BYTES, BLOCK_BYTES):
+            for _ in range(0, room, BLOCK_BYTES):
                 trial.write(bytes(BLOCK_BYTES))
     except OSError as error:
         raise unusable(root, error) from error

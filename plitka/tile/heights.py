@@ -33,12 +33,27 @@ class HeightMap:
 
 def height_map(relief: Relief, seen: Seen) -> HeightMap:
     """Height and slopes at each pixel; 0 on joints."""
-    facets, canvas = seen.facets, relief.canvas
+    return _heights(relief, seen, 1)
+
+
+def sampled_heights(relief: Relief, seen: Seen, step: int) -> _Floats:
+    """The height of `height_map` at every step-th row and column, from the first."""
+    return _heights(relief, seen, step).height
+
+
+def _heights(relief: Relief, seen: Seen, every: int) -> HeightMap:
+    """Height and slopes at every so many rows and columns."""
+    facets, canvas = np.ascontiguousarray(seen.facets[::every, ::every]), relief.canvas
     across, down, height = (per_pixel(values, facets) for values in relief.surfaces.T)
-    columns, rows = facets.shape[1] - 2 * seen.margin, facets.shape[0] - 2 * seen.margin
+    columns, rows = seen.columns, seen.facets.shape[0] - 2 * seen.margin
     step = np.float32(canvas.pitches / columns)
-    x = (_in_heap(columns, seen.margin, canvas.period[0] * columns / canvas.fine_width) * step)[None]
-    y = (_in_heap(rows, seen.margin, canvas.period[1] * columns / canvas.fine_width) * step)[:, None]
+    scale = columns / canvas.fine_width
+    last = seen.first_column + seen.facets.shape[1]
+    places = (
+        _in_heap(range(seen.first_column, last), columns, canvas.period[0] * scale),
+        _in_heap(range(-seen.margin, rows + seen.margin), rows, canvas.period[1] * scale),
+    )
+    x, y = (places[0][::every] * step)[None], (places[1][::every] * step)[:, None]
     if canvas.wraps:
         center = relief.granules.center[relief.owner] / np.float32(canvas.pitch)
         x, y = (
@@ -72,7 +87,8 @@ def facet_bounds(relief: Relief) -> tuple[_Floats, _Floats]:
     return curved.min(1), flat.max(1)
 
 
-def _in_heap(pixels: int, margin: int, period: float) -> _Floats:
-    """Place of each pixel's middle within the heap that it lies in, in pixels."""
-    place = np.arange(-margin, pixels + margin, dtype=np.float32) + np.float32(0.5)
-    return place if margin == 0 and period >= pixels else place % np.float32(period)
+def _in_heap(pixels: range, whole: int, period: float) -> _Floats:
+    """Place, in the heap that it lies in, of the middle of each of these pixels, of a map of so many."""
+    place = np.arange(pixels.start, pixels.stop, dtype=np.float32) + np.float32(0.5)
+    is_one_heap = period >= whole and pixels.start >= 0 and pixels.stop <= whole
+    return place if is_one_heap else place % np.float32(period)

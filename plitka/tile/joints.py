@@ -4,8 +4,8 @@ Tile coordinates (p, q) are picture coordinates turned by the laying angle: p ru
 them. The angle is anticlockwise as seen.
 """
 
-import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,25 +53,26 @@ class Joints:
     width: float
     phase: Vector
 
-    def tiles(self, scale: Scale) -> list[_Points]:
-        """Outlines of all tiles that may reach into the picture, without joints, in millimetres from its
-        left upper corner.
+    def tiles(self, scale: Scale) -> _Points:
+        """(T, n, 2): outlines of all tiles that may reach into the picture, without joints, in millimetres
+        from its left upper corner.
         """
         size = np.array([scale.width_mm, scale.height_mm])
-        reach = max(float(np.hypot(*outline.T).max()) for outline in self.outlines)
+        shapes = np.stack(self.outlines)
+        reach = float(np.hypot(shapes[..., 0], shapes[..., 1]).max())
         far = float(np.hypot(*size)) / 2 + reach + float(np.hypot(*self.phase))
         basis = np.array(self.lattice)
-        steps = [int(np.ceil(far * np.abs(way).sum())) + 1 for way in np.linalg.inv(basis).T]
+        most = [int(np.ceil(far * np.abs(way).sum())) + 1 for way in np.linalg.inv(basis).T]
         turn = np.deg2rad(self.laying_angle)
         turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        steps = np.arange(-most[1], most[1] + 1)
         found = []
-        for one, two in itertools.product(*(range(-most, most + 1) for most in steps)):
-            at = self.phase + np.array([one, two]) @ basis
-            for outline in self.outlines:
-                placed = (outline + at) @ turned + size / 2
-                if (placed.max(0) > 0).all() and (placed.min(0) < size).all():
-                    found.append(placed)
-        return found
+        for one in range(-most[0], most[0] + 1):
+            at = self.phase + np.stack([np.full_like(steps, one), steps], 1)[:, None] @ basis
+            placed = (shapes + at[:, None]) @ turned + size / 2
+            inside = (placed.max(2) > 0).all(-1) & (placed.min(2) < size).all(-1)
+            found.append(placed[inside])
+        return np.concatenate(found)
 
 
 def joints_for(layout: str, laying_angle: float, scale: Scale, rng: np.random.Generator) -> Joints | None:
@@ -90,52 +91,55 @@ def joints_for(layout: str, laying_angle: float, scale: Scale, rng: np.random.Ge
     return Joints(laying_angle, tiles, lattice(layout, scale.tile_mm), scale.joint_mm, phase)
 
 
-def draw_tiles(joints: Joints, scale: Scale, canvas: Canvas) -> NDArray[np.int32]:
-    """(fine height, fine width) int32: the number of the tile at each pixel, from 1; 0 on joints.
+def draw_tiles(joints: Joints, scale: Scale, canvas: Canvas) -> NDArray[np.integer[Any]]:
+    """(fine height, fine width): the number of the tile at each pixel, from 1; 0 on joints.
 
-    On a canvas that wraps, the parts of a tile beyond opposite edges have one number.
+    It has 16 bits where they suffice. On a canvas that wraps, the parts of a tile beyond opposite edges have
+    one number.
     """
     tiles = joints.tiles(scale)
     pixel = scale.width_mm / canvas.fine_width
-    found = np.zeros((canvas.fine_height, canvas.fine_width), np.int32)
+    kind: type[np.integer[Any]] = np.uint16 if len(tiles) <= np.iinfo(np.uint16).max else np.int32
+    found = np.zeros((canvas.fine_height, canvas.fine_width), kind)
     # Pixels may be a trace higher than wide: all of the picture's height must lie on all of the map's.
     whole = np.array([scale.width_mm, scale.height_mm * canvas.fine_width / canvas.fine_height])
-    numbers = _numbers(tiles, scale) if scale.seamless else range(1, len(tiles) + 1)
-    for outline, number in zip(tiles, numbers, strict=True):
-        corners = fixed_point(_shrunk(outline, joints.width / 2, pixel) / whole, canvas.fine_width)
-        cv2.fillPoly(found, [corners], number, cv2.LINE_8, SHIFT)
+    numbers = _numbers(tiles, scale) if scale.seamless else np.arange(1, len(tiles) + 1)
+    corners = fixed_point(_shrunk(tiles, joints.width / 2, pixel) / whole, canvas.fine_width)
+    for outline, number in zip(corners, numbers.tolist(), strict=True):
+        cv2.fillPoly(found, [outline], number, cv2.LINE_8, SHIFT)
     return found
 
 
-def _numbers(tiles: list[_Points], scale: Scale) -> list[int]:
-    """Numbers from 1, equal for tiles that lie a whole picture apart."""
+def _numbers(tiles: _Points, scale: Scale) -> NDArray[np.intp]:
+    """(T,) numbers from 1, equal for tiles that lie a whole picture apart."""
     size = np.array([scale.width_mm, scale.height_mm])
-    places = np.array([outline.mean(0) for outline in tiles]) / size
+    places = tiles.mean(1) / size
     rounded = np.rint(places % 1 * 1000).astype(np.int64) % 1000
-    number = np.unique(rounded, axis=0, return_inverse=True)[1]
-    return [int(one) + 1 for one in number.ravel()]
+    return np.unique(rounded, axis=0, return_inverse=True)[1].ravel() + 1
 
 
-def _shrunk(outline: _Points, inset: float, pixel: float) -> _Points:
-    """An outline, clockwise or not, whose edges are moved inwards; corners where moved edges meet.
+def _shrunk(outlines: _Points, inset: float, pixel: float) -> _Points:
+    """Outlines (T, n, 2), clockwise or not, whose edges are moved inwards; corners where moved edges meet.
 
     cv2 fills every pixel that an edge passes: up to half a `pixel` more along x or y, whichever is nearer to
     the edge's normal. Edges are moved in by that too.
     """
-    edges = np.roll(outline, -1, 0) - outline
-    normals = np.stack([-edges[:, 1], edges[:, 0]], 1) / np.hypot(*edges.T)[:, None]
-    following = outline[:, 0] * np.roll(outline[:, 1], -1) - outline[:, 1] * np.roll(outline[:, 0], -1)
-    normals *= np.sign(following.sum())
-    far = inset + pixel / 2 * np.abs(normals).max(1)
-    before, far_before = np.roll(normals, 1, 0), np.roll(far, 1)
-    cosine = (normals * before).sum(1)
+    following = np.roll(outlines, -1, 1)
+    edges = following - outlines
+    length = np.hypot(edges[..., 0], edges[..., 1])[..., None]
+    normals = np.stack([-edges[..., 1], edges[..., 0]], -1) / length
+    area = outlines[..., 0] * following[..., 1] - outlines[..., 1] * following[..., 0]
+    normals *= np.sign(area.sum(1))[:, None, None]
+    far = inset + pixel / 2 * np.abs(normals).max(-1)
+    before, far_before = np.roll(normals, 1, 1), np.roll(far, 1, 1)
+    cosine = (normals * before).sum(-1)
     sums = normals + before
-    mean = (far + far_before)[:, None] * sums / (sums**2).sum(1, keepdims=True)
+    mean = (far + far_before)[..., None] * sums / (sums**2).sum(-1, keepdims=True)
     # Beside the way along both normals, what one edge moves farther than the other.
     across = normals - before
-    square = np.maximum((across**2).sum(1, keepdims=True), 1e-12)
-    aside = np.where((cosine < 0.99)[:, None], (far - far_before)[:, None] * across / square, 0)
-    return outline + mean + aside
+    square = np.maximum((across**2).sum(-1, keepdims=True), 1e-12)
+    aside = np.where((cosine < 0.99)[..., None], (far - far_before)[..., None] * across / square, 0)
+    return outlines + mean + aside
 
 
 def outlines(layout: str, length: float, height: float) -> list[_Points]:

@@ -1,5 +1,6 @@
 """Simulates a camera: blur, sharpening, grain. Never applied to label maps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from plitka.colors.lab import Depth
 from plitka.request.scale import SURFACE_GRANULES
+from plitka.tile.bands import Part, parts_of
 from plitka.tile.canvas import GRANULES_ACROSS, Canvas, stretched, wrapped
 
 # In pixels of the final picture: deviation of the lens's blur, and of the camera's blur of colour. A smaller
@@ -23,6 +25,8 @@ SHARPENED_FROM = 8
 _LEAST_BLUR = 0.1
 # Pixels from the opposite edge around a picture that goes on over its edges.
 _WRAPPED = 8
+# Pixels beside a part of a picture: more than the lens's blur reaches.
+_PART_REACH = 8
 # Focus: the part of the heap below the focal plane, how much of the sharpening is lost per pitch of depth,
 # how unevenly focused the picture is (bumps across it, deviation), and the least and the most of it there is.
 FOCUSED_ON = 0.7
@@ -55,6 +59,11 @@ class Lens:
     contrast: float
     wraps: bool
 
+    @property
+    def margin(self) -> int:
+        """Pixels beyond the edges, where the picture goes on over them: more than a blur reaches."""
+        return _WRAPPED if self.wraps else 0
+
 
 def lens_for(canvas: Canvas, size: int) -> Lens:
     """The lens for a picture `size` pixels wide."""
@@ -68,17 +77,55 @@ def photograph(fine: NDArray[Depth], height: NDArray[np.float32], lens: Lens, se
 
     `height` is that of the heap at the larger picture's pixels, in pitches: the camera is focused on its top.
     """
-    rng = np.random.Generator(np.random.PCG64([seed, _GRAIN_STREAM]))
     scale = fine.shape[1] / lens.shape[1]
-    margin = 0
-    if lens.wraps:
-        # Whole pixels of the picture, and more of them than any blur reaches.
-        margin = _WRAPPED
+    margin = lens.margin
+    if margin:
         fine = wrapped(fine, round(margin * scale))
         height = wrapped(height, round(margin * scale))
+    rows, columns = (side + 2 * margin for side in lens.shape)
+    small = _exposed(fine, lens, scale, (rows, columns))
+    return develop(small, cv2.resize(height, (columns, rows), interpolation=cv2.INTER_LINEAR), lens, seed)
+
+
+def photograph_in_parts(
+    fine: Callable[[Part], NDArray[Depth]], height: NDArray[np.float32], lens: Lens, scale: float, seed: int
+) -> NDArray[Depth]:
+    """The same, where the larger picture is too large to be whole in memory.
+
+    `scale` is how many times larger it is, a multiple of one half. `fine` gives the columns of it that a part
+    needs; `height` (rows, columns) is that of the heap at the pixels of the picture itself.
+    """
+    margin = lens.margin
     rows, columns = lens.shape
-    planes: list[NDArray[Depth]] = _exposed(fine, lens, scale, (rows + 2 * margin, columns + 2 * margin))
-    planes[0] = _sharpened(planes[0], _focus(height, lens, margin, rng), lens)
+    small: NDArray[Depth] | None = None
+    for part in parts_of(columns, _PART_REACH, lens.wraps):
+        kept = slice(round(part.kept.start * scale), round(part.kept.stop * scale))
+        larger = Part(kept, *(round(side * scale) for side in (part.first, part.last, part.columns)))
+        found, beyond = fine(larger), 0
+        if lens.wraps:
+            beyond = _PART_REACH
+            rim = round(beyond * scale)
+            found = np.concatenate([found[-rim:], found, found[:rim]])
+        size = rows + 2 * beyond, part.last - part.first
+        if small is None:
+            small = np.empty((rows, columns, 3), found.dtype)
+        small[:, part.kept] = _exposed(found, lens, scale, size)[beyond : beyond + rows, part.inner]
+    assert small is not None
+    if margin:
+        small, height = wrapped(small, margin), wrapped(height, margin)
+    return develop(small, height, lens, seed)
+
+
+def develop(small: NDArray[Depth], height: NDArray[np.float32], lens: Lens, seed: int) -> NDArray[Depth]:
+    """Sharpen an exposed picture, as far as its `height` is in focus, and add the grain.
+
+    Both have the lens's margin; the result has none.
+    """
+    rng = np.random.Generator(np.random.PCG64([seed, _GRAIN_STREAM]))
+    margin = lens.margin
+    rows, columns = lens.shape
+    planes: list[NDArray[Depth]] = _channels(small, lens)
+    planes[0] = _sharpened(planes[0], _focus(height, lens, rng), lens)
     inner = slice(margin, margin + rows), slice(margin, margin + columns)
     shown = [np.ascontiguousarray(plane[inner]) for plane in planes]
     grained = [_grained(shown[0], rng, GRAIN, 1)]
@@ -90,19 +137,23 @@ def through_lens(
     fine: NDArray[np.uint8], lens: Lens, scale: float, shape: tuple[int, int]
 ) -> NDArray[np.uint8]:
     """(rows, columns, 3) uint8 sRGB of a part of a picture `scale` times larger, without grain."""
-    luma, *chroma = _exposed(fine, lens, scale, shape)
+    luma, *chroma = _channels(_exposed(fine, lens, scale, shape), lens)
     return cv2.cvtColor(cv2.merge([_sharpened(luma, None, lens), *chroma]), cv2.COLOR_YCrCb2RGB)
 
 
-def _exposed(fine: NDArray[Depth], lens: Lens, scale: float, shape: tuple[int, int]) -> list[NDArray[Depth]]:
-    """Planes Y, Cr, Cb (ITU-R BT.601) of a picture behind the lens, not sharpened.
+def _exposed(fine: NDArray[Depth], lens: Lens, scale: float, shape: tuple[int, int]) -> NDArray[Depth]:
+    """(rows, columns, 3): a picture behind the lens.
 
     Every pixel is the mean of its area, in sRGB: in linear light, the paler colour would dominate at edges.
     """
     blur = BLUR * lens.sharpness
     # The area of a pixel and the lens blur together: variances add, that of a square of side 1 is 1/12.
     blurred = _blurred(fine, float(np.hypot(blur, 12**-0.5)) * scale)
-    small = cv2.resize(blurred, shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(blurred, shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _channels(small: NDArray[Depth], lens: Lens) -> list[NDArray[Depth]]:
+    """Planes Y, Cr, Cb (ITU-R BT.601) of an exposed picture, not sharpened."""
     if lens.contrast < 1:
         mean = np.full_like(small, np.rint(cv2.mean(small)[:3]))
         small = cv2.addWeighted(small, lens.contrast, mean, 1 - lens.contrast, 0)
@@ -122,17 +173,13 @@ def _sharpened(luma: NDArray[Depth], focus: NDArray[np.float32] | None, lens: Le
     return cv2.add(luma, detail, dtype=_CV_DEPTHS[luma.dtype.itemsize])
 
 
-def _focus(
-    height: NDArray[np.float32], lens: Lens, margin: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """How sharp each pixel is. What lies low is out of focus, and no tile is quite level."""
-    rows, columns = lens.shape
-    focus = cv2.resize(height, (columns + 2 * margin, rows + 2 * margin), interpolation=cv2.INTER_LINEAR)
+def _focus(focus: NDArray[np.float32], lens: Lens, rng: np.random.Generator) -> NDArray[np.float32]:
+    """How sharp each pixel is, in place of its depth: what lies low is not, and no tile is quite level."""
     focus -= np.float32(np.quantile(focus[::8, ::8], FOCUSED_ON))
     focus *= np.float32(DEPTH_OF_FIELD)
     cv2.min(focus, MOST_FOCUS - 1, focus)
     tilt = rng.standard_normal((TILTS, TILTS), np.float32) * np.float32(TILT)
-    focus += stretched(tilt, lens.shape, lens.wraps, margin)
+    focus += stretched(tilt, lens.shape, lens.wraps, lens.margin)
     focus += np.float32(1)
     return cv2.max(focus, LEAST_FOCUS)
 

@@ -5,17 +5,19 @@ where it is steep and where its surroundings are higher. Rubber of every colour 
 colours in that light are in `plitka.tile.shading`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.tile.bands import Part, parts_of, stretched_part
 from plitka.tile.canvas import stretched
-from plitka.tile.heights import HeightMap, height_map
+from plitka.tile.heights import HeightMap, height_map, sampled_heights
 from plitka.tile.noise import noise_on_picture
 from plitka.tile.relief import Relief, Seen, per_pixel
-from plitka.tile.rims import bevel
+from plitka.tile.rims import BEVEL, bevel
 
 # Weight of the logarithm of the cosine between a surface and the vertical (Lambert's law); the cosine is
 # 1 / sqrt(1 + slope^2).
@@ -28,7 +30,7 @@ CONTACTS = ((0.20, 0.36),)
 OPENNESS = 0.3
 # Surroundings wider than this are seen on a smaller map.
 _WIDE = 0.6
-# How far from a pixel, in pitches, anything can be that changes its light.
+# Pitches beyond the edges of a picture that goes on over them.
 _REACH = 2.0
 # Light missing in the crease where a granule lies on another.
 CREASE = 0.3
@@ -53,7 +55,8 @@ TORN_ROUGHNESS = 1.0
 ROUGHNESS_SPREAD = 0.35
 # Bumps across the picture, and their weight in the roughness.
 GRAIN = ((768, 1.05), (307, 0.5))
-# Pressed: heights above this part of the heap are halved.
+# Pressed: heights above this part of the heap, sampled at every n-th row and column, are halved.
+SAMPLED = 8
 PRESSED_FROM = 0.8
 PRESSED = np.float32(0.5)
 # Gloss: how narrow it is, how much the surface waves (bumps across the picture, deviation of the slope), how
@@ -113,6 +116,33 @@ class Light:
     veil: _Plane
 
 
+@dataclass(frozen=True, eq=False)
+class _Chance:
+    """What of the surfaces chance decides, for the whole picture.
+
+    Attributes:
+        lighter: (count,) by how much each granule is lighter, where it lies.
+        granule_tone: (count,) the same wherever it lies.
+        facet_tone: (F,) by how much each facet is lighter.
+        roughness: (count,) a factor of each granule.
+        shine: (count,) likewise.
+        grain: Bumps of the surface, (rows, columns) of any number; the others likewise.
+        waves: Its slope to the right and downwards.
+        patches: Where it shines.
+        veil: Where it is worn.
+    """
+
+    lighter: _Plane
+    granule_tone: _Plane
+    facet_tone: _Plane
+    roughness: _Plane
+    shine: _Plane
+    grain: _Plane
+    waves: tuple[_Plane, _Plane]
+    patches: _Plane
+    veil: _Plane
+
+
 def light_on(relief: Relief, seen: Seen, seed: int) -> Light:
     """Light the heap as it is seen at every n-th row and column of its canvas."""
     return light_and_finish(relief, seen, seed)[0]
@@ -120,31 +150,79 @@ def light_on(relief: Relief, seen: Seen, seed: int) -> Light:
 
 def light_and_finish(relief: Relief, seen: Seen, seed: int) -> tuple[Light, Finish]:
     """The light of `light_on`, and what of the granules' surfaces it is made of."""
+    chance = _chance(relief, seed)
     if not relief.canvas.seamless:
-        return _lit(relief, seen, seed)
+        return _lit(relief, seen, chance)
     rows, columns = seen.facets.shape
-    # In even numbers, since the veil has half the pixels.
-    margin = 2 * round(_REACH * columns / relief.canvas.pitches / 2) + 2
-    light, finish = _lit(relief, seen.wrapped(margin), seed)
-    whole = light.height, light.brightness, light.pale, light.gloss
-    planes = [plane[margin : margin + rows, margin : margin + columns] for plane in whole]
-    start, half_rows, half_columns = margin // 2, rows // 2, columns // 2
-    veil = light.veil[start : start + half_rows, start : start + half_columns]
-    patches, occlusion = (
-        plane[margin : margin + rows, margin : margin + columns]
-        for plane in (finish.patches, finish.occlusion)
-    )
-    return (
-        Light(*(np.ascontiguousarray(plane) for plane in (*planes, veil))),
-        replace(finish, patches=patches, occlusion=occlusion),
-    )
+    margin = _margin(relief, columns)
+    light, finish = _lit(relief, seen.wrapped(margin), chance)
+    inner = slice(margin, margin + rows), slice(margin, margin + columns)
+    patches, occlusion = (plane[inner] for plane in (finish.patches, finish.occlusion))
+    return _cropped(light, *inner), replace(finish, patches=patches, occlusion=occlusion)
 
 
-def _lit(relief: Relief, seen: Seen, seed: int) -> tuple[Light, Finish]:
+def light_in_parts(relief: Relief, seen: Seen, seed: int, multiple: int) -> Iterator[tuple[Part, Light]]:
+    """The light on a large map, part by part; the light is that of the columns that a part keeps.
+
+    Parts begin at multiples of an even number.
+    """
+    chance = _chance(relief, seed)
+    rows, columns = seen.facets.shape
+    wraps = relief.canvas.seamless
+    margin = _reach(relief, columns)
+    beyond = _margin(relief, columns) if wraps else 0
+    limit = _pressed_from(sampled_heights(relief, seen.wrapped(beyond), SAMPLED))
+    for part in parts_of(columns, margin, wraps, multiple):
+        beyond = margin if wraps else 0
+        light, _ = _lit(relief, seen.part(part, beyond), chance, limit)
+        yield part, _cropped(light, slice(beyond, beyond + rows), part.inner)
+
+
+def _margin(relief: Relief, columns: int) -> int:
+    """More than `_reach`: what a picture that goes on over its edges is lit with, beyond them."""
+    return 2 * round(_REACH * columns / relief.canvas.pitches / 2) + 2
+
+
+def _reach(relief: Relief, columns: int) -> int:
+    """How far from a pixel anything can be that changes its light, in pixels.
+
+    Half of the widest surroundings, and the bevels of joints in them. An even number, since the veil has half
+    the pixels.
+    """
+    pitch = columns / relief.canvas.pitches
+    return 2 * round((max(width for width, _ in OCCLUSION) / 2 + BEVEL) * pitch / 2) + 8
+
+
+def _cropped(light: Light, rows: slice, columns: slice) -> Light:
+    planes = (light.height, light.brightness, light.pale, light.gloss)
+    half = tuple(slice(side.start // 2, side.stop // 2) for side in (rows, columns))
+    cropped = [*(plane[rows, columns] for plane in planes), light.veil[half]]
+    return Light(*(np.ascontiguousarray(plane) for plane in cropped))
+
+
+def _chance(relief: Relief, seed: int) -> _Chance:
     rng = np.random.Generator(np.random.PCG64([seed, _SURFACE_STREAM]))
+    noise = noise_on_picture(relief.canvas)
+
+    def bumps(octaves: tuple[tuple[int, float], ...]) -> _Plane:
+        return noise.octaves(rng, sorted(octaves))
+
+    lighter, granule_tone, facet_tone = _variation(relief, rng)
+    roughness = _of_granules(relief, rng, ROUGHNESS_SPREAD)
+    grain = bumps(GRAIN)
+    waves = bumps(WAVES), bumps(WAVES)
+    patches = bumps(PATCHES)
+    shine = _of_granules(relief, rng, GLOSS_SPREAD)
+    veil = bumps(VEIL_PATCHES)
+    return _Chance(lighter, granule_tone, facet_tone, roughness, shine, grain, waves, patches, veil)
+
+
+def _lit(
+    relief: Relief, seen: Seen, chance: _Chance, pressed_from: float | None = None
+) -> tuple[Light, Finish]:
     surface = height_map(relief, seen)
-    height = press(surface.height)
-    pitch = (len(height[0]) - 2 * seen.margin) * relief.canvas.pitch
+    height = press(surface.height, pressed_from)
+    pitch = seen.columns * relief.canvas.pitch
     edge = bevel(seen.facets, pitch)
     if edge is not None:
         height -= edge[0]
@@ -156,26 +234,29 @@ def _lit(relief: Relief, seen: Seen, seed: int) -> tuple[Light, Finish]:
     brightness = cv2.log(surface.steepness)
     brightness *= np.float32(-0.5 * STEEPNESS)
     brightness -= dark
-    variation, granule_tone, facet_tone = _variation(relief, seen, rng)
-    brightness += variation
-    roughness = _of_granules(relief, rng, ROUGHNESS_SPREAD)
-    rough = relief.per_granule(roughness * np.float32(ROUGHNESS), seen)
+    brightness += _lighter(relief, seen, chance)
+    rough = relief.per_granule(chance.roughness * np.float32(ROUGHNESS), seen)
     rough *= torn(surface)
     brightness -= contact
     dark += contact
-    brightness += cv2.multiply(rough, _noise(rng, GRAIN, relief, seen), rough)
+    brightness += cv2.multiply(rough, _noise(chance.grain, relief, seen), rough)
     if edge is not None:
         brightness += edge[1]
-    gloss, patches, shine = _gloss(relief, seen, surface, dark, rng)
-    light = Light(height, brightness, pale, gloss, _veil(gloss, relief, seen, rng))
-    return light, Finish(patches, dark, shine, roughness, granule_tone, facet_tone)
+    gloss, patches = _gloss(relief, seen, surface, dark, chance)
+    light = Light(height, brightness, pale, gloss, _veil(gloss, relief, seen, chance))
+    finish = Finish(patches, dark, chance.shine, chance.roughness, chance.granule_tone, chance.facet_tone)
+    return light, finish
 
 
-def press(height: _Plane) -> _Plane:
-    """Heights after pressing, in pitches; in place."""
-    limit = np.float32(np.quantile(height[::8, ::8], PRESSED_FROM))
-    cv2.addWeighted(cv2.min(height, float(limit)), float(1 - PRESSED), height, float(PRESSED), 0, height)
+def press(height: _Plane, limit: float | None = None) -> _Plane:
+    """Heights after pressing, in pitches; in place. What lies above `limit` is pressed."""
+    limit = _pressed_from(height[::SAMPLED, ::SAMPLED]) if limit is None else limit
+    cv2.addWeighted(cv2.min(height, limit), float(1 - PRESSED), height, float(PRESSED), 0, height)
     return height
+
+
+def _pressed_from(sample: _Plane) -> float:
+    return float(np.float32(np.quantile(sample, PRESSED_FROM)))
 
 
 def torn(surface: HeightMap) -> _Plane:
@@ -217,9 +298,9 @@ def _creases(owner: _Plane) -> _Plane:
     return cv2.blur(crease, (3, 3)).astype(np.float32) * np.float32(1 / 255)
 
 
-def _variation(relief: Relief, seen: Seen, rng: np.random.Generator) -> tuple[_Plane, _Plane, _Plane]:
-    """How much lighter each pixel is with its facet and its granule; then each granule (count,) and each
-    facet (F,) by itself, wherever it lies.
+def _variation(relief: Relief, rng: np.random.Generator) -> tuple[_Plane, _Plane, _Plane]:
+    """How much lighter each granule is (count,); then each granule and each facet (F,) by itself, wherever
+    it lies.
     """
     of_granule = rng.standard_normal(relief.count, np.float32) * np.float32(GRANULE_VARIATION)
     of_facet = rng.standard_normal(len(relief.owner), np.float32) * np.float32(FACET_VARIATION)
@@ -232,11 +313,16 @@ def _variation(relief: Relief, seen: Seen, rng: np.random.Generator) -> tuple[_P
     column = np.clip(relief.place[:, 0] * columns, 0, columns - 1).astype(np.intp)
     row = np.clip(relief.place[:, 1] * columns, 0, rows - 1).astype(np.intp)
     of_granule += hollows[row, column]
+    return of_granule, tone, of_facet
+
+
+def _lighter(relief: Relief, seen: Seen, chance: _Chance) -> _Plane:
+    """How much lighter each pixel is with its facet and its granule."""
     if seen.members is None:
-        return per_pixel(of_granule[relief.owner] + of_facet, seen.facets), tone, of_facet
-    lighter = per_pixel(of_facet, seen.facets)
-    lighter += relief.per_granule(of_granule, seen)
-    return lighter, tone, of_facet
+        return per_pixel(chance.lighter[relief.owner] + chance.facet_tone, seen.facets)
+    lighter = per_pixel(chance.facet_tone, seen.facets)
+    lighter += relief.per_granule(chance.lighter, seen)
+    return lighter
 
 
 def _of_granules(relief: Relief, rng: np.random.Generator, spread: float) -> _Plane:
@@ -245,42 +331,39 @@ def _of_granules(relief: Relief, rng: np.random.Generator, spread: float) -> _Pl
 
 
 def _gloss(
-    relief: Relief, seen: Seen, surface: HeightMap, dark: _Plane, rng: np.random.Generator
-) -> tuple[_Plane, _Plane, _Plane]:
+    relief: Relief, seen: Seen, surface: HeightMap, dark: _Plane, chance: _Chance
+) -> tuple[_Plane, _Plane]:
     """Glints where the waves of a surface face up, in patches, on granules that are not shaded.
 
-    Returns gloss, the patches, and the factor of each granule (count,).
+    Returns gloss and the patches.
     """
-    away = surface.across + _noise(rng, WAVES, relief, seen)
+    away = surface.across + _noise(chance.waves[0], relief, seen)
     away *= away
-    other = surface.down + _noise(rng, WAVES, relief, seen)
+    other = surface.down + _noise(chance.waves[1], relief, seen)
     other *= other
     away += other
     away *= np.float32(-NARROW)
     away -= np.float32(GLOSS_SHADE) * cv2.max(dark, 0)
     gloss = cv2.exp(away)
-    patches = cv2.add(_noise(rng, PATCHES, relief, seen), 0.1)
+    patches = cv2.add(_noise(chance.patches, relief, seen), 0.1)
     gloss *= cv2.min(cv2.max(patches, 0, patches), 1.2, patches)
-    shine = _of_granules(relief, rng, GLOSS_SPREAD)
-    gloss *= relief.per_granule(shine, seen)
-    return gloss, patches, shine
+    gloss *= relief.per_granule(chance.shine, seen)
+    return gloss, patches
 
 
-def _veil(gloss: _Plane, relief: Relief, seen: Seen, rng: np.random.Generator) -> _Plane:
+def _veil(gloss: _Plane, relief: Relief, seen: Seen, chance: _Chance) -> _Plane:
     rows, columns = gloss.shape[0] // 2, gloss.shape[1] // 2
     veil = cv2.resize(gloss, (columns, rows), interpolation=cv2.INTER_LINEAR)
-    return cv2.addWeighted(veil, VEIL_OF_GLOSS, _noise(rng, VEIL_PATCHES, relief, seen, 2), 1, 0, veil)
+    return cv2.addWeighted(veil, VEIL_OF_GLOSS, _noise(chance.veil, relief, seen, 2), 1, 0, veil)
 
 
-def _noise(
-    rng: np.random.Generator,
-    octaves: tuple[tuple[int, float], ...],
-    relief: Relief,
-    seen: Seen,
-    smaller: int = 1,
-) -> _Plane:
-    """Normal noise at each pixel seen, on a map so many times smaller: bumps and deviation of each octave."""
-    noise = noise_on_picture(relief.canvas)
-    rows, columns = ((side - 2 * seen.margin) // smaller for side in seen.facets.shape)
-    plane = noise.octaves(rng, sorted(octaves))
-    return stretched(plane, (rows, columns), noise.wraps, seen.margin // smaller)
+def _noise(plane: _Plane, relief: Relief, seen: Seen, smaller: int = 1) -> _Plane:
+    """Noise at each pixel seen, or at every second one both ways."""
+    margin = seen.margin // smaller
+    rows, columns = (seen.facets.shape[0] - 2 * seen.margin) // smaller, seen.columns // smaller
+    wraps = relief.canvas.seamless
+    if seen.band is None:
+        return stretched(plane, (rows, columns), wraps, margin)
+    first = seen.first_column // smaller
+    across = range(first, first + seen.facets.shape[1] // smaller)
+    return stretched_part(plane, (rows, columns), wraps, range(-margin, rows + margin), across)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from plitka.colors.mix import Mix
 from plitka.request.scale import Scale, scale_of
 from plitka.request.tile_request import TileRequest
+from plitka.tile.bands import row_bands
 from plitka.tile.canvas import Canvas, canvas_for
 from plitka.tile.coloring import assign_colors
 from plitka.tile.granules import Granules
@@ -200,8 +201,14 @@ def inner_pixels(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     """(h, w): pixels whose neighbours all belong to the same granule; beyond the border there are none."""
     square = np.ones((3, 3), np.uint8)
     # Morphology takes no 32-bit integers; floats hold these exactly.
-    wide = (labels + 1).astype(np.uint16 if labels.max() < _UINT16 else np.float32)
-    return cv2.erode(wide, square) == cv2.dilate(wide, square)
+    kind = np.uint16 if labels.max() < _UINT16 else np.float32
+    inner = np.empty(labels.shape, np.bool_)
+    for rows in row_bands(labels.shape):
+        above, below = max(rows.start - 1, 0), min(rows.stop + 1, len(labels))
+        wide = (labels[above:below] + 1).astype(kind)
+        same = cv2.erode(wide, square) == cv2.dilate(wide, square)
+        inner[rows] = same[rows.start - above : rows.stop - above]
+    return inner
 
 
 def pixel_centres(pixels: int, fine: int) -> NDArray[np.intp]:

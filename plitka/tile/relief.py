@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.request.scale import Scale
+from plitka.tile.bands import Part
 from plitka.tile.canvas import Canvas, stretched, wrapped
 from plitka.tile.fixed_point import SHIFT, fixed_point
 from plitka.tile.granules import Granules, copies_across_edges, pour_granules
 from plitka.tile.joints import Joints, draw_tiles
+from plitka.tile.members import cut_by_tiles, numbered, places_of
 from plitka.tile.noise import noise_on_heap
 
 JOINT_FACET = np.iinfo(np.uint16).max
@@ -25,9 +27,6 @@ _COARSE = 3
 _COARSE_PIXELS = 8
 # Granules of fewer fine pixels a pitch are not cut in two by joints: nobody sees it.
 _CUT_FROM = 4
-# Keys are ranked by a table of all possible ones, unless they are so many times more than the pixels; sorting
-# takes longer.
-_DENSE = 16
 # Torn edges: bumps across the picture, and their displacement in pitches.
 TEARS = ((120, 0.038), (420, 0.006))
 # Granules are no crystals: over a granule, heights fall from the middle as on a ball of this curvature, per
@@ -45,16 +44,38 @@ class Seen:
         facets: The number of the facet on top, `joint_facet` on joints.
         members: int32, the granule that the pixel belongs to, -1 on joints; None if that is the facet's.
         margin: Pixels on each side that belong to the opposite edge, on a canvas that wraps.
+        band: The first column and the number of all columns, margins left out, where this is a part of
+            what is seen, all of its rows; None where it is the whole.
     """
 
     facets: NDArray[Any]
     members: NDArray[np.int32] | None
     margin: int = 0
+    band: tuple[int, int] | None = None
+
+    @property
+    def columns(self) -> int:
+        """Columns of the whole, without margins."""
+        return self.band[1] if self.band else self.facets.shape[1] - 2 * self.margin
+
+    @property
+    def first_column(self) -> int:
+        """Of the whole, where this begins; negative in a margin."""
+        return self.band[0] if self.band else -self.margin
 
     def wrapped(self, margin: int) -> "Seen":
         """The same with a margin."""
         members = None if self.members is None else wrapped(self.members, margin)
         return Seen(wrapped(self.facets, margin), members, margin)
+
+    def part(self, part: Part, margin: int = 0) -> "Seen":
+        """The columns that a part needs, with a margin above and below."""
+        planes = [None if plane is None else part.of(plane) for plane in (self.facets, self.members)]
+        if margin:
+            planes = [None if plane is None else _wrapped_rows(plane, margin) for plane in planes]
+        facets, members = planes
+        assert facets is not None
+        return Seen(facets, members, margin, (part.first, part.columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +144,7 @@ def _relief(
     owner: NDArray[np.intp],
     surfaces: _Floats,
     members: NDArray[np.int32] | None,
-    tiles: NDArray[np.int32] | None,
+    tiles: NDArray[np.integer[Any]] | None,
 ) -> Relief:
     """Cut joints into the heap, and find where each granule is."""
     narrow = owner.astype(np.uint16 if facets.dtype == np.uint16 else np.int32)
@@ -134,17 +155,12 @@ def _relief(
         members = owner.astype(np.int32).take(facets)
     if tiles is not None:
         if canvas.fine_width / canvas.pitches > _CUT_FROM:
-            members = _cut(members, tiles)
+            cut_by_tiles(members, tiles)
         on_joint = tiles == 0
         facets[on_joint], members[on_joint] = joint_facet(facets), -1
     count = int(members.max()) + 1
-    place, tile = np.zeros((count + 1, 2), np.float32), np.zeros(count + 1, np.intp)
-    # Of the pixels of a granule the last one counts.
-    place[members, 0] = (np.arange(canvas.fine_width) / canvas.fine_width)[None]
-    place[members, 1] = (np.arange(canvas.fine_height) / canvas.fine_width)[:, None]
-    if tiles is not None:
-        tile[members] = tiles
-    return Relief(canvas, granules, facets, narrow, surfaces, members, count, place[:-1], tile[:-1])
+    place, tile = places_of(members, count, tiles)
+    return Relief(canvas, granules, facets, narrow, surfaces, members, count, place, tile)
 
 
 def joint_facet(facets: NDArray[Any]) -> int:
@@ -159,6 +175,10 @@ def per_pixel(values: NDArray[Any], facets: NDArray[Any], joint: float = 0) -> _
     table = np.full(JOINT_FACET + 1, joint, np.float32)
     table[: len(values)] = values
     return cv2.LUT(np.ascontiguousarray(facets), table)
+
+
+def _wrapped_rows(plane: NDArray[Any], margin: int) -> NDArray[Any]:
+    return np.concatenate([plane[-margin:], plane, plane[:margin]])
 
 
 def heaps_away(middles: _Floats, facets: NDArray[Any], place: _Floats, side: float) -> _Floats:
@@ -230,7 +250,7 @@ def _repeated(
     row += column
     row *= count
     row += _on_canvas(source.take(facets), canvas)
-    return _numbered(row)
+    return numbered(row)
 
 
 def _heaps_over(
@@ -243,24 +263,6 @@ def _heaps_over(
     )
     along = place[None] if axis == 0 else place[:, None]
     return heaps_away(middles, facets, along, canvas.heap[axis]).astype(np.int32)
-
-
-def _cut(granules: NDArray[np.int32], tiles: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Granules cut in two by joints: what lies in each tile is a granule of its own."""
-    numbers = int(tiles.max()) + 1
-    return _numbered(granules.astype(np.int64) * numbers + tiles)
-
-
-def _numbered(keys: NDArray[Any]) -> NDArray[np.int32]:
-    """The rank of each key among all that occur."""
-    most = int(keys.max()) + 1
-    if most > _DENSE * keys.size:
-        return np.unique(keys, return_inverse=True)[1].astype(np.int32)
-    occurs = np.zeros(most, np.bool_)
-    occurs[keys] = True
-    rank = np.cumsum(occurs, dtype=np.int32)
-    rank -= 1
-    return rank.take(keys)
 
 
 def _curved(granules: Granules, owner: NDArray[np.intp], planes: _Floats) -> _Floats:

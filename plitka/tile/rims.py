@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.tile.canvas import stretched, wrapped
+from plitka.tile.bands import Part, is_large, parts_of, stretched_part
+from plitka.tile.canvas import stretched
 from plitka.tile.noise import Noise
 from plitka.tile.relief import joint_facet
 
@@ -52,37 +53,70 @@ def fill_joints(
     `index` is 256 x colour + level of light, `joint` the index of the joints' colour; in place. `pitch` in
     pixels.
     """
-    is_joint = (index >> 8) == joint
-    rows, columns = np.nonzero(is_joint)
-    if not len(rows):
+    # Joints are the last of the colours.
+    is_joint = index >= joint << 8
+    if not is_joint.any():
         return
+    bumps, *crumbs = (
+        rng.standard_normal(noise.bumps(count), np.float32) for count in (BUMPS, CRUMB_BUMPS, CRUMB_BUMPS)
+    )
+    width = 2 * CRUMB_REACH * pitch
+    reach = 2 * round(width / 2) + 2
     shape = index.shape
-    inside = _spread(is_joint.view(np.uint8) * np.uint8(255), 2 * CRUMB_REACH * pitch, noise.wraps)
-    level = GAP_RIM - GAP_DEPTH * np.maximum(2 * inside[rows, columns] - 1, 0)
-    level += GAP_UNEVENNESS * _bumps(rng, BUMPS, noise, shape)[rows, columns]
-    index[rows, columns] = (joint << 8) | np.clip(level, 0, 255).astype(np.uint16)
-    across, down = (_bumps(rng, CRUMB_BUMPS, noise, shape)[rows, columns] for _ in range(2))
+    parts = list(parts_of(shape[1], reach, noise.wraps)) if is_large(shape) else [None]
+    for part in parts:
+        columns = part.kept if part else slice(0, shape[1])
+        rows, across = np.nonzero(is_joint[:, columns])
+        inside = _inside(is_joint, part, width, noise.wraps)[rows, across]
+        level = GAP_RIM - GAP_DEPTH * np.maximum(2 * inside - 1, 0)
+        level += GAP_UNEVENNESS * _stretched(bumps, noise, shape, part)[rows, across]
+        index[rows, across + columns.start] = (joint << 8) | np.clip(level, 0, 255).astype(np.uint16)
+    for part in parts:
+        first = part.kept.start if part else 0
+        rows, across = np.nonzero(is_joint[:, part.kept] if part else is_joint)
+        right, down = (_stretched(plane, noise, shape, part)[rows, across] for plane in crumbs)
+        across += first
+        source = _crumbs_from((rows, across), (down, right), pitch, noise, shape)
+        is_crumb = ~is_joint[source]
+        index[rows[is_crumb], across[is_crumb]] = index[source][is_crumb]
+
+
+def _crumbs_from(
+    places: tuple[NDArray[np.intp], NDArray[np.intp]],
+    way: tuple[_Plane, _Plane],
+    pitch: float,
+    noise: Noise,
+    shape: tuple[int, ...],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns that pixels of joints, at these, show a crumb of, if there is a granule."""
+    down, across = way
     strength = np.hypot(across, down) + np.float32(1e-6)
     reach = np.float32(CRUMB_REACH * pitch) * np.clip(strength - np.float32(CRUMBS_FROM), 0, 2)
     source = []
-    for place, way, side in zip((rows, columns), (down, across), shape, strict=True):
-        moved = np.rint(place + reach * way / strength).astype(np.intp)
+    for place, aside, side in zip(places, way, shape, strict=True):
+        moved = np.rint(place + reach * aside / strength).astype(np.intp)
         source.append(moved % side if noise.wraps else np.clip(moved, 0, side - 1))
-    found = index[source[0], source[1]]
-    is_crumb = (found >> 8) != joint
-    index[rows[is_crumb], columns[is_crumb]] = found[is_crumb]
+    return source[0], source[1]
 
 
-def _spread(mask: NDArray[np.uint8], width: float, wraps: bool) -> _Plane:
-    """The fraction of a pixel's surroundings, `width` pixels a side, that the mask (0 or 255) covers."""
+def _inside(is_joint: NDArray[np.bool_], part: Part | None, width: float, wraps: bool) -> _Plane:
+    """The fraction of a pixel's surroundings, `width` pixels a side, that is joint; of a part's pixels."""
     half = max(1, round((width - 1) / 2))
     side = 2 * half + 1
+    joints = is_joint if part is None else part.of(is_joint)
+    mask = joints.view(np.uint8) * np.uint8(255)
     if wraps:
-        mask = wrapped(mask, half)
+        mask = np.pad(mask, [(half, half), (half if part is None else 0,) * 2], mode="wrap")
     spread = cv2.blur(mask, (side, side)).astype(np.float32) * np.float32(1 / 255)
-    return spread[half:-half, half:-half] if wraps else spread
+    rows = slice(half, -half) if wraps else slice(None)
+    if part is not None:
+        return spread[rows, part.inner]
+    return spread[rows, rows]
 
 
-def _bumps(rng: np.random.Generator, bumps: int, noise: Noise, shape: tuple[int, ...]) -> _Plane:
-    plane = rng.standard_normal(noise.bumps(bumps), np.float32)
-    return stretched(plane, (shape[0], shape[1]), noise.wraps)
+def _stretched(plane: _Plane, noise: Noise, shape: tuple[int, ...], part: Part | None) -> _Plane:
+    rows, columns = shape[:2]
+    if part is None:
+        return stretched(plane, (rows, columns), noise.wraps)
+    kept = range(part.kept.start, part.kept.stop)
+    return stretched_part(plane, (rows, columns), noise.wraps, range(rows), kept)

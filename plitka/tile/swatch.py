@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from plitka.colors.lab import Depth, to_lab
 from plitka.colors.mix import MixColor
-from plitka.tile.lens import Lens, lens_for, photograph, through_lens
-from plitka.tile.light import Light, light_on
+from plitka.tile.bands import Part, is_large
+from plitka.tile.lens import Lens, lens_for, photograph, photograph_in_parts, through_lens
+from plitka.tile.light import Light, light_in_parts, light_on
 from plitka.tile.noise import noise_on_picture
 from plitka.tile.plan import TilePlan, pixel_centres
 from plitka.tile.relief import JOINT_FACET, Seen
@@ -79,16 +80,63 @@ def draw_deep_swatch(plan: TilePlan, size: int, depth: type[Depth]) -> NDArray[D
     """
     seen = plan.seen(size)
     lens = lens_for(plan.canvas, size)
-    light = light_on(plan.relief, seen, plan.seed)
     rng = np.random.Generator(np.random.PCG64([plan.seed, _PAINT_STREAM]))
-    index = _paints(plan, seen, rng)
+    paint = _paints(plan, rng)
+    scale = seen.facets.shape[1] / size
+    # Parts of a picture begin between pixels of the map if it is so many times larger.
+    in_parts = is_large(seen.facets.shape) and (2 * scale).is_integer()
+    shaded = _shaded_in_parts if in_parts else _shaded
+    index, height = shaded(plan, seen, paint, lens)
+    pitch = index.shape[1] * plan.canvas.pitch
+    fill_joints(index, VARIANTS * len(plan.mix), pitch, noise_on_picture(plan.canvas), rng)
+    ramps = _ramps_in_picture(plan, index, lens, depth)
+    if in_parts:
+
+        def fine(part: Part) -> NDArray[Depth]:
+            return _look_up(ramps, part.of(index))
+
+        return photograph_in_parts(fine, height, lens, scale, plan.seed)
+    return photograph(_look_up(ramps, index), height, lens, plan.seed)
+
+
+def _shaded(
+    plan: TilePlan, seen: Seen, paint: NDArray[np.uint16], lens: Lens
+) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+    """Of each pixel seen, its paint in its light, as `_lit_paints`, and its height in pitches."""
+    light = light_on(plan.relief, seen, plan.seed)
+    return _lit_paints(plan, seen, light, paint), light.height
+
+
+def _shaded_in_parts(
+    plan: TilePlan, seen: Seen, paint: NDArray[np.uint16], lens: Lens
+) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+    """The same for a large map; heights are those at the pixels of the picture."""
+    index = np.empty(seen.facets.shape, np.uint16)
+    height = np.empty(lens.shape, np.float32)
+    scale = seen.columns / lens.shape[1]
+    for part, light in light_in_parts(plan.relief, seen, plan.seed, round(4 * scale)):
+        index[:, part.kept] = _lit_paints(plan, seen.part(part.alone), light, paint)
+        kept = slice(round(part.kept.start / scale), round(part.kept.stop / scale))
+        shape = (kept.stop - kept.start, lens.shape[0])
+        height[:, kept] = cv2.resize(light.height, shape, interpolation=cv2.INTER_LINEAR)
+    return index, height
+
+
+def _lit_paints(plan: TilePlan, seen: Seen, light: Light, paint: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Of each pixel seen, 256 x its paint and veil + its level of light."""
+    index = _painted(plan, seen, paint)
     index += _veils(light)
     # Joints, the last of the paints, have no veil.
-    joint = VARIANTS * len(plan.mix)
-    cv2.min(index, float(256 * joint), index)
+    cv2.min(index, float(256 * VARIANTS * len(plan.mix)), index)
     index += _levels(light, plan, seen)
+    return index
+
+
+def _ramps_in_picture(
+    plan: TilePlan, index: NDArray[np.uint16], lens: Lens, depth: type[Depth]
+) -> NDArray[Depth]:
+    """The ramps with which the colours have their own means in the picture."""
     pitch = index.shape[1] * plan.canvas.pitch
-    fill_joints(index, joint, pitch, noise_on_picture(plan.canvas), rng)
     lit = _statistics(index, len(plan.mix))
     means = np.array([color.lab for color in plan.mix])
     aims = means.copy()
@@ -98,7 +146,7 @@ def draw_deep_swatch(plan: TilePlan, size: int, depth: type[Depth]) -> NDArray[D
         missing = means - _means_in_picture(plan, index, _ramps(plan, lit, aims, np.uint8), lens)
         distance = np.maximum(np.linalg.norm(missing, axis=1, keepdims=True), 1e-6)
         aims += missing * np.maximum(1 - allowed / distance, 0)
-    return photograph(_look_up(_ramps(plan, lit, aims, depth), index), light.height, lens, plan.seed)
+    return _ramps(plan, lit, aims, depth)
 
 
 def _ramps(
@@ -135,18 +183,26 @@ def _means_in_picture(
     return means
 
 
-def _paints(plan: TilePlan, seen: Seen, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """Of each pixel, 256 x its paint: variants x index into the mix + veils x batch; the last is joints'."""
+def _paints(plan: TilePlan, rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Of each granule (count,), its paint: variants x index into the mix + veils x batch."""
     batch = rng.integers(0, BATCHES, plan.relief.count, np.uint8)
-    paint = (VARIANTS * plan.granule_color + VEILS * batch).astype(np.uint16)
+    return (VARIANTS * plan.granule_color + VEILS * batch).astype(np.uint16)
+
+
+def _painted(plan: TilePlan, seen: Seen, paint: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Of each pixel, 256 x its paint; the last is joints'."""
     joint = np.uint16(VARIANTS * len(plan.mix))
     if seen.members is not None:
         of_granules = np.append(paint, joint).astype(np.uint16)
         of_granules <<= 8
         return of_granules.take(seen.members)
-    table = np.full(JOINT_FACET + 1, joint, np.uint16)
-    table[: len(plan.relief.owner)] = paint[plan.relief.owner]
-    return cv2.LUT(np.ascontiguousarray(seen.facets), table << 8)
+    of_facets = np.append(paint[plan.relief.owner], joint).astype(np.uint16)
+    of_facets <<= 8
+    if seen.facets.dtype != np.uint16:
+        return of_facets.take(seen.facets)
+    table = np.full(JOINT_FACET + 1, joint << 8, np.uint16)
+    table[: len(of_facets) - 1] = of_facets[:-1]
+    return cv2.LUT(np.ascontiguousarray(seen.facets), table)
 
 
 def _veils(light: Light) -> NDArray[np.uint16]:

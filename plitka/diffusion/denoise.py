@@ -1,0 +1,143 @@
+"""One run of a pipeline: from what a picture, or a tile of one, starts from to its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from plitka.diffusion.detail import (
+    Mosaic,
+    NoiseField,
+    Span,
+    Tiles,
+    cut_inputs,
+    noise_from,
+    seam_contrast,
+)
+from plitka.diffusion.guidance_interval import guided_within
+from plitka.diffusion.memory_fallback import with_fallback
+from plitka.diffusion.pipeline_inputs import CONDITIONING_SIZE, Stage
+from plitka.diffusion.progress import bar_options
+from plitka.diffusion.routing import Route
+from plitka.engine.protocol import Detail, Job
+
+if TYPE_CHECKING:
+    from plitka.diffusion.pipelines import Pipelines
+
+
+class Denoised(NamedTuple):
+    """A picture as it comes from a pipeline: (height, width, 3) uint8, the pipeline, its ControlNet's id.
+
+    `approximations` says what was left out; `detail` is None for a picture that was drawn in one pass.
+    """
+
+    image: NDArray[np.uint8]
+    pipeline: str
+    controlnet: str | None
+    steps_run: int
+    approximations: tuple[str, ...]
+    detail: Detail | None = None
+
+
+class _Tile(NamedTuple):
+    """A tile, the noise of the whole picture, and what is told of every step."""
+
+    place: tuple[Span, Span]
+    noise: NoiseField
+    on_step: Callable[[], Any]
+
+
+def denoise(
+    pipelines: Pipelines,
+    job: Job,
+    chosen: Route,
+    embeddings: Mapping[str, torch.Tensor],
+    stage: Stage,
+    inputs: Mapping[str, Any],
+    tile: _Tile | None = None,
+) -> Denoised:
+    """Denoise and decode one picture, or one tile of it."""
+    settings = job.settings
+    job.pace.check()
+    pipeline, controlnet = pipelines.get(chosen.control, settings.starts_from_swatch, settings.scheduler)
+    bar = bar_options(_name(job, stage), job.pace.output)
+    pipeline.set_progress_bar_config(**bar, disable=tile is not None)
+    is_ring = job.request.scale.seamless and tile is None
+    edges = pipelines.seamless(controlnet) if is_ring else nullcontext()
+    scale = pipelines.base.vae_scale_factor
+    noise = noise_from(pipeline.scheduler, tile.noise, tile.place, scale) if tile else nullcontext()
+    with edges, noise, guided_within(pipeline, settings.guidance_interval) as guided:
+        latents = pipeline(
+            **embeddings,
+            **inputs,
+            num_inference_steps=stage.settings.steps,
+            guidance_scale=settings.guidance_scale,
+            generator=torch.Generator("cpu").manual_seed(job.request.seed),
+            original_size=CONDITIONING_SIZE,
+            target_size=CONDITIONING_SIZE,
+            output_type="latent",
+            callback_on_step_end=partial(_check_pace, job, tile),
+            callback_on_step_end_tensor_inputs=[],
+        ).images
+        image = pipelines.decode(latents)
+    name = controlnet.name if controlnet else None
+    return Denoised(image, type(pipeline).__name__, name, pipeline.num_timesteps, guided.approximations)
+
+
+def denoise_in_tiles(
+    pipelines: Pipelines,
+    job: Job,
+    chosen: Route,
+    embeddings: Mapping[str, torch.Tensor],
+    stage: Stage,
+    inputs: Mapping[str, Any],
+    tiles: Tiles,
+) -> tuple[Denoised, tuple[str, ...]]:
+    """Denoise and decode a picture tile by tile; also returns a sentence for each lack of memory."""
+    scale = pipelines.base.vae_scale_factor
+    channels = pipelines.base.vae.config.latent_channels
+    noise = NoiseField(job.request.seed, channels, stage.height // scale, stage.width // scale)
+    mosaic = Mosaic(tiles)
+    retries: tuple[str, ...] = ()
+    with tqdm(total=len(tiles) * stage.steps_run, **bar_options(_name(job, stage), job.pace.output)) as bar:
+        for number, place in enumerate(tiles):
+            tile = _Tile(place, noise, bar.update)
+            given = cut_inputs(dict(inputs), place)
+            run = partial(denoise, pipelines, job, chosen, embeddings, stage, given, tile)
+
+            def again(run: Callable[[], Denoised] = run, number: int = number) -> Denoised:
+                # A tile whose memory ran out begins anew.
+                bar.n = number * stage.steps_run
+                return run()
+
+            drawn, more = with_fallback(pipelines, again)
+            mosaic.add(place, drawn.image)
+            retries += more
+    image = mosaic.picture()
+    contrast = seam_contrast(image, np.asarray(inputs["image"]), tiles)
+    across, down = tiles.spans
+    steps = drawn.steps_run * len(tiles)
+    detail = Detail(len(tiles), across[0].length, down[0].length, contrast)
+    return drawn._replace(image=image, steps_run=steps, detail=detail), retries
+
+
+def _name(job: Job, stage: Stage) -> str:
+    """What a picture is called where its progress is shown."""
+    number, count = job.variant
+    which = f" {number} of {count}" if count > 1 and stage.name == "final" else ""
+    return f"{stage.name}{which} {stage.width}x{stage.height}"
+
+
+def _check_pace(job: Job, tile: _Tile | None, *step: Any) -> dict[str, Any]:
+    """End the drawing between two steps if nobody wants it any more; changes nothing otherwise."""
+    job.pace.check()
+    if tile is not None:
+        tile.on_step()
+    return {}
