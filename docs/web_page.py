@@ -33,7 +33,9 @@ from plitka.request.scale import (
     DEFAULT_SIDE,
     GRADING_MM,
     JOINTED_GRANULES,
+    LARGE_SIDE,
     LEAST_GRANULES,
+    MOST_GRANULES,
     SIDE_STEP,
     SIDES,
     SQUARE,
@@ -183,6 +185,8 @@ def _scale_limits() -> dict[str, Any]:
         "tolerance": TOLERANCE,
         "sides": list(SIDES),
         "sideStep": SIDE_STEP,
+        "largeSide": LARGE_SIDE,
+        "mostGranules": MOST_GRANULES,
         "square": SQUARE,
         "maps": list(MAP_NAMES),
     }

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plitka.choices import EngineName
-from plitka.colors.palette import palette_in_use
 from plitka.errors import EngineError, printable
 from plitka.settings import check_engine_name
 
@@ -36,6 +35,8 @@ def load_engine(name: str, *, weights: Path | None = None) -> Engine:
         FolderError: The temporary folder cannot hold an unpacked archive of weights.
     """
     name = check_engine_name(name)
+    from plitka.colors.palette import palette_in_use
+
     # A bad one is refused now, not at the first request.
     palette_in_use()
     if name == RENDER:

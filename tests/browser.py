@@ -18,14 +18,16 @@ PATIENCE_SECONDS = 300
 # A screen of few pixels, as the page sees it: the live picture, which nearly no test looks at, takes a page's
 # whole start to draw.
 FEW_PIXELS = "Object.defineProperty(window, 'devicePixelRatio', { get: () => 0.2 });"
-# The page has no fields for the size of a picture: the size is written into what it sends.
+# A size is written into predictions of which the page says none.
 SMALL_PICTURES = f"""
 const fetched = window.fetch;
 window.fetch = (url, options) => {{
-  if (!options || typeof options.body !== "string") return fetched(url, options);
-  const call = JSON.parse(options.body);
-  const params = {{ ...JSON.parse(call.input.params_json), ...{json.dumps(SMALL)} }};
-  call.input.params_json = JSON.stringify(params);
+  const input = options && typeof options.body === "string" ? JSON.parse(options.body).input : null;
+  if (!input || !input.params_json) return fetched(url, options);
+  const params = JSON.parse(input.params_json), small = {json.dumps(SMALL)};
+  if (Object.keys(small).some((key) => key in params)) return fetched(url, options);
+  const sent = {{ ...input, params_json: JSON.stringify({{ ...params, ...small }}) }};
+  const call = {{ ...JSON.parse(options.body), input: sent }};
   return fetched(url, {{ ...options, body: JSON.stringify(call) }});
 }};
 """

@@ -21,8 +21,6 @@ CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
 SCHEDULER = "dpmpp_2m_karras"
 # The LoRA's scale is the one that the manifest gives it.
 DEFAULTS = EngineDefaults(lora_scale=0.75)
-# Of the plan alone, which takes longer to make than the pictures; the engine itself refuses such a request.
-DIMENSIONS = {"width": 2 * FINAL, "height": 2 * FINAL, "width_mm": 120}
 torch.set_num_threads(1)
 
 
@@ -48,11 +46,11 @@ def make_job(
     seed=5,
     colors=(("red", 60), ("blue", 40)),
     defaults=DEFAULTS,
-    dimensions=DIMENSIONS,
+    dimensions=None,
     **overrides,
 ):
     document = {
-        **dimensions,
+        **(dimensions or {}),
         "colors": [{"name": name, "proportion": share} for name, share in colors],
         "angle": angle,
         "seed": seed,

@@ -19,7 +19,7 @@ from plitka.engine.render import RenderEngine
 from plitka.errors import FolderError
 from plitka.request.tile_request import parse_request
 from plitka.server import openapi as schema
-from plitka.server.output_folders import ROOM_BYTES, Workspace
+from plitka.server.output_folders import Workspace, room_for
 from plitka.server.serve import ROOT
 from plitka.weights.archive import opened_weights
 from plitka.weights.files import stamp
@@ -129,9 +129,9 @@ def test_a_folder_that_cannot_be_made_is_named(name, reason, disk):
 def test_a_full_disk_fails_the_prediction_before_anything_is_drawn(disk):
     predictor = LocalPredictor(disk.path)
     expected = [Path(file).read_bytes() for file in run(predictor)]
-    disk.fill(ROOM_BYTES // 2)
+    disk.fill(room_for(parse_request(small_json())) // 2)
     drawn = []
-    predictor.engine.draw = lambda job: iter(drawn.append(job) or ())
+    predictor.engine.draw = lambda job: (picture for picture in drawn.append(job) or ())
     with pytest.raises(FolderError, match=rf"{re.escape(str(disk.path))}.*: {FULL}. Free"):
         run(predictor)
     assert drawn == []

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from cog_server import pictures
 from gateway_setup import EchoHandler, connection, echo_server, everything, gateway
-from photographs import BAD_FILES, KIND_ALONE, NEAR, SHARES, address, encoded, tile, turned
+from photo_files import BAD_FILES, KIND_ALONE, NEAR, SHARES, address, encoded, tile, turned
 
 from plitka.server import matches
 from plitka.server.limits import Limits

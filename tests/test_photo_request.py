@@ -5,7 +5,7 @@ import json
 import pytest
 from cog import Path as CogPath
 from local_predictor import DEFAULTS, LocalPredictor
-from photographs import BAD_FILES, NEAR, SHARES, encoded, tile
+from photo_files import BAD_FILES, NEAR, SHARES, encoded, tile
 
 from plitka.errors import RequestError
 from plitka.match.photo_request import request_of_photo

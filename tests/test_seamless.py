@@ -161,7 +161,7 @@ def test_a_model_draws_the_same_anywhere_on_the_ring_and_is_as_before_afterwards
     [
         ("brick", 0, 300, "width_mm a multiple of 200 and height_mm of 200"),
         ("grid", 45, 500, "width_mm a multiple of 707.107 and height_mm of 707.107"),
-        ("herringbone", 0, 500, "width_mm a multiple of 400 and height_mm of 400"),
+        ("herringbone", 0, 500, "width_mm a multiple of 200 and height_mm of 200"),
         ("brick", 17.3, 400, "an angle such as 0 or 90"),
     ],
 )

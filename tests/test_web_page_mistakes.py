@@ -169,4 +169,4 @@ def test_language_may_change_while_the_tile_is_drawn(served):
     assert served.text("#outcome").startswith("Готово за ")
     served.click("[data-language=en]")
     assert served.text("#outcome").startswith("Done in ")
-    assert served.text(".picture.final figcaption span") == "Final picture 94 × 94 mm"
+    assert served.text(".picture.final figcaption span") == "Final picture 42 × 42 mm"

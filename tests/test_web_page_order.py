@@ -37,17 +37,24 @@ FIELDS = ("area", "thickness", "waste", "binder")
 
 
 @pytest.fixture(scope="module")
-def opened_once(page, tmp_path_factory):
-    """The page without a server, in Russian."""
-    folder = tmp_path_factory.mktemp("page")
-    (folder / "page.html").write_bytes(PAGE.read_bytes())
-    page.open((folder / "page.html").as_uri(), "ru")
-    return page
+def address(tmp_path_factory):
+    """The page as a file, which no server has sent."""
+    file = tmp_path_factory.mktemp("page") / "page.html"
+    file.write_bytes(PAGE.read_bytes())
+    return file.as_uri()
+
+
+@pytest.fixture(scope="module")
+def opened_once(browser, address):
+    browser.open(address, "ru")
+    return browser
 
 
 @pytest.fixture
-def opened(opened_once):
-    """The same with 60 % black and 40 % white and an empty order in English."""
+def opened(opened_once, address):
+    """The page with 60 % black and 40 % white and an empty order in English."""
+    if opened_once.browser.current_url != address:
+        opened_once.open(address, "ru")
     opened_once.script("loadRequest(EXAMPLES[0]); speak('en'); byId('order-area').value = ''")
     for name, value in (("thickness", "10"), ("waste", "5"), ("binder", "18")):
         opened_once.script("byId(arguments[0]).value = arguments[1]", f"order-{name}", value)

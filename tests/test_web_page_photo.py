@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from photographs import BAD_FILES, NEAR, SHARES, encoded, tile, turned
+from photo_files import BAD_FILES, NEAR, SHARES, encoded, tile, turned
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 

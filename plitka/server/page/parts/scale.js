@@ -77,6 +77,11 @@ function extentProblems(scale) {
   const small = ["width_mm", "height_mm"].filter((name) => scale[name] < least).map((name) => [name, "tooFewGranules", values]);
   const sides = [scale.width, scale.height];
   const [low, high] = LIMITS.sides;
+  const granules = (scale.width_mm * scale.height_mm) / scale.granule_mm ** 2;
+  if (Math.max(...sides) > LIMITS.largeSide && Math.max(...sides) <= high && granules > LIMITS.mostGranules) {
+    const most = shownMm(Math.floor(scale.width_mm * Math.sqrt(LIMITS.mostGranules / granules)));
+    small.push(["width_mm", "tooManyGranules", { most, side: LIMITS.largeSide }]);
+  }
   if (sides.some((side) => side < low || side > high)) return [...small, ["pixels", "badSides", { low, high }]];
   if (isSquare(scale.height_mm / scale.width_mm, scale)) return small;
   return [...small, ["height_mm", "notSquare", { fits: shownMm((scale.width_mm * scale.height) / scale.width) }]];
