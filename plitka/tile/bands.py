@@ -17,7 +17,7 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 # Maps of more pixels are worked on in parts of so many columns: the fine map of 4096 x 4096 pixels is not.
 LARGEST_WHOLE = 6144**2
-BAND_COLUMNS = 1536
+BAND_COLUMNS = 768
 # Rows of whole maps that are worked on at a time, in pixels.
 _ROWS_PIXELS = 1 << 23
 
