@@ -60,6 +60,8 @@ def test_page_uses_every_figure_of_the_rubber_that_it_is_given_and_no_other(gene
 
     scripts = "".join(read(path) for path in PARTS.glob("*.js"))
     used = set(re.findall(rf"\b({'|'.join(RUBBER)})\.([A-Z_]+)\b", scripts))
+    taken_apart = re.findall(rf"const {{ ([A-Z_, ]+) }} = ({'|'.join(RUBBER)});", scripts)
+    used |= {(name, figure) for figures, name in taken_apart for figure in figures.split(", ")}
     data = page_data()
     assert used == {(name, figure) for name in RUBBER for figure in data[name]}
 
@@ -72,7 +74,7 @@ def test_web_page_is_made_of_its_parts_and_of_the_palette_and_limits_of_the_code
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_links_and_pictures_lead_somewhere(page):
     for target in links(page):
-        if target.startswith("https://"):
+        if target.startswith(("https://", "http://")):
             continue
         path, _, anchor = target.partition("#")
         file = (page.parent / path).resolve() if path else page

@@ -163,7 +163,8 @@ def test_metrics_of_all_files_together_are_the_documented_ones():
     for result in generate(request, engine, monitor):
         assert not collected.keys() & (result.metrics.keys() - {"pipeline.name"} - pipeline_names())
         collected |= result.metrics
-    assert collected.keys() == METRICS.keys()
+    # Of a photograph, which the predictor reports.
+    assert collected.keys() == METRICS.keys() - {"match"}
     assert collected["drawing.final"] == asdict(DENOISING) | {
         "retries": ["out of memory"],
         "recordings": [],

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from command_line import PARAMS
 from PIL import Image
+from small import SMALL
 
 from plitka.output.gltf import write_material
 from plitka.request.textures import as_texture
@@ -147,16 +148,18 @@ def test_khronos_validator_finds_nothing(material, tmp_path):
 
 # The command
 
+USUAL = json.dumps({name: value for name, value in json.loads(PARAMS).items() if name not in SMALL})
+
 
 def test_command_writes_the_material_and_says_how_large_it_is(invoke, tmp_path):
-    said = invoke("material", "-p", PARAMS, "-o", "tile.glb", "--plane-mm", "500", "--json")
+    said = invoke("material", "-p", USUAL, "-o", "tile.glb", "--plane-mm", "500", "--json")
     assert said.exit_code == 0, said.output
     report = json.loads(said.stdout)
     assert (report["plane_mm"], report["seed"], report["seamless"]) == (500, "11", True)
     data = (tmp_path / report["file"]["path"]).read_bytes()
     document, _ = parts(data)
     drawn = parse_request(document["asset"]["extras"]["request"])
-    assert drawn == as_texture(parse_request(PARAMS))[0]
+    assert drawn == as_texture(parse_request(USUAL))[0]
     assert report["texture_mm"] == [drawn.scale.width_mm, drawn.scale.height_mm]
     assert np.ptp(plane(data)[0]["TEXCOORD_0"], axis=0) * report["texture_mm"] == pytest.approx(500, rel=1e-6)
     refused = invoke("material", "-p", PARAMS, "-o", "tile.glb")

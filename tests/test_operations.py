@@ -126,8 +126,11 @@ def test_line_and_every_way_to_leave_it_are_counted(watched):
 
 def test_cancelled_drawing_is_counted_and_is_in_the_log(watched):
     server, before = watched.server, outcomes(watched)
-    with held(server, "stopped"):
-        assert server.cancel("stopped").status_code == 200
+    folders = set(server.temp.glob("plitka-*/*"))
+    # Large enough to be drawn still when it is cancelled.
+    server.start_prediction("stopped", {"params_json": as_json(width=4096)})
+    wait_for(lambda: set(server.temp.glob("plitka-*/*")) - folders)
+    assert server.cancel("stopped").status_code == 200
     wait_for(lambda: gained(before, outcomes(watched)))
     (ended,) = gained(before, outcomes(watched))
     assert ended[:2] == ("canceled", "caller")

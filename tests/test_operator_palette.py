@@ -86,7 +86,7 @@ def test_the_page_stays_as_it_is_with_the_built_in_palette():
 
 def test_the_sheet_names_granules_as_the_palette_does(own):
     request = parse_inputs(None, "50% R-10, 25% K-1, 25% RAL 3020", None, None, 1)
-    texts = [column.texts for column in _columns(request, WORDS["ru"], "ru")]
+    texts = [column.texts for column in _columns(request, WORDS["ru"], "ru", None)]
     assert ("brick red", "schwarz", "RAL 3020") in texts
 
 

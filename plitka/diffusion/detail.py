@@ -204,7 +204,7 @@ class Mosaic:
 
 
 def seam_contrast(image: NDArray[np.uint8], plan: NDArray[np.uint8], tiles: Tiles) -> float:
-    """`plitka.engine.protocol.Detail.seam_contrast` of a picture, given its plan's.
+    """`seam_contrast` of `plitka.engine.protocol.Detail` for a picture, given its plan's.
 
     Both (height, width, 3) uint8 sRGB.
     """

@@ -139,8 +139,8 @@ def _words(key: str, words: str) -> str:
 async def _looked_at(call: bytes) -> dict[str, Any]:
     """What the process says. It ends with its caller. Raises RefusedError if it says nothing."""
     pipe = asyncio.subprocess.PIPE
-    path = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, **_ONE_THREAD, "PYTHONPATH": path}
+    environment = {**os.environ, **_ONE_THREAD}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, environment.get("PYTHONPATH")]))
     process = await asyncio.create_subprocess_exec(*_PROGRAM, stdin=pipe, stdout=pipe, env=environment)
     try:
         said, _ = await asyncio.wait_for(process.communicate(call), MATCH_SECONDS)
