@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import runpy
 import shlex
 import shutil
@@ -71,7 +72,7 @@ def test_every_request_shown_is_taken_or_gets_the_error_shown_under_it(page):
     blocks = [*CODE_BLOCK.findall(read(page)), ("", "")]
     for (kind, text), following in pairwise(blocks):
         # Palette files and lines of the log have tests of their own.
-        if kind != "json" or {"currency", "event"} & set(json.loads(text)):
+        if kind != "json" or re.search(r'"(currency|event)":', text):
             continue
         try:
             # Saved recipes are a list, with a request in each.

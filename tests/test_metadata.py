@@ -115,7 +115,9 @@ def test_longest_negative_prompt_fits_into_every_format(tmp_path):
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=50))
 def test_any_text_survives_the_png_chunks(tmp_path_factory, text):
-    said = Provenance(*(json.dumps({field.name: text}) for field in fields(Provenance)))
+    written = {field.name: json.dumps({field.name: text}) for field in fields(Provenance)}
+    # Read again for the file's resolution.
+    said = Provenance(**written | {"scale": provenance().scale})
     path = tmp_path_factory.mktemp("png") / "picture.png"
     path.write_bytes(encode(granules(8), "png", said))
     assert read_provenance(path) == said
