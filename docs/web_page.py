@@ -44,7 +44,7 @@ from plitka.request.scale import (
 from plitka.request.sheet import MAX_SHEET_TEXT
 from plitka.request.tile_request import DEFAULT_QUALITY
 from plitka.server.page_palette import javascript, named_constants, palette_constants
-from plitka.tile import canvas, granules, joints, lens, light, relief, rims, shading, swatch
+from plitka.tile import canvas, chance, granules, joints, lens, light, relief, rims, shading, swatch
 from plitka.tile.canvas import GRANULES_ACROSS
 from plitka.tile.colormap import JOINTS
 from plitka.tile.joints import MIDDLE
@@ -59,10 +59,10 @@ SHARD_UNIT = 0.01
 RUBBER: dict[str, dict[ModuleType, str]] = {
     "HEAP": {granules: "LAYERS UNEVENNESS MARGIN", relief: "TEARS CURVATURE"},
     "LIGHT": {
-        light: """STEEPNESS OCCLUSION CONTACTS OPENNESS CREASE PALE_SHADE PALE_CONTACT GRANULE_VARIATION
-            FACET_VARIATION ROUGHNESS HOLLOWS HOLLOWS_SIZE TILE_VARIATION LEVEL_ROUGHNESS TORN_ROUGHNESS
-            ROUGHNESS_SPREAD GRAIN PRESSED_FROM PRESSED NARROW WAVES PATCHES GLOSS_SPREAD GLOSS_SHADE
-            VEIL_OF_GLOSS VEIL_PATCHES"""
+        light: """STEEPNESS OCCLUSION CONTACTS OPENNESS CREASE PALE_SHADE PALE_CONTACT ROUGHNESS
+            LEVEL_ROUGHNESS TORN_ROUGHNESS PRESSED_FROM PRESSED NARROW GLOSS_SHADE VEIL_OF_GLOSS""",
+        chance: """GRANULE_VARIATION FACET_VARIATION HOLLOWS HOLLOWS_SIZE TILE_VARIATION ROUGHNESS_SPREAD
+            GRAIN WAVES PATCHES GLOSS_SPREAD VEIL_PATCHES""",
     },
     "RIMS": {
         rims: """BEVEL BEVEL_DEPTH LIT_EDGE GAP_RIM GAP_DEPTH GAP_UNEVENNESS BUMPS CRUMB_BUMPS CRUMB_REACH

@@ -105,7 +105,7 @@ def _files(
         # One piece of work each, so that a caller who leaves early waits for one at most.
         drawn = worker.submit(lambda: PlanMaps(job.plan, job.plan.scale.width))
         maps = [worker.submit(_map, name, drawn, job, engine, trace) for name in request.maps]
-        variants = _variants(request, job, worker)
+        variants = _variants(request, job, worker, trace)
         with closing(_pictures(job, variants, engine, watch, timed, trace)) as pictures:
             for result in pictures:
                 yield result
@@ -122,12 +122,12 @@ def _files(
             yield sheet
 
 
-def _variants(request: TileRequest, job: Job, worker: Worker) -> Iterator[Job]:
+def _variants(request: TileRequest, job: Job, worker: Worker, trace: Stage) -> Iterator[Job]:
     """The job of each further variant; the plan of the next one is made while one is drawn."""
 
     def planned(number: int) -> Job:
         own = request.variant(number)
-        plan = worker.submit(plan_for, own)
+        plan = worker.submit(lambda: _timed_plan(own, trace)[0])
         which = number, request.variants
         return replace(job, request=own, planned=plan, pictures=("final",), variant=which)
 

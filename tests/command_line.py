@@ -6,7 +6,7 @@ import sys
 
 from small import SMALL
 
-from plitka.output.provenance import read_provenance
+from plitka.output.provenance_reader import read_provenance
 
 REQUEST = SMALL | {
     "colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}],

@@ -17,7 +17,8 @@ from thorough import examples
 from plitka.colors.mix import Mix, blend, hex_mix_color, palette_mix_color
 from plitka.colors.palette import PALETTE
 from plitka.generation import generate
-from plitka.output.provenance import encode, provenance_of, read_provenance
+from plitka.output.provenance import encode, provenance_of
+from plitka.output.provenance_reader import read_provenance
 from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import parse_request
 from plitka.tile.colormap import JOINTS, draw_colormap, joint_color, joint_hex

@@ -18,7 +18,7 @@ from plitka.engine.render import RenderEngine
 from plitka.errors import Problem, RequestError
 from plitka.generation import generate
 from plitka.output.metrics import METRICS, request_metrics
-from plitka.output.provenance import read_provenance
+from plitka.output.provenance_reader import read_provenance
 from plitka.request.drawing_settings import EngineDefaults
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES, Profile
 from plitka.request.tile_request import parse_request

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from plitka.errors import ContainerError, MetadataError, printable
 from plitka.output.picture_texts import MAX_PIECES, read_description, read_png_texts
-from plitka.output.provenance import read_provenance
+from plitka.output.provenance_reader import read_provenance
 
 # Beyond what the imports take: the memory that reading any file may take.
 MEMORY = 100 * 2**20
@@ -24,7 +24,8 @@ READ_ALL = """
 import resource, sys, warnings
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from plitka.output.provenance import MetadataError, read_provenance
+from plitka.errors import MetadataError
+from plitka.output.provenance_reader import read_provenance
 warnings.simplefilter("error")
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + {memory}, -1))

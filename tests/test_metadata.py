@@ -19,8 +19,10 @@ import plitka
 from plitka.choices import OutputFormat
 from plitka.errors import MetadataError
 from plitka.output import provenance as metadata
+from plitka.output.picture_texts import PNG_SIGNATURE
 from plitka.output.png import write_png
-from plitka.output.provenance import Provenance, differences, encode, provenance_of, read_provenance
+from plitka.output.provenance import Provenance, differences, encode, provenance_of
+from plitka.output.provenance_reader import read_provenance
 from plitka.request.prompt import build_prompt
 from plitka.request.tile_request import parse_request
 
@@ -82,7 +84,7 @@ def test_a_png_has_every_pixel_and_the_chunks_that_pillow_would_write(image):
 
 def _chunks(png):
     """Name and content of every chunk, its checksum checked; of the pixels only that there are some."""
-    assert png.startswith(metadata.PNG_SIGNATURE)
+    assert png.startswith(PNG_SIGNATURE)
     at, found = 8, []
     while at < len(png):
         length, name = struct.unpack_from(">I4s", png, at)
@@ -116,7 +118,7 @@ def test_longest_negative_prompt_fits_into_every_format(tmp_path):
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=50))
 def test_any_text_survives_the_png_chunks(tmp_path_factory, text):
     written = {field.name: json.dumps({field.name: text}) for field in fields(Provenance)}
-    # Read again for the file's resolution.
+    # The one field whose figures the file says once more.
     said = Provenance(**written | {"scale": provenance().scale})
     path = tmp_path_factory.mktemp("png") / "picture.png"
     path.write_bytes(encode(granules(8), "png", said))

@@ -14,7 +14,7 @@ from plitka.colors.palette import PALETTE, Palette, palette_in_use
 from plitka.errors import PaletteError
 from plitka.match.batches import known_batches
 from plitka.match.palette_check import disagreements
-from plitka.output.provenance import read_provenance
+from plitka.output.provenance_reader import read_provenance
 from plitka.output.sheet import _columns
 from plitka.output.sheet_words import WORDS
 from plitka.request.tile_request import parse_inputs

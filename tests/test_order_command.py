@@ -16,8 +16,9 @@ from sheets import logo, text_of, tile_file
 from plitka.order.amounts import order_of
 from plitka.order.report import order_csv, order_report
 from plitka.output.sheet import make_sheet
+from plitka.request.problems import checked
 from plitka.request.sheet import SheetFields
-from plitka.request.tile_request import parse_request, read_sheet
+from plitka.request.tile_request import parse_request
 
 MIX = ("--colors", "60% red, 40% #123456")
 ASKED = (*MIX, "--area", "120", "--thickness", "10")
@@ -167,4 +168,4 @@ def test_eight_colours_with_order_logo_and_text_fit_on_one_page(tmp_path_factory
 
 def test_sheet_without_an_order_says_nothing_of_kilograms():
     request = parse_request({"colors": [{"name": "red"}], "seed": 1})
-    assert "kg" not in text_of(make_sheet(request, tile_file(request), read_sheet({}), DAY))
+    assert "kg" not in text_of(make_sheet(request, tile_file(request), checked(SheetFields, {}), DAY))

@@ -7,6 +7,7 @@ from cog import Path as CogPath
 from local_predictor import DEFAULTS, LocalPredictor
 from photo_files import BAD_FILES, NEAR, SHARES, encoded, tile
 
+from plitka.colors.palette import PALETTE
 from plitka.errors import RequestError
 from plitka.match.photo_request import request_of_photo
 from plitka.request.photo_inputs import parse_around_photo
@@ -126,3 +127,19 @@ def test_a_field_that_was_left_empty_draws_the_default_tile(tmp_path):
         predictor.run("", **{**DEFAULTS, "seed": 3}, photo=photo)
         assert json.loads(recorded["request"])["colors"][0] == {"name": "BLACK", "proportion": 0.6}
         assert "match" not in recorded
+
+
+def test_with_an_operators_palette_the_mix_is_of_its_colours_and_said_in_its_names(
+    photo, monkeypatch, tmp_path
+):
+    colors = [
+        {"code": f"K-{number}", "names": {"en": f"ours {number}"}, "prompt_word": color.prompt_word}
+        | {"hex": color.hex, "lab": list(color.lab), "lightness": list(color.lightness_range)}
+        for number, color in enumerate(PALETTE.values())
+    ]
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps({"version": 1, "colors": colors}))
+    monkeypatch.setenv("PLITKA_PALETTE", str(path))
+    request, _ = request_of_photo(photo, "", **DEFAULTS)
+    assert {color.id for color in request.mix} <= {color["code"] for color in colors}
+    assert request.notices[0].count("% ours ") == len(request.mix)

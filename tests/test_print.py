@@ -16,10 +16,10 @@ from PIL import Image, ImageCms
 
 from plitka.errors import RequestError
 from plitka.output.print_page import MARK_MARGIN, make_print
-from plitka.output.provenance import encode, provenance_in, provenance_of, srgb_profile
-from plitka.output.resolution import MM_PER_INCH
+from plitka.output.provenance import encode, provenance_of, srgb_profile
+from plitka.output.provenance_reader import provenance_in
 from plitka.output.tiff import write_tiff
-from plitka.request.prints import at_dots_per_inch
+from plitka.request.prints import MM_PER_INCH, at_dots_per_inch
 from plitka.request.prompt import build_prompt
 from plitka.request.scale import SIDES
 from plitka.request.tile_request import parse_request

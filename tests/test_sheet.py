@@ -24,9 +24,10 @@ from plitka.errors import ContainerError
 from plitka.output.scale_bar import bar_mm
 from plitka.output.sheet import make_sheet, sheet_date
 from plitka.output.sheet_words import WORDS
+from plitka.request.problems import checked
 from plitka.request.scale import SURFACE_GRANULES
 from plitka.request.sheet import SHEET_CHARACTERS, SheetFields
-from plitka.request.tile_request import parse_request, read_sheet
+from plitka.request.tile_request import parse_request
 from plitka.tile.plan import plan_for
 
 DAY = datetime.date(2026, 11, 27)
@@ -70,7 +71,7 @@ def test_sheet_is_one_a4_page():
     ],
 )
 def test_sheet_says_all_of_the_mix_in_its_language(language, said):
-    fields = read_sheet({"language": language, "text": "Our name, Наше имя\nтел. 5 ₽"})
+    fields = checked(SheetFields, {"language": language, "text": "Our name, Наше имя\nтел. 5 ₽"})
     text = text_of(sheet_of(request_of(angle=22.5), fields=fields))
     names = [PALETTE["DKGREEN"], PALETTE["TERCOT"]]
     expected = [name for color in names for name in (color.code, color.prompt_word, color.russian, color.hex)]
@@ -83,7 +84,8 @@ def test_sheet_says_all_of_the_mix_in_its_language(language, said):
 def test_same_sheet_has_the_same_bytes_in_another_process(tmp_path):
     code = (
         "import sys, datetime, hashlib; sys.path.insert(0, sys.argv[1]); import test_sheet as t; "
-        "print(hashlib.sha256(t.sheet_of(fields=t.read_sheet({'text': 'Имя', 'logo': t.LOGO}))).hexdigest())"
+        "fields = t.SheetFields(text='Имя', logo=t.LOGO); "
+        "print(hashlib.sha256(t.sheet_of(fields=fields)).hexdigest())"
     )
     folder = str(Path(__file__).parent)
     found = {
@@ -186,7 +188,7 @@ TEXTS = st.text(st.sampled_from(["\n", " ", "Щ", "W", "i", *sorted(SHEET_CHARAC
 @given(COLORS, TEXTS, st.sampled_from(["en", "ru"]), st.booleans(), st.floats(0.01, 1))
 def test_every_sheet_fits_on_its_page(codes, text, language, has_logo, first):
     lines = "\n".join(text.splitlines()[:8])
-    fields = read_sheet({"text": lines, "language": language, "logo": LOGO if has_logo else None})
+    fields = checked(SheetFields, {"text": lines, "language": language, "logo": LOGO if has_logo else None})
     shares = [first, *[1.0] * (len(codes) - 1)]
     colors = [
         {"name": code, "percent": 100 * share / sum(shares)}
@@ -205,7 +207,7 @@ def test_every_sheet_fits_on_its_page(codes, text, language, has_logo, first):
 
 
 def test_logo_stands_in_the_upper_right_corner_undistorted():
-    fields = read_sheet({"logo": base64.b64encode(logo((10, 200, 30), (600, 100))).decode()})
+    fields = checked(SheetFields, {"logo": base64.b64encode(logo((10, 200, 30), (600, 100))).decode()})
     found = list(boxes(sheet_of(fields=fields), pypdfium2.raw.FPDF_PAGEOBJ_IMAGE))
     left, top, width, height = min(found, key=lambda box: box[1])
     assert width / height == pytest.approx(6, rel=0.01)
@@ -214,7 +216,7 @@ def test_logo_stands_in_the_upper_right_corner_undistorted():
 
 
 def test_sheet_carries_the_request_of_its_picture_without_the_logo():
-    fields = read_sheet({"logo": LOGO})
+    fields = checked(SheetFields, {"logo": LOGO})
     request = request_of(overrides={"sheet": {"text": "a"}})
     said = pypdfium2.PdfDocument(sheet_of(request, fields=fields)).get_metadata_dict()
     assert parse_request(said["Keywords"]) == request.without_sheet()

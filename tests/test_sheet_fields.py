@@ -20,8 +20,9 @@ from sheets import logo
 
 from plitka.output.pdf import FONT_FILE
 from plitka.request.logo import MAX_LOGO_BYTES, MAX_LOGO_SIZE, logo_picture
+from plitka.request.problems import checked
 from plitka.request.sheet import MAX_SHEET_LINES, MAX_SHEET_TEXT, SHEET_CHARACTERS, SheetFields
-from plitka.request.tile_request import RequestError, parse_request, read_sheet
+from plitka.request.tile_request import RequestError, parse_request
 
 COLORS = [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}]
 # Private use, ligatures and combining marks: in the font, but not to be typed.
@@ -147,7 +148,7 @@ def test_damaged_logo_is_refused_by_name_or_is_still_a_picture(kind, data):
     for _ in range(data.draw(st.integers(0, 5))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     try:
-        sheet = read_sheet({"logo": base64_of(bytes(whole))})
+        sheet = checked(SheetFields, {"logo": base64_of(bytes(whole))})
     except RequestError as refusal:
         assert [problem.field for problem in refusal.problems] == ["logo"]
     else:
@@ -192,7 +193,7 @@ REFUSED = {
 def test_logo_that_cannot_be_had_is_refused_with_the_reason(case):
     value, reason = REFUSED[case]
     with pytest.raises(RequestError) as refusal:
-        read_sheet({"logo": value})
+        checked(SheetFields, {"logo": value})
     (problem,) = refusal.value.problems
     assert problem.field == "logo"
     assert reason in problem.reason

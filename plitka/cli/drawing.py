@@ -115,7 +115,8 @@ def asking_for_bar(request: TileRequest, asks: bool) -> TileRequest:
 def task_from(picture: Path, weights: Path | None, out: Path, force: bool) -> Task:
     """The task that made a picture, with its engine; warns where this installation differs."""
     from plitka.errors import MetadataError
-    from plitka.output.provenance import differences, palette_difference, read_provenance
+    from plitka.output.provenance import differences, palette_difference
+    from plitka.output.provenance_reader import read_provenance
     from plitka.request.tile_request import parse_request
     from plitka.settings import check_engine_name
 
@@ -156,6 +157,15 @@ def load(engine: str | None, weights: Path | None) -> Engine:
 
     log_to_stderr()
     return load_engine(engine or engine_name(), weights=weights)
+
+
+def draw_final(request: TileRequest, engine: str | None, weights: Path | None) -> Result:
+    """The final picture of a request, that of its first variant, and nothing else that it asks for."""
+    from plitka.generation import generate
+
+    alone = replace(request.without_sheet().variant(1), maps=())
+    with closing(generate(alone, load(engine, weights))) as drawn:
+        return next(result for result in drawn if result.name == "final")
 
 
 def print_notices(request: TileRequest) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from plitka.cli.drawing import load, results
+from plitka.cli.drawing import draw_final, results
 from plitka.cli.failures import exit_status, messages
 from plitka.cli.options import Angle, AsJson, Colors, Engines, Params, Seed, Weights
 from plitka.cli.report import PATCH, print_json, print_lines
@@ -108,7 +107,7 @@ def _read(
     """
     from plitka.cli.request_input import as_typed, read_request
     from plitka.request.order import OrderFields
-    from plitka.request.tile_request import read_order
+    from plitka.request.problems import checked
 
     problems: list[Problem] = []
     request, fields = None, None
@@ -123,7 +122,7 @@ def _read(
     try:
         # What a refused request says of its order is not known, so nothing of it is missing.
         assumed = dict.fromkeys(needed, 1) if request is None and params is not None else {}
-        fields = read_order({**assumed, **known, **typed})
+        fields = checked(OrderFields, {**assumed, **known, **typed})
     except RequestError as error:
         problems += [_of_option(problem) for problem in error.problems]
     if problems or request is None or fields is None:
@@ -160,15 +159,13 @@ def _file(
 def _sheet(
     request: TileRequest, engine: str | None, weights: Path | None, language: SheetLanguage | None
 ) -> bytes:
-    from plitka.generation import generate
     from plitka.output.sheet import make_sheet, sheet_date
     from plitka.request.sheet import SheetFields
 
     fields = request.overrides.sheet or SheetFields()
     if language is not None:
         fields = fields.model_copy(update={"language": language})
-    with closing(generate(request.without_sheet(), load(engine, weights))) as drawn:
-        picture = next(result.data for result in drawn if result.name == "final")
+    picture = draw_final(request, engine, weights).data
     return make_sheet(request, picture, fields, sheet_date(fields))
 
 
@@ -190,10 +187,11 @@ def order_table(found: Order) -> Table:
 
 def order_lines(found: Order) -> list[str]:
     """Sentences: the whole, the binder, the price, and the colours that are to be made."""
+    from plitka.order.report import kilograms
     from plitka.output.sheet_order import order_sentences
 
     made = [
-        f"colour to be ordered: {line.hex}, {line.grams / 1000:.3f} kg; no granule of the palette has it"
+        f"colour to be ordered: {line.hex}, {kilograms(line.grams)} kg; no granule of the palette has it"
         for line in found.lines
         if not line.has_granule
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import io
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +15,7 @@ import typer
 from plitka.cli.drawing import (
     asking_for_bar,
     check_is_one_picture,
-    load,
+    draw_final,
     print_notices,
     request_report,
     results,
@@ -86,7 +85,7 @@ def print_tile(
         request = read_request(params, colors, angle, quality, seed)
         request = _in_pixels(asking_for_bar(request, scale_bar), dpi, page, out)
         print_notices(request)
-        final = _draw(request, engine, weights)
+        final = draw_final(request, engine, weights)
         data, bits = _encode(kind, request, final, page)
         path = target.write(out.name, data)
         _report(request, path, bits, as_json=as_json)
@@ -133,13 +132,6 @@ def _in_pixels(request: TileRequest, dpi: float, page: _Page, out: Path) -> Tile
     return at_dots_per_inch(request.without_sheet(), dpi)
 
 
-def _draw(request: TileRequest, engine: str | None, weights: Path | None) -> Result:
-    from plitka.generation import generate
-
-    with closing(generate(request, load(engine, weights))) as drawn:
-        return next(result for result in drawn if result.name == "final")
-
-
 def _encode(kind: Kind, request: TileRequest, final: Result, page: _Page) -> tuple[bytes, int]:
     """The bytes of the file, and how many bits a channel has."""
     if kind == "png":
@@ -150,7 +142,7 @@ def _encode(kind: Kind, request: TileRequest, final: Result, page: _Page) -> tup
         today = datetime.date.today()
         return make_print(request, final.data, page.margin, crop_marks=page.has_marks, date=today), 8
     from plitka.output.prints import deep_picture
-    from plitka.output.provenance import provenance_in
+    from plitka.output.provenance_reader import provenance_in
     from plitka.output.tiff import write_tiff
 
     provenance = provenance_in(io.BytesIO(final.data))
@@ -162,7 +154,7 @@ def _encode(kind: Kind, request: TileRequest, final: Result, page: _Page) -> tup
 
 
 def _report(request: TileRequest, path: Path, bits: int, *, as_json: bool) -> None:
-    from plitka.output.resolution import MM_PER_INCH
+    from plitka.request.prints import MM_PER_INCH
 
     scale = request.scale
     dpi = scale.width / scale.width_mm * MM_PER_INCH

@@ -61,9 +61,9 @@ def read_request(
 def _ask_for_mix(*others: str | None) -> TileRequest:
     """The request of colours that somebody types and the other options, in the order of `read_request`."""
     if not _can_ask():
-        raise RequestError([NO_MIX, *_problems(requests.DEFAULT_COLORS, *others)])
+        raise RequestError([NO_MIX, *_problems(requests.ANY_COLOR, *others)])
     # Nobody is asked for colours that cannot be drawn at such an angle.
-    if problems := _problems(requests.DEFAULT_COLORS, *others):
+    if problems := _problems(requests.ANY_COLOR, *others):
         raise RequestError(problems)
     while True:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from plitka.choices import SheetLanguage
-from plitka.cli.drawing import load, print_notices, results
+from plitka.cli.drawing import draw_final, print_notices, results
 from plitka.cli.failures import exit_status
 from plitka.cli.options import Angle, Colors, Engines, Params, Quality, Seed, Weights
 from plitka.cli.report import print_lines
@@ -66,7 +65,7 @@ def sheet(
         else:
             request = _with_problems(problems, lambda: read_request(params, colors, angle, quality, seed))
             print_notices(request)
-            data = _draw(request, engine, weights)
+            data = draw_final(request, engine, weights).data
         write_sheet(target, request, data, fields, picture)
 
 
@@ -98,13 +97,13 @@ def _pdf_path(out: Path) -> Path:
 
 def _read_fields(given: dict[str, Any]) -> tuple[SheetFields, tuple[Problem, ...]]:
     """What the options say of the sheet, and what is wrong with them, by their names."""
+    from plitka.request.problems import checked
     from plitka.request.sheet import SheetFields
-    from plitka.request.tile_request import read_sheet
 
     path = given["logo"]
     values = {**given, "logo": None if path is None else _logo_text(path)}
     try:
-        return read_sheet(values), ()
+        return checked(SheetFields, values), ()
     except RequestError as error:
         return SheetFields(), tuple(_of_option(problem, path) for problem in error.problems)
 
@@ -145,7 +144,7 @@ def _refuse(problems: tuple[Problem, ...]) -> None:
 
 def _drawn_before(picture: Path) -> tuple[TileRequest, bytes]:
     """The request in a picture, and its file."""
-    from plitka.output.provenance import read_provenance
+    from plitka.output.provenance_reader import read_provenance
     from plitka.request.tile_request import parse_request
 
     provenance = read_provenance(picture)
@@ -153,11 +152,3 @@ def _drawn_before(picture: Path) -> tuple[TileRequest, bytes]:
         return parse_request(provenance.request), picture.read_bytes()
     except RequestError as error:
         raise MetadataError(picture, f"its request cannot be read: {error.problems[0]}") from error
-
-
-def _draw(request: TileRequest, engine: str | None, weights: Path | None) -> bytes:
-    """The file of the final picture."""
-    from plitka.generation import generate
-
-    with closing(generate(request.without_sheet(), load(engine, weights))) as drawn:
-        return next(result.data for result in drawn if result.name == "final")

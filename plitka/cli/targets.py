@@ -144,7 +144,7 @@ def _pictures_in(folder: Path) -> frozenset[Path]:
 
 def _is_ours(path: Path) -> bool:
     """Whether a picture or a sheet says that Plitka made it."""
-    from plitka.output.provenance import read_provenance
+    from plitka.output.provenance_reader import read_provenance
 
     if path.name == SHEET:
         from plitka.output.pdf import is_ours

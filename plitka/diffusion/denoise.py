@@ -46,7 +46,7 @@ class Denoised(NamedTuple):
     detail: Detail | None = None
 
 
-class _Tile(NamedTuple):
+class Tile(NamedTuple):
     """A tile, the noise of the whole picture, and what is told of every step."""
 
     place: tuple[Span, Span]
@@ -61,7 +61,7 @@ def denoise(
     embeddings: Mapping[str, torch.Tensor],
     stage: Stage,
     inputs: Mapping[str, Any],
-    tile: _Tile | None = None,
+    tile: Tile | None = None,
 ) -> Denoised:
     """Denoise and decode one picture, or one tile of it."""
     settings = job.settings
@@ -108,7 +108,7 @@ def denoise_in_tiles(
     retries: tuple[str, ...] = ()
     with tqdm(total=len(tiles) * stage.steps_run, **bar_options(_name(job, stage), job.pace.output)) as bar:
         for number, place in enumerate(tiles):
-            tile = _Tile(place, noise, bar.update)
+            tile = Tile(place, noise, bar.update)
             given = cut_inputs(dict(inputs), place)
             run = partial(denoise, pipelines, job, chosen, embeddings, stage, given, tile)
 
@@ -135,7 +135,7 @@ def _name(job: Job, stage: Stage) -> str:
     return f"{stage.name}{which} {stage.width}x{stage.height}"
 
 
-def _check_pace(job: Job, tile: _Tile | None, *step: Any) -> dict[str, Any]:
+def _check_pace(job: Job, tile: Tile | None, *step: Any) -> dict[str, Any]:
     """End the drawing between two steps if nobody wants it any more; changes nothing otherwise."""
     job.pace.check()
     if tile is not None:

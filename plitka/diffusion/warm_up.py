@@ -9,10 +9,10 @@ from contextlib import closing
 from plitka.engine.ahead import draw_ahead
 from plitka.engine.protocol import Engine, job_for
 from plitka.errors import DrawingError
-from plitka.request.tile_request import parse_request
+from plitka.request.tile_request import ANY_COLOR, parse_request
 
 # Any mix will do; one step of each picture is enough.
-COLORS = [{"name": "black"}]
+COLORS = [{"hex": ANY_COLOR}]
 # From the swatch, which is the default, and from noise.
 COLOR_GUIDANCE = (0.5, 0.0)
 SETTINGS = {"num_inference_steps": 1, "guidance_scale": 6.5}

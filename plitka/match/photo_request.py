@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from plitka.colors.mix import Mix, MixColor, blend
+from plitka.colors.mix import Mix, blend
 from plitka.errors import PhotographError, Problem, RequestError, shown
 from plitka.files.temporary_folders import reason
 from plitka.match.photo import read_photograph
@@ -78,8 +78,4 @@ def _refused(value: str, problem: str) -> RequestError:
 
 
 def _said(mix: Mix) -> str:
-    return ", ".join(f"{color.share:.1%} {_name(color)}" for color in mix)
-
-
-def _name(color: MixColor) -> str:
-    return color.id if color.id.startswith("#") else color.prompt_word
+    return ", ".join(f"{color.share:.1%} {color.name or color.id}" for color in mix)

@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 from plitka.errors import ContainerError
 from plitka.output.provenance import SOFTWARE, srgb_profile
 from plitka.output.scale_bar import FONT_FILE
+from plitka.request.prints import MM_PER_INCH
 
 FONT = "PT Sans"
 LOGO_DPI = 600
@@ -106,7 +107,7 @@ def place_logo(
     """Put a logo into the right top of a box, as large as fits; sampled down to 600 dots per inch."""
     has_alpha = logo.has_transparency_data
     picture = ImageOps.exif_transpose(logo).convert("RGBA" if has_alpha else "RGB")
-    most = [round(side / 25.4 * LOGO_DPI) for side in box_mm]
+    most = [round(side / MM_PER_INCH * LOGO_DPI) for side in box_mm]
     picture.thumbnail((most[0], most[1]))
     picture.info = {"icc_profile": srgb_profile()}
     scale = min(box / side for box, side in zip(box_mm, picture.size, strict=True))

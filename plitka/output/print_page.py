@@ -5,6 +5,7 @@ import datetime
 from fpdf import FPDF
 
 from plitka.output.pdf import finished, new_document, place_picture
+from plitka.request.prints import MM_PER_INCH
 from plitka.request.tile_request import TileRequest
 
 # Crop marks: their length, their distance from the picture, and their thickness, millimetres.
@@ -14,7 +15,7 @@ _MARK, _MARK_GAP, _MARK_LINE = 4.0, 2.0, 0.1
 LEAST_MARK_MARGIN = _MARK_GAP + _MARK + 1.0
 MARK_MARGIN = 10.0
 # The largest page of a PDF: 14,400 units of 1/72 inch (ISO 32000-1, annex C).
-MOST_PAGE_MM = 14_400 / 72 * 25.4
+MOST_PAGE_MM = 14_400 / 72 * MM_PER_INCH
 
 
 def make_print(

@@ -10,13 +10,11 @@ import functools
 import importlib.metadata
 import io
 import json
-import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, assert_never
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +24,8 @@ from PIL.PngImagePlugin import PngInfo
 import plitka
 from plitka.choices import OutputFormat
 from plitka.colors.palette import PALETTE, palette_in_use
-from plitka.errors import ContainerError, MetadataError, shown
-from plitka.output.picture_texts import (
-    EXIF_IMAGE_DESCRIPTION,
-    PNG_SIGNATURE,
-    read_description,
-    read_png_texts,
-)
+from plitka.errors import shown
+from plitka.output.picture_texts import EXIF_IMAGE_DESCRIPTION
 from plitka.output.png import write_png
 from plitka.output.resolution import Resolution, resolution_of
 from plitka.request.prompt import Prompt
@@ -52,8 +45,6 @@ EXIF_SOFTWARE = 0x0131
 PNG_SRGB_CHUNK = b"sRGB", b"\0"
 # JPEG and WebP have no such chunk. The profile is a file here: one that a library makes carries the time.
 SRGB_PROFILE = "srgb.icc"
-# The largest picture, noise in PNG, has 192 MiB.
-MAX_FILE_BYTES = 256 * 2**20
 # Packages of every installation that can change a byte of a picture; an engine names its own in its identity.
 DRAWING_PACKAGES = ("numpy", "opencv-python-headless", "pillow")
 
@@ -217,70 +208,6 @@ def _exif(provenance: Provenance, resolution: Resolution | None) -> Image.Exif:
 def provenance_texts(provenance: Provenance) -> dict[str, str]:
     """The fields that have a text, by name."""
     return {key: value for key, value in asdict(provenance).items() if value is not None}
-
-
-def read_provenance(path: Path) -> Provenance:
-    """Read the metadata of the picture at `path`, whatever else the file contains, at a bounded cost.
-
-    Raises:
-        MetadataError: The file cannot be read, is no picture, or was not made by Plitka or lost its metadata.
-    """
-    try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
-            raise ContainerError("this is not a file with a picture")
-        if about.st_size > MAX_FILE_BYTES:
-            raise ContainerError(f"{about.st_size:,} bytes are too many for a picture of Plitka's")
-        with path.open("rb") as file:
-            return provenance_in(file)
-    except OSError as error:
-        raise MetadataError(path, f"cannot be read: {error.strerror}") from error
-    except ContainerError as error:
-        raise MetadataError(path, str(error)) from error
-
-
-def provenance_in(file: BinaryIO) -> Provenance:
-    """The metadata of a picture file, at its beginning, at a bounded cost.
-
-    Raises:
-        ContainerError: The file is no picture, or was not made by Plitka or lost its metadata.
-    """
-    texts = _read_texts(file)
-    names = [field.name for field in fields(Provenance) if field.name in texts or field.default is MISSING]
-    if all(isinstance(texts.get(name), str) for name in names):
-        provenance = Provenance(**{name: texts[name] for name in names})
-        if all(_is_object_of_texts(text) for text in (provenance.identity, provenance.versions)):
-            return provenance
-    raise ContainerError(
-        "this picture does not say how it was made; "
-        "only pictures from Plitka that no other program has rewritten do"
-    )
-
-
-def _read_texts(file: BinaryIO) -> dict[str, Any]:
-    """Every text under the keys of Plitka."""
-    is_png = file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE
-    file.seek(0)
-    if is_png:
-        texts = read_png_texts(file)
-        keys = (key for key in texts if key.startswith(PNG_KEY_PREFIX))
-        return {key.removeprefix(PNG_KEY_PREFIX): texts[key] for key in keys}
-    return _json_object(read_description(file))
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    """The JSON object in `text`; an empty one if there is none."""
-    try:
-        value = json.loads(text)
-    # Besides what is no JSON: digits beyond Python's limit, brackets beyond its stack.
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _is_object_of_texts(text: str) -> bool:
-    texts = _json_object(text)
-    return bool(texts) and all(isinstance(value, str) for value in texts.values())
 
 
 def differences(provenance: Provenance, identity: Mapping[str, str]) -> list[str]:

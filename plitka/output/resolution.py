@@ -8,7 +8,7 @@ import json
 import struct
 from dataclasses import dataclass
 
-MM_PER_INCH = 25.4
+from plitka.request.prints import MM_PER_INCH
 
 EXIF_X_RESOLUTION, EXIF_Y_RESOLUTION, EXIF_RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 EXIF_INCH = 2

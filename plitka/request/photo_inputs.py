@@ -12,6 +12,7 @@ from plitka.request.color_text import read_color_text
 from plitka.request.fields import SYNONYMS
 from plitka.request.json_text import read_document, strip
 from plitka.request.tile_request import (
+    ANY_COLOR,
     DEFAULT_COLORS,
     TileRequest,
     parse_document,
@@ -20,7 +21,7 @@ from plitka.request.tile_request import (
 )
 
 # In place of the colours that the photograph is asked for; every other field is checked as ever.
-_ANY_COLOR = [{"name": "black", "proportion": 1}]
+_UNKNOWN = [{"hex": ANY_COLOR, "proportion": 1}]
 _SHARE_KEYS = ("proportion", *SYNONYMS["proportion"])
 
 
@@ -50,7 +51,7 @@ def parse_around_photo(
     else:
         given = None if _is_unknown(colors) else _entries(colors, simple)
         document = simple
-    document["colors"] = _with_shares(given) if given else _ANY_COLOR
+    document["colors"] = _with_shares(given) if given else _UNKNOWN
     request = parse_document(document)
     return request, request.mix if given else None
 

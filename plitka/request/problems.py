@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from plitka.errors import LISTED_PROBLEMS, Problem, shown
+from plitka.errors import LISTED_PROBLEMS, Problem, RequestError, shown
 from plitka.request.fields import SYNONYMS, ColorEntry, allowed_names
 from plitka.request.json_text import join_path
 from plitka.request.order import OrderFields
@@ -35,6 +35,28 @@ _ENTRY = 'an object such as {"name": "black", "proportion": 60} or {"hex": "#A63
 
 _Location = tuple[int | str, ...]
 _NOTHING = object()
+_Fields = TypeVar("_Fields", bound=BaseModel)
+
+
+def checked(fields: type[_Fields], document: Mapping[str, Any], clashes: Iterable[Problem] = ()) -> _Fields:
+    """A document as a model has it: a request, or a part of one that is given apart, such as its order.
+
+    Args:
+        fields: The model; the fields of a part are named as it names them.
+        document: What is checked.
+        clashes: Problems that are known already.
+
+    Raises:
+        RequestError: With every problem that was found.
+    """
+    given, problems = dict(document), list(clashes)
+    try:
+        found = fields.model_validate(given)
+    except ValidationError as error:
+        raise RequestError([*problems, *problems_of(error, fields, given)]) from None
+    if problems:
+        raise RequestError(problems)
+    return found
 
 
 def problems_of(

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from plitka.choices import Layout, MapName, NormalConvention
@@ -22,13 +21,14 @@ from plitka.request.map_names import map_problems
 from plitka.request.numbers import Proportion, read_degrees, read_integer
 from plitka.request.order import OrderFields
 from plitka.request.overrides import DEFAULT_NORMAL_CONVENTION, Overrides
-from plitka.request.problems import problems_of
+from plitka.request.problems import checked
 from plitka.request.proportions import whole_of
 from plitka.request.python_values import to_json_text
 from plitka.request.scale import DIMENSIONS, NOTHING_GIVEN, Dimensions, Scale, scale_of, scale_problems
-from plitka.request.sheet import SheetFields
 
 DEFAULT_COLORS = "60% black, 40% white"
+# A colour that a request may name whatever the palette, where only the rest of it matters.
+ANY_COLOR = "#000000"
 DEFAULT_ANGLE = 0.0
 DEFAULT_QUALITY = "standard"
 DEFAULT_SEED = -1
@@ -196,30 +196,6 @@ def refuse_beside_json(simple: Mapping[str, Any]) -> None:
         raise RequestError(changed)
 
 
-def read_sheet(document: Mapping[str, Any]) -> SheetFields:
-    """Read what is said of a sheet: the `overrides.sheet` of a request, given apart from one.
-
-    Raises:
-        RequestError: With every problem that was found; the fields are named without `overrides.sheet`.
-    """
-    try:
-        return SheetFields.model_validate(dict(document))
-    except ValidationError as error:
-        raise RequestError(problems_of(error, SheetFields, dict(document))) from None
-
-
-def read_order(document: Mapping[str, Any]) -> OrderFields:
-    """Read an order: the `overrides.order` of a request, given apart from one.
-
-    Raises:
-        RequestError: With every problem that was found; the fields are named without `overrides.order`.
-    """
-    try:
-        return OrderFields.model_validate(dict(document))
-    except ValidationError as error:
-        raise RequestError(problems_of(error, OrderFields, dict(document))) from None
-
-
 def _is_empty(value: object) -> bool:
     return isinstance(value, str) and not value.strip()
 
@@ -240,14 +216,7 @@ def _is_default(name: str, value: object) -> bool:
 def _request(
     fields: type[RequestFields], document: dict[str, Any], clashes: Iterable[Problem] = ()
 ) -> TileRequest:
-    problems = list(clashes)
-    try:
-        checked = fields.model_validate(document)
-    except ValidationError as error:
-        raise RequestError([*problems, *problems_of(error, fields, document)]) from None
-    if problems:
-        raise RequestError(problems)
-    return _complete(checked)
+    return _complete(checked(fields, document, clashes))
 
 
 def _complete(fields: RequestFields) -> TileRequest:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -21,16 +22,16 @@ from plitka.server.body import parse_json, unprocessable
 from plitka.server.received import receive_json
 
 if TYPE_CHECKING:
-    from plitka.request.order import OrderFields
-    from plitka.request.sheet import SheetFields
     from plitka.request.tile_request import TileRequest
 
-# The largest picture, noise in PNG, has 3 MiB, and Base64 makes four bytes of three; the rest is for a logo.
+# A picture of 1024 x 1024 pixels, noise in PNG, has 3 MiB, and Base64 makes four bytes of three; the rest is
+# for a logo. The sheet of a larger picture is made with its prediction.
 MAX_BODY_BYTES = 6 * 2**20
 # Bodies in memory at the same time; one sheet is made at a time.
 MAX_SHEETS = 4
 
 _Read = TypeVar("_Read")
+_Fields = TypeVar("_Fields", bound=BaseModel)
 _DATA_ADDRESS = re.compile(r"data:image/(?:png|jpeg|webp);base64,")
 _PICTURE = "a picture of Plitka's as data:image/png;base64,…, or with jpeg or webp"
 _KEYS = {
@@ -69,6 +70,8 @@ class SheetCalls:
 def _sheet(body: bytes) -> bytes:
     """The PDF that a body asks for. Raises RefusedError with everything wrong with it."""
     from plitka.output.sheet import make_sheet, sheet_date
+    from plitka.request.order import OrderFields
+    from plitka.request.sheet import SheetFields
 
     document = parse_json(body)
     if not isinstance(document, dict):
@@ -76,11 +79,12 @@ def _sheet(body: bytes) -> bytes:
         raise unprocessable([problem(["body"], words)])
     problems = list(_unknown_keys(document))
     drawn = _gathered(problems, lambda: _picture(document.get("picture")))
-    fields = _gathered(problems, lambda: _fields(document.get("sheet")))
-    order = _gathered(problems, lambda: _order(document.get("order")))
-    if problems or drawn is None or fields is None:
+    fields = _gathered(problems, lambda: _part("sheet", document.get("sheet"), SheetFields))
+    order = _gathered(problems, lambda: _part("order", document.get("order"), OrderFields))
+    if problems or drawn is None:
         raise unprocessable(problems)
     request, picture = drawn
+    fields = fields or SheetFields()
     if order is not None:
         request = request.with_order(order)
     try:
@@ -107,7 +111,7 @@ def _unknown_keys(document: dict[str, Any]) -> Iterator[Detail]:
 
 def _picture(value: object) -> tuple[TileRequest, bytes]:
     """A picture and the request in it."""
-    from plitka.output.provenance import provenance_in
+    from plitka.output.provenance_reader import provenance_in
     from plitka.request.tile_request import parse_request
 
     if not isinstance(value, str) or not (start := _DATA_ADDRESS.match(value)):
@@ -120,29 +124,18 @@ def _picture(value: object) -> tuple[TileRequest, bytes]:
         raise _refused("picture", f"{reason}. Allowed: {_PICTURE}.") from error
 
 
-def _fields(value: object) -> SheetFields:
-    from plitka.request.tile_request import read_sheet
-
-    if value is not None and not isinstance(value, dict):
-        raise _refused("sheet", f"{shown(value)} is no object. Allowed: {_KEYS['sheet']}.")
-    try:
-        return read_sheet(value or {})
-    except RequestError as error:
-        problems = [problem(["body", "sheet", each.field], str(each)) for each in error.problems]
-        raise unprocessable(problems) from None
-
-
-def _order(value: object) -> OrderFields | None:
-    from plitka.request.tile_request import read_order
+def _part(key: str, value: object, fields: type[_Fields]) -> _Fields | None:
+    """What a call says apart of a request's sheet or order; None for nothing."""
+    from plitka.request.problems import checked
 
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise _refused("order", f"{shown(value)} is no object. Allowed: {_KEYS['order']}.")
+        raise _refused(key, f"{shown(value)} is no object. Allowed: {_KEYS[key]}.")
     try:
-        return read_order(value)
+        return checked(fields, value)
     except RequestError as error:
-        problems = [problem(["body", "order", each.field], str(each)) for each in error.problems]
+        problems = [problem(["body", key, each.field], str(each)) for each in error.problems]
         raise unprocessable(problems) from None
 
 

@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.tile.bands import Part, parts_of, stretched_part
-from plitka.tile.canvas import stretched
+from plitka.tile.bands import Part, parts_of
+from plitka.tile.chance import Chance, chance_of, lighter_with, noise_at
 from plitka.tile.heights import HeightMap, height_map, sampled_heights
-from plitka.tile.noise import noise_on_picture
 from plitka.tile.relief import Relief, Seen, per_pixel
 from plitka.tile.rims import BEVEL, bevel
 
@@ -34,43 +33,25 @@ _WIDE = 0.6
 _REACH = 2.0
 # Light missing in the crease where a granule lies on another.
 CREASE = 0.3
+# How rough surfaces are: deviation of the logarithm of light.
+ROUGHNESS = 0.10
 # White granules: the part of the shade of wide gaps that their reflections fill, and by how many times a
 # contact is darker beside it.
 PALE_SHADE = 0.8
 PALE_CONTACT = 2.5
-# Granules, their facets and their surfaces differ: deviations of the logarithm of light.
-GRANULE_VARIATION = 0.13
-FACET_VARIATION = 0.06
-ROUGHNESS = 0.10
-# No heap is level: hollows across the picture, how much darker they are, and the size of their map.
-HOLLOWS = ((40, 0.16), (15, 0.08))
-HOLLOWS_SIZE = 128
-# Tiles between joints differ too.
-TILE_VARIATION = 0.05
 # Torn sides are rougher than flat tops: roughness of a level surface, and what is added by the square of its
 # slope, at most 1.
 LEVEL_ROUGHNESS = 0.6
 TORN_ROUGHNESS = 1.0
-# Spread of the roughness among granules: standard deviation of the logarithm.
-ROUGHNESS_SPREAD = 0.35
-# Bumps across the picture, and their weight in the roughness.
-GRAIN = ((768, 1.05), (307, 0.5))
 # Pressed: heights above this part of the heap, sampled at every n-th row and column, are halved.
 SAMPLED = 8
 PRESSED_FROM = 0.8
 PRESSED = np.float32(0.5)
-# Gloss: how narrow it is, how much the surface waves (bumps across the picture, deviation of the slope), how
-# patchy it is, how much granules differ in it and how soon shade ends it.
+# Gloss: how narrow it is, and how soon shade ends it.
 NARROW = 6.0
-WAVES = ((130, 0.45), (420, 0.28))
-PATCHES = ((300, 0.9),)
-GLOSS_SPREAD = 0.8
 GLOSS_SHADE = 2.5
-# The veil of white light: how much of it gloss brings, and how patchy it is anyhow.
+# How much of the veil of white light gloss brings.
 VEIL_OF_GLOSS = 2.0
-VEIL_PATCHES = ((450, 1.2), (170, 0.8))
-# Tells the random numbers of the surface from those of the plan, which start from the same seed.
-_SURFACE_STREAM = 1
 
 _Plane = NDArray[np.float32]
 
@@ -116,33 +97,6 @@ class Light:
     veil: _Plane
 
 
-@dataclass(frozen=True, eq=False)
-class _Chance:
-    """What of the surfaces chance decides, for the whole picture.
-
-    Attributes:
-        lighter: (count,) by how much each granule is lighter, where it lies.
-        granule_tone: (count,) the same wherever it lies.
-        facet_tone: (F,) by how much each facet is lighter.
-        roughness: (count,) a factor of each granule.
-        shine: (count,) likewise.
-        grain: Bumps of the surface, (rows, columns) of any number; the others likewise.
-        waves: Its slope to the right and downwards.
-        patches: Where it shines.
-        veil: Where it is worn.
-    """
-
-    lighter: _Plane
-    granule_tone: _Plane
-    facet_tone: _Plane
-    roughness: _Plane
-    shine: _Plane
-    grain: _Plane
-    waves: tuple[_Plane, _Plane]
-    patches: _Plane
-    veil: _Plane
-
-
 def light_on(relief: Relief, seen: Seen, seed: int) -> Light:
     """Light the heap as it is seen at every n-th row and column of its canvas."""
     return light_and_finish(relief, seen, seed)[0]
@@ -150,7 +104,7 @@ def light_on(relief: Relief, seen: Seen, seed: int) -> Light:
 
 def light_and_finish(relief: Relief, seen: Seen, seed: int) -> tuple[Light, Finish]:
     """The light of `light_on`, and what of the granules' surfaces it is made of."""
-    chance = _chance(relief, seed)
+    chance = chance_of(relief, seed)
     if not relief.canvas.seamless:
         return _lit(relief, seen, chance)
     rows, columns = seen.facets.shape
@@ -166,7 +120,7 @@ def light_in_parts(relief: Relief, seen: Seen, seed: int, multiple: int) -> Iter
 
     Parts begin at multiples of an even number.
     """
-    chance = _chance(relief, seed)
+    chance = chance_of(relief, seed)
     rows, columns = seen.facets.shape
     wraps = relief.canvas.seamless
     margin = _reach(relief, columns)
@@ -200,25 +154,8 @@ def _cropped(light: Light, rows: slice, columns: slice) -> Light:
     return Light(*(np.ascontiguousarray(plane) for plane in cropped))
 
 
-def _chance(relief: Relief, seed: int) -> _Chance:
-    rng = np.random.Generator(np.random.PCG64([seed, _SURFACE_STREAM]))
-    noise = noise_on_picture(relief.canvas)
-
-    def bumps(octaves: tuple[tuple[int, float], ...]) -> _Plane:
-        return noise.octaves(rng, sorted(octaves))
-
-    lighter, granule_tone, facet_tone = _variation(relief, rng)
-    roughness = _of_granules(relief, rng, ROUGHNESS_SPREAD)
-    grain = bumps(GRAIN)
-    waves = bumps(WAVES), bumps(WAVES)
-    patches = bumps(PATCHES)
-    shine = _of_granules(relief, rng, GLOSS_SPREAD)
-    veil = bumps(VEIL_PATCHES)
-    return _Chance(lighter, granule_tone, facet_tone, roughness, shine, grain, waves, patches, veil)
-
-
 def _lit(
-    relief: Relief, seen: Seen, chance: _Chance, pressed_from: float | None = None
+    relief: Relief, seen: Seen, chance: Chance, pressed_from: float | None = None
 ) -> tuple[Light, Finish]:
     surface = height_map(relief, seen)
     height = press(surface.height, pressed_from)
@@ -234,12 +171,12 @@ def _lit(
     brightness = cv2.log(surface.steepness)
     brightness *= np.float32(-0.5 * STEEPNESS)
     brightness -= dark
-    brightness += _lighter(relief, seen, chance)
+    brightness += lighter_with(relief, seen, chance)
     rough = relief.per_granule(chance.roughness * np.float32(ROUGHNESS), seen)
     rough *= torn(surface)
     brightness -= contact
     dark += contact
-    brightness += cv2.multiply(rough, _noise(chance.grain, relief, seen), rough)
+    brightness += cv2.multiply(rough, noise_at(chance.grain, relief, seen), rough)
     if edge is not None:
         brightness += edge[1]
     gloss, patches = _gloss(relief, seen, surface, dark, chance)
@@ -298,72 +235,28 @@ def _creases(owner: _Plane) -> _Plane:
     return cv2.blur(crease, (3, 3)).astype(np.float32) * np.float32(1 / 255)
 
 
-def _variation(relief: Relief, rng: np.random.Generator) -> tuple[_Plane, _Plane, _Plane]:
-    """How much lighter each granule is (count,); then each granule and each facet (F,) by itself, wherever
-    it lies.
-    """
-    of_granule = rng.standard_normal(relief.count, np.float32) * np.float32(GRANULE_VARIATION)
-    of_facet = rng.standard_normal(len(relief.owner), np.float32) * np.float32(FACET_VARIATION)
-    of_tile = rng.standard_normal(int(relief.tile.max()) + 1, np.float32) * np.float32(TILE_VARIATION)
-    tone = of_granule.copy()
-    of_granule += of_tile[relief.tile]
-    noise = noise_on_picture(relief.canvas)
-    rows, columns = noise.bumps(HOLLOWS_SIZE)
-    hollows = stretched(noise.octaves(rng, sorted(HOLLOWS)), (rows, columns), noise.wraps)
-    column = np.clip(relief.place[:, 0] * columns, 0, columns - 1).astype(np.intp)
-    row = np.clip(relief.place[:, 1] * columns, 0, rows - 1).astype(np.intp)
-    of_granule += hollows[row, column]
-    return of_granule, tone, of_facet
-
-
-def _lighter(relief: Relief, seen: Seen, chance: _Chance) -> _Plane:
-    """How much lighter each pixel is with its facet and its granule."""
-    if seen.members is None:
-        return per_pixel(chance.lighter[relief.owner] + chance.facet_tone, seen.facets)
-    lighter = per_pixel(chance.facet_tone, seen.facets)
-    lighter += relief.per_granule(chance.lighter, seen)
-    return lighter
-
-
-def _of_granules(relief: Relief, rng: np.random.Generator, spread: float) -> _Plane:
-    """(count,): a factor around 1 per granule, log-normal."""
-    return np.exp(np.float32(spread) * rng.standard_normal(relief.count, np.float32))
-
-
 def _gloss(
-    relief: Relief, seen: Seen, surface: HeightMap, dark: _Plane, chance: _Chance
+    relief: Relief, seen: Seen, surface: HeightMap, dark: _Plane, chance: Chance
 ) -> tuple[_Plane, _Plane]:
     """Glints where the waves of a surface face up, in patches, on granules that are not shaded.
 
     Returns gloss and the patches.
     """
-    away = surface.across + _noise(chance.waves[0], relief, seen)
+    away = surface.across + noise_at(chance.waves[0], relief, seen)
     away *= away
-    other = surface.down + _noise(chance.waves[1], relief, seen)
+    other = surface.down + noise_at(chance.waves[1], relief, seen)
     other *= other
     away += other
     away *= np.float32(-NARROW)
     away -= np.float32(GLOSS_SHADE) * cv2.max(dark, 0)
     gloss = cv2.exp(away)
-    patches = cv2.add(_noise(chance.patches, relief, seen), 0.1)
+    patches = cv2.add(noise_at(chance.patches, relief, seen), 0.1)
     gloss *= cv2.min(cv2.max(patches, 0, patches), 1.2, patches)
     gloss *= relief.per_granule(chance.shine, seen)
     return gloss, patches
 
 
-def _veil(gloss: _Plane, relief: Relief, seen: Seen, chance: _Chance) -> _Plane:
+def _veil(gloss: _Plane, relief: Relief, seen: Seen, chance: Chance) -> _Plane:
     rows, columns = gloss.shape[0] // 2, gloss.shape[1] // 2
     veil = cv2.resize(gloss, (columns, rows), interpolation=cv2.INTER_LINEAR)
-    return cv2.addWeighted(veil, VEIL_OF_GLOSS, _noise(chance.veil, relief, seen, 2), 1, 0, veil)
-
-
-def _noise(plane: _Plane, relief: Relief, seen: Seen, smaller: int = 1) -> _Plane:
-    """Noise at each pixel seen, or at every second one both ways."""
-    margin = seen.margin // smaller
-    rows, columns = (seen.facets.shape[0] - 2 * seen.margin) // smaller, seen.columns // smaller
-    wraps = relief.canvas.seamless
-    if seen.band is None:
-        return stretched(plane, (rows, columns), wraps, margin)
-    first = seen.first_column // smaller
-    across = range(first, first + seen.facets.shape[1] // smaller)
-    return stretched_part(plane, (rows, columns), wraps, range(-margin, rows + margin), across)
+    return cv2.addWeighted(veil, VEIL_OF_GLOSS, noise_at(chance.veil, relief, seen, 2), 1, 0, veil)
