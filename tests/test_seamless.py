@@ -1,5 +1,8 @@
 """Pictures that go on over their edges."""
 
+import itertools
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,6 +18,8 @@ from plitka.request.bonds import lattice, period
 from plitka.request.scale import Dimensions, scale_of
 from plitka.request.tile_request import parse_request
 from plitka.tile.control_image import draw_control
+from plitka.tile.lens import Lens, develop
+from plitka.tile.light import light_on
 from plitka.tile.plan import JOINT, make_plan
 from plitka.tile.swatch import draw_swatch
 
@@ -55,6 +60,50 @@ def test_the_heap_is_as_high_on_both_sides_of_the_seam():
         for plane in (height, height.T):
             across = np.abs(plane[:, 0] - plane[:, -1]).mean()
             assert across < 1.5 * np.abs(np.diff(plane, axis=1)).mean()
+
+
+def test_light_does_not_step_inside_a_granule_that_lies_over_the_seam():
+    found = []
+    for seed in range(4):
+        plan = seamless_plan(seed)
+        light = light_on(plan.relief, plan.seen(1024), seed)
+        for plane in (light.brightness, light.pale):
+            for light_of, granules in (
+                (plane, plan.seen(1024).members),
+                (plane.T, plan.seen(1024).members.T),
+            ):
+                inside = np.roll(granules, -1, 1) == granules
+                means = np.abs(np.roll(light_of, -1, 1) - light_of).mean(0, where=inside)
+                found.append((means[-1] - means[:-1].mean()) / means[:-1].std())
+    assert abs(np.mean(found)) < 1
+
+
+@pytest.mark.parametrize("given", [{}, {"width_mm": 300.0}, {"width": 1024, "height": 512}])
+def test_a_granule_that_is_seen_is_drawn_at_every_edge_that_it_reaches(given):
+    plan = seamless_plan(1, **given)
+    granules = plan.granules
+    size = np.array(plan.canvas.heap) * plan.canvas.pitch
+    drawn = {}
+    for center, radius, level in zip(granules.center, granules.radius, granules.level, strict=True):
+        drawn.setdefault((radius, level), []).append(center)
+    for (radius, _), centers in drawn.items():
+        beyond = centers[0] + size * list(itertools.product((-1, 0, 1), repeat=2))
+        beyond = np.concatenate([beyond, beyond + size, beyond - size])
+        reaches = ((beyond > -1.9 * radius) & (beyond < size + 1.9 * radius)).all(1)
+        for center in beyond[reaches]:
+            assert np.abs(np.array(centers) - center).max(1).min() < 1e-5
+
+
+def test_the_grain_of_colour_goes_on_over_the_seam():
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    found = []
+    for seed in range(20):
+        lens = Lens((48, 48), 1.0, 1.0, True)
+        shown = develop(grey, np.zeros((64, 64), np.float32), lens, seed)
+        chroma = cv2.cvtColor(shown, cv2.COLOR_RGB2YCrCb)[..., 1:].astype(float)
+        found.append(np.abs(np.roll(chroma, -1, 1) - chroma).mean((0, 2)))
+    means = np.mean(found, 0)
+    assert means[-1] < means[:-1].max() * 1.05
 
 
 def test_an_ordinary_picture_has_a_seam():

@@ -41,8 +41,11 @@ def opened(page, render_server):
 
 
 def choose(page, file):
+    page.script("window.before = { asked: photo.asked, trouble: photo.trouble }")
     page.find("#photo-file").send_keys(str(file))
-    page.wait_for(lambda: page.script("return photo.url !== '' || photo.trouble !== null"))
+    page.wait_for(
+        lambda: page.script("return photo.asked > before.asked || photo.trouble !== before.trouble")
+    )
     page.wait_for(lambda: page.script("return !photo.isAsking"))
 
 

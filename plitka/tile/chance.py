@@ -107,6 +107,7 @@ def _variation(relief: Relief, rng: np.random.Generator) -> tuple[_Plane, _Plane
     """
     of_granule = rng.standard_normal(relief.count, np.float32) * np.float32(GRANULE_VARIATION)
     of_facet = rng.standard_normal(len(relief.owner), np.float32) * np.float32(FACET_VARIATION)
+    of_facet = of_facet[relief.original]
     of_tile = rng.standard_normal(int(relief.tile.max()) + 1, np.float32) * np.float32(TILE_VARIATION)
     tone = of_granule.copy()
     of_granule += of_tile[relief.tile]

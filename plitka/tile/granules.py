@@ -134,6 +134,23 @@ def copies_across_edges(granules: Granules, size: tuple[float, float]) -> tuple[
     return replace(moved, center=(moved.center + shift).astype(np.float32)), copies
 
 
+def seen_with_copies(is_seen: NDArray[np.bool_], source: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """(n,): which granules are seen, or copies of one that is; `source` (n,) as `copies_across_edges`."""
+    source_seen = np.zeros(source.max() + 1, np.bool_)
+    source_seen[source[is_seen]] = True
+    return source_seen[source]
+
+
+def original_facets(owner: NDArray[np.intp], source: NDArray[np.intp]) -> NDArray[np.intp]:
+    """(F,): of each facet, the same one of the first granule that is a copy of the same one.
+
+    `owner` (F,) is the granule of each facet, `source` (n,), which ascends, the one of which each is a copy.
+    """
+    first_facet = np.searchsorted(owner, np.arange(len(source)))
+    first_copy = np.searchsorted(source, source)
+    return np.arange(len(owner)) + (first_facet[first_copy] - first_facet)[owner]
+
+
 def _scatter(
     rng: np.random.Generator, layer: _Layer, size: tuple[float, float]
 ) -> tuple[_Floats, _Floats, _Floats]:

@@ -128,8 +128,8 @@ def develop(small: NDArray[Depth], height: NDArray[np.float32], lens: Lens, seed
     planes[0] = _sharpened(planes[0], _focus(height, lens, rng), lens)
     inner = slice(margin, margin + rows), slice(margin, margin + columns)
     shown = [np.ascontiguousarray(plane[inner]) for plane in planes]
-    grained = [_grained(shown[0], rng, GRAIN, 1)]
-    grained += [_grained(plane, rng, _CHROMA_GRAIN, 2) for plane in shown[1:]]
+    grained = [_grained(shown[0], rng, GRAIN, 1, lens.wraps)]
+    grained += [_grained(plane, rng, _CHROMA_GRAIN, 2, lens.wraps) for plane in shown[1:]]
     return cv2.cvtColor(cv2.merge(grained), cv2.COLOR_YCrCb2RGB)
 
 
@@ -191,12 +191,14 @@ def _blurred(picture: NDArray[Depth], deviation: float) -> NDArray[Depth]:
     return cv2.GaussianBlur(picture, (side, side), deviation)
 
 
-def _grained(plane: NDArray[Depth], rng: np.random.Generator, deviation: float, width: int) -> NDArray[Depth]:
+def _grained(
+    plane: NDArray[Depth], rng: np.random.Generator, deviation: float, width: int, wraps: bool
+) -> NDArray[Depth]:
     """A plane with normal noise, grains `width` pixels wide."""
     height, length = plane.shape
     noise = rng.standard_normal((height // width, length // width), np.float32)
     if width > 1:
-        noise = cv2.resize(noise, (length, height), interpolation=cv2.INTER_LINEAR)
+        noise = stretched(noise, (height, length), wraps, interpolation=cv2.INTER_LINEAR)
     most = np.iinfo(plane.dtype).max
     noise *= np.float32(deviation * (most / 255))
     noise += plane

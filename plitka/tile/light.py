@@ -163,7 +163,7 @@ def _lit(
     edge = bevel(seen.facets, pitch)
     if edge is not None:
         height -= edge[0]
-    owner = per_pixel(relief.owner, seen.facets, -1)
+    owner = per_pixel(relief.owner[relief.original], seen.facets, -1)
     dark = _occlusion(height, OCCLUSION, pitch)
     contact = _occlusion(height, CONTACTS, pitch)
     contact += np.float32(CREASE) * _creases(owner)

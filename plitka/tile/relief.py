@@ -15,7 +15,13 @@ from plitka.request.scale import Scale
 from plitka.tile.bands import Part
 from plitka.tile.canvas import Canvas, stretched, wrapped
 from plitka.tile.fixed_point import SHIFT, fixed_point
-from plitka.tile.granules import Granules, copies_across_edges, pour_granules
+from plitka.tile.granules import (
+    Granules,
+    copies_across_edges,
+    original_facets,
+    pour_granules,
+    seen_with_copies,
+)
 from plitka.tile.joints import Joints, draw_tiles
 from plitka.tile.members import cut_by_tiles, numbered, places_of
 from plitka.tile.noise import noise_on_heap
@@ -84,9 +90,9 @@ class Relief:
 
     `granules` are its visible ones, bottom first, and `facets` (n, m) uint16 or int32 the number of the facet
     that is on top at each pixel of the canvas, on joints `joint_facet` of its type. `owner` (F,): the granule
-    that a facet belongs to. `surfaces` (F, 3): (a, b, c) of the height
-    a x + b y + c - k (x^2 + y^2) / 2 over a facet, k its curvature, lengths in pitches, from the corner of
-    the heap.
+    that a facet belongs to. `surfaces` (F, 3): (a, b, c) of the height a x + b y + c - k (x^2 + y^2) / 2 over
+    a facet, k its curvature, lengths in pitches, from the corner of the heap. `original` (F,): where facets
+    are copies of one across the edge of a seamless picture, the first of them; else the facet itself.
 
     A heap may lie on the canvas several times, and joints cut granules in two: `members` (n, m) int32 then
     says which of all `count` granules a pixel belongs to, -1 on joints; None where that is the facet's owner.
@@ -99,6 +105,7 @@ class Relief:
     facets: NDArray[Any]
     owner: NDArray[Any]
     surfaces: _Floats
+    original: NDArray[np.intp]
     members: NDArray[np.int32] | None
     count: int
     place: _Floats
@@ -126,6 +133,9 @@ def make_relief(
         heap, copies = copies_across_edges(heap, canvas.heap)
     coarse = _coarse_map(heap, canvas)
     is_seen = np.bincount(coarse.ravel(), minlength=heap.count) > 0
+    if copies is not None and canvas.seamless:
+        # A granule that is seen on one side of an edge may be narrower than coarse pixels on the other.
+        is_seen = seen_with_copies(is_seen, copies[:, 0])
     kept = np.flatnonzero(is_seen)
     visible = heap.only(kept)
     owner, polygons, planes = visible.facets()
@@ -134,7 +144,11 @@ def make_relief(
     facets = _on_canvas(torn, canvas)
     members = None if copies is None else _repeated(visible, owner, torn, copies[kept], canvas)
     tiles = None if joints is None else draw_tiles(joints, scale, canvas)
-    return _relief(canvas, visible, facets, owner, _curved(visible, owner, planes), members, tiles)
+    original = np.arange(len(owner))
+    if copies is not None and canvas.seamless:
+        original = original_facets(owner, copies[kept, 0])
+    surfaces = _curved(visible, owner, planes)
+    return _relief(canvas, visible, facets, owner, surfaces, original, members, tiles)
 
 
 def _relief(
@@ -143,6 +157,7 @@ def _relief(
     facets: NDArray[Any],
     owner: NDArray[np.intp],
     surfaces: _Floats,
+    original: NDArray[np.intp],
     members: NDArray[np.int32] | None,
     tiles: NDArray[np.integer[Any]] | None,
 ) -> Relief:
@@ -150,7 +165,7 @@ def _relief(
     narrow = owner.astype(np.uint16 if facets.dtype == np.uint16 else np.int32)
     if tiles is None and members is None:
         place, tile = granules.center, np.zeros(granules.count, np.intp)
-        return Relief(canvas, granules, facets, narrow, surfaces, None, granules.count, place, tile)
+        return Relief(canvas, granules, facets, narrow, surfaces, original, None, granules.count, place, tile)
     if members is None:
         members = owner.astype(np.int32).take(facets)
     if tiles is not None:
@@ -160,7 +175,7 @@ def _relief(
         facets[on_joint], members[on_joint] = joint_facet(facets), -1
     count = int(members.max()) + 1
     place, tile = places_of(members, count, tiles)
-    return Relief(canvas, granules, facets, narrow, surfaces, members, count, place, tile)
+    return Relief(canvas, granules, facets, narrow, surfaces, original, members, count, place, tile)
 
 
 def joint_facet(facets: NDArray[Any]) -> int:
