@@ -22,7 +22,7 @@ from plitka.order.report import BINDER, CSV_HEADER, GRANULES, TO_ORDER
 from plitka.output.sheet_words import WORDS
 from plitka.request import order
 from plitka.request.bonds import DEFAULT_TILE_MM, FARTHEST, TOLERANCE
-from plitka.request.fields import EXTENT_MM, GRANULE_MM, JOINT_MM, MAX_COLORS, MAX_SEED, TILE_MM
+from plitka.request.fields import EXTENT_MM, GRANULE_MM, JOINT_MM, MAX_COLORS, MAX_SEED, TILE_MM, VARIANTS
 from plitka.request.logo import MAX_LOGO_BYTES
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK
 from plitka.request.profiles import PROFILES
@@ -122,6 +122,7 @@ def _limits() -> dict[str, Any]:
         "sumTolerance": SUM_TOLERANCE,
         # Text: a number of JavaScript would round it.
         "seed": str(MAX_SEED),
+        "variants": [VARIANTS.low, VARIANTS.high],
         "quality": DEFAULT_QUALITY,
         "profiles": [
             {"name": quality} | {engine: _steps(engine, quality) for engine in DIFFUSION_ENGINES}

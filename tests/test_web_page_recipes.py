@@ -36,16 +36,20 @@ def random_recipe(chance):
         share = chance.choice([12.34, 33.33333333333333, 0, 99.99999])
         colors[0] |= {"units": round(share * 10, 5), "typed": share}
     is_random = chance.random() < 0.5
+    seed = "42" if is_random else str(chance.choice([0, 7, 2**53 + 1, MAX_SEED]))
     return {
         "colors": colors,
         "angle": chance.choice([0, 45, 22.5, -30, 400]),
         "quality": chance.choice(["preview", "standard", "high"]),
         "random": is_random,
-        "seed": "42" if is_random else str(chance.choice([0, 7, 2**53 + 1, MAX_SEED])),
+        "seed": seed,
         "guidance": chance.choice([None, 0, 0.35, 1]),
         "layout": chance.choice(["", "surface", "grid", "brick"]),
         "controlnet": chance.choice(["", "on", "off"]),
         "colorLock": chance.choice(["auto", "off", "always"]),
+        # There is no seed after the last one.
+        "variants": 1 if seed == str(MAX_SEED) else chance.choice([1, 2, 8]),
+        "scaleBar": chance.random() < 0.3,
     }
 
 

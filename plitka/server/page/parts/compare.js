@@ -22,7 +22,7 @@ async function openCompare() {
     Object.assign(byId(`plate-${i}`), { src: pictures[i][1], alt: text("pictureAlt", { picture: place, mix: mixText(result.colors) }) });
     byId(`plate-words-${i}`).replaceChildren(
       element("strong", { text: mixText(result.colors) }),
-      element("small", { text: `${timeText(result.at)} · ${layingText(result.recipe)}` }),
+      element("small", { text: [timeText(result.at), layingText(result.recipe), ...(result.group ? [text("variantShort", result)] : [])].join(" · ") }),
     );
   });
   byId("divider").value = 50;

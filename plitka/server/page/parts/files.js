@@ -6,7 +6,7 @@ const FILES = { bytes: 1 << 20, recipes: 500, name: 80 };
 const HEADINGS = {
   name: ["tile", "плитка", "name", "название", "recipe", "рецепт"], angle: ["angle", "угол"], seed: ["seed"], layout: ["layout", "раскладка"],
   quality: ["quality", "качество"], guidance: ["guidance"], controlnet: ["controlnet"], lock: ["lock"],
-  ...Object.fromEntries(Object.keys(SCALE_SETTINGS).map((name) => [name, [name]])),
+  ...Object.fromEntries(Object.keys(PICTURE_SETTINGS).map((name) => [name, [name]])),
 };
 // What spreadsheets take for a formula at the start of a field.
 const FORMULA = /^'*[=+\-@\t]/;
@@ -62,7 +62,7 @@ function readJson(words, fileName) {
 
 const isRecord = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 // The names of overrides and what they are called here.
-const OVERRIDES = { use_controlnet: "controlnet", color_guidance: "guidance", color_lock: "lock", layout: "layout" };
+const OVERRIDES = { use_controlnet: "controlnet", color_guidance: "guidance", color_lock: "lock", layout: "layout", scale_bar: "scale_bar" };
 
 // A request as the server takes it.
 function readRequest(request) {
@@ -215,5 +215,5 @@ const CSV_FIELDS = {
   guidance: ({ guidance }) => (guidance === null ? "" : fieldText(guidance)),
   controlnet: ({ controlnet }) => controlnet,
   lock: ({ colorLock }) => (colorLock === LIMITS.lock ? "" : colorLock),
-  ...Object.fromEntries(Object.keys(SCALE_SETTINGS).map((name) => [name, (recipe) => scaleTexts(recipe)[name] || ""])),
+  ...Object.fromEntries(Object.keys(PICTURE_SETTINGS).map((name) => [name, (recipe) => pictureTexts(recipe)[name] || ""])),
 };

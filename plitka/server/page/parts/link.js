@@ -13,18 +13,19 @@ function recipeFragment() {
     guidance: state.guidance === null ? "" : state.guidance,
     controlnet: state.controlnet,
     lock: state.colorLock === LIMITS.lock ? "" : state.colorLock,
-    ...scaleTexts(state),
+    ...pictureTexts(state),
   }).filter(([, value]) => value !== "");
   return `${LINK.start}${colors.join(",")}${settings.map(([name, value]) => `&${name}=${value}`).join("")}`;
 }
 
-// What is not the usual of a recipe's scale, as texts: tiles as "200x100", maps with commas between them.
-function scaleTexts(recipe) {
+// What is not the usual of a recipe's scale, maps and variants, as texts: tiles as "200x100", maps with commas between them.
+function pictureTexts(recipe) {
   const texts = Object.keys(SCALE_FIELDS).map((name) => {
     const value = recipe[name];
     return [name, !value ? "" : Array.isArray(value) ? value.join("x") : value === true ? "on" : String(value)];
   });
-  return Object.fromEntries([...texts, ["maps", (recipe.maps || []).join(",")]].filter(([, words]) => words));
+  const others = { maps: (recipe.maps || []).join(","), variants: recipe.variants > 1 ? String(recipe.variants) : "", scale_bar: recipe.scaleBar ? "on" : "" };
+  return Object.fromEntries([...texts, ...Object.entries(others)].filter(([, words]) => words));
 }
 
 function nameInLink(id) {

@@ -2,23 +2,30 @@
 
 let isWaiting = false;
 
-function setStage(stage) {
-  run.stage = stage;
-  if (run.steps && run.steps.stage !== stage) run.steps = null;
-  say(text(`stage_${stage}`));
+// `variant` is the number of the final picture.
+function setStage(stage, variant = 1) {
+  Object.assign(run, { stage, variant });
+  if (run.steps && (run.steps.stage !== stage || run.steps.variant !== variant)) run.steps = null;
+  say(stageWords());
   showProgress();
+}
+
+function stageWords() {
+  const [count, { stage, variant }] = [countOf(run), run];
+  return stage === "final" && count > 1 ? text("stage_finalOf", { number: variant, count }) : text(`stage_${stage}`);
 }
 
 // tqdm's lines in the log: "final 1024x1024:  34%|...| 17/50 [00:12<00:24, ...", with variants "final 2 of 3 1024x1024:".
 // Before the first step it knows no time.
-const STEPS = /\b(preview|final)(?: \d+ of \d+)? (\d+)x\d+:\s*\d+%\|[^|]*\|\s*(\d+)\/(\d+) \[([\d:]+)</g;
+const STEPS = /\b(preview|final)(?: (\d+) of \d+)? (\d+)x\d+:\s*\d+%\|[^|]*\|\s*(\d+)\/(\d+) \[([\d:]+)</g;
 
 function countSteps(log) {
   const found = [...log.matchAll(STEPS)].pop();
   if (!found || run.stage === "cancel") return;
-  const [, stage, size, done, all, clock] = found;
-  run.stage = stage;
-  run.steps = { stage, size: Number(size), done: Number(done), all: Number(all), seconds: clockSeconds(clock), at: performance.now() };
+  const [, stage, number, size, done, all, clock] = found;
+  const variant = Number(number || 1);
+  Object.assign(run, { stage, variant });
+  run.steps = { stage, variant, size: Number(size), done: Number(done), all: Number(all), seconds: clockSeconds(clock), at: performance.now() };
   showProgress();
 }
 
@@ -36,9 +43,9 @@ function secondsLeft() {
   if (!steps || !steps.done) return expected === null ? null : Math.max(expected - passed, 0);
   const pace = steps.seconds / steps.done;
   const stage = Math.max((steps.all - steps.done) * pace - (performance.now() - steps.at) / 1000, 0);
-  if (steps.stage === "final") return stage;
+  if (steps.stage === "final") return stage + pace * steps.all * (countOf(run) - run.variant);
   if (expected !== null) return Math.max(expected - passed, stage);
-  return stage + pace * (LENS.FINAL / steps.size) ** 2 * steps.all * stepsRatio();
+  return stage + pace * (LENS.FINAL / steps.size) ** 2 * steps.all * stepsRatio() * countOf(run);
 }
 
 // Steps of the final picture for one of the preview.
@@ -52,14 +59,15 @@ function stepsRatio() {
 function partDone(left) {
   const passed = (performance.now() - run.begun) / 1000;
   if (left !== null) return passed / (passed + left);
-  const stage = PICTURES.indexOf(run.stage);
-  return stage < 1 && !run.steps ? null : (stage + (run.steps ? run.steps.done / run.steps.all : 0)) / PICTURES.length;
+  const files = filesOf(run).filter((name) => !LIMITS.maps.includes(name));
+  const file = files.indexOf(run.stage === "final" ? finalName(run.variant) : run.stage);
+  return file < 1 && !run.steps ? null : (file + (run.steps ? run.steps.done / run.steps.all : 0)) / files.length;
 }
 
 function showProgress() {
   const { stage, steps, since } = run;
   const counted = steps && steps.stage === stage && steps.done > 0;
-  const words = run.place && stage === "wait" ? text("inLine", { place: run.place }) : text(`stage_${stage}`);
+  const words = run.place && stage === "wait" ? text("inLine", { place: run.place }) : stageWords();
   byId("stage-words").textContent = counted ? text("steps", { stage: words, done: steps.done, all: steps.all }) : words;
   byId("elapsed").textContent = text("seconds", { value: number((performance.now() - since) / 1000) });
   const left = stage === "cancel" ? null : secondsLeft();

@@ -23,7 +23,12 @@ const millimetres = (name) => ({
   allowed: () => text("allowedMm", rangeWords(LIMITS.ranges[name])), into: (value) => ({ [name]: value }),
 });
 
+const onOrOff = {
+  read: (given) => (["on", "true"].includes(given) ? true : ["off", "false"].includes(given) ? false : undefined), allowed: () => "on, off",
+};
+
 const isWithin = (value, [least, most]) => value >= least && value <= most;
+const isCount = (value) => Number.isInteger(value) && isWithin(value, LIMITS.variants);
 const rangeWords = ([least, most]) => ({ least: shownMm(least), most: shownMm(most) });
 
 const pixelsSetting = (name) => ({
@@ -31,8 +36,8 @@ const pixelsSetting = (name) => ({
   allowed: () => text("allowedPixels", { least: LIMITS.sides[0], most: LIMITS.sides[1], step: LIMITS.sideStep }), into: (side) => ({ [name]: side }),
 });
 
-// What a request says about the picture's scale, and its maps, by the names that they have in it.
-const SCALE_SETTINGS = {
+// What a request says about the picture's scale, its maps and variants, by the names that they have in it.
+const PICTURE_SETTINGS = {
   granule_mm: { ...millimetres("granule_mm"), read: (given) => (Object.hasOwn(LIMITS.gradings, given) ? LIMITS.gradings[given] : millimetres("granule_mm").read(given)) },
   width_mm: millimetres("width_mm"), height_mm: millimetres("height_mm"), joint_mm: millimetres("joint_mm"),
   tile_mm: {
@@ -43,9 +48,7 @@ const SCALE_SETTINGS = {
     },
     allowed: () => text("allowedTile", rangeWords(LIMITS.ranges.tile_mm)), into: (sides) => ({ tile_mm: sides }),
   },
-  seamless: {
-    read: (given) => (["on", "true"].includes(given) ? true : ["off", "false"].includes(given) ? null : undefined), allowed: () => "on, off", into: (seamless) => ({ seamless }),
-  },
+  seamless: { ...onOrOff, into: (isOn) => ({ seamless: isOn || null }) },
   width: pixelsSetting("width"), height: pixelsSetting("height"),
   maps: {
     read: (given) => {
@@ -54,6 +57,11 @@ const SCALE_SETTINGS = {
     },
     allowed: () => LIMITS.maps.join(", "), into: (maps) => ({ maps }),
   },
+  variants: {
+    read: (given) => { const count = typedNumber(given); return isCount(count) ? count : undefined; },
+    allowed: () => text("allowedVariants", { least: LIMITS.variants[0], most: LIMITS.variants[1] }), into: (variants) => ({ variants }),
+  },
+  scale_bar: { ...onOrOff, into: (scaleBar) => ({ scaleBar }) },
 };
 
 // The settings of a recipe by their names in a link: how each is read from text, undefined where it cannot be, what is
@@ -76,10 +84,13 @@ const SETTINGS = {
   },
   controlnet: { ...oneOf(["on", "off"]), into: (controlnet) => ({ controlnet }) },
   lock: { ...oneOf(LIMITS.locks), into: (colorLock) => ({ colorLock }) },
-  ...SCALE_SETTINGS,
+  ...PICTURE_SETTINGS,
 };
 
-const PLAIN = { angle: 0, quality: LIMITS.quality, random: true, guidance: null, layout: "", controlnet: "", colorLock: LIMITS.lock, ...SCALE_FIELDS, maps: [] };
+const PLAIN = {
+  angle: 0, quality: LIMITS.quality, random: true, guidance: null, layout: "", controlnet: "", colorLock: LIMITS.lock, ...SCALE_FIELDS, maps: [],
+  variants: 1, scaleBar: false,
+};
 
 function isSeed(given) {
   return /^\d{1,19}$/.test(given) && BigInt(given) <= BigInt(LIMITS.seed);

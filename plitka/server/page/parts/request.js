@@ -12,6 +12,8 @@ const state = {
   colorLock: LIMITS.lock,
   ...SCALE_FIELDS,
   maps: [],
+  variants: 1,
+  scaleBar: false,
 };
 
 const BY_CODE = new Map(PALETTE.map((color) => [color.code, color]));
@@ -56,11 +58,13 @@ function requestFields(recipe = state) {
   const fields = [["colors", colors], ["angle", recipe.angle], ["quality", recipe.quality]];
   if (!recipe.random) fields.push(["seed", new Digits(recipe.seed)]);
   fields.push(...scaleRequest(recipe));
+  if (recipe.variants > 1) fields.push(["variants", recipe.variants]);
   const overrides = [];
   if (recipe.controlnet) overrides.push(["use_controlnet", recipe.controlnet === "on"]);
   if (recipe.guidance !== null) overrides.push(["color_guidance", recipe.guidance]);
   if (recipe.colorLock !== LIMITS.lock) overrides.push(["color_lock", recipe.colorLock]);
   if (recipe.layout) overrides.push(["layout", recipe.layout]);
+  if (recipe.scaleBar) overrides.push(["scale_bar", true]);
   if (overrides.length) fields.push(["overrides", overrides]);
   return fields;
 }

@@ -5,12 +5,19 @@ let shown = null;
 
 function showResult() {
   byId("result").hidden = false;
-  byId("pictures").replaceChildren(...PICTURES.map(figure));
-  const maps = mapsOf(shown);
-  byId("maps-drawn").replaceChildren(...maps.map((name, i) => figure(name, PICTURES.length + i)));
+  byId("pictures").replaceChildren(...figures(PICTURES, 0));
+  if (shown.number > 1) byId("pictures").append(element("p", { class: "note of-first", text: text("variantOfFirst") }));
+  const maps = figures(mapsOf(shown), PICTURES.length);
+  byId("maps-drawn").replaceChildren(...maps);
   byId("maps-title").hidden = !maps.length;
   byId("sheet").hidden = !(sheetResult().pictures[1] || "").startsWith("data:image/");
+  showVariants();
   showMeasured();
+}
+
+// Figures of the pictures from a place on; a variant has no empty ones for what is another's.
+function figures(names, from) {
+  return names.map((name, i) => [name, from + i]).filter(([, index]) => !shown.group || shown.pictures[index]).map(([name, index]) => figure(name, index));
 }
 
 function showMeasured() {
@@ -41,7 +48,7 @@ function scaleOfResult({ metrics, recipe }) {
 
 function figure(name, index) {
   const url = shown.pictures[index];
-  const title = text(`picture_${name}`);
+  const title = pictureTitle(shown, name);
   const caption = element("figcaption", {}, element("span", {}, title, " ", element("small", { text: extentText(scaleOfResult(shown)) })));
   const made = element("figure", { class: `picture ${name}` });
   if (!url) {

@@ -15,6 +15,7 @@ async function send() {
     showTrouble(trouble);
     if (trouble.key === "notWhole") byId("normalise").focus();
     if (trouble.key === "sizeWrong") focusWrongSize();
+    if (trouble.key === "variantsWrong") { showVariantsNote(); byId("variants").focus(); }
     return;
   }
   run = mine;
@@ -39,8 +40,8 @@ async function send() {
   } finally {
     if (mine === run) {
       mine.isOver = true;
-      if (mine.pictures.length) shown = mine;
-      if (!mine.isWhole) stripDrops(mine.id);
+      if (mine.pictures.length && !mine.isWhole) shown = variantOf(mine, mine.chosen);
+      if (!mine.isWhole) stripEnds(mine);
       afterPress(() => {
         if (isWaiting) showWaiting(false);
         if (shown) showResult();
@@ -54,10 +55,15 @@ function newRun() {
   const missing = missingUnits(state.colors);
   if (missing) throw new Trouble("notWhole", () => ({ share: percentText((WHOLE - missing) / 10) }));
   if (wrongSize()) throw new Trouble("sizeWrong");
+  if (variantsProblem()) throw new Trouble("variantsWrong");
+  const recipe = recipeNow();
+  // Several final pictures take longer than one.
+  const pace = recipe.variants > 1 ? `${recipe.quality}-${recipe.variants}` : recipe.quality;
   return {
-    address: serverAddress(), id: newPredictionId(), colors: state.colors, recipe: recipeNow(), params: paramsJson(), file: fileName(),
+    address: serverAddress(), id: newPredictionId(), colors: state.colors, recipe, params: paramsJson(), file: fileName(),
     pictures: [], metrics: {}, stage: "wait", steps: null, place: 0, since: performance.now(), begun: null, abort: new AbortController(),
-    isOver: false, isWhole: false, expected: secondsKept(state.quality), quality: state.quality,
+    isOver: false, isWhole: false, expected: secondsKept(pace), pace, quality: state.quality,
+    variant: 1, chosen: 1, kept: new Set(),
   };
 }
 
@@ -77,15 +83,24 @@ function taken(event, data) {
     if (run.isOver) measuredLater();
   }
   if (event === "output") {
-    run.pictures[data.index ?? run.pictures.length] = data.chunk;
-    const files = [...PICTURES, ...mapsOf(run)];
+    const index = data.index ?? run.pictures.length;
+    run.pictures[index] = data.chunk;
+    variantArrives(run, index);
+    const files = filesOf(run);
     if (files.every((_, i) => run.pictures[i]) && run.stage !== "cancel") {
       arrived();
       return;
     }
     stageShows("drawn");
-    if (run.stage !== "cancel") setStage(PICTURES[run.pictures.length] || (run.pictures.length < files.length ? "maps" : "colormap"));
+    if (run.stage !== "cancel") nextStage(files[run.pictures.length] || "colormap");
   }
+}
+
+// What is drawn after the files that are here begins with this one.
+function nextStage(file) {
+  const number = numbersOf(run).find((one) => finalName(one) === file);
+  if (number) setStage("final", number);
+  else setStage(PICTURES.includes(file) ? file : "maps");
 }
 
 // The prediction in one piece, or the end of a stream that has brought less than all pictures.
@@ -105,9 +120,9 @@ function finish(prediction) {
 function arrived() {
   run.isOver = run.isWhole = true;
   const seconds = (performance.now() - run.since) / 1000;
-  if (run.begun !== null) keepSeconds(run.quality, (performance.now() - run.begun) / 1000);
-  shown = run;
-  stripTakes(run);
+  if (run.begun !== null) keepSeconds(run.pace, (performance.now() - run.begun) / 1000);
+  shown = variantOf(run, run.chosen);
+  for (const number of numbersOf(run)) keepVariant(run, number);
   // Nobody's click is led astray by what comes.
   afterPress(() => {
     showResult();
@@ -119,8 +134,10 @@ function arrived() {
 }
 
 function measuredLater() {
-  stripMeasures(run);
-  if (shown === run) showMeasured();
+  for (const number of numbersOf(run)) stripMeasures(variantOf(run, number));
+  if (drawingOf(shown) !== run.id) return;
+  shown.metrics = variantOf(run, shown.number || 1).metrics;
+  showMeasured();
 }
 
 // Nested metrics by their dotted names, down to lists and the tables of fidelity and timing.

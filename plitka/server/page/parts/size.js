@@ -114,6 +114,7 @@ function showSize() {
     else if (typedMm(field.value) !== value) field.value = fieldText(value);
   }
   byId("size-seamless").checked = Boolean(state.seamless);
+  byId("scale-bar").checked = state.scaleBar;
   byId("presets").replaceChildren(...Object.keys(PRESETS).map((name) => element("button", {
     type: "button", class: "chip", "data-preset": name, text: text(`preset_${name}`), onclick: () => takePreset(name),
   })));
@@ -209,5 +210,6 @@ function buildSize() {
     byId(`size-${name}`).addEventListener("change", () => afterPress(() => { takeSize(name, true); endOfEdit(); }));
   }
   byId("size-seamless").addEventListener("change", ({ target: box }) => { state.seamless = box.checked || null; changed(); });
+  byId("scale-bar").addEventListener("change", ({ target: box }) => { state.scaleBar = box.checked; changed(); });
   byId("size-pixels").addEventListener("change", ({ target: select }) => takePixels(select.value));
 }

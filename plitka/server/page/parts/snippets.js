@@ -16,7 +16,7 @@ function inShell(text) {
 
 // The files of a request, in the order in which they come.
 function fileNames() {
-  return [...PICTURES, ...state.maps];
+  return filesOf({ recipe: state });
 }
 
 const SNIPPETS = {

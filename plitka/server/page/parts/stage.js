@@ -4,13 +4,13 @@ let staged = "live";
 
 function stageShows(which) {
   // While a tile is drawn, its preview stands here, whichever earlier result is looked at below.
-  const result = isWaiting ? run : shown;
+  const result = isWaiting ? variantOf(run, run.chosen) : shown;
   const index = result ? [1, 0].find((i) => (result.pictures[i] || "").startsWith("data:image/")) : undefined;
   staged = which === "drawn" && index !== undefined ? "drawn" : "live";
   const isDrawn = staged === "drawn";
   byId("drawn").hidden = !isDrawn;
   if (isDrawn) {
-    const title = text(`picture_${PICTURES[index]}`);
+    const title = pictureTitle(result, PICTURES[index]);
     byId("drawn").src = result.pictures[index];
     byId("drawn").alt = text("pictureAlt", { picture: title, mix: mixText(result.colors) });
     byId("live-title").textContent = title;
@@ -23,6 +23,7 @@ function stageShows(which) {
   byId("turn").classList.toggle("off", index === undefined);
   byId("turn").textContent = text(isDrawn ? "showLive" : "showDrawn");
   byId("live-note").textContent = text(isDrawn ? `drawnNote_${PICTURES[index]}` : "liveNote");
+  showVariants();
 }
 
 // A result stays in sight until another recipe is chosen.

@@ -25,6 +25,7 @@ function changed(edit = null) {
   if (remember(edit)) recipeChanged();
   if (past.recipes.length > 1) keepInAddress();
   showSizeNotes();
+  showVariantsNote();
   drawLive();
   showOrder();
   showCode();
@@ -115,6 +116,7 @@ function showEverything() {
   showSeed();
   showMore();
   showSize();
+  showVariantsField();
   changed();
 }
 
@@ -138,6 +140,7 @@ function start() {
   buildDial();
   buildSeed();
   buildSize();
+  buildVariants();
   buildMore();
   buildTabs();
   buildUndo();

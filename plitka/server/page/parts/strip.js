@@ -20,18 +20,33 @@ async function openStrip() {
 
 // The place of a result is there as soon as it is sent, so that nothing moves when it comes.
 function stripBegins(drawing) {
-  const { id, recipe, colors, file } = drawing;
-  strip.results.unshift({ id, at: Date.now(), recipe, colors, file, metrics: {}, thumb: "", size: 0 });
+  const { recipe, colors, file } = drawing;
+  const now = Date.now();
+  strip.results.unshift(...numbersOf(drawing).map((number) => ({
+    ...markOf(drawing, number), at: now + 1 - number, recipe, colors, file, metrics: {}, thumb: "", size: 0,
+  })));
   showStrip();
 }
 
-async function stripTakes({ id, pictures, metrics }) {
+// The first of several variants, before all of its files are here: it can be looked at, and is not kept yet.
+async function stripShows({ id, recipe, pictures, metrics }) {
   const result = strip.results.find((one) => one.id === id);
-  if (!result || !(pictures[1] || "").startsWith("data:image/")) {
+  if (!result || !isPicture(pictures[1])) return;
+  const thumb = await thumbOf(pictures[1]);
+  if (result.thumb) return;
+  Object.assign(result, { recipe, pictures, metrics, thumb });
+  showStrip();
+}
+
+const isPicture = (url) => (url || "").startsWith("data:image/");
+
+async function stripTakes({ id, recipe, pictures, metrics }) {
+  const result = strip.results.find((one) => one.id === id);
+  if (!result || !isPicture(pictures[1])) {
     stripDrops(id);
     return;
   }
-  Object.assign(result, { metrics, pictures, thumb: await thumbOf(pictures[1]), size: sum(pictures.map((url) => url.length)) });
+  Object.assign(result, { recipe, metrics, pictures, thumb: await thumbOf(pictures[1]), size: sum(pictures.map((url) => url.length)) });
   showStrip();
   await keepResult(result);
   await stripMeasures({ id, metrics });
@@ -50,6 +65,14 @@ function stripDrops(id) {
   showStrip();
 }
 
+// A drawing has ended before its last file. Of several variants those that are here stay.
+function stripEnds(drawing) {
+  const isHere = ({ number = 1 }) => countOf(drawing) > 1 && isPicture(drawing.pictures[placeOf(number)]);
+  strip.results = strip.results.filter((one) => drawingOf(one) !== drawing.id || isHere(one));
+  showStrip();
+  if (isHere({})) keepVariant(drawing, 1);
+}
+
 // Where there is no room, older results make some; where nothing can be kept, the page has it until it is closed.
 async function keepResult(result) {
   const { pictures, ...rest } = result;
@@ -60,7 +83,7 @@ async function keepResult(result) {
       delete result.pictures;
       break;
     } catch {
-      const oldest = strip.results.findLast((one) => one.id !== result.id && one.thumb && !one.pictures);
+      const oldest = strip.results.findLast((one) => drawingOf(one) !== drawingOf(result) && one.thumb && !one.pictures);
       if (!oldest) break;
       removeResult(oldest.id);
     }
@@ -68,12 +91,15 @@ async function keepResult(result) {
   byId("strip-note").textContent = result.pictures || !(await keepsForLong()) ? text("stripNotKept") : "";
 }
 
+// All variants of the newest drawing stay, however many and large they are.
 function dropBeyondBounds() {
+  if (!strip.results.length) return;
+  const newest = drawingOf(strip.results[0]);
   let [count, size] = [0, 0];
   for (const result of [...strip.results]) {
     count += 1;
     size += result.size;
-    if (count > 1 && (count > STRIP.results || size > STRIP.characters)) removeResult(result.id);
+    if (drawingOf(result) !== newest && (count > STRIP.results || size > STRIP.characters)) removeResult(result.id);
   }
 }
 
@@ -112,16 +138,19 @@ function showStrip() {
     const again = [...byId("kept").children].find((item) => item.dataset.id === hasFocus) || byId("kept").firstElementChild;
     (again ? again.querySelector("button") : byId("bring-back")).focus({ preventScroll: true });
   }
+  showVariants();
 }
 
 function stripItem(result) {
   const mix = mixText(result.colors);
-  const label = text("keptLabel", { mix, size: extentText(scaleOfResult(result)), time: timeText(result.at) });
+  const time = result.group ? `${timeText(result.at)}, ${text("variantShort", result)}` : timeText(result.at);
+  const label = text("keptLabel", { mix, size: extentText(scaleOfResult(result)), time });
   const picture = result.thumb ? element("img", { src: result.thumb, alt: "" }) : element("span", { class: "thumb-bar" }, ...barParts(result.colors));
   const open = element("button", {
     type: "button", class: "thumb", "aria-label": label, title: mix, disabled: !result.thumb,
     "aria-pressed": String(shown !== null && shown.id === result.id), onclick: () => openResult(result),
-  }, picture, element("small", { text: result.thumb ? timeText(result.at) : text("beingDrawn") }), element("small", { text: extentText(scaleOfResult(result)) }));
+  }, picture, element("small", { text: result.thumb ? timeText(result.at) : text("beingDrawn") }), element("small", { text: extentText(scaleOfResult(result)) }),
+  ...(result.group ? [element("small", { text: text("variantShort", result) })] : []));
   if (!result.thumb) return element("li", { "data-id": result.id }, open);
   const box = element("input", { type: "checkbox", "aria-label": text("compareThis", { result: label }), onchange: () => toggleCompared(result.id) });
   box.checked = strip.compared.includes(result.id);
@@ -146,7 +175,12 @@ async function openResult(result) {
     byId("strip-note").textContent = text("picturesGone");
     return;
   }
-  shown = { ...result, pictures, isOver: true };
+  if (run && result.group === run.id) run.chosen = result.number;
+  showOpened({ ...result, pictures, isOver: true });
+}
+
+function showOpened(result) {
+  shown = result;
   afterPress(() => {
     showResult();
     stageShows("drawn");
