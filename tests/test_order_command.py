@@ -80,6 +80,7 @@ def test_palette_of_the_operator_gives_prices_bags_and_litres(invoke, tmp_path, 
     )
     # 831.6 kg in 42 bags and 554.4 in 28, of 20 kg at 3.20.
     assert "All bags of granules: 4480.00 EUR" in done.stdout
+    assert "price, EUR" in done.stdout
     first = next(csv.DictReader(io.StringIO((tmp_path / "a.csv").read_text())))
     assert (first["bags"], first["bag_kg"], first["litres"], first["price"]) == (
         "42",

@@ -183,6 +183,7 @@ def test_prices_are_shown_where_the_palette_has_them(opened):
         "byId('order-area').value = '120'; showOrder()"
     )
     assert "2720.00" in opened.text("#order-table")
+    assert "Price, EUR" in opened.text("#order-table")
     assert "All bags of granules: 4560.00 EUR" in opened.text("#order-words")
     opened.script("for (const color of PALETTE) delete color.goods; showOrder()")
     assert "2720.00" not in opened.text("#order-table")

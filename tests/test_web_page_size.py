@@ -211,6 +211,24 @@ def test_live_picture_has_the_shape_of_what_is_shown_and_its_shares(served):
     assert areas[colors == 0].sum() / areas.sum() == pytest.approx(0.3, abs=0.002)
 
 
+def test_phone_shows_the_whole_title_of_what_the_server_has_drawn(page, render_server):
+    page.open(f"{render_server.url}/", "ru")
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        page.send()
+        assert page.text("#live-title") == "Итоговая картинка"
+        assert page.script("const t = byId('live-title'); return t.scrollWidth <= t.clientWidth")
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize(("width", "is_larger"), [(181, False), (183, True)])
+def test_live_picture_says_from_which_size_on_its_granules_are_larger(served, width, is_larger):
+    served.type("#size-width_mm", str(width))
+    assert ("granules are larger" in served.text("#live-note")) is is_larger
+
+
 def test_two_metres_of_floor_pour_no_more_granules_and_have_the_same_colour(served):
     mix = [["TERCOT", 600], ["BEIGE", 400]]
     choose(served, mix, "surface")

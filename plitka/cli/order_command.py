@@ -174,7 +174,8 @@ def order_table(found: Order) -> Table:
     from plitka.order.report import kilograms
 
     has_prices = any(line.price is not None for line in found.lines)
-    titles = ["area", "mass", "kg", "bags", *(["price"] if has_prices else [])]
+    price = f"price, {found.currency}" if found.currency else "price"
+    titles = ["area", "mass", "kg", "bags", *([price] if has_prices else [])]
     table = Table("colour", "", *(Column(title, justify="right") for title in titles))
     for line in found.lines:
         row: list[Any] = [Text(line.id), Text(PATCH, style=line.hex.lower())]

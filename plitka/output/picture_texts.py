@@ -39,7 +39,7 @@ def read_png_texts(file: BinaryIO) -> dict[str, str]:
         ContainerError: The file is no PNG, is cut short before its pixels, or a text in it is damaged.
     """
     if _read(file, len(PNG_SIGNATURE)) != PNG_SIGNATURE:
-        raise ContainerError("this is not a picture")
+        raise ContainerError("this is no PNG, WebP or JPEG picture")
     texts: dict[str, str] = {}
     room = MAX_TEXTS_BYTES
     for _ in range(MAX_PIECES):
@@ -83,7 +83,7 @@ def read_description(file: BinaryIO) -> str:
     elif start == b"RI" and _read(file, 10)[6:] == b"WEBP":
         exif = _webp_exif(file)
     else:
-        raise ContainerError("this is not a picture")
+        raise ContainerError("this is no PNG, WebP or JPEG picture")
     try:
         return _image_description(exif.removeprefix(EXIF_SIGNATURE))
     except (struct.error, UnicodeDecodeError):

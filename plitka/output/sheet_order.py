@@ -19,7 +19,8 @@ def order_columns(order: Order, language: str) -> tuple[tuple[str, float, tuple[
     if all(line.price is None for line in lines):
         return columns
     prices = tuple("–" if line.price is None else _price(line.price, language) for line in lines)
-    return (*columns, (words["price"], 13.0, prices))
+    title = f"{words['price']}, {order.currency}" if order.currency else words["price"]
+    return (*columns, (title, 13.0, prices))
 
 
 def order_sentences(order: Order, language: str) -> tuple[str, ...]:

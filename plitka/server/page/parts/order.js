@@ -69,7 +69,7 @@ function orderColors() {
 function orderTable(order) {
   const isPriced = order.lines.some((line) => line.price !== null);
   const words = SHEET_WORDS[language];
-  const head = [text("orderColor"), text("orderShare"), text("orderMass"), words.kg, words.bags, ...(isPriced ? [words.price] : [])];
+  const head = [text("orderColor"), text("orderShare"), text("orderMass"), words.kg, words.bags, ...(isPriced ? [priceTitle(order)] : [])];
   const cells = (values) => values.map((words) => element("td", { class: "figure", text: words }));
   const rows = order.lines.map((line) => {
     const named = element("span", { class: "named" }, swatch(line.id), element("span", { text: orderName(line.id) }));
@@ -90,6 +90,11 @@ function orderName(id) {
 
 function bagsText(line) {
   return `${line.bags} × ${plainFigure(line.goods.bag)} ${SHEET_WORDS[language].kg}`;
+}
+
+function priceTitle(order) {
+  const { currency } = order.lines.find((line) => line.price !== null).goods;
+  return [SHEET_WORDS[language].price, currency].filter(Boolean).join(", ");
 }
 
 function priceText(price) {
@@ -162,7 +167,7 @@ function orderOnSheet(colors) {
   const order = orderOf(colors, asked);
   const words = SHEET_WORDS[language];
   const columns = [[words.kg, order.lines.map((line) => kilograms(line.grams))], [words.bags, order.lines.map(bagsText)]];
-  if (order.lines.some((line) => line.price !== null)) columns.push([words.price, order.lines.map((line) => priceText(line.price))]);
+  if (order.lines.some((line) => line.price !== null)) columns.push([priceTitle(order), order.lines.map((line) => priceText(line.price))]);
   return { columns, sentences: orderSentences(order) };
 }
 

@@ -22,7 +22,12 @@ function stageShows(which) {
   if (isDrawn) Object.assign(byId("save"), { href: result.pictures[index], download: fileOf(result, PICTURES[index], result.pictures[index]) });
   byId("turn").classList.toggle("off", index === undefined);
   byId("turn").textContent = text(isDrawn ? "showLive" : "showDrawn");
-  byId("live-note").textContent = text(isDrawn ? `drawnNote_${PICTURES[index]}` : "liveNote");
+  byId("live-note").textContent = isDrawn ? text(`drawnNote_${PICTURES[index]}`) : liveWords();
+}
+
+// From afar the live picture's granules are larger than the server's.
+function liveWords() {
+  return text(pitchesOf(scaleOf()).contrast < 1 ? "liveNoteLarger" : "liveNote");
   showVariants();
 }
 
