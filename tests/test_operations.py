@@ -12,8 +12,10 @@ from cog_server import MIX, PATIENCE_SECONDS, CogServer, as_json, wait_for
 from operations import lines_of, scrape
 from otlp_receiver import otlp_receiver
 from test_gateway_line import ask, body, held, later, place, processes, state
+from typer.testing import CliRunner
 
 from plitka.choices import ENGINE_NAMES
+from plitka.cli.commands import app
 from plitka.server.serve import ROOT, free_port
 
 CALLER_TEXT = "https://caller.example/secret"
@@ -270,3 +272,9 @@ def test_without_a_provider_nothing_of_opentelemetry_is_loaded():
         "assert not [name for name in sys.modules if name.startswith(('opentelemetry', 'prometheus'))]\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
+def test_a_metrics_port_that_is_the_servers_own_is_refused_by_name():
+    ended = CliRunner().invoke(app, ["serve", "--port", "5999", "--metrics-port", "5999"])
+    assert ended.exit_code == 2
+    assert "--metrics-port: 5999 is the port of the server itself" in " ".join(ended.output.split())

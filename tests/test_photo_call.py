@@ -17,6 +17,7 @@ from cog_server import pictures
 from gateway_setup import EchoHandler, connection, echo_server, everything, gateway
 from photo_files import BAD_FILES, KIND_ALONE, NEAR, SHARES, address, encoded, tile, turned
 
+from plitka.colors.palette import PALETTE, palette_in_use
 from plitka.server import matches
 from plitka.server.limits import Limits
 from plitka.server.matches import MAX_MATCHES, MAX_OTHER_BYTES
@@ -387,3 +388,19 @@ def test_a_header_that_announces_too_much_is_refused_before_the_body(running):
         raw.shutdown(1)
         assert everything(raw).startswith(b"HTTP/1.1 413 ")
     assert local_http.get(f"http://127.0.0.1:{running.port}/", timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize("later", [None, "{broken", '{"version": 1, "colors": []}'])
+def test_the_palette_is_that_of_the_servers_start(client, photo, monkeypatch, tmp_path, later):
+    path = tmp_path / "own.json"
+    own = [
+        {"code": f"Z-{code}", "names": {"en": f"own {code}"}, "prompt_word": "red", "hex": color.hex}
+        for code, color in PALETTE.items()
+    ]
+    path.write_text(json.dumps({"version": 1, "colors": own}), encoding="utf-8")
+    monkeypatch.setenv("PLITKA_PALETTE", str(path))
+    assert "Z-RED" in palette_in_use()
+    path.unlink() if later is None else path.write_text(later)
+    answer = client.post("/match", json={"photo": photo, "colors": "own red, own black, Z-BLUE, own yellow"})
+    assert answer.status_code == 200, answer.text[:300]
+    assert set(shares(answer.json()["colors"])) >= {f"Z-{code}" for code in SHARES}

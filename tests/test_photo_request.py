@@ -143,3 +143,41 @@ def test_with_an_operators_palette_the_mix_is_of_its_colours_and_said_in_its_nam
     request, _ = request_of_photo(photo, "", **DEFAULTS)
     assert {color.id for color in request.mix} <= {color["code"] for color in colors}
     assert request.notices[0].count("% ours ") == len(request.mix)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {},
+        {"colors": "red, black, yellow, blue"},
+        {"colors": "red 60%, black 0%, yellow 1%, blue 1%"},
+        {"params_json": json.dumps({"colors": [{"name": name, "percent": 20} for name in NAMES]})},
+    ],
+)
+def test_nothing_is_said_of_shares_and_colours_that_nobody_asked_for(own_granules, photo, inputs):
+    request, known = parse_around_photo(**{"params_json": "", **DEFAULTS, **inputs})
+    assert request.notices == ()
+    assert known is None or len(known) == len(NAMES)
+    request, _ = request_of_photo(photo, **{"params_json": "", **DEFAULTS, **inputs})
+    (said,) = (notice for notice in request.notices if notice.startswith("On the photograph"))
+    assert all(f"% {name.lower()}" in said for name in SHARES)
+
+
+@pytest.fixture
+def own_granules(monkeypatch, tmp_path):
+    """An operator's palette whose prompt words are all the same."""
+    entries = [
+        {"code": color.code, "names": {"en": color.english}, "prompt_word": "rubber", "hex": color.hex}
+        for color in (PALETTE[name.upper()] for name in NAMES)
+    ]
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps({"version": 1, "colors": entries}), encoding="utf-8")
+    monkeypatch.setenv("PLITKA_PALETTE", str(path))
+
+
+def test_a_palette_without_black_says_nothing_of_black(monkeypatch, tmp_path):
+    path = tmp_path / "own.json"
+    entry = {"code": "R-1", "names": {"en": "brick"}, "prompt_word": "red", "hex": "#A8432F"}
+    path.write_text(json.dumps({"version": 1, "colors": [entry]}), encoding="utf-8")
+    monkeypatch.setenv("PLITKA_PALETTE", str(path))
+    assert parse_around_photo("", **DEFAULTS)[0].notices == ()

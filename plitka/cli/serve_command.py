@@ -98,6 +98,9 @@ def serve(
         origins = tuple(check_origin(origin) for origin in allow_origin or ())
     except ServeError as error:
         raise typer.BadParameter(f"--allow-origin: {error}") from None
+    if port == metrics_port:
+        words = f"--metrics-port: {metrics_port} is the port of the server itself; name another one"
+        raise typer.BadParameter(words)
     access, line = Access(not no_webhooks, origins), Line(queue, queue_seconds)
     metrics = (metrics_host, metrics_port) if metrics_port is not None else None
     with exit_status():

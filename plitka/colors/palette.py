@@ -27,6 +27,7 @@ __all__ = [
     "delta_e00",
     "fold",
     "hex_to_lab",
+    "hold",
     "is_russian",
     "nearest",
     "palette_in_use",
@@ -39,6 +40,9 @@ PALETTE: Palette = decode_palette(
     resources.files("plitka.colors").joinpath("palette.json").read_bytes(), "palette.json"
 )
 
+# What `hold` was given.
+_held: list[Palette] = []
+
 
 def palette_in_use() -> Palette:
     """The palette that `PLITKA_PALETTE` names, read once in a process; without it, `PALETTE`.
@@ -46,8 +50,15 @@ def palette_in_use() -> Palette:
     Raises:
         PaletteError: The file cannot be read or is no palette, with every problem found.
     """
+    if _held:
+        return _held[-1]
     path = palette_path()
     return PALETTE if path is None else _read(path)
+
+
+def hold(palette: Palette) -> None:
+    """Use this palette in this process from here on, whatever `PLITKA_PALETTE` names."""
+    _held.append(palette)
 
 
 @cache

@@ -78,4 +78,8 @@ def _refused(value: str, problem: str) -> RequestError:
 
 
 def _said(mix: Mix) -> str:
-    return ", ".join(f"{color.share:.1%} {color.name or color.id}" for color in mix)
+    return ", ".join(f"{color.share:.1%} {_name(color)}" for color in mix)
+
+
+def _name(color: MixColor) -> str:
+    return color.name or color.id

@@ -51,9 +51,11 @@ def parse_around_photo(
     else:
         given = None if _is_unknown(colors) else _entries(colors, simple)
         document = simple
-    document["colors"] = _with_shares(given) if given else _UNKNOWN
-    request = parse_document(document)
-    return request, request.mix if given else None
+    if not given:
+        return parse_document({**document, "colors": _UNKNOWN}), None
+    parse_document({**document, "colors": _with_shares(given)})
+    request = parse_document({**document, "colors": _with_even_shares(given)})
+    return request, request.mix
 
 
 def read_known_colors(colors: str) -> Mix:
@@ -88,4 +90,10 @@ def _with_shares(colors: object) -> object:
         return colors
     if any(entry.get(key) is not None for entry in colors for key in _SHARE_KEYS):
         return colors
-    return [{**entry, "proportion": 1} for entry in colors]
+    return _with_even_shares(colors)
+
+
+def _with_even_shares(colors: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Even shares of 1 in place of what is given, so that nothing is said of their sum."""
+    even = {"proportion": 1 / len(colors)} if colors else {}
+    return [{key: entry[key] for key in entry if key not in _SHARE_KEYS} | even for entry in colors]

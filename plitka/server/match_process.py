@@ -1,7 +1,8 @@
 """What finds the mix on a photograph for the gateway, in a process of its own.
 
-Standard input: a line of JSON with `corners` and `colors`, null or as in a call of `POST /match`, then the
-bytes of the file. Standard output: one JSON document, the report or `{"problems": {field: words}}`.
+Standard input: a line of JSON with `corners` and `colors`, null or as in a call of `POST /match`, and
+`palette`, the document of the gateway's; then the bytes of the file. Standard output: one JSON document, the
+report or `{"problems": {field: words}}`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import resource
 import sys
 from typing import Any
 
+from plitka.colors.palette import hold
+from plitka.colors.palette_file import decode_palette
 from plitka.errors import PhotographError, RequestError
 
 # A photograph of the largest size takes three seconds; what takes so many has gone wrong.
@@ -52,7 +55,9 @@ def main() -> None:
 
     cv2.setNumThreads(1)
     line, _, data = sys.stdin.buffer.read().partition(b"\n")
-    json.dump(answer_to(json.loads(line), data), sys.stdout)
+    options = json.loads(line)
+    hold(decode_palette(json.dumps(options["palette"]).encode(), "palette"))
+    json.dump(answer_to(options, data), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from plitka.colors.palette import palette_in_use
+from plitka.colors.palette_file import palette_document
 from plitka.errors import PhotographError, shown
 from plitka.server.answers import RETRY_SECONDS, Detail, RefusedError, problem
 from plitka.server.body import parse_json, unprocessable
@@ -103,6 +105,8 @@ def _read(body: bytes, place: PhotoPlace) -> bytes:
     if problems:
         raise unprocessable(problems)
     options = {key: document.get(key) for key in ("corners", "colors")}
+    # The file of an operator's palette may have changed since the server started.
+    options["palette"] = palette_document(palette_in_use())
     return json.dumps(options).encode() + b"\n" + data
 
 
