@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image
 
+from plitka.colors.lab import from_light, to_light
 from plitka.request.tile_request import parse_request
 from plitka.tile.plan import plan_for
 from plitka.tile.swatch import draw_swatch
@@ -45,6 +47,7 @@ def draw_scale_pictures() -> Iterator[tuple[str, Image.Image]]:
         drawn = draw_swatch(plan, plan.scale.width)
         if name == SEAMLESS:
             drawn = np.tile(drawn, (2, 2, 1))
-        picture = Image.fromarray(drawn)
-        picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-        yield name, picture
+        rows, columns = (round(side * SIDE / max(drawn.shape)) for side in drawn.shape[:2])
+        # Smaller in linear light, as an eye sees it from afar.
+        light = cv2.resize(to_light(drawn), (columns, rows), interpolation=cv2.INTER_AREA)
+        yield name, Image.fromarray(from_light(light, np.uint8))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from plitka.colors.mix import Mix, blend
+from plitka.colors.mix import Mix, MixColor, blend
 from plitka.errors import PhotographError, Problem, RequestError, shown
 from plitka.files.temporary_folders import reason
 from plitka.match.photo import read_photograph

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.colors.lab import from_light
 from plitka.tile.maps import PlanMaps
 from plitka.tile.plan import JOINT_COLOR_INDEX
 from plitka.tile.relief import joint_facet, per_pixel
@@ -11,7 +12,6 @@ from plitka.tile.relief import joint_facet, per_pixel
 # The most light that rubber reflects, of red, green or blue, and what joints do, which are dark and neutral.
 _WHITEST = 0.9
 _JOINT = 0.03
-_LEVELS = np.iinfo(np.uint16).max
 
 _Floats = NDArray[np.float32]
 
@@ -35,7 +35,7 @@ def draw_albedo(maps: PlanMaps) -> NDArray[np.uint8]:
     on_joint = seen.facets == joint_facet(seen.facets)
     for plane in planes:
         plane[on_joint] = _JOINT
-    return _srgb(cv2.merge([maps.at_size(plane) for plane in planes]))
+    return from_light(cv2.merge([maps.at_size(plane) for plane in planes]), np.uint8)
 
 
 def _mean_light(maps: PlanMaps, tone: _Floats) -> _Floats:
@@ -52,11 +52,3 @@ def _mean_light(maps: PlanMaps, tone: _Floats) -> _Floats:
 
 def _lab(lab: tuple[float, float, float]) -> _Floats:
     return np.array([[lab]], np.float32)
-
-
-def _srgb(linear: _Floats) -> NDArray[np.uint8]:
-    """(h, w, 3) linear sRGB, 0 to 1, as sRGB (IEC 61966-2-1)."""
-    level = np.arange(_LEVELS + 1) / _LEVELS
-    curve = np.where(level <= 0.0031308, 12.92 * level, 1.055 * level ** (1 / 2.4) - 0.055)
-    table = np.rint(255 * curve).astype(np.uint8)
-    return cv2.LUT(np.rint(linear * np.float32(_LEVELS)).astype(np.uint16), table)

@@ -20,6 +20,8 @@ GRANULES_ACROSS = 62
 OVERSAMPLING = 1.5
 # Where granules are smaller, it has more, so that each granule keeps facets and a gap: pixels a pitch.
 _LEAST_PIXELS = 2.5
+# Mean diameter of the smallest granules whose colours can be told in a picture.
+READABLE_PIXELS = 6
 _MOST_OVERSAMPLING = 4.5
 # Larger heaps are a smaller one, repeated: pitches.
 _LARGEST_HEAP = 128.0

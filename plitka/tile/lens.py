@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.colors.lab import Depth
+from plitka.colors.lab import Depth, from_light, to_light
 from plitka.request.scale import SURFACE_GRANULES
 from plitka.tile.bands import Part, parts_of
-from plitka.tile.canvas import GRANULES_ACROSS, Canvas, stretched, wrapped
+from plitka.tile.canvas import GRANULES_ACROSS, READABLE_PIXELS, Canvas, stretched, wrapped
 
 # In pixels of the final picture: deviation of the lens's blur, and of the camera's blur of colour. A smaller
 # picture is one that has been made smaller: blur and sharpening are less in it.
@@ -38,6 +39,7 @@ GRAIN = 1.8
 _CHROMA_GRAIN = 0.45
 # Number of the random stream of the grain; plan and surface have others from the same seed.
 _GRAIN_STREAM = 2
+_Level = TypeVar("_Level", np.uint8, np.uint16, np.float32)
 # OpenCV's names of depths, by their bytes.
 _CV_DEPTHS = {1: cv2.CV_8U, 2: cv2.CV_16U}
 
@@ -52,12 +54,14 @@ class Lens:
             less where granules are so small that either would change the contrast of their mean.
         contrast: The part of the contrast that is left.
         wraps: Whether the picture goes on over its edges.
+        is_far: Whether granules are too small to be seen one by one.
     """
 
     shape: tuple[int, int]
     sharpness: float
     contrast: float
     wraps: bool
+    is_far: bool = False
 
     @property
     def margin(self) -> int:
@@ -69,7 +73,8 @@ def lens_for(canvas: Canvas, size: int) -> Lens:
     """The lens for a picture `size` pixels wide."""
     granule = size / canvas.pitches * GRANULES_ACROSS / SURFACE_GRANULES
     part = min(max((granule - 1) / (SHARPENED_FROM - 1), 0.0), 1.0)
-    return Lens(canvas.shape(size), size / canvas.width * part, canvas.contrast, canvas.seamless)
+    is_far = granule < READABLE_PIXELS
+    return Lens(canvas.shape(size), size / canvas.width * part, canvas.contrast, canvas.seamless, is_far)
 
 
 def photograph(fine: NDArray[Depth], height: NDArray[np.float32], lens: Lens, seed: int) -> NDArray[Depth]:
@@ -144,19 +149,25 @@ def through_lens(
 def _exposed(fine: NDArray[Depth], lens: Lens, scale: float, shape: tuple[int, int]) -> NDArray[Depth]:
     """(rows, columns, 3): a picture behind the lens.
 
-    Every pixel is the mean of its area, in sRGB: in linear light, the paler colour would dominate at edges.
+    Every pixel is the mean of its area: of granules that are seen one by one in sRGB, since in linear light
+    the paler colour would dominate at edges; of smaller ones in linear light, as an eye mixes them from afar.
     """
     blur = BLUR * lens.sharpness
     # The area of a pixel and the lens blur together: variances add, that of a square of side 1 is 1/12.
-    blurred = _blurred(fine, float(np.hypot(blur, 12**-0.5)) * scale)
-    return cv2.resize(blurred, shape[::-1], interpolation=cv2.INTER_LINEAR)
+    deviation = float(np.hypot(blur, 12**-0.5)) * scale
+    if lens.is_far:
+        light = cv2.resize(_blurred(to_light(fine), deviation), shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return from_light(light, fine.dtype.type)
+    return cv2.resize(_blurred(fine, deviation), shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _channels(small: NDArray[Depth], lens: Lens) -> list[NDArray[Depth]]:
     """Planes Y, Cr, Cb (ITU-R BT.601) of an exposed picture, not sharpened."""
     if lens.contrast < 1:
-        mean = np.full_like(small, np.rint(cv2.mean(small)[:3]))
-        small = cv2.addWeighted(small, lens.contrast, mean, 1 - lens.contrast, 0)
+        light = to_light(small)
+        mean = np.full_like(light, cv2.mean(light)[:3])
+        light = cv2.addWeighted(light, lens.contrast, mean, 1 - lens.contrast, 0)
+        small = from_light(light, small.dtype.type)
     luma, *chroma = cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb))
     return [luma, *(_blurred(plane, _CHROMA_BLUR * lens.sharpness) for plane in chroma)]
 
@@ -184,7 +195,7 @@ def _focus(focus: NDArray[np.float32], lens: Lens, rng: np.random.Generator) -> 
     return cv2.max(focus, LEAST_FOCUS)
 
 
-def _blurred(picture: NDArray[Depth], deviation: float) -> NDArray[Depth]:
+def _blurred(picture: NDArray[_Level], deviation: float) -> NDArray[_Level]:
     if deviation < _LEAST_BLUR:
         return picture
     side = 2 * max(1, round(2.5 * deviation)) + 1

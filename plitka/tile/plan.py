@@ -15,7 +15,7 @@ from plitka.colors.mix import Mix
 from plitka.request.scale import Scale, scale_of
 from plitka.request.tile_request import TileRequest
 from plitka.tile.bands import row_bands
-from plitka.tile.canvas import Canvas, canvas_for
+from plitka.tile.canvas import READABLE_PIXELS, Canvas, canvas_for
 from plitka.tile.coloring import assign_colors
 from plitka.tile.granules import Granules
 from plitka.tile.heights import HeightMap, height_map
@@ -24,8 +24,6 @@ from plitka.tile.relief import JOINT_FACET, Relief, Seen, make_relief
 
 JOINT = -1
 JOINT_COLOR_INDEX = 255
-# Mean diameter of the smallest granules whose colours can be told in a picture.
-_READABLE_PIXELS = 6
 # Mean diameter below which granules are fine: nearly half of what is seen of them has no pixel inside.
 FINE_PIXELS = 10
 _UINT16 = np.iinfo(np.uint16).max
@@ -104,7 +102,7 @@ class TilePlan:
 
     def is_readable(self, size: int) -> bool:
         """Whether granules are large enough, in a picture `size` pixels wide, to show their own colours."""
-        return self.granule_pixels(size) >= _READABLE_PIXELS
+        return self.granule_pixels(size) >= READABLE_PIXELS
 
     def granule_pixels(self, size: int) -> float:
         """Mean diameter of a granule in a picture `size` pixels wide, pixels."""

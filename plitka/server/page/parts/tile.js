@@ -104,16 +104,16 @@ function* paintIndex({ n, heap, view }, colors, chosen) {
   return index;
 }
 
-// Bring the pixels of granules, those below `end`, nearer to their mean, in place; joints stay as dark as they are.
+// Bring the pixels of granules, those below `end`, nearer to their mean in linear light, in place; joints stay as dark as they are.
 function fade(ramps, index, end, contrast) {
   const counts = new Float64Array(end);
   for (let i = 0; i < index.length; i += 1) if (index[i] < end) counts[index[i]] += 1;
   const parts = (pixel) => [pixel & 255, (pixel >> 8) & 255, pixel >> 16];
   const totals = [0, 0, 0];
-  counts.forEach((count, i) => { if (count) parts(ramps[i]).forEach((value, channel) => { totals[channel] += count * value; }); });
+  counts.forEach((count, i) => { if (count) parts(ramps[i]).forEach((value, channel) => { totals[channel] += count * LINEAR[value]; }); });
   const mean = totals.map((total) => total / Math.max(sum([...counts]), 1));
   for (let i = 0; i < end; i += 1) {
-    const [red, green, blue] = parts(ramps[i]).map((value, channel) => Math.round(mean[channel] + contrast * (value - mean[channel])));
+    const [red, green, blue] = parts(ramps[i]).map((value, channel) => encoded(mean[channel] + contrast * (LINEAR[value] - mean[channel])));
     ramps[i] = red | (green << 8) | (blue << 16);
   }
 }
