@@ -192,7 +192,8 @@ def order_lines(found: Order) -> list[str]:
     from plitka.output.sheet_order import order_sentences
 
     made = [
-        f"colour to be ordered: {line.hex}, {kilograms(line.grams)} kg; no granule of the palette has it"
+        f"colour to be ordered: {f'{line.name}, {line.hex}' if line.name else line.hex}, "
+        f"{kilograms(line.grams)} kg; no granule of the palette has it"
         for line in found.lines
         if not line.has_granule
     ]

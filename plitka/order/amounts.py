@@ -24,6 +24,7 @@ class OrderLine:
 
     Attributes:
         id: The palette code, or ``#RRGGBB`` for a colour that no granule of the palette has.
+        name: What it is called, such as ``RAL 3020``; empty for a colour that has a hex alone.
         hex: Mean sRGB, ``#RRGGBB``.
         share: Share of the visible area, above 0 and at most 1.
         mass_share: Share of the mass of all granules.
@@ -33,6 +34,7 @@ class OrderLine:
     """
 
     id: str
+    name: str
     hex: str
     share: float
     mass_share: float
@@ -118,6 +120,7 @@ def order_of(mix: Mix, fields: OrderFields) -> Order:
     lines = tuple(
         OrderLine(
             color.id,
+            color.name,
             color.hex,
             color.share,
             weight / sum(weights),

@@ -37,6 +37,7 @@ def _line_report(line: OrderLine) -> dict[str, Any]:
     material = line.material
     return {
         "id": line.id,
+        "name": line.name,
         "hex": line.hex,
         "has_granule": line.has_granule,
         "share": line.share,

@@ -149,9 +149,10 @@ async def _looked_at(call: bytes) -> dict[str, Any]:
     try:
         said, _ = await asyncio.wait_for(process.communicate(call), MATCH_SECONDS)
         found: dict[str, Any] = json.loads(said)
-    except (TimeoutError, ValueError):
+    except (TimeoutError, ValueError) as error:
         log.error("a photograph was not matched; status %s", process.returncode)
-        words = "The photograph could not be looked at in time. The server's log says more."
+        late = " in time" if isinstance(error, TimeoutError) else ""
+        words = f"The photograph could not be looked at{late}. The server's log says more."
         raise RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR, words) from None
     finally:
         if process.returncode is None:
