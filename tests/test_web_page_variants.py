@@ -133,6 +133,7 @@ def test_variants_come_one_by_one_are_counted_and_chosen_while_others_are_drawn(
         served.click(f"#maps input[value={name}]")
     served.click("#send")
     served.wait_for(lambda: served.script("return run.pictures.length === 1"))
+    served.wait_for(lambda: len(served.all(ON_STAGE)) == 3)
     places = len(served.all("#kept li"))
     assert places == 3
     assert [button.is_enabled() for button in served.all(ON_STAGE)] == [False] * 3

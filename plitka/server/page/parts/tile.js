@@ -69,7 +69,8 @@ function* paintedTile(tile, mix, chosen, areMixed = true) {
   const shades = among.map((color, i) => shadesOf(color, light[i]));
   yield;
   const aims = colors.map(({ lab }) => [...lab]);
-  for (let round = 0; round < PAINT.ROUNDS; round += 1) {
+  // Granules too small to be drawn have no means of their own in the picture.
+  for (let round = 0; tile.contrast === 1 && round < PAINT.ROUNDS; round += 1) {
     const ramps = yield* rampsOf(shades, aims, colors.map(() => Array(PAINT.BATCHES).fill([0, 0])));
     const seen = yield* meansSeen(tile, index, ramps, chosen, colors);
     colors.forEach(({ lab }, i) => {
