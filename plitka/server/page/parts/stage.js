@@ -23,12 +23,12 @@ function stageShows(which) {
   byId("turn").classList.toggle("off", index === undefined);
   byId("turn").textContent = text(isDrawn ? "showLive" : "showDrawn");
   byId("live-note").textContent = isDrawn ? text(`drawnNote_${PICTURES[index]}`) : liveWords();
+  showVariants();
 }
 
 // From afar the live picture's granules are larger than the server's.
 function liveWords() {
   return text(pitchesOf(scaleOf()).contrast < 1 ? "liveNoteLarger" : "liveNote");
-  showVariants();
 }
 
 // A result stays in sight until another recipe is chosen.
