@@ -37,6 +37,12 @@ localStorage.clear();
 document.querySelectorAll("details").forEach((place) => { place.open = false; });
 """
 
+# Samples of the granules take a second to draw, and are the same on every visit: those of an earlier page are kept.
+SAMPLES_MADE = """
+return typeof samples === "undefined" || !samples.pictures.BLACK ? null : { id: samplesId(), pictures: samples.pictures };
+"""
+KEEP_SAMPLES = "keep([['samples', arguments[0]]]).then(() => arguments[1]());"
+
 
 @contextlib.contextmanager
 def chromium(folder):
@@ -71,6 +77,7 @@ class Page:
 
     def __init__(self, browser):
         self.browser = browser
+        self._samples = None
 
     def begin_with(self, source):
         """Have pages that are opened from now on begin with a script; its identifier."""
@@ -84,10 +91,13 @@ class Page:
     # So high that nothing is ever scrolled: a click while the page still moves would hit something else.
     def open(self, url, language="en", width=1280, height=3200):
         self.browser.set_window_size(width, height)
+        self._samples = self.script(SAMPLES_MADE) or self._samples
         kept = {"origin": url, "storageTypes": "indexeddb"}
         self.browser.execute_cdp_cmd("Storage.clearDataForOrigin", kept)
         self.browser.get(url)
         self.script(FORGET)
+        if self._samples:
+            self.browser.execute_async_script(KEEP_SAMPLES, self._samples)
         self.browser.find_element(By.CSS_SELECTOR, f"[data-language={language}]").click()
 
     def find(self, selector):

@@ -82,6 +82,12 @@ def test_another_name_that_looks_alike_is_chosen_with_a_press(opened, files):
     assert "look alike on photographs" in said
     other = next(button for button in opened.all("#photo-colors button") if button.text == "orange")
     other.click()
+    opened.script("byId('photo').close(); document.querySelector('[data-language=ru]').click()")
+    opened.click("#from-photo")
+    assert "Найдено: " in opened.text("#photo-status")
+    assert "оранжевый" in opened.text("#photo-status")
+    opened.script("byId('photo').close(); document.querySelector('[data-language=en]').click()")
+    opened.click("#from-photo")
     pressed = [one.text for one in opened.all("#photo-colors [aria-pressed=true]")]
     assert "orange" in pressed
     assert "orange" in opened.text("#photo-status")

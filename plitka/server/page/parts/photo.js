@@ -77,7 +77,6 @@ async function askForMix() {
   Object.assign(photo, { isAsking: false, trouble, found, ids: found ? found.colors.map(({ id }) => id) : [] });
   if (found && !photo.given) photo.corners = (found.corners || []).map(([x, y]) => [x / photo.size[0], y / photo.size[1]]);
   showPhoto();
-  if (found) byId("photo-status").textContent = text("photoFound", { mix: mixText(photoColors()) });
 }
 
 async function fetchMatch() {
@@ -117,7 +116,7 @@ function showPhoto() {
   byId("photo-stage").hidden = !photo.url;
   byId("photo-find").hidden = !photo.given;
   byId("photo-use").hidden = !found;
-  byId("photo-status").textContent = photo.isAsking ? text("photoLooking") : "";
+  byId("photo-status").textContent = photo.isAsking ? text("photoLooking") : found ? text("photoFound", { mix: mixText(photoColors()) }) : "";
   const place = byId("photo-error");
   place.hidden = !trouble;
   if (trouble) place.replaceChildren(element("strong", { text: text(trouble.key, trouble.values) }), element("p", { text: trouble.detail }));
@@ -155,7 +154,6 @@ function chooseName(index, id) {
   showPhoto();
   const chosen = byId("photo-colors").children[index].querySelector("[aria-pressed=true]");
   chosen.focus();
-  byId("photo-status").textContent = text("photoFound", { mix: mixText(photoColors()) });
 }
 
 // What is to be known of the answer, in plain words.
@@ -211,9 +209,10 @@ function showCorners() {
   const { clientWidth: width, clientHeight: height } = byId("photo-picture");
   const corners = cornersShown();
   byId("photo-stage").classList.toggle("given", photo.given);
-  const drawing = byId("photo-quad").ownerSVGElement;
+  const drawing = byId("photo-stage").querySelector("svg");
   Object.assign(drawing.style, { width: `${width}px`, height: `${height}px` });
-  byId("photo-quad").setAttribute("points", corners.map((corner) => corner.join(",")).join(" "));
+  const points = corners.map((corner) => corner.join(",")).join(" ");
+  for (const polygon of drawing.querySelectorAll("polygon")) polygon.setAttribute("points", points);
   corners.forEach(([x, y], index) => {
     const handle = byId("photo-corners").children[index];
     Object.assign(handle.style, { left: `${x * width}px`, top: `${y * height}px` });
