@@ -32,6 +32,7 @@ from plitka.match.appearance import appearances_of
 from plitka.match.batches import KNOWN_BATCHES
 from plitka.match.cast import GREY_CARD, Patch
 from plitka.match.frame import frame_of
+from plitka.match.known_colors import known_facets
 from plitka.match.photo import read_photograph
 from plitka.match.pixels import pixels_of
 from plitka.match.recipe import ALIKE, Match, match_photograph
@@ -133,7 +134,7 @@ def of_photographs(folder: Path) -> dict[str, dict[str, float]]:
     for path, truth in photos.items():
         others = [taught[other] for other in of_mixes if other != path]
         batches = {code: labs for code in KNOWN_BATCHES if (labs := means_of(code, others))}
-        with patch.object(recipe, "KNOWN_BATCHES", batches):
+        with patch.object(recipe, "known_batches", return_value=batches):
             found = judge(mixes if len(truth) > 1 else single, pictures[path], truth)
         sets = "; ".join(" ".join(each.ids) for each in found.sets) if found else "refused"
         print(f"{path.stem:44} {sets}", flush=True)
@@ -148,7 +149,7 @@ def batch_means(image: Image, truth: Mapping[str, float]) -> dict[str, Lab]:
     """Mean CIELAB that the colours with other batches have on a photograph, from their facets."""
     colors = [palette_mix_color(PALETTE[code]) for code in truth]
     known = appearances_of(colors, KNOWN_BATCHES)
-    facets, chosen = recipe.known_facets(pixels_of(frame_of(image).image).facets, known, list(truth))
+    facets, chosen = known_facets(pixels_of(frame_of(image).image).facets, known, list(truth))
     means = {}
     for code, part, index in zip(truth, facets, chosen, strict=True):
         if code in KNOWN_BATCHES and len(part):

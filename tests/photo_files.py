@@ -16,7 +16,7 @@ from plitka.tile.swatch import draw_swatch
 
 SHARES = {"RED": 0.5, "BLACK": 0.3, "YELLOW": 0.2}
 # One percentage point is what one photograph's own granules scatter by; renders have slivers in the shade.
-NEAR = 0.06
+NEAR = 0.03
 
 
 @functools.cache

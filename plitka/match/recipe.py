@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from plitka.colors.lab import to_srgb
 from plitka.colors.mix import Mix, MixColor, hex_mix_color, palette_mix_color
 from plitka.colors.palette import Lab, delta_e00, palette_in_use
-from plitka.match.appearance import Appearance, Floats, appearances_of, densities
+from plitka.match.appearance import Appearance, Floats, appearances_of
 from plitka.match.batches import known_batches
 from plitka.match.cast import Patch, without_cast
-from plitka.match.clusters import cluster, shares_by_em
+from plitka.match.clusters import cluster
 from plitka.match.frame import Corner, Frame, frame_of
+from plitka.match.known_colors import known_facets, moved_mixtures
 from plitka.match.names import RankedSet, Seen, is_outside, lit_of, nearest_names, rank_sets
 from plitka.match.pixels import Pixels, pixels_of
+from plitka.match.redrawn import corrected
 from plitka.match.shares import Shares, measure_shares
 
 # Palette colours nearer than this (CIEDE2000) cannot be told apart on a photograph.
@@ -26,8 +28,6 @@ ALIKE = 10.0
 OUTSIDE = 12.0
 # Shares that differ more than this between the blocks of a picture (a deviation) are not those of one tile.
 UNEVEN = 0.12
-# Pixels on facets that a cluster needs for a mean.
-_LEAST_FACETS = 25
 _ROUNDS = 2
 
 
@@ -128,9 +128,10 @@ def match_photograph(
     palette = appearances_of(map(palette_mix_color, palette_in_use().values()), batches)
     if colors:
         known = appearances_of(colors, batches)
-        facets, chosen = known_facets(pixels.facets, known, [color.id for color in colors])
+        facets, chosen = _facets_of(pixels, palette, known, [color.id for color in colors])
         measured, clusters = _measured(frame, pixels, facets, [known[i] for i in chosen])
         sets = [RankedSet(tuple(chosen), 1.0, 0.0)]
+        measured = corrected(frame.image, measured, [known[i] for i in chosen])
         return _match(frame, palette, known, measured, clusters, sets, given=True)
     facets = _clusters(pixels.facets, palette)
     sets = rank_sets([_seen(part, part) for part in facets], palette)
@@ -140,7 +141,22 @@ def match_photograph(
         sets = rank_sets(clusters, palette)
         if sets[0].appearances == best:
             break
+    measured = corrected(frame.image, measured, [palette[i] for i in sets[0].appearances])
     return _match(frame, palette, palette, measured, clusters, sets, given=False)
+
+
+def _facets_of(
+    pixels: Pixels, palette: Sequence[Appearance], known: Sequence[Appearance], ids: Sequence[str]
+) -> tuple[list[Floats], list[int]]:
+    """Facets of each known colour, and its batch: as clusters, whatever the cast, if there are as many."""
+    clusters = _clusters(pixels.facets, palette)
+    if len(clusters) == len(ids):
+        named = rank_sets([_seen(part, part) for part in clusters], known)[0].appearances
+        of_color = {known[i].color.id: (part, i) for part, i in zip(clusters, named, strict=True)}
+        if set(of_color) == set(ids):
+            parts = [of_color[name] for name in ids]
+            return [part for part, _ in parts], [index for _, index in parts]
+    return known_facets(pixels.facets, known, ids)
 
 
 def _clusters(facets: Floats, palette: Sequence[Appearance]) -> list[Floats]:
@@ -148,26 +164,11 @@ def _clusters(facets: Floats, palette: Sequence[Appearance]) -> list[Floats]:
     return [facets[label == i] for i in range(int(label.max()) + 1)]
 
 
-def known_facets(
-    facets: Floats, known: Sequence[Appearance], ids: Sequence[str]
-) -> tuple[list[Floats], list[int]]:
-    """Facet pixels of each given colour, and the batch of it (index into `known`) that fits best."""
-    density = densities(facets, [each.facet_batches for each in known])
-    label = (density * shares_by_em(density)).argmax(1)
-    counts = np.bincount(label, minlength=len(known))
-    batches = [[i for i, each in enumerate(known) if each.color.id == name] for name in ids]
-    chosen = [max(of_color, key=lambda i: counts[i]) for of_color in batches]
-    return [facets[np.isin(label, of_color)] for of_color in batches], chosen
-
-
 def _measured(
     frame: Frame, pixels: Pixels, facets: Sequence[Floats], appearances: Sequence[Appearance]
 ) -> tuple[Shares, list[Seen]]:
     """Shares by each colour's pixels, moved to where its facets are, and the clusters' own means."""
-    moved = [
-        each.raw.moved(part.mean(0) - each.facets.mean) if len(part) >= _LEAST_FACETS else each.raw
-        for part, each in zip(facets, appearances, strict=True)
-    ]
+    moved = moved_mixtures(facets, appearances)
     shares = measure_shares(frame.image, moved)
     clusters = []
     for index, (part, mixture, each) in enumerate(zip(facets, moved, appearances, strict=True)):
