@@ -4,12 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RELEASE := .venv-release/bin
 SITE   := .venv-site/bin
+RAY    := .venv-ray/bin
 # Every version that is installed here, pip's and the build backend's too, stands in constraints.txt.
 INSTALL := -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 PIP    := $(BIN)/python $(INSTALL) --build-constraint constraints.txt
 
-.PHONY: demo test lint coverage bench schema references pictures docs messages site mini verify-sdxl lock audit \
-        release-check clean
+.PHONY: demo test ray-test lint coverage bench schema references pictures docs messages site mini verify-sdxl lock \
+        audit release-check clean
 
 # First at once, by the engine that needs no model; then by the embedded model, the way the container draws.
 demo: $(VENV)/.render
@@ -19,6 +20,10 @@ demo: $(VENV)/.render
 
 test: $(VENV)/.dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+# The catalogue's runner on Ray Data, two actors on this machine: its packages are some hundreds of megabytes.
+ray-test: .venv-ray/.tools
+	@PATH="$(CURDIR)/$(RAY):$$PATH" $(RAY)/python -m pytest --numprocesses=0 tests/test_catalogue_ray.py
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -81,7 +86,7 @@ $(VENV)/.diffusion: $(VENV)/.render
 
 $(VENV)/.dev: $(VENV)/.diffusion
 	@echo "Installing the test tools into $(VENV) ..."
-	@$(PIP) --editable ".[diffusion,tracing,dev]"
+	@$(PIP) --editable ".[diffusion,tracing,catalogue,dev]"
 	@touch $@
 
 # The embedded model, from nothing; PROFILE=refresh goes on from the one in model_files, PROFILE=gpu too.
@@ -93,12 +98,12 @@ mini: $(VENV)/.dev
 verify-sdxl: $(VENV)/.dev
 	@$(BIN)/python -m verification.sdxl --out out/verify-sdxl
 
-# The newest of everything that requirements.txt and requirements-dev.txt leave open, for every system and every
+# The newest of everything that the requirements*.txt leave open, for every system and every
 # Python from 3.11 on (constraints.txt); of these the container's packages with their hashes, and their licences.
 COMPILE := $(RELEASE)/uv pip compile --quiet --upgrade --python-version 3.11 --custom-compile-command "make lock"
 UNIVERSAL := --universal --fork-strategy fewest --no-annotate
 lock: .venv-release/.tools
-	@$(COMPILE) requirements.txt requirements-dev.txt $(UNIVERSAL) --output-file constraints.txt
+	@$(COMPILE) requirements.txt requirements-dev.txt requirements-ray.txt $(UNIVERSAL) --output-file constraints.txt
 	@$(COMPILE) requirements.txt --constraint constraints.txt --generate-hashes \
 		--python-platform x86_64-manylinux_2_28 --output-file requirements.lock
 	@$(MAKE) --no-print-directory $(VENV)/.dev
@@ -125,6 +130,13 @@ release-check: $(VENV)/.dev
 	@$(RELEASE)/python $(INSTALL) cyclonedx-bom pip-audit uv
 	@touch $@
 
+.venv-ray/.tools: pyproject.toml constraints.txt
+	@test -x $(RAY)/python || $(PYTHON) -m venv .venv-ray
+	@$(RAY)/python $(INSTALL) pip setuptools
+	@$(RAY)/python $(INSTALL) --build-constraint constraints.txt --editable ".[catalogue,ray]" hypothesis httpx \
+		pytest pytest-timeout pytest-xdist
+	@touch $@
+
 .venv-site/.tools: constraints.txt
 	@test -x $(SITE)/python || $(PYTHON) -m venv .venv-site
 	@$(SITE)/python $(INSTALL) pip setuptools
@@ -132,4 +144,4 @@ release-check: $(VENV)/.dev
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-release .venv-site out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-ray .venv-release .venv-site out .pytest_cache .mypy_cache .ruff_cache .hypothesis

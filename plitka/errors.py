@@ -15,6 +15,7 @@ PlitkaError                 catch this to catch all of them
 ├── FolderError             a folder for temporary files cannot be used (an OSError too)
 ├── OutputError             standard output cannot be written to (an OSError too)
 ├── ServeError              the server cannot be started
+├── CatalogueError          a catalogue cannot be made: its table, its rule, its runner
 └── SchemaError             the schema's file does not fit the predictor
     inside the package, turned into one of the above before they reach a caller:
     UnknownColorError, HeaderError, ContainerError
@@ -192,6 +193,10 @@ class OutputError(PlitkaError, OSError):
 
 class ServeError(PlitkaError, RuntimeError):
     """The server cannot be started from this installation, or not where it was asked to listen."""
+
+
+class CatalogueError(PlitkaError, RuntimeError):
+    """A catalogue cannot be made, or not as it was asked for: the table, the rule, the runner, a library."""
 
 
 class SchemaError(PlitkaError, RuntimeError):

@@ -65,6 +65,28 @@ def generate(
     return _draw(request, settings, prompt, engine, monitor, watch, current_stage())
 
 
+def draw_final(request: TileRequest, engine: Engine) -> Result:
+    """Draw the final picture of a request's first variant, and nothing else that it asks for.
+
+    The file is the same, to the byte, as that of `generate` for the same request without variants.
+
+    Raises:
+        RequestError: If this engine cannot draw this request.
+        DrawingError: If the picture cannot be drawn.
+    """
+    watch, trace = Stopwatch(), current_stage()
+    alone = replace(request.without_sheet().variant(1), maps=())
+    settings = settings_for(alone, engine.defaults)
+    prompt = build_prompt(alone.mix, settings.negative_prompt)
+    engine.check(alone, prompt)
+    with Worker("plitka-files") as worker:
+        timed = worker.submit(_timed_plan, alone, trace)
+        planned = worker.submit(lambda: timed.result()[0])
+        job = Job(alone, settings, prompt, planned, pictures=("final",))
+        with closing(_pictures(job, (), engine, watch, timed, trace)) as pictures:
+            return next(pictures)
+
+
 def _draw(
     request: TileRequest,
     settings: DrawingSettings,

@@ -16,6 +16,8 @@
 - `PLITKA_CPU_BF16`: `1` runs the models on a CPU in bfloat16, which the processor must compute by itself; `0`
   (default) in full precision.
 - `PLITKA_PALETTE`: a palette file, JSON, in place of the built-in palette: see docs/palette.md.
+- `REPLICATE_API_TOKEN`: the token of `plitka catalogue --runner replicate`.
+- `PLITKA_RUNNER_TOKEN`: the token that `plitka catalogue --runner cog` sends, where the server wants one.
 - `TMPDIR`: the folder for temporary files; default the system's.
 - `OPENBLAS_NUM_THREADS`, `OMP_NUM_THREADS`: threads of the numeric libraries; default one for each core.
 - `PYTORCH_ALLOC_CONF`, `PYTORCH_CUDA_ALLOC_CONF`, `PYTORCH_HIP_ALLOC_CONF`: PyTorch's allocator; default
@@ -51,6 +53,8 @@ GRAPHS_VARIABLE = "PLITKA_GRAPHS"
 CUDNN_BENCHMARK_VARIABLE = "PLITKA_CUDNN_BENCHMARK"
 CPU_BF16_VARIABLE = "PLITKA_CPU_BF16"
 PALETTE_VARIABLE = "PLITKA_PALETTE"
+REPLICATE_TOKEN_VARIABLE = "REPLICATE_API_TOKEN"
+RUNNER_TOKEN_VARIABLE = "PLITKA_RUNNER_TOKEN"
 TEMPORARY_VARIABLE = "TMPDIR"
 THREADS_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 ALLOCATOR_VARIABLE = "PYTORCH_ALLOC_CONF"
@@ -151,6 +155,16 @@ def palette_path() -> Path | None:
     """The operator's palette file, whether it is there or not; None for the built-in palette."""
     text = _text(PALETTE_VARIABLE)
     return Path(text) if text else None
+
+
+def replicate_token() -> str | None:
+    """The token for the API of Replicate; None without one."""
+    return _text(REPLICATE_TOKEN_VARIABLE).strip() or None
+
+
+def runner_token() -> str | None:
+    """The token for the Cog server that draws a catalogue; None without one."""
+    return _text(RUNNER_TOKEN_VARIABLE).strip() or None
 
 
 def temporary_dir() -> Path | None:

@@ -31,6 +31,8 @@ LONGEST = (
     "test_mini",
     "test_making_mini",
     "test_gateway_line",
+    "test_catalogue",
+    "test_catalogue_http",
     "with the wheel",
     "test_terminal",
     "test_server_end",

@@ -27,6 +27,8 @@ OTHER_ERRORS = {
     "BadParameter": "an option of the command line",
     "Exit": "the end of a command",
     "SystemExit": "the end of the process",
+    "CallError": "a call of a service that draws a catalogue, turned into its tile's problem",
+    "_LostError": "a prediction that cannot be fetched any more, caught where it is made anew",
     "PydanticCustomError": "turned into a RequestError by `parse_request`",
     "RefusedError": "turned into an HTTP answer by the gateway",
     "StoppedError": "a signal, turned into an exit status",

@@ -25,6 +25,7 @@ NAMES = {
 # Raised by the command line and the server alone, or turned into another one before a caller meets it.
 INNER_ERRORS = {
     *("MetadataError", "PhotographError", "OutputError", "ServeError", "SchemaError"),
+    "CatalogueError",
     *("UnknownColorError", "HeaderError", "ContainerError"),
 }
 REQUEST = {

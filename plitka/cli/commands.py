@@ -19,6 +19,7 @@ from plitka.cli import (
     serve_command,
     sheet_command,
 )
+from plitka.cli.catalogue_command import catalogue
 from plitka.cli.drawing import results
 from plitka.cli.failures import PlainErrors
 from plitka.cli.matching import match
@@ -58,6 +59,7 @@ app.command("print")(print_command.print_tile)
 app.command()(sheet_command.sheet)
 app.command()(match)
 app.command()(order)
+app.command()(catalogue)
 app.command()(drawing_commands.demo)
 app.command()(serve_command.serve)
 app.command()(model_commands.schema)

@@ -161,11 +161,9 @@ def load(engine: str | None, weights: Path | None) -> Engine:
 
 def draw_final(request: TileRequest, engine: str | None, weights: Path | None) -> Result:
     """The final picture of a request, that of its first variant, and nothing else that it asks for."""
-    from plitka.generation import generate
+    from plitka import generation
 
-    alone = replace(request.without_sheet().variant(1), maps=())
-    with closing(generate(alone, load(engine, weights))) as drawn:
-        return next(result for result in drawn if result.name == "final")
+    return generation.draw_final(request, load(engine, weights))
 
 
 def print_notices(request: TileRequest) -> None:

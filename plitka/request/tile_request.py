@@ -149,6 +149,15 @@ def parse_document(document: dict[str, Any]) -> TileRequest:
     return _request(RequestFields, document, find_clashes(document))
 
 
+def parse_with_color_text(document: Mapping[str, Any]) -> TileRequest:
+    """Read a request as `parse_request` does, its `colors` text such as ``60% black, 40% white``.
+
+    Raises RequestError with every problem that was found.
+    """
+    read = read_document(to_json_text(document))
+    return _request(SimpleFields, read, find_clashes(read))
+
+
 def parse_inputs(
     params_json: str | None,
     colors: str | None,

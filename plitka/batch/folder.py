@@ -1,0 +1,205 @@
+"""The folder of a catalogue: one run at a time, and what is done is read from the pictures themselves.
+
+A file `.plitka-catalogue` marks it. The file is locked as long as a run is at work, and has a line of JSON
+for every picture that was drawn, with what no picture says of itself: the seconds and the cost. Whether a
+picture is done never depends on it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from plitka.batch.plan import Item, request_hash
+from plitka.errors import FolderError, MetadataError, RequestError, printable
+from plitka.files.whole_files import write_whole
+from plitka.output.provenance import Provenance, palette_difference
+from plitka.output.provenance_reader import read_provenance
+from plitka.request.tile_request import parse_request
+
+try:
+    import fcntl
+except ModuleNotFoundError:
+    # Windows has no such locks: there, two runs in one folder are the user's to avoid.
+    fcntl = None  # type: ignore[assignment]
+
+MARK = ".plitka-catalogue"
+PICTURES = "pictures"
+_FIRST_LINE = b'{"plitka": "a catalogue, and what its runs drew"}\n'
+_LISTED = 5
+# What a picture's file ends with if it is whole: a power cut may leave half a file.
+_ENDS = {"png": b"IEND\xaeB\x60\x82", "jpg": b"\xff\xd9"}
+# What `write_whole` leaves behind where it is killed.
+_PARTS = ".plitka-*.part"
+
+
+class CatalogueFolder:
+    """The folder, to be entered: within the `with` no other run gets in.
+
+    Args:
+        path: Made where it is missing.
+
+    Raises:
+        FolderError: On entering: it is no folder, holds something else, or another run is at work in it.
+        OSError: On entering: it cannot be written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.pictures = path / PICTURES
+        self._mark = -1
+        self._known: dict[str, dict[str, Any]] = {}
+
+    def __enter__(self) -> Self:
+        self._check_is_catalogue()
+        self.pictures.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        self._mark = os.open(self._mark_path, flags, 0o666)
+        try:
+            self._lock()
+            self._known = self._read_mark()
+            for part in (*self.path.glob(_PARTS), *self.pictures.glob(_PARTS)):
+                part.unlink(missing_ok=True)
+            self._try_to_write()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    @property
+    def _mark_path(self) -> Path:
+        return self.path / MARK
+
+    def picture(self, item: Item) -> Path:
+        """Where an item's picture is, or will be."""
+        return self.pictures / item.file
+
+    def record_of(self, item: Item, engine: str | None) -> Provenance | None:
+        """What the item's picture says of itself, if it is whole and of this very request; else None.
+
+        `engine` is what must have drawn it; None takes any.
+        """
+        path = self.picture(item)
+        try:
+            found = read_provenance(path)
+        except MetadataError:
+            return None
+        is_done = is_of(found, item.hash, engine) and _is_whole(path, item.format)
+        return found if is_done else None
+
+    def write(self, item: Item, data: bytes, told: Mapping[str, Any]) -> None:
+        """Write a picture, then a line with what is told of it. Raises OSError naming the file."""
+        write_whole(self.picture(item), data)
+        self.note(item, {**told, "prediction": None})
+
+    def note(self, item: Item, told: Mapping[str, Any]) -> None:
+        """Remember something about an item for later runs. Raises OSError naming the file."""
+        known = self._known.setdefault(item.hash, {})
+        known |= told
+        line = json.dumps({"hash": item.hash, **told}).encode() + b"\n"
+        with _named(self._mark_path):
+            os.write(self._mark, line)
+
+    def told(self, item: Item) -> Mapping[str, Any]:
+        """What is remembered about an item; empty if nothing is."""
+        return self._known.get(item.hash, {})
+
+    def _check_is_catalogue(self) -> None:
+        try:
+            names = sorted(entry.name for entry in self.path.iterdir())
+        except FileNotFoundError:
+            return
+        except NotADirectoryError as error:
+            raise FolderError(printable(f"{self.path}: is no folder; name another one with --out")) from error
+        if not names or MARK in names:
+            return
+        listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+        words = f"{self.path}: holds something else ({listed}); name a new or an empty folder with --out"
+        raise FolderError(printable(words))
+
+    def _lock(self) -> None:
+        if not stat.S_ISREG(os.fstat(self._mark).st_mode):
+            raise FolderError(printable(f"{self._mark_path}: is no file of a catalogue"))
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            words = f"{self.path}: another run of plitka catalogue is at work in this folder"
+            raise FolderError(printable(words)) from error
+
+    def _read_mark(self) -> dict[str, dict[str, Any]]:
+        """What earlier runs have told, by hash; writes the first line of a new one."""
+        written = self._mark_path.read_bytes()
+        if not written.startswith(_FIRST_LINE):
+            # A run that was killed, or a disk that was full, may have left a part of the line.
+            if not _FIRST_LINE.startswith(written):
+                raise FolderError(printable(f"{self._mark_path}: is not the file of a catalogue"))
+            os.ftruncate(self._mark, 0)
+            with _named(self._mark_path):
+                os.write(self._mark, _FIRST_LINE)
+        elif not written.endswith(b"\n"):
+            with _named(self._mark_path):
+                os.write(self._mark, b"\n")
+        known: dict[str, dict[str, Any]] = {}
+        for line in written.split(b"\n")[1:]:
+            with suppress(ValueError, KeyError, TypeError, AttributeError):
+                told = json.loads(line)
+                known.setdefault(told.pop("hash"), {}).update(told)
+        return known
+
+    def _try_to_write(self) -> None:
+        for folder in (self.path, self.pictures):
+            probe = folder / f".plitka-{secrets.token_hex(8)}.part"
+            with _named(folder):
+                probe.touch()
+                probe.unlink()
+
+    def _close(self) -> None:
+        os.close(self._mark)
+
+
+def is_of(record: Provenance, wanted: str, engine: str | None) -> bool:
+    """Whether a record is of the final picture of the request with this hash, in this palette.
+
+    `engine` is what must have drawn it; None takes any.
+    """
+    try:
+        is_same = request_hash(parse_request(record.request)) == wanted
+    except RequestError:
+        return False
+    is_right = record.picture == "final" and engine in (None, record.engine)
+    return is_same and is_right and not palette_difference(record)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let an OSError name this path."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _is_whole(path: Path, kind: str) -> bool:
+    """Whether a picture's file goes on to its end."""
+    with path.open("rb") as file:
+        if kind == "webp":
+            size = int.from_bytes(file.read(8)[4:], "little")
+            return file.seek(0, os.SEEK_END) >= 8 + size
+        end = _ENDS[kind]
+        file.seek(0, os.SEEK_END)
+        file.seek(-min(file.tell(), len(end)), os.SEEK_END)
+        return file.read() == end
