@@ -71,6 +71,8 @@ LONGEST = (
     "test_lora_layouts",
     "test_stored_weights",
     "test_training",
+    "test_training_server",
+    "test_training_data",
     "test_container",
     "test_docs",
     "test_docs_examples",

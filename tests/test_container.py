@@ -1,5 +1,6 @@
 """What `cog build` is given: its configuration, the pins, the build context. Docker itself is not here."""
 
+import ast
 import re
 import shutil
 import tomllib
@@ -18,7 +19,13 @@ from packaging.version import Version
 from pins import pins
 
 from plitka.choices import ENGINE_NAMES
-from plitka.server.openapi import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE
+from plitka.server.openapi import (
+    PREDICTOR_CLASS,
+    PREDICTOR_FILE,
+    SCHEMA_FILE,
+    TRAINER_FILE,
+    TRAINER_FUNCTION,
+)
 from plitka.server.serve import ALLOCATOR, ROOT
 from plitka.settings import ENGINE_VARIABLE
 
@@ -108,6 +115,7 @@ def test_cog_yaml_is_what_the_current_cog_takes(config):
 
 def test_container_runs_the_predictor_with_the_production_engine(config):
     assert config["run"] == f"{PREDICTOR_FILE}:{PREDICTOR_CLASS}"
+    assert config["train"] == f"{TRAINER_FILE}:{TRAINER_FUNCTION}"
     environment = environment_of(config)
     assert environment[ENGINE_VARIABLE] == "sdxl"
     assert environment[ENGINE_VARIABLE] in ENGINE_NAMES
@@ -146,11 +154,26 @@ def files_of_the_repository():
     ]
     single = {
         PREDICTOR_FILE,
+        TRAINER_FILE,
+        "training/__init__.py",
         str(SCHEMA_FILE),
         "model_files/manifest.json",
         "model_files/README.md",
     }
-    return {str(path.relative_to(ROOT)) for path in paths} | package_data() | single | TOP_FILES
+    named = {str(path.relative_to(ROOT)) for path in paths} | package_data() | single | TOP_FILES
+    return named | set(modules_behind(TRAINER_FILE))
+
+
+def modules_behind(name):
+    """The files of `training/` that a file imports, and those that they import."""
+    found, left = set(), [name]
+    while left:
+        tree = ast.parse((ROOT / left.pop()).read_text())
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        files = {f"{each.replace('.', '/')}.py" for each in imported if (each or "").startswith("training.")}
+        left += files - found
+        found |= files
+    return found
 
 
 def package_data():
@@ -164,7 +187,7 @@ def package_data():
     }
 
 
-def test_image_holds_what_a_prediction_needs_and_nothing_else(context):
+def test_image_holds_what_predictions_and_trainings_need_and_nothing_else(context):
     # A build that has been broken off leaves its own files there.
     assert {name for name in context if not name.startswith(".cog/tmp/")} == files_of_the_repository()
 

@@ -1,5 +1,6 @@
 import ast
 import json
+import re
 from collections.abc import Iterator
 
 import jsonschema
@@ -16,6 +17,7 @@ from plitka.server import openapi as schema
 from plitka.server.serve import ROOT
 
 SOURCE = (ROOT / schema.PREDICTOR_FILE).read_text(encoding="utf-8")
+TRAINER = (ROOT / schema.TRAINER_FILE).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,7 @@ def installed(tmp_path_factory):
     """A folder with the predictor and its schema."""
     folder = tmp_path_factory.mktemp("installed")
     (folder / schema.PREDICTOR_FILE).write_text(SOURCE, encoding="utf-8")
+    (folder / schema.TRAINER_FILE).write_text(TRAINER, encoding="utf-8")
     schema.install_schema(folder)
     return folder
 
@@ -43,6 +46,7 @@ def test_committed_schema_fits_the_predictor():
 
 def test_schema_is_written_once_and_then_left_alone(tmp_path):
     (tmp_path / schema.PREDICTOR_FILE).write_text(SOURCE, encoding="utf-8")
+    (tmp_path / schema.TRAINER_FILE).write_text(TRAINER, encoding="utf-8")
     assert not schema.is_current(tmp_path)
     assert schema.install_schema(tmp_path)
     assert schema.is_current(tmp_path)
@@ -63,7 +67,8 @@ def test_another_layout_is_left_alone(installed, indent, sort_keys, ensure_ascii
     document = json.loads((ROOT / schema.SCHEMA_FILE).read_bytes())
     text = json.dumps(document, indent=indent, sort_keys=sort_keys, ensure_ascii=ensure_ascii)
     assert '"default": 0.0' in text
-    path.write_text(ends + text.replace('"default": 0.0', f'"default": {zero}') + ends, encoding="utf-8")
+    text = re.sub(r'"default": 0\.0\b', f'"default": {zero}', text)
+    path.write_text(ends + text + ends, encoding="utf-8")
     before = path.stat(), path.read_bytes()
     assert not schema.install_schema(installed)
     assert (path.stat().st_mtime_ns, path.read_bytes()) == (before[0].st_mtime_ns, before[1])
@@ -160,19 +165,20 @@ def test_input_section_is_valid_json_schema_that_takes_the_defaults(committed, i
         jsonschema.validate({"quality": "ultra"}, definition)
 
 
-def test_arguments_of_inputs_are_literals_because_cog_only_parses_the_file():
+@pytest.mark.parametrize(("source", "count"), [(SOURCE, 6), (TRAINER, 11)])
+def test_arguments_of_inputs_are_literals_because_cog_only_parses_the_file(source, count):
     calls = [
         node
-        for node in ast.walk(ast.parse(SOURCE))
+        for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Input"
     ]
-    assert len(calls) == 6
+    assert len(calls) == count
     for call in calls:
         for keyword in call.keywords:
             if not isinstance(keyword.value, ast.Constant):
                 ast.literal_eval(keyword.value)
             if keyword.arg == "description":
-                assert ast.get_source_segment(SOURCE, keyword.value).count("\n") == 0
+                assert ast.get_source_segment(source, keyword.value).count("\n") == 0
 
 
 def with_output(annotation):
@@ -199,3 +205,24 @@ def test_output_type_that_the_schema_does_not_know_is_refused(annotation):
 def test_input_type_that_the_schema_does_not_know_is_refused_by_name():
     with pytest.raises(SchemaError, match="mix"):
         schema.openapi_schema(with_input(dict))
+
+
+def test_trainings_have_a_section_of_their_own_as_in_what_cog_builds(committed):
+    schemas, paths = committed["components"]["schemas"], committed["paths"]
+    assert {"/trainings", "/trainings/{training_id}/cancel"} <= set(paths)
+    asked = schemas["TrainingRequest"]["properties"]["input"]
+    assert asked == {"$ref": "#/components/schemas/TrainingInput"}
+    inputs = schemas["TrainingInput"]
+    assert inputs["required"] == ["photographs"]
+    assert inputs["properties"]["steps"] | {"minimum": 1, "maximum": 20000} == inputs["properties"]["steps"]
+    assert set(schemas["TrainingOutput"]["required"]) == {"weights", "sheet", "report"}
+    for entry in inputs["properties"].values():
+        assert 20 < len(entry["description"]) < 120
+
+
+def test_a_predictor_without_a_trainer_beside_it_has_a_schema_of_its_own(tmp_path):
+    (tmp_path / schema.PREDICTOR_FILE).write_text(SOURCE, encoding="utf-8")
+    assert list(json.loads(schema.schema_text(tmp_path))["paths"]) == [
+        "/predictions",
+        "/predictions/{prediction_id}/cancel",
+    ]

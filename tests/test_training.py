@@ -19,13 +19,15 @@ from training.captions import caption, mix_words, whole_percentages
 from training.checkpoints import read_checkpoint
 from training.controlnet import train_controlnet
 from training.data import PLANES, STYLES, TILE, TileStore, crop_shares, draw_style, random_mix, random_tile
+from training.data_check import CaptionError, check_captions
 from training.decoder import train_decoder
 from training.export import ADAPTER_FILES, export_adapters, export_base, export_controlnet, write_manifest
 from training.latents import LatentStore, draw_batch
 from training.loop import Budget, is_finished
-from training.pictures import CaptionError, check_captions, mix_of_caption, read_pictures
+from training.pictures import read_pictures
 from training.pieces import write_pieces
 from training.precision import VARIABLE
+from training.stated_mix import stated_mix
 from training.text import train_text
 from training.unet import Denoising, make_unet, train_unet
 from training.vae import make_vae, train_vae
@@ -123,7 +125,7 @@ def test_a_caption_states_the_shares_of_what_is_in_the_picture():
     piece = slice(100, 260), slice(40, 200)
     shares = crop_shares(plan.color_indices(512)[piece], 2)
     text = caption("crumb", mix_words(["black", "yellow"], list(shares)), np.random.default_rng(0))
-    stated = mix_of_caption(text)
+    stated = stated_mix(text).mix
     assert text.startswith("ohwx_rubber_tile <s0><s1>, ")
     assert np.allclose([color.share for color in stated], shares, atol=0.011)
     assert measure(draw_swatch(plan, 512)[piece], stated).worst_error_pp < 6
@@ -195,9 +197,9 @@ def write_swapped(folder, source):
 
 def test_swapped_labels_are_listed_and_stop_the_run(shop, tmp_path):
     write_swapped(tmp_path / "pictures", shop.work / "pieces")
-    found = check_captions(read_pictures(tmp_path / "pictures"))
-    assert [one.picture.name for one in found] == ["swapped.png"]
-    with pytest.raises(SystemExit, match=r"(?s)swapped.png: BLUE 20 % stated, .*--trust-captions"):
+    found = check_captions(read_pictures(tmp_path / "pictures")).disagreements
+    assert [one.name for one in found] == ["swapped.png"]
+    with pytest.raises(SystemExit, match=r"(?s)swapped.png: blue 20 % stated, .*--trust-captions"):
         adapters.main(adapter_words(shop, pictures=tmp_path / "pictures", output=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
     with pytest.raises(CaptionError):
@@ -206,14 +208,14 @@ def test_swapped_labels_are_listed_and_stop_the_run(shop, tmp_path):
 
 
 def test_captions_beside_the_pictures_are_read(tmp_path):
-    Image.new("RGB", (32, 20), (200, 0, 0)).save(tmp_path / "a.png")
+    Image.new("RGB", (160, 128), (200, 0, 0)).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"no captions \(.txt\) for a.png"):
         read_pictures(tmp_path)
     (tmp_path / "a.txt").write_text("100% red\n")
     (picture,) = read_pictures(tmp_path)
     assert picture.caption == "100% red" and picture.pixels(16).shape == (16, 16, 3)
     (tmp_path / "a.txt").write_text("a tile")
-    assert "states no shares" in check_captions(read_pictures(tmp_path))[0].message
+    assert "states no shares" in check_captions(read_pictures(tmp_path)).disagreements[0].message
 
 
 def test_adapters_are_written_in_the_customers_formats(trained_adapters):

@@ -1,1 +1,4 @@
-"""Makes the embedded model `mini`: a small SDXL trained from nothing on the project's own swatches."""
+"""Makes the embedded model `mini` from nothing, and adapters from photographs, which `train.py` asks for.
+
+May import the package, which never imports it.
+"""

@@ -37,7 +37,8 @@ class Budget:
 class Stage:
     """What a stage trains and where it keeps it. `modules` are saved and restored with the optimisers.
 
-    `precision` is what it calculates in, as in `training/precision.py`, for the log.
+    `precision` is what it calculates in, as in `training/precision.py`, for the log. Without
+    `keeps_checkpoints` nothing is read or written but the log; without `has_bar` nothing is shown.
     """
 
     name: str
@@ -48,6 +49,8 @@ class Stage:
     averaged: Average | None = None
     precision: str = "no"
     checkpoint_minutes: float = 3.0
+    keeps_checkpoints: bool = True
+    has_bar: bool = True
     step: int = 0
     seconds: float = 0.0
 
@@ -92,10 +95,16 @@ def run(
     several processes train together, the first one keeps the records.
     """
     stage.folder.mkdir(parents=True, exist_ok=True)
-    _restore(stage)
+    if stage.keeps_checkpoints:
+        _restore(stage)
     share_weights(stage.modules)
     leads = worker() == 0
-    bar = tqdm(total=stage.budget.steps, initial=stage.step, disable=not leads, **bar_options(stage.name))
+    bar = tqdm(
+        total=stage.budget.steps,
+        initial=stage.step,
+        disable=not (leads and stage.has_bar),
+        **bar_options(stage.name),
+    )
     figures: dict[str, float] = {}
     saved_at = stage.seconds
     while stage.progress < 1:
@@ -110,13 +119,14 @@ def run(
         bar.update()
         if leads and stage.step % LOG_EVERY == 0:
             _log(stage, figures)
-        if leads and stage.seconds - saved_at > 60 * stage.checkpoint_minutes:
+        if leads and stage.keeps_checkpoints and stage.seconds - saved_at > 60 * stage.checkpoint_minutes:
             saved_at = stage.seconds
             _save(stage, show)
     bar.close()
     if leads:
         _log(stage, figures)
-        _save(stage, show)
+        if stage.keeps_checkpoints:
+            _save(stage, show)
     _wait()
 
 
@@ -204,8 +214,9 @@ def plain_attention(device: str) -> AbstractContextManager[None]:
 
 
 def _set_rate(stage: Stage) -> None:
-    """Linear warm-up, then half a cosine down to a twentieth."""
-    warmup = min(1.0, (stage.step + 1) / WARMUP_STEPS)
+    """Linear warm-up, of a tenth of a short training, then half a cosine down to a twentieth."""
+    warmup_steps = max(1, min(WARMUP_STEPS, stage.budget.steps // 10))
+    warmup = min(1.0, (stage.step + 1) / warmup_steps)
     factor = warmup * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * stage.progress)))
     for optimizer in stage.optimizers.values():
         for group in optimizer.param_groups:

@@ -9,7 +9,8 @@ from PIL import Image
 
 from training.captions import caption, mix_words
 from training.data import TILE, Style, TileStore, crop_shares
-from training.pictures import METADATA, Picture, check_captions
+from training.data_check import check_captions
+from training.pictures import METADATA, Picture
 
 
 def write_pieces(
@@ -38,7 +39,8 @@ def write_pieces(
         Image.fromarray(store.planes[style][number][window]).save(path, compress_level=1)
         shares = crop_shares(store.planes["colors"][number][window], len(tile.words))
         text = caption(style, mix_words(tile.words, list(shares)), rng)
-        if style == "crumb" and check_captions([Picture(path, text)]):
+        piece = Picture(path, text, (tile.view, tile.view))
+        if style == "crumb" and check_captions([piece]).disagreements:
             continue
         fields = {"file_name": path.name, "text": text, "original_size": [tile.view, tile.view]}
         fields["crop_top_left"] = [tile.top + top, tile.left + left] if rng.random() < 0.5 else [0, 0]

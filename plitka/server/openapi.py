@@ -1,17 +1,19 @@
-"""The OpenAPI schema of the predictor, made from its signature.
+"""The OpenAPI schema of the predictor, and of the trainer beside it, made from their signatures.
 
-`cog build` makes the same schema by parsing `predict.py`, but needs Docker; the server reads it from
-`.cog/openapi_schema.json` and without it takes inputs of any type. The layout is that of Cog's own generator
-(github.com/replicate/cog, `pkg/schema/openapi_spec.go`) for the types that `predict.py` uses.
+`cog build` makes the same schema by parsing `predict.py` and `train.py`, but needs Docker; the server reads
+it from `.cog/openapi_schema.json` and without it takes inputs of any type. The layout is that of Cog's own
+generator (github.com/replicate/cog, `pkg/schema/openapi_spec.go`) for the types that these files use.
 """
 
 import ast
 import importlib.util
 import inspect
 import json
+import sys
 import textwrap
 import typing
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +27,8 @@ from plitka.files.whole_files import write_whole
 
 SCHEMA_FILE = Path(".cog/openapi_schema.json")
 PREDICTOR_FILE, PREDICTOR_CLASS = "predict.py", "OptimizedPredictor"
+# Not in an installed package.
+TRAINER_FILE, TRAINER_FUNCTION = "train.py", "train"
 
 JSON_TYPES: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
@@ -45,10 +49,29 @@ CONSTRAINTS = {
 }
 
 
+@dataclass(frozen=True)
+class Call:
+    """What Cog calls a prediction or a training in a schema."""
+
+    verb: str
+    noun: str
+    prefix: str
+
+    @property
+    def path(self) -> str:
+        """Where it is asked for."""
+        return f"/{self.noun}s"
+
+
+PREDICTION, TRAINING = Call("predict", "prediction", ""), Call("train", "training", "Training")
+
+
 def schema_text(root: Path) -> str:
-    """The text of the schema file for the predictor in `root`."""
-    run = getattr(_load_predictor(root), PREDICTOR_CLASS).run
-    return json.dumps(openapi_schema(run), indent=2, ensure_ascii=False) + "\n"
+    """The text of the schema file for the predictor in `root`, and the trainer, if there is one."""
+    run = getattr(_load(root, PREDICTOR_FILE), PREDICTOR_CLASS).run
+    has_trainer = (root / TRAINER_FILE).is_file()
+    train = getattr(_load(root, TRAINER_FILE), TRAINER_FUNCTION) if has_trainer else None
+    return json.dumps(openapi_schema(run, train), indent=2, ensure_ascii=False) + "\n"
 
 
 def is_current(root: Path) -> bool:
@@ -91,39 +114,55 @@ def _number(text: str) -> tuple[Decimal]:
     return (Decimal(text),)
 
 
-def _load_predictor(root: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("predict", root / PREDICTOR_FILE)
+def _load(root: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name.removesuffix(".py"), root / name)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    before = list(sys.path)
+    # The trainer is made of code beside it, which no installed package has.
+    sys.path.append(str(root))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path[:] = before
     return module
 
 
-def openapi_schema(run: Callable[..., Any]) -> dict[str, Any]:
-    """The OpenAPI 3.0.2 document for a predictor with this `run` method.
+def openapi_schema(run: Callable[..., Any], train: Callable[..., Any] | None = None) -> dict[str, Any]:
+    """The OpenAPI 3.0.2 document for a predictor with this `run` method, and for a `train` function.
 
     Raises:
         SchemaError: An input or the output has a type that is not in `JSON_TYPES`.
     """
-    schemas: dict[str, Any] = {"Input": {"title": "Input", "type": "object", "properties": {}}}
-    schemas["Output"] = _output_schema(run)
-    for order, (name, parameter) in enumerate(_inputs(run)):
-        schemas["Input"]["properties"][name] = _input_schema(run, name, parameter.default, order)
+    paths, schemas = _paths(PREDICTION, streaming=_is_streaming(run)), _schemas(run, PREDICTION)
+    if train is not None:
+        paths |= _paths(TRAINING, streaming=False)
+        schemas = _schemas(train, TRAINING) | schemas
+    return {
+        "openapi": "3.0.2",
+        "info": {"title": "Cog", "version": cog.__version__},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+def _schemas(called: Callable[..., Any], call: Call) -> dict[str, Any]:
+    """What is sent and answered: inputs, output, and around them Cog's own."""
+    key = f"{call.prefix}Input"
+    inputs: dict[str, Any] = {"title": key, "type": "object", "properties": {}}
+    schemas: dict[str, Any] = {key: inputs, f"{call.prefix}Output": _output_schema(called)}
+    for order, (name, parameter) in enumerate(_inputs(called)):
+        inputs["properties"][name] = _input_schema(called, name, parameter.default, order)
         if parameter.default.choices:
             schemas[name] = {
                 "title": name,
                 "description": "An enumeration.",
                 "enum": list(parameter.default.choices),
-                **_json_type(run, name),
+                **_json_type(called, name),
             }
-        if parameter.default.default is None and not _is_optional(run, name):
-            schemas["Input"].setdefault("required", []).append(name)
-    return {
-        "openapi": "3.0.2",
-        "info": {"title": "Cog", "version": cog.__version__},
-        "paths": _paths(streaming=_is_streaming(run)),
-        "components": {"schemas": schemas | _protocol_schemas()},
-    }
+        if parameter.default.default is None and not _is_optional(called, name):
+            inputs.setdefault("required", []).append(name)
+    return schemas | _protocol_schemas(call)
 
 
 def _inputs(run: Callable[..., Any]) -> Iterator[tuple[str, inspect.Parameter]]:
@@ -161,8 +200,14 @@ def _input_schema(run: Callable[..., Any], name: str, info: FieldInfo, order: in
     return schema | {key: value for key, value in given.items() if value is not None}
 
 
-def _output_schema(run: Callable[..., Any]) -> dict[str, Any]:
-    output = typing.get_type_hints(run)["return"]
+def _output_schema(called: Callable[..., Any]) -> dict[str, Any]:
+    """A predictor's files one after the other, a trainer's each under its name."""
+    output = typing.get_type_hints(called)["return"]
+    if inspect.isclass(output) and issubclass(output, cog.BaseModel):
+        fields = typing.get_type_hints(output)
+        if fields and all(each in JSON_TYPES for each in fields.values()):
+            properties = {name: {**JSON_TYPES[each], "title": _title(name)} for name, each in fields.items()}
+            return _object("Output", properties) | {"required": list(fields)}
     items = [JSON_TYPES[item] for item in typing.get_args(output) if item in JSON_TYPES]
     if typing.get_origin(output) is not Iterator or len(items) != 1:
         raise SchemaError(f"the schema knows no output type {output}")
@@ -181,14 +226,14 @@ def _text(title: str, **more: str) -> dict[str, str]:
     return {"title": title, "type": "string", **more}
 
 
-def _protocol_schemas() -> dict[str, Any]:
-    """Requests, responses and errors: the same for every Cog predictor."""
+def _protocol_schemas(call: Call) -> dict[str, Any]:
+    """Requests, responses and errors: the same for everything that Cog calls."""
     times = {
         name: _text(_title(name), format="date-time") for name in ("created_at", "started_at", "completed_at")
     }
     response = {
-        "input": _ref("Input"),
-        "output": _ref("Output"),
+        "input": _ref(f"{call.prefix}Input"),
+        "output": _ref(f"{call.prefix}Output"),
         "id": _text("Id"),
         "version": _text("Version"),
         **times,
@@ -204,9 +249,11 @@ def _protocol_schemas() -> dict[str, Any]:
         "type": _text("Error Type"),
     }
     detail = {"title": "Detail", "type": "array", "items": _ref("ValidationError")}
+    request = {"id": _text("Id"), "input": response["input"]}
+    sent, answered = _protocol_names(call)
     return {
-        "PredictionRequest": _object("PredictionRequest", {"id": _text("Id"), "input": _ref("Input")}),
-        "PredictionResponse": _object("PredictionResponse", response),
+        sent: _object(sent, request),
+        answered: _object(answered, response),
         "Status": {
             **_text("Status", description="An enumeration."),
             "enum": ["starting", "processing", "succeeded", "canceled", "failed"],
@@ -214,6 +261,11 @@ def _protocol_schemas() -> dict[str, Any]:
         "HTTPValidationError": _object("HTTPValidationError", {"detail": detail}),
         "ValidationError": {**_object("ValidationError", error), "required": ["loc", "msg", "type"]},
     }
+
+
+def _protocol_names(call: Call) -> tuple[str, str]:
+    name = call.noun.capitalize()
+    return f"{name}Request", f"{name}Response"
 
 
 def _object(title: str, properties: dict[str, Any]) -> dict[str, Any]:
@@ -227,7 +279,7 @@ def _is_streaming(run: Callable[..., Any]) -> bool:
     return "streaming" in {ast.unparse(decorator).partition("(")[0] for decorator in decorators}
 
 
-def _paths(*, streaming: bool) -> dict[str, Any]:
+def _paths(call: Call, *, streaming: bool) -> dict[str, Any]:
     def operation(summary: str, operation_id: str, answer: dict[str, Any], **more: Any) -> dict[str, Any]:
         responses = {
             "200": {"description": "Successful Response", "content": _json_body(answer)},
@@ -235,25 +287,20 @@ def _paths(*, streaming: bool) -> dict[str, Any]:
         }
         return {"post": {"summary": summary, "operationId": operation_id, **more, "responses": responses}}
 
-    predict = operation(
-        "Predict",
-        "predict_predictions_post",
-        _ref("PredictionResponse"),
-        description="Run a single prediction on the model",
-        requestBody={"content": _json_body(_ref("PredictionRequest"))},
+    sent, answered = _protocol_names(call)
+    begin = operation(
+        _title(call.verb),
+        f"{call.verb}_{call.noun}s_post",
+        _ref(answered),
+        description=f"Run a single {call.noun} on the model",
+        requestBody={"content": _json_body(_ref(sent))},
     )
     if streaming:
-        predict["post"]["x-cog-streaming"] = True
-    prediction_id = {
-        "required": True,
-        "schema": _text("Prediction Id"),
-        "name": "prediction_id",
-        "in": "path",
-    }
-    cancel = operation(
-        "Cancel", "cancel_predictions__prediction_id__cancel_post", {}, parameters=[prediction_id]
-    )
-    return {"/predictions": predict, "/predictions/{prediction_id}/cancel": cancel}
+        begin["post"]["x-cog-streaming"] = True
+    name = f"{call.noun}_id"
+    in_path = {"required": True, "schema": _text(_title(name)), "name": name, "in": "path"}
+    cancel = operation("Cancel", f"cancel_{call.noun}s__{name}__cancel_post", {}, parameters=[in_path])
+    return {call.path: begin, f"{call.path}/{{{name}}}/cancel": cancel}
 
 
 def _json_body(schema: dict[str, Any]) -> dict[str, Any]:

@@ -42,15 +42,15 @@ def unpack_weights(archive: Path, target: Path) -> None:
     room = MAX_ARCHIVE_BYTES
     try:
         for name, source in _archive_files(archive):
-            path = PurePosixPath(name.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts or ":" in name:
+            path = path_in_archive(name)
+            if leads_outside(name):
                 raise ModelFileError(archive, f"the entry '{name}' points outside the archive")
             if path.suffix.lower() not in WEIGHT_SUFFIXES or path.name.startswith("."):
                 log.info("%s: '%.80s' is no weight file that is read here", archive.name, path.name)
                 continue
             if (target / path.name).exists():
                 raise ModelFileError(archive, f"there are two files named '{path.name}'")
-            room -= _copy(source, target / path.name, room)
+            room -= copy_at_most(source, target / path.name, room)
             if room < 0:
                 raise ModelFileError(archive, f"it unpacks to more than {MAX_ARCHIVE_BYTES:,} bytes")
     except ModelFileError:
@@ -62,13 +62,28 @@ def unpack_weights(archive: Path, target: Path) -> None:
         raise ModelFileError(archive, f"the archive cannot be read ({in_one_line(error)})") from error
 
 
+def path_in_archive(name: str) -> PurePosixPath:
+    """An entry's path, whichever system wrote it."""
+    return PurePosixPath(name.replace("\\", "/"))
+
+
+def leads_outside(name: str) -> bool:
+    """Whether an entry's name would leave the folder that an archive is unpacked into."""
+    path = path_in_archive(name)
+    return path.is_absolute() or ".." in path.parts or ":" in name
+
+
+def is_link(entry: zipfile.ZipInfo) -> bool:
+    """Whether an entry of a zip is a symbolic link: the upper half of its attributes is the Unix mode."""
+    return entry.external_attr >> 28 == 0o12
+
+
 def _archive_files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """Every plain file of the archive as (name, open stream). Raises ModelFileError for links and devices."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
             for entry in opened.infolist():
-                # The upper half of the attributes is the Unix mode; 0o12 is a symbolic link.
-                if entry.external_attr >> 28 == 0o12:
+                if is_link(entry):
                     raise ModelFileError(archive, f"the entry '{entry.filename}' is a link")
                 if not entry.is_dir():
                     with opened.open(entry) as source:
@@ -98,7 +113,7 @@ def _check_to_the_end(archive: _Readable) -> None:
             raise OSError(f"more than {MAX_ARCHIVE_BYTES:,} bytes follow its last entry")
 
 
-def _copy(source: IO[bytes], target: Path, room: int) -> int:
+def copy_at_most(source: IO[bytes], target: Path, room: int) -> int:
     """Copy at most `room` bytes and one more, so that too much is seen and not written. Returns the count."""
     with target.open("wb") as out:
         while out.tell() <= room and (block := source.read(min(1 << 20, room + 1 - out.tell()))):

@@ -1,0 +1,320 @@
+"""What a training is given: the zip, its captions, the inputs. No model is loaded."""
+
+import ast
+import io
+import json
+import random
+import string
+import struct
+import zipfile
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from training_zip import exchanged, honest, photograph, zip_of
+
+from plitka.errors import RequestError
+from plitka.server.serve import ROOT
+from training import photo_archive
+from training.data_check import CaptionError, check_captions
+from training.photo_archive import read_archive
+from training.training_request import TrainingRequest, checked
+
+RED = photograph(("red", 100))
+FINE = {"a.png": RED, "a.txt": "100% red"}
+
+
+def read(content, folder):
+    """The pictures of a zip with this content."""
+    folder.mkdir()
+    archive = folder.with_suffix(".zip")
+    archive.write_bytes(content)
+    return read_archive(archive, folder)
+
+
+def problems(content, folder):
+    with pytest.raises(RequestError) as refused:
+        read(content, folder)
+    return [f"{problem.value} {problem.reason}" for problem in refused.value.problems]
+
+
+def entry(name, flags=0, mode=None):
+    """A zip's entry under exactly these bytes, as another program writes it."""
+    info = zipfile.ZipInfo(name)
+    info.flag_bits |= flags
+    if mode is not None:
+        info.create_system, info.external_attr = 3, mode << 16
+    return info
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a.png", "a.txt"),
+        ("Фото/Плитка №1.PNG", "Фото/плитка №1.txt"),
+        ("set/1.jpg.png", "set/1.jpg.txt"),
+        # Decomposed, as macOS stores it, beside composed.
+        ("\u0438\u0306.png", "\u0439.txt"),
+        ("set\\1.png", "set/1.txt"),
+    ],
+)
+def test_a_photograph_and_its_caption_find_each_other_under_names_of_every_system(tmp_path, names):
+    (picture,) = read(zip_of({names[0]: RED, names[1]: "\ufeff100% red\r\n"}), tmp_path / "x")
+    assert picture.caption == "100% red" and picture.path.parent == tmp_path / "x"
+    assert picture.path.name == "00000.png"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp866"])
+def test_cyrillic_names_are_shown_as_they_were_meant_whoever_packed_them(tmp_path, encoding):
+    """macOS and Windows write them without saying in which encoding."""
+    stand_in, name = "0000000", "плитка7"
+    raw = name.encode(encoding)
+    content = zip_of({f"{'0' * len(raw)}.png": RED, f"{'0' * len(raw)}.txt": "100% red"})
+    (picture,) = read(content.replace(("0" * len(raw)).encode(), raw), tmp_path / "x")
+    assert picture.name == f"{name}.png" and stand_in not in picture.name
+
+
+def test_captions_may_stand_in_one_metadata_file(tmp_path):
+    lines = [{"file_name": "b.png", "text": "100% red"}, {"file_name": "a.png", "text": "100%  red, tile"}]
+    text = "\n".join(json.dumps(line) for line in lines)
+    pictures = read(zip_of({"d/a.png": RED, "d/b.png": RED, "d/metadata.jsonl": text}), tmp_path / "x")
+    assert [(one.name, one.caption) for one in pictures] == [
+        ("d/a.png", "100% red, tile"),
+        ("d/b.png", "100% red"),
+    ]
+
+
+def test_what_systems_leave_in_a_folder_is_passed_over(tmp_path):
+    litter = dict.fromkeys(("__MACOSX/._a.png", "._a.txt", ".DS_Store", "s/Thumbs.db", "desktop.ini"), b"x")
+    assert len(read(zip_of({**litter, "s/": b"", **FINE}), tmp_path / "x")) == 1
+
+
+def test_a_photograph_lies_as_its_camera_says(tmp_path):
+    turned = Image.new("RGB", (200, 130), "white")
+    turned.paste("red", (0, 0, 200, 40))
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6
+    turned.save(file, "JPEG", exif=exif)
+    (picture,) = read(zip_of({"a.jpg": file.getvalue(), "a.txt": "100% red"}), tmp_path / "x")
+    pixels = picture.pixels(64)
+    # What is above in the file is on the right.
+    assert pixels[32, 60, 1] < 60 and pixels[32, 4, 1] > 200 and pixels[4, 4, 1] > 200
+
+
+def test_every_problem_of_an_archive_is_named_at_once(tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in {
+            **FINE,
+            "silent.png": RED,
+            "lonely.txt": "100% red",
+            "empty.png": RED,
+            "empty.txt": " \n",
+            "text.jpg": b"no picture",
+            "text.txt": "100% red",
+            "cut.png": RED[:500],
+            "cut.txt": "100% red",
+            "phone.heic": b"\0\0\0\x18ftypheic",
+            "small.png": _png(64),
+            "small.txt": "100% red",
+            "code.txt": "красный".encode("cp1251"),
+            "long.txt": b"x" * 20_000,
+            "../up.png": RED,
+            "/root.png": RED,
+            "C:/disk.png": RED,
+        }.items():
+            archive.writestr(name, content)
+        archive.writestr(entry("link.png", mode=0o120777), "/etc/passwd")
+    found = problems(file.getvalue(), tmp_path / "x")
+    said = "\n".join(found)
+    for name in ("silent", "lonely", "empty", "text", "cut", "phone", "small", "code", "long", "up", "root"):
+        assert f"{name}." in said, name
+    assert '"link.png" is a link' in said and said.count("leads outside") == 3 and '"a.' not in said
+    assert not (tmp_path / "up.png").exists()
+
+
+def _png(side):
+    file = io.BytesIO()
+    Image.new("RGB", (side, side), "red").save(file, "PNG")
+    return file.getvalue()
+
+
+def test_bombs_are_refused_without_being_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(photo_archive, "MOST_UNPACKED", 200_000)
+    monkeypatch.setattr(photo_archive, "MOST_BYTES", 150_000)
+    bomb = {"a.png": bytes(20_000_000), "b.png": bytes(20_000_000), "a.txt": b"x" * 10_000_000}
+    found = problems(zip_of(bomb), tmp_path / "x")
+    assert any("unpacks to more than" in problem for problem in found)
+    assert sum(path.stat().st_size for path in (tmp_path / "x").iterdir()) < 400_000
+    # A picture of few bytes and very many pixels.
+    huge = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">I", 13) + huge + struct.pack(">I", zlib.crc32(huge))
+    content = zip_of({"a.png": b"\x89PNG\r\n\x1a\n" + header, "a.txt": "100% red"})
+    assert "pixels" in problems(content, tmp_path / "y")[0]
+
+
+def test_an_encrypted_archive_is_named_as_one(tmp_path):
+    content = bytearray(zip_of(FINE))
+    for start in (b"PK\x03\x04", b"PK\x01\x02"):
+        place = content.find(start)
+        while place >= 0:
+            content[place + (6 if start[2] == 3 else 8)] |= 1
+            place = content.find(start, place + 4)
+    assert all("is encrypted" in problem for problem in problems(bytes(content), tmp_path / "x")[:2])
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_a_damaged_archive_is_read_or_refused_and_nothing_else(tmp_path_factory, data):
+    content = bytearray(zip_of({**FINE, "metadata.jsonl": b"{}"} if data.draw(st.booleans()) else FINE))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content = content[: data.draw(st.integers(1, len(content)))] if data.draw(st.booleans()) else content
+    folder = tmp_path_factory.mktemp("damaged")
+    try:
+        read(bytes(content), folder / "x")
+    except RequestError as error:
+        assert error.problems
+    assert {path.name for path in folder.iterdir()} <= {"x", "x.zip"}
+
+
+@pytest.mark.parametrize("sent", ["/etc/passwd", "file:///etc/passwd", "http://127.0.0.1/x.zip", "", None])
+def test_a_text_in_place_of_a_file_is_never_opened(tmp_path, sent):
+    with pytest.raises(RequestError, match="is no file that was sent"):
+        read_archive(sent, tmp_path)
+
+
+def pictures(tmp_path, files):
+    return read(zip_of(files), tmp_path / "x")
+
+
+def test_honest_captions_pass(tmp_path):
+    check = check_captions(pictures(tmp_path, honest()))
+    assert (check.pictures, check.disagreements, check.notes) == (2, (), ())
+
+
+COLORS = ("blue", "red", "yellow", "orange", "violet")
+
+
+@settings(max_examples=4)
+@given(random=st.randoms(use_true_random=False))
+def test_two_exchanged_names_are_found_and_named_in_mixes_of_any_colours(
+    tmp_path_factory, random: random.Random
+):
+    names = random.sample(COLORS, 3)
+    most, least = random.randint(55, 70), random.randint(5, 20)
+    mix = list(zip(names, (most, least, 100 - most - least), strict=True))
+    folder = tmp_path_factory.mktemp("exchanged")
+    (found,) = check_captions(pictures(folder, exchanged(*mix))).disagreements
+    assert set(found.exchange) == set(names[:2]), found.message
+    assert f"exchanging {found.exchange[0]!r} and {found.exchange[1]!r}" in found.message
+
+
+def test_what_disagrees_is_listed_worst_first_with_what_was_measured(tmp_path):
+    files = {
+        "far.png": photograph(("blue", 100)),
+        "far.txt": "100% red",
+        **exchanged(("blue", 70), ("red", 30)),
+        "strange.png": RED,
+        "strange.txt": "100% ultramarine",
+        "sum.png": RED,
+        "sum.txt": "50% red, 20% blue",
+        "twice.png": RED,
+        "twice.txt": "50% red, 50% красный",
+        "plain.png": _png(256),
+        "plain.txt": "100% red",
+        "extra.png": photograph(("blue", 45), ("red", 20), ("yellow", 35)),
+        "extra.txt": "65% blue, 35% yellow",
+    }
+    check = check_captions(pictures(tmp_path, files))
+    by_name = {found.name: found for found in check.disagreements}
+    assert set(by_name) == {name for name in files if name.endswith(".png")}
+    for name, said in {
+        "strange": "'ultramarine' is not a known colour of the palette",
+        "sum": "sum to 70 %",
+        "twice": "twice",
+        "plain": "shows no granules",
+        "far": "what is called 'red' looks like 'blue'",
+        "swapped": "blue 30 % stated",
+        "extra": "looks like none of the caption's colours",
+    }.items():
+        assert said in by_name[f"{name}.png"].message, name
+    severities = [found.severity for found in check.disagreements]
+    assert severities == sorted(severities, reverse=True)
+    assert by_name["swapped.png"].measured["blue"] == pytest.approx(0.7, abs=0.08)
+    error = CaptionError(check, "Correct them.")
+    assert str(error).startswith("7 of 7: the captions disagree") and str(error).endswith("Correct them.")
+    assert json.loads(json.dumps(check.as_dict()))["disagreements"][-1]["stated"]
+
+
+def test_a_colour_that_looks_like_another_known_batch_is_named_and_trained(tmp_path):
+    """What the customer's mixes call dark green is CIEDE2000 15 or more from the palette's."""
+    files = {"a.png": photograph(("green apple", 60), ("red", 40)), "a.txt": "60% dark green, 40% red"}
+    check = check_captions(pictures(tmp_path, files))
+    assert check.disagreements == ()
+    (note,) = check.notes
+    assert note.startswith("'dark green' on 1 photograph looks ΔE00") and "another batch" in note
+
+
+REQUEST = {
+    "photographs": None,
+    "base_model": "mini",
+    "trigger": "ohwx_rubber_tile <s0><s1>",
+    "steps": 2,
+    "batch": 1,
+    "rank": 4,
+    "rate": 1e-4,
+    "token_rate": 5e-4,
+    "resolution": 64,
+    "seed": -1,
+    "trusted": False,
+}
+
+
+def test_a_seed_is_chosen_and_the_trigger_put_before_captions_that_lack_it(monkeypatch):
+    monkeypatch.setenv("PLITKA_ENGINE", "sdxl")
+    chosen = checked(TrainingRequest(**REQUEST | {"base_model": ""}))
+    assert chosen.base_model == "sdxl" and 0 <= chosen.seed < 2**32
+    assert chosen.caption("60% red") == "ohwx_rubber_tile <s0><s1>, 60% red"
+    own = "<s0><s1>, ohwx_rubber_tile <s0><s1>, 60% red, 40% blue"
+    assert chosen.caption(own) == own
+
+
+@pytest.mark.parametrize("name", ["/etc", "../mini", "https://example.com/x", "render", "mini/base", "a\0b"])
+def test_a_base_model_is_a_name_of_the_manifest_and_nothing_else(name):
+    with pytest.raises(RequestError, match=r"base_model: .* is not in the manifest\. Allowed: "):
+        checked(TrainingRequest(**REQUEST | {"base_model": name}))
+
+
+def test_a_base_model_that_the_operator_has_set_cannot_be_replaced(monkeypatch, tmp_path):
+    monkeypatch.setenv("PLITKA_BASE_MODEL", str(tmp_path))
+    with pytest.raises(RequestError, match="the operator has set PLITKA_BASE_MODEL"):
+        checked(TrainingRequest(**REQUEST))
+    monkeypatch.setenv("PLITKA_ENGINE", "render")
+    with pytest.raises(RequestError, match="has no base model"):
+        checked(TrainingRequest(**REQUEST | {"base_model": ""}))
+
+
+@given(st.text(string.printable + "жё<>s01%,", max_size=100))
+def test_a_trigger_without_the_tokens_is_refused(trigger):
+    if "<s0>" in trigger and "<s1>" in trigger:
+        return
+    with pytest.raises(RequestError, match="trigger: "):
+        checked(TrainingRequest(**REQUEST | {"trigger": trigger}))
+
+
+def test_what_cog_calls_stands_on_top_of_everything_else():
+    files = [
+        *ROOT.glob("plitka/**/*.py"),
+        *ROOT.glob("training/*.py"),
+        ROOT / "predict.py",
+        ROOT / "train.py",
+    ]
+    for file in files:
+        tree = ast.parse(file.read_text("utf-8"))
+        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+        names = {getattr(node, "module", None) for node in nodes}
+        names |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        assert not names & {"predict", "train"}, file
