@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from fixed_mixes import random_mixes
-from joint_angle import angle_error, joint_angle
-from mini_texture import distance
 from numpy.typing import NDArray
 
 from plitka.colors.lab import to_lab
 from plitka.colors.mix import Mix
 from plitka.engine.protocol import Job, job_for
 from plitka.fidelity.color_lock import MeasuredPicture, measure_and_correct
+from plitka.fidelity.joint_angle import angle_error, joint_angle
+from plitka.fidelity.texture import distance
 from plitka.request.drawing_settings import EngineDefaults
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE
 from plitka.request.tile_request import parse_request

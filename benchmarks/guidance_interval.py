@@ -5,7 +5,7 @@
 Draws the same mixes with guidance at every step and with guidance in each interval, from the plan and from
 noise, and prints one line of JSON for each: steps with guidance, seconds for a picture and those of the
 processor in it, error of the worst share without the plan in percentage points, texture distance to the
-swatch (benchmarks/mini_texture.py), and how far the picture is from the one that is guided at every step
+swatch (plitka/fidelity/texture.py), and how far the picture is from the one that is guided at every step
 (mean ΔE76 and texture distance).
 """
 
@@ -22,11 +22,11 @@ from typing import Any
 import cv2
 import numpy as np
 from mini import Image, fixed_mixes, make_job
-from mini_texture import distance
 
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.engine.protocol import Drawing, Job
 from plitka.fidelity.measure import measure
+from plitka.fidelity.texture import distance
 from plitka.tile.swatch import draw_swatch
 
 # None: at every step. The first one is that of the paper for SDXL (https://arxiv.org/abs/2404.07724).

@@ -3,7 +3,7 @@
     python benchmarks/mini.py --models FOLDER [--mixes 12] [--angles 16] [--report FILE]
 
 FOLDER is a model folder with a manifest that lists `mini`. Prints one line of JSON for every figure:
-errors of shares in percentage points, texture distances (benchmarks/mini_texture.py), joints, ablations,
+errors of shares in percentage points, texture distances (plitka/fidelity/texture.py), joints, ablations,
 seconds.
 """
 
@@ -20,15 +20,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from joint_angle import angle_error, joint_angle
-from mini_texture import distance, relative_sharpness
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
 from plitka.colors.palette import PALETTE, delta_e00
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.engine.protocol import Job, job_for
+from plitka.fidelity.joint_angle import angle_error, joint_angle
 from plitka.fidelity.measure import measure
+from plitka.fidelity.texture import distance, relative_sharpness
 from plitka.request.drawing_settings import EngineDefaults
 from plitka.request.profiles import Profile
 from plitka.request.tile_request import parse_request

@@ -20,7 +20,7 @@ from plitka.request.color_text import MAX_COLORS_CHARACTERS
 from plitka.request.fields import MAX_COLORS, MAX_SEED
 from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
 from plitka.request.numbers import MAX_PROPORTION
-from plitka.request.overrides import MAX_NEGATIVE_PROMPT
+from plitka.request.overrides import MAX_PROMPT_CHARACTERS
 from plitka.request.tile_request import parse_request
 
 REFUSED: Mapping[str, str] = {
@@ -112,8 +112,10 @@ REFUSED_REQUESTS: tuple[Any, ...] = (
     {"colors": [RED], "overrides": {"guidance_interval": 0.28}},
     {"colors": [RED], "overrides": {"guidance_interval": [5.42, 0.28]}},
     {"colors": [RED], "overrides": {"guidance_interval": [0.28, 50_000]}},
-    {"colors": [RED], "overrides": {"negative_prompt": "blurry " * MAX_NEGATIVE_PROMPT}},
+    {"colors": [RED], "overrides": {"negative_prompt": "blurry " * MAX_PROMPT_CHARACTERS}},
     {"colors": [RED], "overrides": {"negative_prompt": "\u0007"}},
+    {"colors": [RED], "overrides": {"prompt_template": "captions"}},
+    {"colors": [RED], "overrides": {"prompt": 5}},
     *({"colors": [RED], "overrides": {"sheet": sheet}} for sheet in REFUSED_SHEETS),
     {"colors": [RED], "overrides": {"order": {"area_m2": 1, "thickness_mm": 1, **TOO_HEAVY}}},
     {"colors": [RED], "maps": "height"},

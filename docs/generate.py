@@ -193,6 +193,7 @@ BLOCKS: Mapping[str, Callable[[Say], str]] = {
     "profiles": request_blocks.profiles,
     "routes": request_blocks.routes,
     "prompt": request_blocks.prompt,
+    "prompt-templates": request_blocks.prompt_templates,
     "scenarios": scenario_blocks.scenarios,
 }
 

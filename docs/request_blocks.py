@@ -23,10 +23,11 @@ from plitka.request.overrides import (
     DEFAULT_NORMAL_CONVENTION,
     DEFAULT_OUTPUT_FORMAT,
     DEFAULT_SCHEDULER,
-    MAX_NEGATIVE_PROMPT,
+    MAX_PROMPT_CHARACTERS,
     Overrides,
 )
 from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, TOKEN_LIMIT, build_prompt
+from plitka.request.prompt_templates import DEFAULT_TEMPLATE, TEMPLATES
 from plitka.request.scale import (
     DEFAULT_GRANULE_MM,
     DEFAULT_JOINT_MM,
@@ -122,6 +123,12 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
     "num_inference_steps_preview": ("`num_inference_steps`", "Denoising steps of the preview alone."),
     "num_inference_steps_final": ("`num_inference_steps`", "Denoising steps of the final picture alone."),
     "negative_prompt": ("see Prompt", "What the picture should not show."),
+    "prompt_template": (code(DEFAULT_TEMPLATE), "The wording of the prompt, by its name; see Prompt."),
+    "prompt": (
+        "none",
+        "Words of your own, put at the end of the prompt after a comma; the mix stays in it. All of it may "
+        "have 77 tokens, which is checked before anything is drawn.",
+    ),
     "lora_scale": ("see Profiles", "How strongly the LoRA acts."),
     "controlnet_scale": (
         code(f"{DEFAULT_CONTROLNET_SCALE:g}"),
@@ -255,7 +262,7 @@ def request_limits(say: Say) -> str:
         ("nesting of the JSON, levels", MAX_DEPTH),
         ("`colors` as text, characters", MAX_COLORS_CHARACTERS),
         ("colours of a mix", MAX_COLORS),
-        ("`negative_prompt`, characters", MAX_NEGATIVE_PROMPT),
+        ("`prompt` and `negative_prompt`, characters each", MAX_PROMPT_CHARACTERS),
         ("prompt and negative prompt, CLIP tokens each, with `sdxl`", TOKEN_LIMIT),
     )
     return table(map(say, ("what", "at most")), ((say(what), str(most)) for what, most in rows))
@@ -301,6 +308,15 @@ def prompt(say: Say) -> str:
     built = build_prompt(request.mix, settings_for(request).negative_prompt)
     assert built.negative == DEFAULT_NEGATIVE_PROMPT
     return f"{block(text, 'json')}\n\n{block(built.positive)}\n\n{block(built.negative)}"
+
+
+def prompt_templates(say: Say) -> str:
+    """The wordings of the prompt, what each is for, and what was measured."""
+    rows = (
+        (code(name), code(template.text), say(template.purpose), say(template.measured))
+        for name, template in TEMPLATES.items()
+    )
+    return table(map(say, ("name", "text", "what for", "measured")), rows)
 
 
 def _edge_kind(angle: int, layout: str) -> str:

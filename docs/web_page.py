@@ -24,8 +24,9 @@ from plitka.request import order
 from plitka.request.bonds import DEFAULT_TILE_MM, FARTHEST, TOLERANCE
 from plitka.request.fields import EXTENT_MM, GRANULE_MM, JOINT_MM, MAX_COLORS, MAX_SEED, TILE_MM, VARIANTS
 from plitka.request.logo import MAX_LOGO_BYTES
-from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK
+from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK, MAX_PROMPT_CHARACTERS
 from plitka.request.profiles import PROFILES
+from plitka.request.prompt_templates import DEFAULT_TEMPLATE, TEMPLATES
 from plitka.request.proportions import SUM_TOLERANCE
 from plitka.request.scale import (
     DEFAULT_GRANULE_MM,
@@ -132,6 +133,9 @@ def _limits() -> dict[str, Any]:
         "guidance": DEFAULT_COLOR_GUIDANCE,
         "locks": list(get_args(ColorLock)),
         "lock": DEFAULT_COLOR_LOCK,
+        "templates": {name: template.text for name, template in TEMPLATES.items()},
+        "template": DEFAULT_TEMPLATE,
+        "words": MAX_PROMPT_CHARACTERS,
         "granulesAcross": GRANULES_ACROSS,
         "surfaceGranules": SURFACE_GRANULES,
         **_scale_limits(),

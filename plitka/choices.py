@@ -1,5 +1,6 @@
 """The words that requests, manifests, environment and command line may choose from. Imports nothing here."""
 
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 Quality = Literal["preview", "standard", "high"]
@@ -21,5 +22,10 @@ ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 
 def one_of(choice: Any, quote: str = '"') -> str:
     """The words of a Literal as a sentence lists them: ``"png", "webp" or "jpg"``."""
-    *words, last = (f"{quote}{word}{quote}" for word in get_args(choice))
+    return one_of_names(get_args(choice), quote)
+
+
+def one_of_names(names: Iterable[str], quote: str = '"') -> str:
+    """The same for names that are no Literal."""
+    *words, last = (f"{quote}{word}{quote}" for word in names)
     return f"{', '.join(words)} or {last}" if words else last

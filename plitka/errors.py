@@ -3,6 +3,7 @@
 ```text
 PlitkaError                 catch this to catch all of them
 ├── RequestError            the request cannot be served as it stands; lists every problem
+│   └── PlanError           the plan of an experiment cannot be drawn; lists every problem
 ├── EngineError             there is no such engine, or a part of the installation is missing
 ├── DeviceError             a device setting is not allowed
 ├── ModelFileError          a weight file is missing, broken or not what it should be
@@ -73,6 +74,8 @@ class RequestError(PlitkaError, ValueError):
         problems: Every problem found, in the order of the fields.
     """
 
+    _what = "request"
+
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__(self.problems)
@@ -83,7 +86,13 @@ class RequestError(PlitkaError, ValueError):
         listed = [f"- {problem}" for problem in self.problems[:LISTED_PROBLEMS]]
         if len(self.problems) > LISTED_PROBLEMS:
             listed.append(f"- and {len(self.problems) - LISTED_PROBLEMS} more.")
-        return "\n".join([f"The request has {len(self.problems)} problems:", *listed])
+        return "\n".join([f"The {self._what} has {len(self.problems)} problems:", *listed])
+
+
+class PlanError(RequestError):
+    """The plan of an experiment that cannot be drawn as it stands; its problems name places in the YAML."""
+
+    _what = "plan"
 
 
 class EngineError(PlitkaError, RuntimeError):

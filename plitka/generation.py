@@ -13,13 +13,13 @@ from plitka.choices import MapName, OutputFormat
 from plitka.device.monitor import ResourceMonitor
 from plitka.device.worker_thread import Worker
 from plitka.engine.ahead import Drawn, draw_ahead
-from plitka.engine.protocol import Engine, Job
+from plitka.engine.protocol import Drawing, Engine, Job
 from plitka.fidelity.color_lock import MeasuredPicture, measure_and_correct
 from plitka.output.metrics import memory_metrics, picture_metrics, variant_metrics
 from plitka.output.provenance import encode, encode_map, provenance_of
 from plitka.output.scale_bar import with_scale_bar
-from plitka.request.drawing_settings import DrawingSettings, settings_for
-from plitka.request.prompt import Prompt, build_prompt
+from plitka.request.drawing_settings import DrawingSettings, prompt_of, settings_for
+from plitka.request.prompt import Prompt
 from plitka.request.sheet import SheetFields
 from plitka.request.tile_request import TileRequest
 from plitka.results import VARIANT, Result, Stopwatch
@@ -59,7 +59,7 @@ def generate(
     if monitor is not None:
         monitor.reset_peaks()
     settings = settings_for(request, engine.defaults)
-    prompt = build_prompt(request.mix, settings.negative_prompt)
+    prompt = prompt_of(request, settings)
     engine.check(request, prompt)
     watch.lap()
     return _draw(request, settings, prompt, engine, monitor, watch, current_stage())
@@ -77,7 +77,7 @@ def draw_final(request: TileRequest, engine: Engine) -> Result:
     watch, trace = Stopwatch(), current_stage()
     alone = replace(request.without_sheet().variant(1), maps=())
     settings = settings_for(alone, engine.defaults)
-    prompt = build_prompt(alone.mix, settings.negative_prompt)
+    prompt = prompt_of(alone, settings)
     engine.check(alone, prompt)
     with Worker("plitka-files") as worker:
         timed = worker.submit(_timed_plan, alone, trace)
@@ -224,7 +224,7 @@ def _finished_picture(
     stage.note(share_error_pp=picture.measured.fidelity.worst_error_pp)
     seconds = {"draw": round(drawn.seconds, 4), "measure": watch.lap()}
     with stage.stage("encode"):
-        image, data = _file(engine, drawn, picture)
+        image, data = picture_file(engine, job, drawing, picture)
     seconds["encode"] = watch.lap()
     return picture, image, data, seconds
 
@@ -260,9 +260,10 @@ def _map(name: MapName, maps: Future[PlanMaps], job: Job, engine: Engine, trace:
     return Result(name, drawn.image, f"{name}.{EXACT_FORMAT}", data, None, metrics)
 
 
-def _file(engine: Engine, drawn: Drawn, picture: MeasuredPicture) -> tuple[NDArray[np.uint8], bytes]:
+def picture_file(
+    engine: Engine, job: Job, drawing: Drawing, picture: MeasuredPicture
+) -> tuple[NDArray[np.uint8], bytes]:
     """The picture as it is delivered, with its scale bar if there is one, and its file."""
-    job, drawing = drawn.job, drawn.drawing
     measured = {"fidelity": picture.measured.as_dict(), "correction": picture.correction()}
     approximations = drawing.denoising.approximations if drawing.denoising else ()
     provenance = provenance_of(

@@ -37,9 +37,10 @@ localStorage.clear();
 document.querySelectorAll("details").forEach((place) => { place.open = false; });
 """
 
-# Samples of the granules take a second to draw, and are the same on every visit: those of an earlier page are kept.
+# Samples of the granules take a second to draw and are the same on every visit: an earlier page's are kept.
 SAMPLES_MADE = """
-return typeof samples === "undefined" || !samples.pictures.BLACK ? null : { id: samplesId(), pictures: samples.pictures };
+if (typeof samples === "undefined" || !samples.pictures.BLACK) return null;
+return { id: samplesId(), pictures: samples.pictures };
 """
 KEEP_SAMPLES = "keep([['samples', arguments[0]]]).then(() => arguments[1]());"
 

@@ -10,8 +10,7 @@ import torch
 from plitka.device.select import DeviceInfo
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.engine.protocol import Job
-from plitka.request.drawing_settings import EngineDefaults, settings_for
-from plitka.request.prompt import build_prompt
+from plitka.request.drawing_settings import EngineDefaults, prompt_of, settings_for
 from plitka.request.tile_request import parse_request
 from plitka.tile.plan import make_plan
 from plitka.weights.locate import find_files
@@ -59,7 +58,7 @@ def make_job(
     request = parse_request(json.dumps(document))
     plan = _plan(request.mix, request.laying_angle, request.layout, request.seed, request.scale)
     settings = settings_for(request, defaults)
-    return Job(request, settings, build_prompt(request.mix, settings.negative_prompt), plan)
+    return Job(request, settings, prompt_of(request, settings), plan)
 
 
 @lru_cache(maxsize=32)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from plitka.choices import MAP_NAMES, Layout, NormalConvention, OutputFormat, Scheduler, SheetLanguage
 from plitka.colors.palette import PALETTE
 from plitka.request.fields import MAX_SEED
+from plitka.request.prompt_templates import TEMPLATES
 
 NAMES = [name for color in PALETTE.values() for name in color.names]
 colors = st.lists(
@@ -60,6 +61,8 @@ overrides = st.fixed_dictionaries(
         "num_inference_steps_preview": steps,
         "num_inference_steps_final": steps,
         "negative_prompt": st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40),
+        "prompt_template": st.sampled_from(list(TEMPLATES)),
+        "prompt": st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40),
         "lora_scale": scales,
         "controlnet_scale": scales,
         "color_guidance": st.floats(0, 1),

@@ -108,6 +108,8 @@ BAD_VALUES = {
     "num_inference_steps_preview": [*NOT_WHOLE, 0, 101],
     "num_inference_steps_final": [*NOT_WHOLE, 0, 101],
     "negative_prompt": [*NOT_TEXT, "a\x00b", "\x1b[31m", "\ud800", "x" * 1001, "\x7f"],
+    "prompt": [*NOT_TEXT, "a\x00b", "\ud800", "x" * 1001],
+    "prompt_template": [5, True, *CONTAINERS, *STRANGE_TEXTS, "captions", "../standard"],
     "layout": [5, True, *CONTAINERS, *STRANGE_TEXTS, "bricks"],
     "output_format": [5, True, *CONTAINERS, *STRANGE_TEXTS, "gif", "../png"],
     "scheduler": [5, True, *CONTAINERS, *STRANGE_TEXTS, "ddpm"],
@@ -115,6 +117,7 @@ BAD_VALUES = {
 OVERRIDES = [
     "use_controlnet", "guidance_scale", "guidance_interval", "num_inference_steps",
     "num_inference_steps_preview", "num_inference_steps_final", "negative_prompt", "lora_scale",
+    "prompt", "prompt_template",
     "controlnet_scale", "color_guidance",
     "layout", "output_format", "scheduler",
 ]  # fmt: skip

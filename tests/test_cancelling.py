@@ -115,9 +115,7 @@ def expected_predictions(tmp_path_factory):
     return [Path(file).read_bytes() for file in run(predictor)]
 
 
-@pytest.mark.parametrize(
-    "stage", ["build_prompt", "plan_for", "measure_and_correct", "encode", "draw_colormap"]
-)
+@pytest.mark.parametrize("stage", ["prompt_of", "plan_for", "measure_and_correct", "encode", "draw_colormap"])
 def test_cancelled_in_any_stage_of_ours_the_next_files_are_the_same(monkeypatch, stage, expected_files):
     engine = RenderEngine()
 

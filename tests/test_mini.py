@@ -1,6 +1,5 @@
 """The embedded model, as it is shipped: what each of its parts is good for."""
 
-import importlib
 from contextlib import closing
 from functools import cache
 from itertools import islice
@@ -15,7 +14,7 @@ from drawing import make_job
 from plitka.colors.palette import PALETTE, delta_e00
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.diffusion.schedulers import SCHEDULERS
-from plitka.server.serve import ROOT
+from plitka.fidelity.joint_angle import joint_angle
 from plitka.settings import SHIPPED_MODEL_DIR
 from plitka.weights.verify import verify
 
@@ -152,9 +151,7 @@ def sharpness(image):
     return float(np.abs(cv2.Laplacian(lab(image)[..., 0], cv2.CV_32F)).mean())
 
 
-def test_the_controlnet_lays_the_joints_at_the_angle(mini, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    joint_angle = importlib.import_module("joint_angle").joint_angle
+def test_the_controlnet_lays_the_joints_at_the_angle(mini):
     mix = [("red", 60), ("white", 40)]
     given = {"angle": 90, "seed": 4, "num_inference_steps": 1}
     # Joints are a few pixels wide in the final picture.

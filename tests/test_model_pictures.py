@@ -17,6 +17,7 @@ from plitka.errors import RequestError
 from plitka.fidelity.color_lock import measure_and_correct
 from plitka.request.drawing_settings import swatch_strength
 from plitka.request.prompt import Prompt
+from plitka.request.prompt_templates import TEMPLATES
 from plitka.tile.control_image import draw_control
 from plitka.tile.plan import JOINT
 
@@ -225,6 +226,34 @@ def test_the_budget_is_counted_with_both_tokenizers(engine, monkeypatch):
     monkeypatch.setattr(engine.pipelines.base, "tokenizer_2", lambda text: {"input_ids": list(range(78))})
     with pytest.raises(RequestError, match="78 tokens"):
         engine.check(job.request, job.prompt)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@given(words=st.lists(st.sampled_from(["wet", "glossy rubber", "60%", "<s0><s1>", "Крошка,"]), min_size=1))
+def test_own_words_may_fill_the_77_tokens_and_no_more(engine, template, words):
+    """Counted here by both tokenizers, learned tokens inside, on the prompt as the text encoders get it."""
+    job = make_job(prompt_template=template, prompt=" ".join(words * 4))
+    read = engine.prompt_for(job.prompt).positive
+    assert "<s0><s1>" in read or template == "plain"
+    base = engine.pipelines.base
+    tokens = max(len(count(read)["input_ids"]) for count in (base.tokenizer, base.tokenizer_2))
+    if tokens <= 77:
+        engine.check(job.request, job.prompt)
+        return
+    with pytest.raises(RequestError) as caught:
+        engine.check(job.request, job.prompt)
+    (problem,) = caught.value.problems
+    assert problem.field == "overrides.prompt"
+    assert problem.reason == f"makes a prompt of {tokens} tokens, {tokens - 77} too many"
+
+
+def test_the_wording_draws_another_picture(engine):
+    usual, captioned, wet = (
+        images(draw(engine, color_guidance=0, **given))
+        for given in ({}, {"prompt_template": "caption"}, {"prompt": "wet"})
+    )
+    assert usual != captioned
+    assert usual != wet
 
 
 # Progress

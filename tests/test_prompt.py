@@ -11,11 +11,14 @@ from plitka.errors import RequestError
 from plitka.request.drawing_settings import EngineDefaults
 from plitka.request.prompt import (
     DEFAULT_NEGATIVE_PROMPT,
+    STYLE,
     TOKEN_LIMIT,
+    TRIGGER,
     Prompt,
     build_prompt,
     check_token_budget,
 )
+from plitka.request.prompt_templates import TEMPLATES
 from plitka.request.tile_request import parse_inputs, parse_request
 
 
@@ -71,6 +74,42 @@ def test_percentages_in_the_prompt_sum_to_100_and_none_is_0(parts):
 def test_negative_prompt_is_the_given_one_or_the_default(overrides, negative):
     request = parse_request(json.dumps({"colors": [{"name": "red"}], "overrides": overrides}))
     assert job_for(request, EngineDefaults()).prompt.negative == negative
+
+
+def worded(**overrides):
+    request = parse_request(
+        {
+            "colors": [{"name": "red", "proportion": 60}, {"name": "blue", "proportion": 40}],
+            "overrides": overrides,
+        }
+    )
+    return job_for(request, EngineDefaults()).prompt.positive
+
+
+def test_a_template_is_chosen_by_name_and_without_one_the_prompt_is_the_usual():
+    usual = f"{TRIGGER}, 60% red, 40% blue, {STYLE}"
+    assert worded() == worded(prompt_template="standard") == worded(prompt="") == usual
+    assert worded(prompt_template=" Caption ") == ("<s0><s1>, ohwx_rubber_tile <s0><s1>, 60% red, 40% blue")
+    assert worded(prompt="wet,\n after  rain") == f"{usual}, wet, after rain"
+    assert worded(prompt_template="short", prompt="wet") == f"{TRIGGER}, 60% red, 40% blue, wet"
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_template_names_the_mix_once_and_says_what_it_is_for(name):
+    template = TEMPLATES[name]
+    assert template.text.count("{colors}") == 1
+    assert worded(prompt_template=name).count("60% red, 40% blue") == 1
+    assert template.purpose.endswith(".")
+    assert template.measured.endswith(".")
+
+
+def test_an_unknown_template_is_refused_with_the_allowed_names():
+    with pytest.raises(RequestError) as caught:
+        worded(prompt_template="captions")
+    assert str(caught.value.problems[0]) == (
+        'overrides.prompt_template: "captions" is not one of the choices. '
+        'Allowed: "standard", "caption", "short", "photo" or "plain".'
+    )
 
 
 def count_words(text):

@@ -16,6 +16,11 @@ from verification.page import Check, ScenarioReport, failures, write_page
 from verification.scenarios import SCENARIOS
 
 HUB = "owner/models"
+SMALL_PLAN = b"""
+request: {colors: [{name: red}], overrides: {color_guidance: 0}}
+vary: {overrides.prompt_template: [standard, caption]}
+best: {minimize: texture_distance}
+"""
 ENDED = subprocess.CompletedProcess([], 0, "", "")
 
 
@@ -79,13 +84,19 @@ def test_the_check_draws_every_scenario_and_writes_a_page_with_its_figures(folde
     out = tmp_path / "out"
     monkeypatch.setattr(sdxl, "load_engine", lambda name: load_small_engine(folder))
     missing = tmp_path / "missing.py"
-    failed = sdxl.run("sdxl", out, steps=1, download=None, color_benchmark=missing, on_cpu=True)
+    plan = {"wording": SMALL_PLAN}
+    failed = sdxl.run(
+        "sdxl", out, steps=1, download=None, color_benchmark=missing, on_cpu=True, experiments=plan
+    )
     assert failed == []
     page = (out / sdxl.PAGE).read_text()
     for scenario in SCENARIOS:
         assert f"<h2>{scenario}</h2>" in page
     assert page.count("<img") == 3 * len(SCENARIOS)
     assert "the LoRA changes" in page
+    assert "<h2>experiment wording</h2>" in page
+    assert "`prompt_template " in page
+    assert (out / "experiments" / "wording" / "report.md").is_file()
     assert "&lt;s0&gt; &lt;s1&gt;" in page
     for link in page.split("<img src='")[1:]:
         assert (out / link.partition("'")[0]).is_file()

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 import pytest
 from live_picture import random_mix
 
+from plitka.request.prompt_templates import TEMPLATES
 from plitka.request.tile_request import MAX_SEED, parse_request
 from plitka.server.serve import PAGE, ROOT
 
@@ -50,6 +51,8 @@ def random_recipe(chance):
         # There is no seed after the last one.
         "variants": 1 if seed == str(MAX_SEED) else chance.choice([1, 2, 8]),
         "scaleBar": chance.random() < 0.3,
+        "template": chance.choice(list(TEMPLATES)),
+        "words": chance.choice(["", "wet, 100% clean & dry.", "=1+1", "(a)~b #c+d\u0436'", "-x"]),
     }
 
 

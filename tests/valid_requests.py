@@ -51,6 +51,8 @@ def _overrides(random):
         "num_inference_steps_preview": [1, 35],
         "num_inference_steps_final": [2, 60],
         "negative_prompt": ["", "blurry", "ночь, туман", *PATHS, *URLS, *COMMANDS],
+        "prompt": ["", "wet after rain", "ночь, туман", *PATHS, *URLS, *COMMANDS],
+        "prompt_template": ["standard", "caption", " Plain "],
         "lora_scale": [0, 0.75, 2],
         "controlnet_scale": [0, 1, "1,5"],
         "color_guidance": [0, 0.5, 1],

@@ -44,7 +44,7 @@ Made by `make mini`; how is said in `training/`. No photographs, and no weights 
 Fixed mixes of one to four colours, 512 pixels, seed 7. "Guided" pictures start from the swatch at the
 default colour guidance, before any correction; "text to image" and all below it know the mix from the prompt
 alone. The error is that of the worst colour of a mix measured without the plan, in percentage points,
-median (and largest). Texture distance and sharpness (`benchmarks/mini_texture.py`) compare with the swatch of
+median (and largest). Texture distance and sharpness (`plitka/fidelity/texture.py`) compare with the swatch of
 the same plan.
 
 {table}

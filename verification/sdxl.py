@@ -5,7 +5,8 @@
 Needs a GPU, the customer's LoRA and embeddings in the model folder (`PLITKA_MODEL_DIR`), and the hub for
 whatever else is not there yet (10 GB, less with `PLITKA_BASE_MODEL`); `--no-fetch` fetches nothing. GPU and
 adapters are looked for first. Sizes and hashes that the manifest does not know yet are written into it. The
-colour benchmark draws some 230 pictures; broken off, it goes on from `color.jsonl` in the folder of the page.
+colour benchmark draws some 230 pictures, the experiments that Plitka ships some 190; broken off, both go on
+from what is in the folder of the page.
 Exit status 1 if anything on the page failed.
 """
 
@@ -13,7 +14,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -22,7 +23,11 @@ from plitka.device.monitor import ResourceMonitor
 from plitka.device.select import select_best_device
 from plitka.engine.protocol import Engine
 from plitka.engines import load_engine, log_to_stderr
-from plitka.errors import DeviceError, ModelFileError
+from plitka.errors import DeviceError, ModelFileError, PlitkaError
+from plitka.experiment.read_plan import read_plan
+from plitka.experiment.run import run_experiment
+from plitka.experiment.shipped import shipped_names, shipped_text
+from plitka.experiment.tables import verdict_text
 from plitka.files.whole_files import write_whole
 from plitka.generation import generate
 from plitka.request.tile_request import parse_request
@@ -48,12 +53,15 @@ def run(
     download: Download | None = download_from_hub,
     color_benchmark: Path = COLOR_BENCHMARK,
     on_cpu: bool = False,
+    experiments: Mapping[str, bytes] | None = None,
 ) -> list[str]:
     """Look for what is needed, fetch, check, draw and write the page; returns the names of what failed.
 
     `steps` replaces the denoising steps of the profile; without `download` nothing is fetched; `on_cpu` draws
-    without a GPU too.
+    without a GPU too. `experiments` are plans by name; those that Plitka ships where None are given.
     """
+    if experiments is None:
+        experiments = {name: shipped_text(name) for name in shipped_names()}
     out.mkdir(parents=True, exist_ok=True)
     identity: dict[str, str] = {}
     scenarios: list[ScenarioReport] = []
@@ -71,6 +79,9 @@ def run(
                     for name in SCENARIOS:
                         print(f"scenario {name}", flush=True)
                         scenarios.append(draw_scenario(name, engine, monitor, out, steps))
+                checks += [
+                    draw_experiment(name, text, engine, out, steps) for name, text in experiments.items()
+                ]
         # Whatever ends the loading is what the page is for.
         except Exception as error:
             checks.append(Check("loading", False, f"{type(error).__name__}: {error}"))
@@ -154,6 +165,22 @@ def draw_scenario(
     except Exception as error:
         report.error = f"{type(error).__name__}: {error}"
     return report
+
+
+def draw_experiment(name: str, text: bytes, engine: Engine, out: Path, steps: int | None) -> Check:
+    """Draw a plan into a folder of its own: what is best, and whether the seeds show it."""
+    title, folder = f"experiment {name}", out / "experiments" / name
+    print(f"{title}: cells, table, grids and report in {folder}", flush=True)
+    settings = {} if steps is None else {"overrides.num_inference_steps": steps}
+    try:
+        plan, requests = read_plan(text, settings)
+        outcome = run_experiment(plan, requests, engine, folder, text)
+    except (PlitkaError, OSError) as error:
+        return Check(title, False, f"{type(error).__name__}: {error}")
+    said = [*map(verdict_text, outcome.verdicts), *map(str, outcome.files)]
+    if outcome.failed:
+        said.insert(0, f"{outcome.failed} of {len(outcome.cells)} cells could not be drawn")
+    return Check(title, not outcome.failed, "\n".join(said))
 
 
 def run_color_benchmark(engine_name: str, script: Path, out: Path) -> Check:

@@ -21,6 +21,7 @@ from plitka.cli import (
 )
 from plitka.cli.catalogue_command import catalogue
 from plitka.cli.drawing import results
+from plitka.cli.experiment_command import experiment
 from plitka.cli.failures import PlainErrors
 from plitka.cli.matching import match
 from plitka.cli.order_command import order
@@ -61,6 +62,7 @@ app.command()(match)
 app.command()(order)
 app.command()(catalogue)
 app.command()(drawing_commands.demo)
+app.command()(experiment)
 app.command()(serve_command.serve)
 app.command()(model_commands.schema)
 models.command("list")(model_commands.list_models)

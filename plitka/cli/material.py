@@ -41,8 +41,7 @@ def draw_material(request: TileRequest, target: PictureFile, plane_mm: float) ->
     from plitka.engine.render import RenderEngine
     from plitka.output.gltf import write_material
     from plitka.output.provenance import provenance_of, provenance_texts
-    from plitka.request.drawing_settings import settings_for
-    from plitka.request.prompt import build_prompt
+    from plitka.request.drawing_settings import prompt_of, settings_for
     from plitka.request.textures import as_texture
     from plitka.tile.maps import PlanMaps
     from plitka.tile.plan import plan_for
@@ -52,7 +51,7 @@ def draw_material(request: TileRequest, target: PictureFile, plane_mm: float) ->
         note = f"note: the texture is not seamless, which takes {problem.allowed}"
         print_lines(messages, note, style="yellow")
     engine = RenderEngine()
-    prompt = build_prompt(request.mix, settings_for(request, engine.defaults).negative_prompt)
+    prompt = prompt_of(request, settings_for(request, engine.defaults))
     provenance = provenance_of("material", request, prompt, engine.name, engine.identity())
     plan = plan_for(request)
     width, height = plan.canvas.width, plan.canvas.height

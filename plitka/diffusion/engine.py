@@ -258,7 +258,10 @@ class DiffusionEngine:
 
     def prompt_for(self, prompt: Prompt) -> Prompt:
         """The prompt with the tokens that were loaded: one, two or more, or none without embeddings."""
-        return Prompt(prompt.positive.replace(PROMPT_TOKENS, "".join(self.tokens)), prompt.negative)
+        tokens = "".join(self.tokens)
+        # Without embeddings a template that begins with their tokens would begin with a comma.
+        positive = prompt.positive.replace(PROMPT_TOKENS, tokens).removeprefix(", ")
+        return Prompt(positive, prompt.negative, prompt.own.replace(PROMPT_TOKENS, tokens))
 
     def _count_tokens(self, text: str) -> int:
         tokenizers = (self.pipelines.base.tokenizer, self.pipelines.base.tokenizer_2)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from plitka.choices import ControlKind
 from plitka.device.select import DeviceInfo
 from plitka.engine.pace import Pace
-from plitka.request.drawing_settings import DrawingSettings, EngineDefaults, settings_for
-from plitka.request.prompt import Prompt, build_prompt
+from plitka.request.drawing_settings import DrawingSettings, EngineDefaults, prompt_of, settings_for
+from plitka.request.prompt import Prompt
 from plitka.request.tile_request import TileRequest
 from plitka.tile.plan import TilePlan, plan_for
 
@@ -44,7 +44,7 @@ class Job:
 def job_for(request: TileRequest, defaults: EngineDefaults) -> Job:
     """The job of a request for an engine with these defaults, its tile planned."""
     settings = settings_for(request, defaults)
-    return Job(request, settings, build_prompt(request.mix, settings.negative_prompt), plan_for(request))
+    return Job(request, settings, prompt_of(request, settings), plan_for(request))
 
 
 @dataclass(frozen=True)

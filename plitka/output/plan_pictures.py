@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from plitka.choices import CONTROL_KINDS
 from plitka.engine.render import RenderEngine
 from plitka.output.provenance import encode, encode_map, provenance_of
-from plitka.request.drawing_settings import settings_for
-from plitka.request.prompt import build_prompt
+from plitka.request.drawing_settings import prompt_of, settings_for
 from plitka.request.tile_request import TileRequest
 from plitka.tile.colormap import draw_colormap
 from plitka.tile.control_image import draw_control
@@ -23,7 +22,7 @@ def draw_plan_pictures(request: TileRequest, plan: TilePlan, size: int) -> Itera
     They carry the request as every picture does, with `render` as their engine.
     """
     engine = RenderEngine()
-    prompt = build_prompt(request.mix, settings_for(request, engine.defaults).negative_prompt)
+    prompt = prompt_of(request, settings_for(request, engine.defaults))
     images = {"colormap": draw_colormap(plan, size), "swatch": draw_swatch(plan, size)}
     images |= {kind: draw_control(plan, kind, size) for kind in CONTROL_KINDS}
     for name, image in images.items():

@@ -103,20 +103,21 @@ def _layout(rows: int, columns: int, label: str, bar: int) -> _Layout | None:
     shorter = min(rows, columns)
     margin = max(2, round(_MARGIN * shorter))
     for size in range(max(_SMALLEST_WANTED, round(_FONT_PART * shorter)), _SMALLEST - 1, -1):
-        font = _font(size)
-        box = tuple(map(round, font.getbbox(label)))
+        letters = font(size)
+        box = tuple(map(round, letters.getbbox(label)))
         thickness = max(1, round(_THICKNESS * size))
         # Of the same parity as the thickness, so that the bar meets the middle of its ends.
         end = round(_END * size) + (round(_END * size) + thickness) % 2
         padding = max(2, round(_PADDING * size))
-        found = _Layout(font, (box[0], box[1], box[2], box[3]), bar, padding, thickness, end, margin)
+        found = _Layout(letters, (box[0], box[1], box[2], box[3]), bar, padding, thickness, end, margin)
         if found.width <= columns - 2 * margin and found.height <= rows - 2 * margin:
             return found
     return None
 
 
 @functools.lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """The font of everything that is written onto pictures, so many pixels high; Latin and Cyrillic."""
     data = resources.files("plitka.output").joinpath(FONT_FILE).read_bytes()
     # The basic layout: another one is there in some installations only.
     return ImageFont.truetype(io.BytesIO(data), size, layout_engine=ImageFont.Layout.BASIC)

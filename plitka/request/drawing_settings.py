@@ -18,7 +18,8 @@ from plitka.request.overrides import (
     DEFAULT_SCHEDULER,
 )
 from plitka.request.profiles import PROFILES, Profile
-from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT
+from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, Prompt, build_prompt
+from plitka.request.prompt_templates import DEFAULT_TEMPLATE
 from plitka.request.tile_request import TileRequest
 
 # To be confirmed with the real weights.
@@ -65,6 +66,8 @@ class DrawingSettings:
         color_lock: Whether a finished picture is corrected towards the plan.
         scheduler: Name of the sampler.
         negative_prompt: What the picture should not show; empty for nothing.
+        prompt_template: Name of the prompt's wording.
+        own_words: What the request adds to its prompt; empty for nothing.
         controlnet: Whether a ControlNet is used; "auto" leaves that to laying angle and layout.
         controlnet_scale: Weight of the ControlNet's residuals, 0 to 2.
         lora_scale: Scale of the LoRA, 0 to 2; of no meaning without one.
@@ -79,6 +82,8 @@ class DrawingSettings:
     color_lock: ColorLock
     scheduler: Scheduler
     negative_prompt: str
+    prompt_template: str
+    own_words: str
     controlnet: ControlNetUse
     controlnet_scale: float
     lora_scale: float
@@ -112,11 +117,18 @@ def settings_for(request: TileRequest, defaults: EngineDefaults = STANDARD_DEFAU
         color_lock=_first(given.color_lock, DEFAULT_COLOR_LOCK),
         scheduler=_first(given.scheduler, DEFAULT_SCHEDULER),
         negative_prompt=_first(given.negative_prompt, DEFAULT_NEGATIVE_PROMPT),
+        prompt_template=_first(given.prompt_template, DEFAULT_TEMPLATE),
+        own_words=_first(given.prompt, ""),
         controlnet=CONTROLNET_USES[given.use_controlnet],
         controlnet_scale=_first(given.controlnet_scale, DEFAULT_CONTROLNET_SCALE),
         lora_scale=_first(given.lora_scale, defaults.lora_scale),
         output_format=_first(given.output_format, DEFAULT_OUTPUT_FORMAT),
     )
+
+
+def prompt_of(request: TileRequest, settings: DrawingSettings) -> Prompt:
+    """The prompt of a request with these settings."""
+    return build_prompt(request.mix, settings.negative_prompt, settings.prompt_template, settings.own_words)
 
 
 def swatch_strength(color_guidance: float, steps: int) -> float | None:

@@ -15,12 +15,13 @@ from pydantic import (
     field_validator,
 )
 
-from plitka.choices import ColorLock, Layout, NormalConvention, OutputFormat, Scheduler, one_of
+from plitka.choices import ColorLock, Layout, NormalConvention, OutputFormat, Scheduler, one_of, one_of_names
 from plitka.request.numbers import IntegerRange, NumberRange, invalid_value
 from plitka.request.order import OrderFields
+from plitka.request.prompt_templates import TEMPLATES
 from plitka.request.sheet import SheetFields, read_sheet_switch
 
-MAX_NEGATIVE_PROMPT = 1000
+MAX_PROMPT_CHARACTERS = 1000
 DEFAULT_COLOR_GUIDANCE = 0.5
 DEFAULT_OUTPUT_FORMAT: OutputFormat = "png"
 DEFAULT_SCHEDULER: Scheduler = "dpmpp_2m_karras"
@@ -37,11 +38,18 @@ def _read_text(value: object) -> str:
     if not isinstance(value, str):
         raise invalid_value("is not text")
     text = " ".join(value.split())
-    if len(text) > MAX_NEGATIVE_PROMPT:
+    if len(text) > MAX_PROMPT_CHARACTERS:
         raise invalid_value("is too long")
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
         raise invalid_value("contains control characters or broken Unicode")
     return text
+
+
+def _read_template(value: object) -> object:
+    name = read_choice(value)
+    if name not in list(TEMPLATES):
+        raise invalid_value("is not one of the choices" if isinstance(name, str) else "is not text")
+    return name
 
 
 def _read_interval(value: object) -> tuple[float, float]:
@@ -64,6 +72,7 @@ _Weight = Annotated[float, BeforeValidator(_WEIGHT)]
 _Steps = Annotated[int, BeforeValidator(_STEPS)]
 _Interval = Annotated[tuple[float, float], BeforeValidator(_read_interval)]
 _Text = Annotated[str, BeforeValidator(_read_text)]
+_TEXT = f"text of at most {MAX_PROMPT_CHARACTERS} characters, empty for none"
 
 
 class Overrides(BaseModel):
@@ -82,9 +91,11 @@ class Overrides(BaseModel):
     num_inference_steps: _Steps | None = Field(default=None, description=str(_STEPS))
     num_inference_steps_preview: _Steps | None = Field(default=None, description=str(_STEPS))
     num_inference_steps_final: _Steps | None = Field(default=None, description=str(_STEPS))
-    negative_prompt: _Text | None = Field(
-        default=None, description=f"text of at most {MAX_NEGATIVE_PROMPT} characters, empty for none"
+    negative_prompt: _Text | None = Field(default=None, description=_TEXT)
+    prompt_template: Annotated[str, BeforeValidator(_read_template)] | None = Field(
+        default=None, description=one_of_names(TEMPLATES)
     )
+    prompt: _Text | None = Field(default=None, description=_TEXT)
     lora_scale: _Scale | None = Field(default=None, description=str(_SCALE))
     controlnet_scale: _Scale | None = Field(default=None, description=str(_SCALE))
     color_guidance: _Weight | None = Field(default=None, description=str(_WEIGHT))

@@ -5,7 +5,7 @@ const FILES = { bytes: 1 << 20, recipes: 500, name: 80 };
 // Headings of a table that are no colours, in both languages; the first ones are written.
 const HEADINGS = {
   name: ["tile", "плитка", "name", "название", "recipe", "рецепт"], angle: ["angle", "угол"], seed: ["seed"], layout: ["layout", "раскладка"],
-  quality: ["quality", "качество"], guidance: ["guidance"], controlnet: ["controlnet"], lock: ["lock"],
+  quality: ["quality", "качество"], guidance: ["guidance"], controlnet: ["controlnet"], lock: ["lock"], template: ["template"], words: ["words"],
   ...Object.fromEntries(Object.keys(PICTURE_SETTINGS).map((name) => [name, [name]])),
 };
 // What spreadsheets take for a formula at the start of a field.
@@ -62,7 +62,7 @@ function readJson(words, fileName) {
 
 const isRecord = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 // The names of overrides and what they are called here.
-const OVERRIDES = { use_controlnet: "controlnet", color_guidance: "guidance", color_lock: "lock", layout: "layout", scale_bar: "scale_bar" };
+const OVERRIDES = { use_controlnet: "controlnet", color_guidance: "guidance", color_lock: "lock", layout: "layout", scale_bar: "scale_bar", prompt_template: "template", prompt: "words" };
 
 // A request as the server takes it.
 function readRequest(request) {
@@ -183,7 +183,8 @@ function readRow(columns, headings, fields) {
   const given = columns.map((column, i) => [column, fields[i] || ""]);
   const name = unguarded(given.find(([column]) => column === "name")[1]);
   const colors = given.flatMap(([column, value], i) => (!column && value ? [[headings[i], value]] : []));
-  const settings = given.filter(([column, value]) => column && column !== "name" && value);
+  const settings = given.filter(([column, value]) => column && column !== "name" && value)
+    .map(([column, value]) => [column, column === "words" ? unguarded(value) : value]);
   const { recipe, problems } = recipeOf(colors.filter(([, share]) => typedNumber(share) !== 0), settings);
   return { name, recipe, problems: [...nameProblems(name), ...problems] };
 }
@@ -215,5 +216,7 @@ const CSV_FIELDS = {
   guidance: ({ guidance }) => (guidance === null ? "" : fieldText(guidance)),
   controlnet: ({ controlnet }) => controlnet,
   lock: ({ colorLock }) => (colorLock === LIMITS.lock ? "" : colorLock),
+  template: (recipe) => promptTexts(recipe).template,
+  words: ({ words }) => guarded(words),
   ...Object.fromEntries(Object.keys(PICTURE_SETTINGS).map((name) => [name, (recipe) => pictureTexts(recipe)[name] || ""])),
 };

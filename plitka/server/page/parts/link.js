@@ -13,7 +13,9 @@ function recipeFragment() {
     guidance: state.guidance === null ? "" : state.guidance,
     controlnet: state.controlnet,
     lock: state.colorLock === LIMITS.lock ? "" : state.colorLock,
+    ...promptTexts(state),
     ...pictureTexts(state),
+    words: wordsInLink(state.words),
   }).filter(([, value]) => value !== "");
   return `${LINK.start}${colors.join(",")}${settings.map(([name, value]) => `&${name}=${value}`).join("")}`;
 }
@@ -38,7 +40,9 @@ function partsOfLink(fragment) {
   const plain = fragment.slice(1).replace(/[.,;:)\]»”"'\s]+$/, "");
   const pairs = plain.split("&").filter(Boolean).map((pair) => {
     const at = pair.indexOf("=");
-    return at < 0 ? [decoded(pair), ""] : [decoded(pair.slice(0, at)), decoded(pair.slice(at + 1))];
+    if (at < 0) return [decoded(pair), ""];
+    const [name, value] = [decoded(pair.slice(0, at)), decoded(pair.slice(at + 1))];
+    return [name, name === "words" ? wordsOfLink(value) : value];
   });
   const [, mix] = pairs.shift();
   const colors = mix.split(",").filter((part) => part.trim()).map((part) => {

@@ -84,12 +84,17 @@ const SETTINGS = {
   },
   controlnet: { ...oneOf(["on", "off"]), into: (controlnet) => ({ controlnet }) },
   lock: { ...oneOf(LIMITS.locks), into: (colorLock) => ({ colorLock }) },
+  template: { ...oneOf(Object.keys(LIMITS.templates)), into: (template) => ({ template }) },
+  words: {
+    read: (given) => (plainWords(given).length <= LIMITS.words ? plainWords(given) : undefined),
+    allowed: () => text("allowedWords", { most: LIMITS.words }), into: (words) => ({ words }),
+  },
   ...PICTURE_SETTINGS,
 };
 
 const PLAIN = {
   angle: 0, quality: LIMITS.quality, random: true, guidance: null, layout: "", controlnet: "", colorLock: LIMITS.lock, ...SCALE_FIELDS, maps: [],
-  variants: 1, scaleBar: false,
+  variants: 1, scaleBar: false, ...PROMPT_FIELDS,
 };
 
 function isSeed(given) {

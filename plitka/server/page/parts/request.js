@@ -14,6 +14,7 @@ const state = {
   maps: [],
   variants: 1,
   scaleBar: false,
+  ...PROMPT_FIELDS,
 };
 
 const BY_CODE = new Map(PALETTE.map((color) => [color.code, color]));
@@ -63,6 +64,7 @@ function requestFields(recipe = state) {
   if (recipe.controlnet) overrides.push(["use_controlnet", recipe.controlnet === "on"]);
   if (recipe.guidance !== null) overrides.push(["color_guidance", recipe.guidance]);
   if (recipe.colorLock !== LIMITS.lock) overrides.push(["color_lock", recipe.colorLock]);
+  overrides.push(...promptRequest(recipe));
   if (recipe.layout) overrides.push(["layout", recipe.layout]);
   if (recipe.scaleBar) overrides.push(["scale_bar", true]);
   if (overrides.length) fields.push(["overrides", overrides]);

@@ -150,6 +150,7 @@ function showMore() {
   byId("guidance").disabled = state.guidance === null;
   byId("guidance").value = guidance;
   byId("guidance-value").textContent = number(guidance, 2);
+  showPrompt();
   options(byId("color-lock"), LIMITS.locks.map((name) => [name, text(`lock_${name}`)]), state.colorLock);
   showLockNote();
 }
@@ -169,6 +170,7 @@ function options(select, choices, chosen) {
 function buildMore() {
   byId("layout").addEventListener("change", ({ target }) => { state.layout = target.value; showAngle(); changed(); });
   byId("controlnet").addEventListener("change", ({ target }) => { state.controlnet = target.value; changed(); });
+  buildPrompt();
   byId("color-lock").addEventListener("change", ({ target }) => { state.colorLock = target.value; showLockNote(); changed(); });
   const guide = () => {
     state.guidance = byId("own-guidance").checked ? Number(byId("guidance").value) : null;

@@ -1,4 +1,4 @@
-"""How the texture of a model's picture differs from that of the swatch it was drawn from.
+"""How the texture of a picture differs from that of the swatch that its plan gives, without a photograph.
 
 Both are described by the same statistics of lightness:
 
@@ -9,7 +9,7 @@ Both are described by the same statistics of lightness:
 
 The distance is the root mean square of all of them: 0 for the same picture. It says whether a model keeps the
 texture that it was given, and nothing about photographs: whole pictures can agree in all of it and be told
-apart at a glance. For those there is `realism.py`.
+apart at a glance. For those there is `benchmarks/realism.py`.
 """
 
 import cv2
@@ -21,7 +21,10 @@ Image = NDArray[np.uint8]
 
 
 def texture(image: Image) -> NDArray[np.float64]:
-    """Log spectrum, log contrast, log sharpness and tones, scaled to be compared with each other."""
+    """Log spectrum, log contrast, log sharpness and tones, scaled to be compared with each other.
+
+    `image` is (height, width, 3) uint8 sRGB.
+    """
     lightness = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[..., 0]
     window = np.outer(np.hanning(len(lightness)), np.hanning(lightness.shape[1]))
     power = np.abs(np.fft.fft2((lightness - lightness.mean()) * window)) ** 2
@@ -39,4 +42,5 @@ def relative_sharpness(one: Image, other: Image) -> float:
 
 
 def distance(one: Image, other: Image) -> float:
+    """The distance of two pictures of the same size, 0 or more, without a unit."""
     return float(np.sqrt(np.mean((texture(one) - texture(other)) ** 2)))
