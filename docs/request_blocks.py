@@ -152,7 +152,7 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
         code(DEFAULT_OUTPUT_FORMAT),
         "Format of preview and final picture; WebP is lossless. The colour map is always PNG.",
     ),
-    "scheduler": (code(DEFAULT_SCHEDULER), "The sampler."),
+    "scheduler": (code(DEFAULT_SCHEDULER), "The sampler; see Samplers."),
     "normal_convention": (
         code(DEFAULT_NORMAL_CONVENTION),
         "Where the green of the normal map points: up the picture, or down it.",

@@ -1,6 +1,7 @@
 """The words that requests, manifests, environment and command line may choose from. Imports nothing here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 Quality = Literal["preview", "standard", "high"]
@@ -9,13 +10,27 @@ Layout = Literal["surface", "grid", "brick", "herringbone", "hexagon", "puzzle"]
 Grading = Literal["fine", "medium", "coarse"]
 OutputFormat = Literal["png", "webp", "jpg"]
 SheetLanguage = Literal["en", "ru"]
-Scheduler = Literal["dpmpp_2m_karras", "dpmpp_sde_karras", "ddim", "euler", "euler_a"]
+Scheduler = Literal[
+    "dpmpp_2m_karras",
+    "dpmpp_2m",
+    "dpmpp_sde_karras",
+    "ddim",
+    "euler",
+    "euler_a",
+    "unipc",
+    "heun",
+    "lms",
+    "pndm",
+]
+# Other names of samplers, which files and metrics do not have.
+SCHEDULER_ALIASES: Mapping[str, Scheduler] = MappingProxyType({"dpmpp_2m_sde_karras": "dpmpp_sde_karras"})
 ControlKind = Literal["canny", "softedge", "lineart"]
 CONTROL_KINDS: tuple[ControlKind, ...] = get_args(ControlKind)
 MapName = Literal["height", "normal", "roughness", "ao", "ids"]
 MAP_NAMES: tuple[MapName, ...] = get_args(MapName)
 NormalConvention = Literal["opengl", "directx"]
 CompileMode = Literal["off", "blocks", "unet"]
+Offload = Literal["none", "model", "sequential"]
 EngineName = Literal["render", "mini", "sdxl"]
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 

@@ -11,6 +11,11 @@
 - `PLITKA_GRAPHS`: whether the models' work on the GPU is recorded once for each size and replayed, so that no
   step waits for Python: `0` never, `1` always, and the engine does not load without an NVIDIA or AMD GPU;
   default where there is such a GPU.
+- `PLITKA_OFFLOAD`: where models wait between uses: `none` (default), on the GPU while its memory suffices;
+  `model`, in the machine's memory, each brought to the GPU for its turn; `sequential`, each layer. Without a
+  GPU only `none`.
+- `PLITKA_VAE_TILING`: `1` has the VAE work in tiles of 512 pixels, which takes less memory and changes the
+  pictures a little; `0` (default) as long as the memory suffices without.
 - `PLITKA_CUDNN_BENCHMARK`: `1` lets cuDNN, and compiled code, choose GPU kernels by timing them, so that
   another process may choose others, which round differently; `0` (default) chooses by rule alone.
 - `PLITKA_CPU_BF16`: `1` runs the models on a CPU in bfloat16, which the processor must compute by itself; `0`
@@ -39,7 +44,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from plitka.choices import ENGINE_NAMES, CompileMode, EngineName
+from plitka.choices import ENGINE_NAMES, CompileMode, EngineName, Offload
 from plitka.errors import DeviceError, EngineError, shown
 
 DEFAULT_ENGINE: EngineName = "render"
@@ -50,6 +55,8 @@ ALLOW_BASE_VARIABLE = "PLITKA_ALLOW_BASE"
 VRAM_FRACTION_VARIABLE = "PLITKA_VRAM_FRACTION"
 COMPILE_VARIABLE = "PLITKA_COMPILE"
 GRAPHS_VARIABLE = "PLITKA_GRAPHS"
+OFFLOAD_VARIABLE = "PLITKA_OFFLOAD"
+VAE_TILING_VARIABLE = "PLITKA_VAE_TILING"
 CUDNN_BENCHMARK_VARIABLE = "PLITKA_CUDNN_BENCHMARK"
 CPU_BF16_VARIABLE = "PLITKA_CPU_BF16"
 PALETTE_VARIABLE = "PLITKA_PALETTE"
@@ -66,6 +73,7 @@ ROOM_FOR_NAMES = 100
 SHIPPED_MODEL_DIR = Path(__file__).resolve().parents[1] / "model_files"
 VRAM_FRACTIONS = (0.5, 0.95)
 COMPILE_MODES: tuple[CompileMode, ...] = get_args(CompileMode)
+OFFLOADS: tuple[Offload, ...] = get_args(Offload)
 SWITCH = {"": False, "0": False, "1": True}
 
 
@@ -133,6 +141,23 @@ def records_graphs() -> bool | None:
     if text not in SWITCH:
         raise DeviceError(f"{GRAPHS_VARIABLE}: {text!r} is not one of 0, 1")
     return SWITCH[text] if text else None
+
+
+def offload() -> Offload:
+    """Where models wait between uses. Raises DeviceError."""
+    text = _text(OFFLOAD_VARIABLE) or "none"
+    for how in OFFLOADS:
+        if text == how:
+            return how
+    raise DeviceError(f"{OFFLOAD_VARIABLE}: {text!r} is not one of {', '.join(OFFLOADS)}")
+
+
+def vae_tiling() -> bool:
+    """Whether the VAE works in tiles from the start. Raises DeviceError."""
+    text = _text(VAE_TILING_VARIABLE)
+    if text not in SWITCH:
+        raise DeviceError(f"{VAE_TILING_VARIABLE}: {text!r} is not one of 0, 1")
+    return SWITCH[text]
 
 
 def cudnn_benchmark() -> bool:

@@ -178,7 +178,7 @@ def test_the_guidance_scale_counts(engine):
 
 
 def test_each_sampler_draws_a_picture_of_its_own(engine):
-    previews = {draw(engine, scheduler=name, num_inference_steps=4)[0].image.tobytes() for name in SCHEDULERS}
+    previews = {draw(engine, scheduler=name, num_inference_steps=8)[0].image.tobytes() for name in SCHEDULERS}
     assert len(previews) == len(SCHEDULERS)
 
 

@@ -23,13 +23,15 @@ from plitka.diffusion.checkpoints.noise_schedule import (
 )
 from plitka.diffusion.checkpoints.pretrained import read_base
 from plitka.diffusion.pipelines import Pipelines
-from plitka.diffusion.schedulers import SCHEDULERS, base_scheduler, make_scheduler
+from plitka.diffusion.schedulers import SCHEDULERS, base_scheduler, make_scheduler, suits
 from plitka.errors import ModelFileError
 
 MINI = json.loads(Path("model_files/mini/base/scheduler/scheduler_config.json").read_text())
 V = {"prediction_type": "v_prediction"}
 ZERO_SNR = V | {"rescale_betas_zero_snr": True}
 MEANINGS = {"epsilon": {}, "v": V, "zero-SNR": ZERO_SNR}
+# They end at the schedule's first level of noise, 0.03 of the spread.
+STOPS_EARLY = ("ddim", "pndm")
 SHAPE, SPREAD = (1, 4, 32, 32), 0.7
 PICTURE = torch.linspace(-1, 1, 32).double().view(1, 1, 1, 32).expand(SHAPE)
 
@@ -60,9 +62,10 @@ def oracle(config, spread):
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_a_model_that_knows_the_picture_gives_it_with_every_sampler(name, meaning, steps):
     config = config_for(**MEANINGS[meaning])
+    if not suits(name, config):
+        return
     found = sample(make_scheduler(name, config), oracle(config, 0), SHAPE, steps)
-    # DDIM ends at the schedule's first level of noise, 0.03 of the spread.
-    assert (found - PICTURE).abs().max() < (0.2 if name == "ddim" else 1e-3)
+    assert (found - PICTURE).abs().max() < (0.2 if name in STOPS_EARLY else 1e-3)
 
 
 def crowd(config, name, predict):
@@ -76,6 +79,8 @@ def crowd(config, name, predict):
 def test_the_levels_of_noise_are_those_of_the_training(name, meaning):
     """Another reading of the same model gives another crowd: colours run away, or contrast does."""
     right = config_for(**MEANINGS[meaning])
+    if not suits(name, right):
+        return
     off, width = crowd(right, name, oracle(right, SPREAD))
     assert off < 0.15
     assert 0.7 * SPREAD < width < 1.15 * SPREAD
@@ -84,10 +89,11 @@ def test_the_levels_of_noise_are_those_of_the_training(name, meaning):
     assert not (off < 0.15 and 0.7 * SPREAD < width < 1.15 * SPREAD)
 
 
-@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("name", [name for name in SCHEDULERS if suits(name, ZERO_SNR)])
 def test_zero_snr_begins_at_pure_noise(name):
+    config = config_for(**ZERO_SNR, timestep_spacing="leading")
     for steps in range(1, 101):
-        scheduler = make_scheduler(name, config_for(**ZERO_SNR, timestep_spacing="leading"))
+        scheduler = make_scheduler(name, config)
         scheduler.set_timesteps(steps)
         assert scheduler.timesteps[0] == 999
         assert len(scheduler.timesteps) == steps
@@ -107,7 +113,7 @@ def test_the_shipped_models_samplers_are_those_that_diffusers_makes_of_their_fil
         assert torch.equal(ours.timesteps, theirs.timesteps)
         assert torch.equal(ours.alphas_cumprod, theirs.alphas_cumprod)
         assert ours.config.prediction_type == theirs.config.prediction_type
-        if kind != "ddim":
+        if kind not in STOPS_EARLY:
             assert torch.equal(ours.sigmas, theirs.sigmas)
 
 
@@ -115,18 +121,20 @@ def test_the_shipped_models_samplers_are_those_that_diffusers_makes_of_their_fil
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_the_real_pipelines_draw_a_models_meaning(folder, name, meaning):
     """From a folder on the disk to latents: a UNet that knows the picture gives it, from noise and swatch."""
+    if not suits(name, MEANINGS[meaning]):
+        return
     edit_config(folder / "base/scheduler/scheduler_config.json", **MEANINGS[meaning])
     pipelines = Pipelines(files_in(folder), _cpu())
     knows = oracle(SDXL_SCHEDULER | MEANINGS[meaning], 0)
     pipelines.base.unet.forward = lambda sample, timestep, **_: (knows(sample, timestep),)
     for from_image in (False, True):
-        pipeline, _ = pipelines.get(None, from_image, name)
+        pipeline, _ = pipelines.get(None, from_image, name, skipped=3 * from_image)
         start = {"image": torch.rand(1, 3, 256, 256), "strength": 0.7} if from_image else {"height": 256}
         found = pipeline(
             "red", **start, num_inference_steps=10, guidance_scale=3, output_type="latent",
             **({} if from_image else {"width": 256}), generator=torch.Generator().manual_seed(1),
         ).images  # fmt: skip
-        assert (found - PICTURE).abs().max() < (0.2 if name == "ddim" else 1e-2)
+        assert (found - PICTURE).abs().max() < (0.2 if name in STOPS_EARLY else 1e-2)
 
 
 def _cpu():
@@ -224,6 +232,8 @@ def test_any_change_of_a_configuration_is_refused_by_name_or_drawn(changes):
         return
     ignored = all(key in OF_ONE_SAMPLER or value in (None, False) for key, value in changes.items())
     for name in SCHEDULERS:
+        if not suits(name, config):
+            continue
         found = sample(make_scheduler(name, config), lambda noisy, _: noisy * 0.1, (1, 4, 4, 4), 3)
         assert torch.isfinite(found).all()
         if ignored:

@@ -1,13 +1,21 @@
 """Little memory: the models wait beside the GPU, the VAE works in tiles, the picture stays the same."""
 
+from unittest import mock
+
 import numpy as np
+import pytest
 import torch
-from drawing import CPU, SCHEDULER, files_in, make_job
+from drawing import CPU, SCHEDULER, draw, files_in, images, load_small_engine, make_job
+from interruptions import failing, out_of_memory
 
 from plitka.device.select import DeviceInfo, MemoryStatus
 from plitka.diffusion import controlnets, pipelines
+from plitka.diffusion.offload import LowMemory, low_memory_for
 from plitka.diffusion.pipeline_inputs import Stage, control_inputs, start_inputs
 from plitka.diffusion.pipelines import Pipelines
+from plitka.errors import DeviceError
+
+GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 2**34, "float16")
 
 
 def run(pipelines_in_use, kind=None, from_image=False, size=64):
@@ -77,3 +85,87 @@ def test_too_little_memory_beside_a_controlnet_starts_the_offload(model_folder, 
     assert gpu.offload_level == "none"
     gpu.get("softedge", False, SCHEDULER)
     assert gpu.offload_level == "models"
+
+
+# By name
+
+
+def test_layer_by_layer_every_kind_of_pipeline_draws_the_same_picture(model_folder):
+    whole = Pipelines(files_in(model_folder), CPU)
+    layers = Pipelines(files_in(model_folder), CPU, low_memory=LowMemory("sequential"))
+    assert layers.offload_level == "layers"
+    for kind in (None, "softedge", "canny"):
+        for from_image in (False, True):
+            expected = run(whole, kind, from_image)
+            assert np.array_equal(run(layers, kind, from_image), expected)
+            assert layers.base.unet.conv_in.weight.is_meta
+
+
+@pytest.mark.parametrize("how", ["model", "sequential"])
+def test_what_is_offloaded_from_the_start_follows_the_lora_scale_of_each_request(model_folder, engine, how):
+    requests = [{"lora_scale": 0.3}, {"lora_scale": 1.5, "angle": 45}, {}]
+    expected = [images(draw(engine, **request)) for request in requests]
+    with mock.patch("plitka.diffusion.engine.low_memory_for", lambda device: LowMemory(how)):
+        offloaded = load_small_engine(model_folder)
+    assert [images(draw(offloaded, **request)) for request in requests] == expected
+    drawing = draw(offloaded)[0]
+    assert drawing.denoising.offload == {"model": "models", "sequential": "layers"}[how]
+    assert not offloaded.pipelines.recordings.is_on
+
+
+def test_layers_that_run_out_of_memory_go_on_with_vae_tiles(model_folder, engine):
+    expected = images(draw(engine))
+    with mock.patch("plitka.diffusion.engine.low_memory_for", lambda device: LowMemory("sequential")):
+        offloaded = load_small_engine(model_folder)
+    with failing(offloaded.pipelines.base.unet, out_of_memory()):
+        drawings = draw(offloaded)
+    assert images(drawings) == expected
+    assert drawings[0].denoising.retries == (
+        "out of memory at offload 'layers', again at 'layers and VAE tiles'",
+    )
+
+
+def test_vae_tiles_by_name_work_without_a_gpu(model_folder):
+    engine = load_small_engine(model_folder, PLITKA_VAE_TILING="1")
+    assert engine.pipelines.offload_level == "VAE tiles"
+    assert (engine.pipelines.base.vae.use_tiling, engine.pipelines.base.vae.tile_sample_min_size) == (
+        True,
+        512,
+    )
+
+
+@pytest.mark.parametrize(
+    ("device", "environment", "reason"),
+    [
+        (CPU, {"PLITKA_OFFLOAD": "model"}, "PLITKA_OFFLOAD: model needs a GPU .* here is CPU"),
+        (CPU, {"PLITKA_OFFLOAD": "sequential"}, "PLITKA_OFFLOAD: sequential needs a GPU"),
+        (GPU, {"PLITKA_OFFLOAD": "lowvram"}, "'lowvram' is not one of none, model, sequential"),
+        (GPU, {"PLITKA_VAE_TILING": "on"}, "PLITKA_VAE_TILING: 'on' is not one of 0, 1"),
+        (GPU, {"PLITKA_OFFLOAD": "model", "PLITKA_GRAPHS": "1"}, "PLITKA_GRAPHS=1 exclude each other"),
+        (GPU, {"PLITKA_OFFLOAD": "sequential", "PLITKA_COMPILE": "unet"}, "PLITKA_COMPILE=unet exclude"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_model_is_read(monkeypatch, device, environment, reason):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(DeviceError, match=reason):
+        low_memory_for(device)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "none"),
+        ({"PLITKA_OFFLOAD": "model", "PLITKA_GRAPHS": "0", "PLITKA_COMPILE": "blocks"}, "models"),
+        ({"PLITKA_OFFLOAD": "sequential", "PLITKA_VAE_TILING": "1"}, "layers and VAE tiles"),
+    ],
+)
+def test_what_is_asked_for_is_where_it_begins(monkeypatch, environment, expected):
+    for name in ("PLITKA_OFFLOAD", "PLITKA_VAE_TILING", "PLITKA_GRAPHS", "PLITKA_COMPILE"):
+        monkeypatch.setenv(name, environment.get(name, ""))
+    assert str(low_memory_for(GPU)) == expected
+
+
+def test_a_server_that_is_to_offload_without_a_gpu_does_not_start(model_folder):
+    with pytest.raises(DeviceError, match="PLITKA_OFFLOAD: model needs a GPU"):
+        load_small_engine(model_folder, PLITKA_OFFLOAD="model")

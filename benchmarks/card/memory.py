@@ -8,6 +8,7 @@ from card.bench import Bench
 from card.predictions import predict
 from plitka.diffusion.controlnets import KEPT
 from plitka.diffusion.engine import DiffusionEngine
+from plitka.diffusion.offload import ALL_OF_IT, LowMemory
 
 # Requests that need each of the three ControlNets in turn.
 ANGLES = {"canny": 90.0, "softedge": 45.0, "lineart": 30.0}
@@ -68,6 +69,27 @@ def run_small_card(bench: Bench, gibibytes: int) -> None:
                 retries=prediction.metrics["drawing.final"]["retries"],
                 **bench.peak(),
             )
+
+
+def run_offload(bench: Bench) -> None:
+    """The same predictions with the models on the card, brought there whole, by layers, and VAE tiles."""
+    for low_memory in (ALL_OF_IT, LowMemory("model"), LowMemory("sequential"), LowMemory("sequential", True)):
+        with closing(bench.load_engine(bench.eager())) as engine:
+            engine.pipelines.save_memory(low_memory)
+            for name, request in (
+                ("base", bench.request()),
+                ("ControlNet", bench.request(use_controlnet=True)),
+            ):
+                predict(bench, engine, request)
+                bench.reset_peak()
+                prediction = predict(bench, engine, request)
+                bench.emit(
+                    "offload",
+                    f"{low_memory}: {name}",
+                    seconds=prediction.seconds,
+                    retries=prediction.metrics["drawing.final"]["retries"],
+                    **bench.peak(),
+                )
 
 
 def weight_bytes(engine: DiffusionEngine) -> int:

@@ -26,6 +26,7 @@ from plitka.diffusion.memory_fallback import with_fallback
 from plitka.diffusion.pipeline_inputs import CONDITIONING_SIZE, Stage
 from plitka.diffusion.progress import bar_options
 from plitka.diffusion.routing import Route
+from plitka.diffusion.samplers import ends_step
 from plitka.engine.protocol import Detail, Job
 
 if TYPE_CHECKING:
@@ -35,13 +36,15 @@ if TYPE_CHECKING:
 class Denoised(NamedTuple):
     """A picture as it comes from a pipeline: (height, width, 3) uint8, the pipeline, its ControlNet's id.
 
-    `approximations` says what was left out; `detail` is None for a picture that was drawn in one pass.
+    `unet_calls` counts predictions, of which some samplers take several a step. `approximations` says what
+    was left out; `detail` is None for a picture that was drawn in one pass.
     """
 
     image: NDArray[np.uint8]
     pipeline: str
     controlnet: str | None
     steps_run: int
+    unet_calls: int
     approximations: tuple[str, ...]
     detail: Detail | None = None
 
@@ -66,7 +69,12 @@ def denoise(
     """Denoise and decode one picture, or one tile of it."""
     settings = job.settings
     job.pace.check()
-    pipeline, controlnet = pipelines.get(chosen.control, settings.starts_from_swatch, settings.scheduler)
+    pipeline, controlnet = pipelines.get(
+        chosen.control,
+        settings.starts_from_swatch,
+        settings.scheduler,
+        skipped=stage.settings.steps - stage.steps_run,
+    )
     bar = bar_options(_name(job, stage), job.pace.output)
     pipeline.set_progress_bar_config(**bar, disable=tile is not None)
     is_ring = job.request.scale.seamless and tile is None
@@ -83,12 +91,14 @@ def denoise(
             original_size=CONDITIONING_SIZE,
             target_size=CONDITIONING_SIZE,
             output_type="latent",
-            callback_on_step_end=partial(_check_pace, job, tile),
+            callback_on_step_end=partial(_check_pace, job, tile, stage.steps_run),
             callback_on_step_end_tensor_inputs=[],
         ).images
         image = pipelines.decode(latents)
     name = controlnet.name if controlnet else None
-    return Denoised(image, type(pipeline).__name__, name, pipeline.num_timesteps, guided.approximations)
+    calls = pipeline.num_timesteps
+    left_out = guided.approximations(stage.steps_run)
+    return Denoised(image, type(pipeline).__name__, name, stage.steps_run, calls, left_out)
 
 
 def denoise_in_tiles(
@@ -123,9 +133,9 @@ def denoise_in_tiles(
     image = mosaic.picture()
     contrast = seam_contrast(image, np.asarray(inputs["image"]), tiles)
     across, down = tiles.spans
-    steps = drawn.steps_run * len(tiles)
+    steps, calls = drawn.steps_run * len(tiles), drawn.unet_calls * len(tiles)
     detail = Detail(len(tiles), across[0].length, down[0].length, contrast)
-    return drawn._replace(image=image, steps_run=steps, detail=detail), retries
+    return drawn._replace(image=image, steps_run=steps, unet_calls=calls, detail=detail), retries
 
 
 def _name(job: Job, stage: Stage) -> str:
@@ -135,9 +145,11 @@ def _name(job: Job, stage: Stage) -> str:
     return f"{stage.name}{which} {stage.width}x{stage.height}"
 
 
-def _check_pace(job: Job, tile: Tile | None, *step: Any) -> dict[str, Any]:
-    """End the drawing between two steps if nobody wants it any more; changes nothing otherwise."""
+def _check_pace(
+    job: Job, tile: Tile | None, steps: int, pipeline: Any, call: int, *given: Any
+) -> dict[str, Any]:
+    """End the drawing after a call of the UNet if nobody wants it any more; changes nothing otherwise."""
     job.pace.check()
-    if tile is not None:
+    if tile is not None and ends_step(call, pipeline.num_timesteps, steps):
         tile.on_step()
     return {}

@@ -24,14 +24,17 @@ from plitka.diffusion.checkpoints.read_ahead import read_ahead, start_device
 from plitka.diffusion.denoise import Denoised, denoise, denoise_in_tiles
 from plitka.diffusion.detail import tiles_of
 from plitka.diffusion.gpu_errors import is_fatal
-from plitka.diffusion.granule_size import check_scale
+from plitka.diffusion.granule_size import size_problems
 from plitka.diffusion.identity import identity_of
 from plitka.diffusion.memory_fallback import with_fallback
+from plitka.diffusion.offload import low_memory_for
 from plitka.diffusion.pipeline_inputs import Stage, control_inputs, start_inputs
 from plitka.diffusion.progress import timed_phase
 from plitka.diffusion.routing import Route, route
+from plitka.diffusion.samplers import sampler_problems
 from plitka.diffusion.warm_up import RECORDING_SECONDS, warm_up
 from plitka.engine.protocol import Denoising, Drawing, Job
+from plitka.errors import RequestError
 from plitka.request.drawing_settings import EngineDefaults, settings_for
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
 from plitka.request.prompt import TOKEN_LIMIT, TRIGGER, Prompt, check_token_budget
@@ -94,6 +97,7 @@ class DiffusionEngine:
         with phase("device"):
             device_info = device_info or select_best_device()
             acceleration = acceleration or acceleration_for(device_info)
+            low_memory = low_memory_for(device_info)
             optimize_for_device(device_info)
             start_device(device_info)
         with opened_weights(weights) as weights_folder:
@@ -106,7 +110,7 @@ class DiffusionEngine:
                 # Imported here, so that the libraries' time is a phase of its own.
                 from plitka.diffusion.pipelines import Pipelines
             with phase("base"):
-                pipelines = Pipelines(files, device_info, acceleration)
+                pipelines = Pipelines(files, device_info, acceleration, low_memory)
             loaded = load_adapters(pipelines, files, adapters, weights is None, phase)
         defaults = EngineDefaults(files.models.quality_profiles(), loaded.lora_scale)
         engine = cls(name, pipelines, identity, loaded, defaults, (preview_size, final_size))
@@ -121,8 +125,14 @@ class DiffusionEngine:
         return dict(self._identity)
 
     def check(self, request: TileRequest, prompt: Prompt) -> None:
-        """Raise RequestError for a prompt that the text encoders cannot read whole, or for its scale."""
-        check_scale(request, settings_for(request, self.defaults))
+        """Raise RequestError for a prompt that the text encoders cannot read whole, its sampler or scale."""
+        settings = settings_for(request, self.defaults)
+        problems = [
+            *size_problems(request, settings),
+            *sampler_problems(settings, self.pipelines.scheduler_config),
+        ]
+        if problems:
+            raise RequestError(problems)
         check_token_budget(self.prompt_for(prompt), self._count_tokens, TOKEN_LIMIT)
 
     def draw(self, job: Job) -> Generator[Drawing]:
@@ -176,6 +186,7 @@ class DiffusionEngine:
     def _prepare(self, job: Job) -> dict[str, torch.Tensor]:
         """Bring the LoRA to its scale, which the text encoders may have a part of, and encode the prompt."""
         if self.lora is not None:
+            self.pipelines.bring_home()
             self.lora.apply(job.settings.lora_scale)
         return self._encode(job.prompt)
 
@@ -225,6 +236,7 @@ class DiffusionEngine:
             guidance_interval=settings.guidance_interval,
             approximations=denoised.approximations,
             detail=denoised.detail,
+            unet_calls=denoised.unet_calls,
         )
         return Drawing(
             stage.name,

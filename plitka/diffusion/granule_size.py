@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from plitka.errors import Problem, RequestError
+from plitka.errors import Problem
 from plitka.request.drawing_settings import DrawingSettings
 from plitka.request.scale import DEFAULT_SIDE, JOINTED_GRANULES, Scale
 from plitka.request.tile_request import TileRequest
@@ -15,11 +15,10 @@ LARGEST_FROM_NOISE = 2048
 OWN_NOISE = "euler_a"
 
 
-def check_scale(request: TileRequest, settings: DrawingSettings) -> None:
-    """Refuse granules of less than 12 pixels, and pictures that no model draws. Raises RequestError."""
-    problems = [*_size_problems(request.scale, settings), *_granule_problems(request)]
-    if problems:
-        raise RequestError(problems)
+def size_problems(request: TileRequest, settings: DrawingSettings) -> Iterator[Problem]:
+    """Granules of less than 12 pixels, and pictures that no model draws."""
+    yield from _size_problems(request.scale, settings)
+    yield from _granule_problems(request)
 
 
 def _size_problems(scale: Scale, settings: DrawingSettings) -> Iterator[Problem]:

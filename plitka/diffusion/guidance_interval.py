@@ -13,11 +13,11 @@ import torch
 
 
 class GuidedSteps:
-    """Counts the steps of one picture, and says at which of them there is guidance."""
+    """Counts the calls of the UNet for one picture, and says at which of them there is guidance."""
 
     def __init__(self, interval: tuple[float, float]) -> None:
         self._low, self._high = interval
-        self.steps = 0
+        self.calls = 0
         self.guided = 0
 
     def has_guidance(self, level: float) -> bool:
@@ -25,17 +25,20 @@ class GuidedSteps:
         return self._low < level <= self._high
 
     def count(self, level: float) -> None:
-        """A step at this noise level was run."""
-        self.steps += 1
+        """The UNet was called at this noise level."""
+        self.calls += 1
         self.guided += self.has_guidance(level)
 
-    @property
-    def approximations(self) -> tuple[str, ...]:
-        """What was left out, in a sentence; nothing if every step had guidance, or none would have had it."""
-        if self.guided == self.steps:
+    def approximations(self, steps: int) -> tuple[str, ...]:
+        """What was left out of a picture in `steps` steps, in a sentence.
+
+        Nothing if every step had guidance, or none would have had it.
+        """
+        if self.guided == self.calls:
             return ()
         levels = f"above {self._low:g} and up to {self._high:g}"
-        return (f"guidance only at noise levels {levels}: {self.guided} of {self.steps} steps",)
+        counted = "steps" if self.calls == steps else "calls of the UNet"
+        return (f"guidance only at noise levels {levels}: {self.guided} of {self.calls} {counted}",)
 
 
 @contextmanager

@@ -37,6 +37,7 @@ from plitka.diffusion.checkpoints.read_ahead import read_ahead
 from plitka.diffusion.checkpoints.to_device import DeviceCopier
 from plitka.diffusion.checkpoints.weight_checks import check_complete, check_finite
 from plitka.diffusion.controlnets import ControlNetCache, LoadedControlNet, usable_bytes
+from plitka.diffusion.offload import ALL_OF_IT, LowMemory, begin_offload, put_in_tiles
 from plitka.diffusion.recordings import Recordings
 from plitka.diffusion.schedulers import make_scheduler
 from plitka.diffusion.seamless import CIRCULAR, circular
@@ -46,11 +47,8 @@ from plitka.weights.locate import EngineFiles, Location
 from plitka.weights.manifest import ControlNetSource
 from plitka.weights.verify import check_unchanged
 
-OFFLOAD_LEVELS = ("none", "models", "models and VAE tiles")
 # What a 1024-pixel picture in half precision takes beside the weights: 14 GB with a ControlNet, less 9.5 GB.
 WORKING_BYTES = 4_500_000_000
-# Pixels on a side of one VAE tile.
-VAE_TILE = 512
 # What is recorded beside the ControlNets: components of the base, and parts of them.
 RECORDED_PARTS = ("unet", "text_encoder", "text_encoder_2", "vae.encoder", "vae.decoder")
 
@@ -61,7 +59,11 @@ class Pipelines:
     """The base model on its device, and its variants."""
 
     def __init__(
-        self, files: EngineFiles, device_info: DeviceInfo, acceleration: Acceleration = UNACCELERATED
+        self,
+        files: EngineFiles,
+        device_info: DeviceInfo,
+        acceleration: Acceleration = UNACCELERATED,
+        low_memory: LowMemory = ALL_OF_IT,
     ) -> None:
         """Load the base model and put it on the device. Raises ModelFileError if it does not load."""
         _quiet_libraries()
@@ -69,25 +71,28 @@ class Pipelines:
         self.device_info = device_info
         self.acceleration = acceleration
         self.dtype = getattr(torch, device_info.dtype)
-        self.offload = 0
+        self.low_memory = ALL_OF_IT
         self.recordings = Recordings()
         if not acceleration.graphs:
             self.recordings.turn_off("not asked for")
         with DeviceCopier(device_info.device) as copier:
             free = usable_bytes(device_info) if device_info.is_gpu else math.inf
-            fits = free >= _bytes_in_files(files, self.dtype) + WORKING_BYTES
+            stays = low_memory.offload == "none"
+            fits = stays and free >= _bytes_in_files(files, self.dtype) + WORKING_BYTES
             self.base = read_base(files, self.dtype, copier.start if fits else lambda model: None)
             _check_read(files)
             check_controlnets(files, self.base.unet, self.base.vae_scale_factor)
-            self._scheduler_config = self.base.scheduler.config
+            self.scheduler_config = self.base.scheduler.config
             self.controlnets = ControlNetCache(files, device_info, self._load_controlnet, self._forget)
             self._variants: dict[tuple[str | None, bool], Any] = {(None, False): self.base}
             weights = [weight for model in self._models() for weight in model.parameters()]
-            if free < sum(weight.nbytes for weight in weights) + WORKING_BYTES:
-                copier.wait()
-                self._set_offload(1)
-            else:
+            if stays and free >= sum(weight.nbytes for weight in weights) + WORKING_BYTES:
                 copier.finish(self._models())
+            else:
+                copier.wait()
+                low_memory = LowMemory("model", low_memory.vae_tiles) if stays else low_memory
+        if low_memory != self.low_memory:
+            self.save_memory(low_memory)
         # Here and not before, because a GPU looks through the weights in no time.
         with remedied(HOW_TO_GET_WEIGHTS):
             check_parts(check_finite, self.base, files)
@@ -97,8 +102,13 @@ class Pipelines:
 
     @property
     def offload_level(self) -> str:
-        """Where the models wait between uses: one of OFFLOAD_LEVELS."""
-        return OFFLOAD_LEVELS[self.offload]
+        """Where the models wait between uses, and whether the VAE works in tiles, in words."""
+        return str(self.low_memory)
+
+    @property
+    def is_offloaded(self) -> bool:
+        """Whether models wait in the machine's memory between uses."""
+        return self.low_memory.offload != "none"
 
     @property
     def variants(self) -> tuple[tuple[str | None, bool], ...]:
@@ -106,10 +116,11 @@ class Pipelines:
         return tuple(self._variants)
 
     def get(
-        self, kind: ControlKind | None, from_image: bool, scheduler: str
+        self, kind: ControlKind | None, from_image: bool, scheduler: str, skipped: int = 0
     ) -> tuple[Any, LoadedControlNet | None]:
         """The pipeline for a kind of edge or none, with a fresh sampler, ready to be called; its ControlNet.
 
+        `skipped` steps at the beginning of the sampler's schedule will not be run.
         Raises ModelFileError if the ControlNet does not load.
         """
         controlnet = None if kind is None else self._controlnet(kind)
@@ -117,7 +128,7 @@ class Pipelines:
         if key not in self._variants:
             self._variants[key] = make_variant(self.base, controlnet, from_image, self.dtype)
         pipeline = self._variants[key]
-        pipeline.scheduler = make_scheduler(scheduler, self._scheduler_config)
+        pipeline.scheduler = make_scheduler(scheduler, self.scheduler_config, skipped)
         self.make_ready(pipeline)
         return pipeline, controlnet
 
@@ -141,9 +152,14 @@ class Pipelines:
 
     def make_ready(self, pipeline: Any) -> None:
         """Under offload, set the hooks again for this pipeline: they are on the shared models, not on it."""
-        if self.offload > 0:
+        if self.is_offloaded:
             self._to_cpu()
-            pipeline.enable_model_cpu_offload(device=self.device_info.device)
+            begin_offload(pipeline, self.low_memory.offload, self.device_info.device)
+
+    def bring_home(self) -> None:
+        """Have every weight where its model is, to be changed in place: layers that wait have none."""
+        if self.low_memory.offload == "sequential":
+            self._to_cpu()
 
     def drop_recordings(self) -> bool:
         """Free the memory of recorded work and record no more; False if there was none."""
@@ -155,12 +171,25 @@ class Pipelines:
 
     def lower(self) -> bool:
         """Free what can be freed and go one offload level further; False if there is none left."""
-        if self.offload + 1 == len(OFFLOAD_LEVELS):
+        further = self.low_memory.lower
+        if further is None:
             manage_gpu_memory(self.device_info, "clear")
             return False
         self.controlnets.evict_all()
-        self._set_offload(self.offload + 1)
+        self.save_memory(further)
         return True
+
+    def save_memory(self, low_memory: LowMemory) -> None:
+        """From now on, do this to take less of the GPU's memory."""
+        self.low_memory = low_memory
+        log.warning("offload: %s", self.offload_level)
+        if low_memory.vae_tiles:
+            put_in_tiles(self.base.vae, self.base.vae_scale_factor)
+        if self.is_offloaded:
+            # Recordings know where the weights were.
+            self.recordings.turn_off(f"offload: {self.offload_level}")
+            self._to_cpu()
+            manage_gpu_memory(self.device_info, "clear")
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> NDArray[np.uint8]:
@@ -187,12 +216,12 @@ class Pipelines:
         controlnet = self.controlnets.get(kind, WORKING_BYTES)
         if self._is_short() and (not self.drop_recordings() or self._is_short()):
             log.warning("too little GPU memory is left beside the ControlNet")
-            self._set_offload(1)
+            self.save_memory(LowMemory("model", self.low_memory.vae_tiles))
         return controlnet
 
     def _is_short(self) -> bool:
         """Whether what is left may not suffice for a picture while the models stay on the GPU."""
-        on_gpu = self.offload == 0 and self.device_info.is_gpu
+        on_gpu = not self.is_offloaded and self.device_info.is_gpu
         return on_gpu and usable_bytes(self.device_info) < WORKING_BYTES
 
     @remedied(HOW_TO_GET_WEIGHTS)
@@ -208,7 +237,7 @@ class Pipelines:
         check_unchanged(source, self._files.folder, location.checked)
         check_complete(model, location)
         check_loaded(info, location.name)
-        if self.offload == 0:
+        if not self.is_offloaded:
             with DeviceCopier(self.device_info.device) as copier:
                 copier.finish([model])
         check_finite(model, location)
@@ -222,16 +251,6 @@ class Pipelines:
         self.recordings.forget(f"controlnet.{key}")
         for variant in [variant for variant in self._variants if variant[0] == key]:
             del self._variants[variant]
-
-    def _set_offload(self, level: int) -> None:
-        self.offload = level
-        log.warning("offload: %s", self.offload_level)
-        # Recordings know where the weights were.
-        self.recordings.turn_off(f"offload: {self.offload_level}")
-        if level == 2:
-            _tile(self.base.vae, self.base.vae_scale_factor)
-        self._to_cpu()
-        manage_gpu_memory(self.device_info, "clear")
 
     def _to_cpu(self) -> None:
         """Take every model off the device, whatever a broken-off run has left there."""
@@ -270,14 +289,6 @@ def _denormalized(latents: torch.Tensor, config: Any) -> torch.Tensor:
         for values in (config.latents_mean, config.latents_std)
     )
     return latents * std / config.scaling_factor + mean
-
-
-def _tile(vae: Any, scale_factor: int) -> None:
-    """Let the VAE work in tiles; the configuration's own tile size would leave 1024 pixels whole."""
-    vae.enable_slicing()
-    vae.enable_tiling()
-    vae.tile_sample_min_size = VAE_TILE
-    vae.tile_latent_min_size = VAE_TILE // scale_factor
 
 
 def _quiet_libraries() -> None:

@@ -1,5 +1,6 @@
 """Samplers by the names that a request may give them."""
 
+import functools
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -11,14 +12,17 @@ from diffusers import (
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    UniPCMultistepScheduler,
 )
 
 from plitka.diffusion.checkpoints.noise_schedule import REMEDY
+from plitka.diffusion.multistep import LinearMultistepScheduler, PseudoLinearScheduler
 from plitka.errors import ModelFileError, remedied
 from plitka.weights.files import in_one_line
 
-# Class, and what it is given beside the base model's own scheduler configuration. Each calls the UNet once a
-# step and draws its noise, if any, from the generator it is given, so that the seed decides all of it.
+# Class, and what it is given beside the base model's own scheduler configuration. Each draws its noise, if
+# any, from the generator it is given, so that the seed decides all of it.
 SCHEDULERS: Mapping[str, tuple[Any, Mapping[str, Any]]] = MappingProxyType(
     {
         # Lu et al. 2022, https://arxiv.org/abs/2211.01095, on the noise levels of Karras et al. 2022,
@@ -27,6 +31,7 @@ SCHEDULERS: Mapping[str, tuple[Any, Mapping[str, Any]]] = MappingProxyType(
             DPMSolverMultistepScheduler,
             {"algorithm_type": "dpmsolver++", "use_karras_sigmas": True},
         ),
+        "dpmpp_2m": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++"}),
         "dpmpp_sde_karras": (
             DPMSolverMultistepScheduler,
             {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True},
@@ -35,45 +40,84 @@ SCHEDULERS: Mapping[str, tuple[Any, Mapping[str, Any]]] = MappingProxyType(
         "ddim": (DDIMScheduler, {"clip_sample": False, "set_alpha_to_one": False}),
         "euler": (EulerDiscreteScheduler, {}),
         "euler_a": (EulerAncestralDiscreteScheduler, {}),
+        # Zhao et al. 2023, https://arxiv.org/abs/2302.04867.
+        "unipc": (UniPCMultistepScheduler, {}),
+        # Algorithm 1 of Karras et al. 2022; without noise added, and with the UNet called twice a step.
+        "heun": (HeunDiscreteScheduler, {"clip_sample": False}),
+        "lms": (LinearMultistepScheduler, {}),
+        # Its warm-up calls the UNet once more.
+        "pndm": (PseudoLinearScheduler, {"skip_prk_steps": True, "set_alpha_to_one": False}),
     }
 )
+# Half precision would round what these compute from several predictions; the others change over on their own.
+IN_FLOAT = ("unipc", "heun", "lms", "pndm")
+# They average predictions at two noise levels over the step between, which from pure noise on is a long one.
+NOT_FROM_PURE_NOISE = ("heun", "pndm")
 
 # As few and as many as a request may ask for.
 TRIAL_STEPS = (1, 100)
 
 
-def make_scheduler(name: str, config: Mapping[str, Any]) -> Any:
+def make_scheduler(name: str, config: Mapping[str, Any], skipped: int = 0) -> Any:
     """A fresh sampler with no state from earlier pictures; `config` is the base model's.
 
-    With zero terminal SNR the samplers on Karras' levels take the model's own: from pure noise on, a third
-    of Karras' fall on the first of a thousand timesteps.
+    `skipped` steps at the beginning of the schedule are not run. With zero terminal SNR the samplers on
+    Karras' levels take the model's own: from pure noise on, a third of Karras' fall on the first of a
+    thousand timesteps.
     """
     scheduler_class, settings = SCHEDULERS[name]
     if config.get("rescale_betas_zero_snr") and "use_karras_sigmas" in settings:
         settings = {**settings, "use_karras_sigmas": False}
     scheduler = scheduler_class.from_config(config, **settings)
-    scheduler.set_timesteps = partial(_set_timesteps, scheduler, scheduler.set_timesteps)
+    if isinstance(scheduler, PseudoLinearScheduler):
+        scheduler.first = skipped
+    else:
+        scheduler.set_timesteps = partial(_set_timesteps, scheduler, scheduler.set_timesteps)
+    if name in IN_FLOAT:
+        scheduler.step = _in_float(scheduler.step)
     return scheduler
+
+
+def suits(name: str, config: Mapping[str, Any]) -> bool:
+    """Whether a sampler can take off the noise of a base model with this scheduler configuration."""
+    return not (config.get("rescale_betas_zero_snr") and name in NOT_FROM_PURE_NOISE)
 
 
 def _set_timesteps(scheduler: Any, original: Callable[..., None], *given: Any, **named: Any) -> None:
     """diffusers' own, without the step below zero that its rounding adds to 61 trailing ones."""
     original(*given, **named)
     if scheduler.timesteps[-1] < 0:
-        scheduler.timesteps = scheduler.timesteps[:-1]
-        scheduler.num_inference_steps = len(scheduler.timesteps)
+        calls = scheduler.order
+        scheduler.timesteps = scheduler.timesteps[:-calls]
+        scheduler.num_inference_steps = (len(scheduler.timesteps) + calls - 1) // calls
         if hasattr(scheduler, "sigmas"):
-            scheduler.sigmas = torch.cat([scheduler.sigmas[:-2], scheduler.sigmas[-1:]])
+            scheduler.sigmas = torch.cat([scheduler.sigmas[: -1 - calls], scheduler.sigmas[-1:]])
+
+
+def _in_float(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A sampler's `step` that computes in single precision and gives latents as wide as it got them."""
+
+    @functools.wraps(step)
+    def in_float(prediction: torch.Tensor, timestep: Any, sample: torch.Tensor, **named: Any) -> Any:
+        result = step(prediction.float(), timestep, sample.float(), **named)
+        if isinstance(result, tuple):
+            return tuple(part.to(sample.dtype) for part in result)
+        result.prev_sample = result.prev_sample.to(sample.dtype)
+        return result
+
+    return in_float
 
 
 @remedied(REMEDY)
 def base_scheduler(settings: Mapping[str, Any], name: str) -> Any:
     """The base model's own scheduler, from what `noise_schedule` makes of its configuration.
 
-    Raises ModelFileError, naming the model, unless every sampler can be made from it.
+    Raises ModelFileError, naming the model, unless every sampler that suits it can be made from it.
     """
     own = EulerDiscreteScheduler.from_config(dict(settings))
     for sampler in SCHEDULERS:
+        if not suits(sampler, own.config):
+            continue
         try:
             for steps in TRIAL_STEPS:
                 _try_out(make_scheduler(sampler, own.config), steps)

@@ -102,6 +102,7 @@ class Denoising:
         guidance_interval: Noise levels between which there was guidance; None for all of them.
         approximations: A sentence for everything that was left out to be faster.
         detail: The tiles of a picture that was drawn in several; None for one that was drawn at once.
+        unet_calls: How often the UNet was called, which some samplers do more than once a step.
     """
 
     control: ControlKind | None
@@ -118,6 +119,7 @@ class Denoising:
     guidance_interval: tuple[float, float] | None = None
     approximations: tuple[str, ...] = ()
     detail: Detail | None = None
+    unet_calls: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON-ready values."""

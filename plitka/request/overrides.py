@@ -15,7 +15,16 @@ from pydantic import (
     field_validator,
 )
 
-from plitka.choices import ColorLock, Layout, NormalConvention, OutputFormat, Scheduler, one_of, one_of_names
+from plitka.choices import (
+    SCHEDULER_ALIASES,
+    ColorLock,
+    Layout,
+    NormalConvention,
+    OutputFormat,
+    Scheduler,
+    one_of,
+    one_of_names,
+)
 from plitka.request.numbers import IntegerRange, NumberRange, invalid_value
 from plitka.request.order import OrderFields
 from plitka.request.prompt_templates import TEMPLATES
@@ -32,6 +41,12 @@ DEFAULT_NORMAL_CONVENTION: NormalConvention = "opengl"
 def read_choice(value: object) -> object:
     """Bring one of a set of words to lower case without surrounding spaces."""
     return value.strip().lower() if isinstance(value, str) else value
+
+
+def _read_scheduler(value: object) -> object:
+    """The sampler's own name for one of its others."""
+    name = read_choice(value)
+    return SCHEDULER_ALIASES.get(name, name) if isinstance(name, str) else name
 
 
 def _read_text(value: object) -> str:
@@ -108,7 +123,7 @@ class Overrides(BaseModel):
     output_format: Annotated[OutputFormat | None, BeforeValidator(read_choice)] = Field(
         default=None, description=one_of(OutputFormat)
     )
-    scheduler: Annotated[Scheduler | None, BeforeValidator(read_choice)] = Field(
+    scheduler: Annotated[Scheduler | None, BeforeValidator(_read_scheduler)] = Field(
         default=None, description=one_of(Scheduler)
     )
     sheet: Annotated[SheetFields | None, BeforeValidator(read_sheet_switch)] = Field(

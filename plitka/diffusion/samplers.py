@@ -1,0 +1,33 @@
+"""What requests may ask of samplers: which of them suit the model, and where their steps end."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from plitka.choices import Scheduler
+from plitka.diffusion.schedulers import suits
+from plitka.errors import Problem
+from plitka.request.drawing_settings import DrawingSettings
+
+
+def sampler_problems(settings: DrawingSettings, config: Mapping[str, Any]) -> Iterator[Problem]:
+    """A sampler that cannot take off the noise of a base model with this scheduler configuration."""
+    if not suits(settings.scheduler, config):
+        reason = (
+            "weighs two noise levels against each other at every step, and this base model begins at pure "
+            "noise (zero terminal SNR), of which no level is a part"
+        )
+        allowed = ", ".join(f'"{name}"' for name in get_args(Scheduler) if suits(name, config))
+        yield Problem("overrides.scheduler", f'"{settings.scheduler}"', reason, allowed)
+
+
+def ends_step(call: int, calls: int, steps: int) -> bool:
+    """Whether a step is done after a call of the UNet, counted from 0; the last step is after the last call.
+
+    `calls` are those of the whole picture, in as many `steps` or fewer.
+    """
+    return _steps_after(call, calls, steps) > _steps_after(call - 1, calls, steps)
+
+
+def _steps_after(call: int, calls: int, steps: int) -> int:
+    # Rounded down by rounding up what is left: a warm-up comes first, and the last step may be shorter.
+    return steps + (call + 1 - calls) * steps // calls
