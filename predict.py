@@ -78,18 +78,29 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
             description="Photograph of a tile: its mix is found and drawn; colors may name what is in it",
             accept="image/jpeg,image/png,image/webp",
         ),
+        adapter: str = Input(
+            default="",
+            description="Another LoRA, by its name in the operator's list; empty for the engine's own",
+        ),
     ) -> Iterator[Path]:
         """Draw one tile. A bad request is refused here, before the first picture is begun."""
         self.line = PredictionLine()
         with self.line.failing():
-            refuse_null(params_json=params_json, colors=colors, angle=angle, quality=quality, seed=seed)
+            simple: dict[str, Any] = {
+                "colors": colors,
+                "angle": angle,
+                "quality": quality,
+                "seed": seed,
+                "adapter": adapter,
+            }
+            refuse_null(params_json=params_json, **simple)
             # Cog passes on as text what it has not fetched; an empty text is a field that was left empty.
             # Callers without Cog may leave it out.
             if isinstance(photo, LocalPath | str) and photo != "":
-                request, found = request_of_photo(photo, params_json, colors, angle, quality, seed)
+                request, found = request_of_photo(photo, params_json, **simple)
                 self.record({"match": report(found)})
             else:
-                request = parse_inputs(params_json, colors, angle, quality, seed)
+                request = parse_inputs(params_json, **simple)
             self.line.quality = request.quality
             for notice in request.notices:
                 print(f"note: {notice}", flush=True)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 
 from plitka.colors.palette import PALETTE, delta_e00
+from plitka.diffusion.adapters.switch import AdapterSwitch
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.engine.protocol import Job, job_for
 from plitka.fidelity.joint_angle import angle_error, joint_angle
@@ -110,9 +111,11 @@ def _ablations(
     bare = [make_job(colors, defaults, color_guidance=0.0, lora_scale=0.0) for colors in requests]
     rows["no LoRA"] = [preview_of(engine, job) for job in bare]
     yield figures_of("no LoRA", rows["no LoRA"], swatches, requests, defaults)
-    tokens, engine.tokens = engine.tokens, ()
+    adapters = engine.adapters
+    wordless = replace(adapters.words[None], tokens=())
+    engine.adapters = AdapterSwitch(adapters.own, {None: wordless})
     rows["no textual inversion"] = [preview_of(engine, job) for job in jobs]
-    engine.tokens = tokens
+    engine.adapters = adapters
     yield figures_of("no textual inversion", rows["no textual inversion"], swatches, requests, defaults)
 
 

@@ -118,6 +118,7 @@ REFUSED_REQUESTS: tuple[Any, ...] = (
     {"colors": [RED], "overrides": {"prompt": 5}},
     *({"colors": [RED], "overrides": {"sheet": sheet}} for sheet in REFUSED_SHEETS),
     {"colors": [RED], "overrides": {"order": {"area_m2": 1, "thickness_mm": 1, **TOO_HEAVY}}},
+    {"colors": [RED], "adapter": "https://example.com/lora.safetensors"},
     {"colors": [RED], "maps": "height"},
     {"colors": [RED], "maps": ["hight"]},
     {"colors": [RED], "maps": ["ao", "ao"]},

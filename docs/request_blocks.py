@@ -101,6 +101,7 @@ REQUEST_MEANINGS: Mapping[str, tuple[str, str]] = {
         "`1`",
         "How many final pictures are drawn, each with the seed after that of the one before; see Variants.",
     ),
+    "adapter": ("the engine's own LoRA", "Another LoRA with its embeddings; see Adapters."),
 }
 COLOR_MEANINGS: Mapping[str, str] = {
     "name": "The colour, by any of its [names](palette.md), in any case; a name of the palette wins over "

@@ -44,7 +44,7 @@ from plitka.request.scale import (
 )
 from plitka.request.sheet import MAX_SHEET_TEXT
 from plitka.request.tile_request import DEFAULT_QUALITY
-from plitka.server.page_palette import javascript, named_constants, palette_constants
+from plitka.server.page_palette import ADAPTERS, javascript, named_constants, palette_constants
 from plitka.tile import canvas, chance, granules, joints, lens, light, relief, rims, shading, swatch
 from plitka.tile.canvas import GRANULES_ACROSS
 from plitka.tile.colormap import JOINTS
@@ -105,6 +105,8 @@ def page_data() -> dict[str, Any]:
     colors = palette_constants(PALETTE)
     return {
         "PALETTE": colors["PALETTE"],
+        # The operator's, put in where the page is served.
+        ADAPTERS: [],
         "LIMITS": _limits(),
         "ORDER": _order(),
         "OUTSIDE": colors["OUTSIDE"],

@@ -11,7 +11,9 @@ PlitkaError                 catch this to catch all of them
 │   ├── GpuMemoryError      the GPU's memory does not suffice
 │   └── NonFiniteImageError the model's numbers overflowed
 ├── MetadataError           a picture file does not contain the request that made it
-├── PaletteError            the palette file cannot be used; lists every problem
+├── OperatorFileError       a file of the operator's cannot be used; lists every problem
+│   ├── PaletteError        the palette file
+│   └── AdapterListError    the list of adapters, or an adapter in it
 ├── PhotographError         a photograph cannot be matched: what it is, or what it shows
 ├── FolderError             a folder for temporary files cannot be used (an OSError too)
 ├── OutputError             standard output cannot be written to (an OSError too)
@@ -171,13 +173,15 @@ class PhotographError(PlitkaError, ValueError):
         self.problem = problem
 
 
-class PaletteError(PlitkaError, RuntimeError):
-    """A palette file that cannot be used: it cannot be read, or it is no palette.
+class OperatorFileError(PlitkaError, RuntimeError):
+    """A file of the operator's that cannot be used: it cannot be read, or it is not what it should be.
 
     Attributes:
         path: The file.
         problems: Every problem found, sentences without a stop.
     """
+
+    kind = "file"
 
     def __init__(self, path: Path | str, problems: Iterable[str]) -> None:
         self.path, self.problems = str(path), tuple(map(printable, problems))
@@ -185,11 +189,23 @@ class PaletteError(PlitkaError, RuntimeError):
 
     def __str__(self) -> str:
         if len(self.problems) == 1:
-            return f"palette {printable(self.path)}: {self.problems[0]}."
+            return f"{self.kind} {printable(self.path)}: {self.problems[0]}."
         listed = [f"- {problem}." for problem in self.problems[:LISTED_PROBLEMS]]
         if len(self.problems) > LISTED_PROBLEMS:
             listed.append(f"- and {len(self.problems) - LISTED_PROBLEMS} more.")
-        return "\n".join([f"palette {printable(self.path)} has {len(self.problems)} problems:", *listed])
+        return "\n".join([f"{self.kind} {printable(self.path)} has {len(self.problems)} problems:", *listed])
+
+
+class PaletteError(OperatorFileError):
+    """A palette file that cannot be used: it cannot be read, or it is no palette."""
+
+    kind = "palette"
+
+
+class AdapterListError(OperatorFileError):
+    """A list of adapters that cannot be used, or adapters in it that are missing, broken or do not fit."""
+
+    kind = "adapters"
 
 
 class FolderError(PlitkaError, OSError):

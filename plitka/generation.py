@@ -1,9 +1,10 @@
 """One request in, finished files out: three pictures, then the variants, maps and sheet that it asks for."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from plitka.engine.ahead import Drawn, draw_ahead
 from plitka.engine.protocol import Drawing, Engine, Job
 from plitka.fidelity.color_lock import MeasuredPicture, measure_and_correct
 from plitka.output.metrics import memory_metrics, picture_metrics, variant_metrics
-from plitka.output.provenance import encode, encode_map, provenance_of
+from plitka.output.provenance import Provenance, encode, encode_map, provenance_of
 from plitka.output.scale_bar import with_scale_bar
 from plitka.request.drawing_settings import DrawingSettings, prompt_of, settings_for
 from plitka.request.prompt import Prompt
@@ -242,8 +243,7 @@ def _colormap(job: Job, engine: Engine, trace: Stage) -> Result:
     with trace.stage("colormap"):
         image = draw_colormap(job.plan, job.plan.scale.width)
         seconds = {"draw": watch.lap()}
-        provenance = provenance_of("colormap", job.request, job.prompt, engine.name, engine.identity())
-        data = encode(image, EXACT_FORMAT, provenance)
+        data = encode(image, EXACT_FORMAT, _provenance("colormap", job, engine))
     seconds["encode"] = watch.lap()
     filename = f"colormap.{EXACT_FORMAT}"
     return Result("colormap", image, filename, data, None, {"timing.colormap": seconds})
@@ -254,10 +254,22 @@ def _map(name: MapName, maps: Future[PlanMaps], job: Job, engine: Engine, trace:
     with trace.stage("map", map=name):
         drawn = maps.result().draw(name, job.request.normal_convention)
         seconds = {"draw": watch.lap()}
-        data = encode_map(drawn, provenance_of(name, job.request, job.prompt, engine.name, engine.identity()))
+        data = encode_map(drawn, _provenance(name, job, engine))
     seconds["encode"] = watch.lap()
     metrics = {"maps": {name: drawn.meaning}, "timing.maps": {name: seconds}}
     return Result(name, drawn.image, f"{name}.{EXACT_FORMAT}", data, None, metrics)
+
+
+def _provenance(
+    picture: str,
+    job: Job,
+    engine: Engine,
+    measured: Mapping[str, Any] = MappingProxyType({}),
+    approximations: Sequence[str] = (),
+) -> Provenance:
+    """The provenance of one of a job's pictures."""
+    identity = engine.identity(job.request.adapter)
+    return provenance_of(picture, job.request, job.prompt, engine.name, identity, measured, approximations)
 
 
 def picture_file(
@@ -266,9 +278,7 @@ def picture_file(
     """The picture as it is delivered, with its scale bar if there is one, and its file."""
     measured = {"fidelity": picture.measured.as_dict(), "correction": picture.correction()}
     approximations = drawing.denoising.approximations if drawing.denoising else ()
-    provenance = provenance_of(
-        drawing.name, job.request, job.prompt, engine.name, engine.identity(), measured, approximations
-    )
+    provenance = _provenance(drawing.name, job, engine, measured, approximations)
     image = picture.image
     if job.request.overrides.scale_bar:
         image = with_scale_bar(image, job.request.scale.width_mm)

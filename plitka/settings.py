@@ -5,6 +5,8 @@
 - `PLITKA_BASE_MODEL`: another base model: a hub id (`owner/name` or `owner/name@revision`), a diffusers
   folder or one `.safetensors` file.
 - `PLITKA_ALLOW_BASE`: `1` runs without a LoRA or embeddings that are missing; `0` (default) refuses to start.
+- `PLITKA_ADAPTERS`: a file, JSON, that lists further LoRAs that a request may name: see
+  model_files/README.md.
 - `PLITKA_VRAM_FRACTION`: 0.5 to 0.95, the part of the GPU's memory that this process may take; default all.
 - `PLITKA_COMPILE`: what is compiled as part of setup: `off` (default); `blocks`, the transformer blocks,
   which are most of the work and compile in a fraction of the time; `unet`, the whole UNet.
@@ -52,6 +54,7 @@ ENGINE_VARIABLE = "PLITKA_ENGINE"
 MODEL_DIR_VARIABLE = "PLITKA_MODEL_DIR"
 BASE_MODEL_VARIABLE = "PLITKA_BASE_MODEL"
 ALLOW_BASE_VARIABLE = "PLITKA_ALLOW_BASE"
+ADAPTERS_VARIABLE = "PLITKA_ADAPTERS"
 VRAM_FRACTION_VARIABLE = "PLITKA_VRAM_FRACTION"
 COMPILE_VARIABLE = "PLITKA_COMPILE"
 GRAPHS_VARIABLE = "PLITKA_GRAPHS"
@@ -109,6 +112,12 @@ def allows_base() -> bool:
     if text not in SWITCH:
         raise EngineError(f"{ALLOW_BASE_VARIABLE}: {text!r} is not one of 0, 1")
     return SWITCH[text]
+
+
+def adapters_path() -> Path | None:
+    """The operator's list of adapters, whether it is there or not; None without one."""
+    text = _text(ADAPTERS_VARIABLE)
+    return Path(text) if text else None
 
 
 def vram_fraction() -> float | None:

@@ -143,8 +143,12 @@ def render_server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def sdxl_server(tmp_path_factory, server_model_folder):
+    """A server with models and a list of adapters."""
+    from adapter_lists import write_adapters
+
     folder = tmp_path_factory.mktemp("sdxl-server")
-    server = CogServer.start(folder, "sdxl", PLITKA_MODEL_DIR=server_model_folder)
+    adapters = write_adapters(server_model_folder / "adapters", ("kohya", "diffusers", "peft"))
+    server = CogServer.start(folder, "sdxl", PLITKA_MODEL_DIR=server_model_folder, PLITKA_ADAPTERS=adapters)
     server.wait_until_started()
     yield server
     server.stop()

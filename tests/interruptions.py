@@ -17,16 +17,17 @@ class Cancelled(BaseException):
 class BreaksOff(TorchDispatchMode):
     """Within, the n-th product of two matrices raises `error`, as the GPU's allocator or a caller may.
 
-    A change of the LoRA's scale makes one for every module, before any model runs.
+    A change of the LoRA's scale makes one for every module, before any model runs. `function` is another
+    operation in place of the product; None for any of them.
     """
 
-    def __init__(self, error, product):
+    def __init__(self, error, product, function=torch.ops.aten.mm.default):
         super().__init__()
-        self.error, self.product = error, product
+        self.error, self.product, self.function = error, product, function
         self.made = 0
 
     def __torch_dispatch__(self, function, types, given=(), named=None):
-        if function is torch.ops.aten.mm.default:
+        if self.function in (None, function):
             self.made += 1
             if self.made == self.product:
                 raise self.error

@@ -14,7 +14,7 @@ predict = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(predict)
 
 # What the web form sends beside `params_json`.
-DEFAULTS = {"colors": "60% black, 40% white", "angle": 0.0, "quality": "standard", "seed": -1}
+DEFAULTS = {"colors": "60% black, 40% white", "angle": 0.0, "quality": "standard", "seed": -1, "adapter": ""}
 
 
 class LocalPredictor(predict.OptimizedPredictor):

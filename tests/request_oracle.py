@@ -35,6 +35,7 @@ DEFAULTS = {
     "angle": DEFAULT_ANGLE,
     "quality": DEFAULT_QUALITY,
     "seed": DEFAULT_SEED,
+    "adapter": "",
 }
 MAX_MESSAGE = 20_000
 # What a parser has no business with, by the names of Python's audit events.

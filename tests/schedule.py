@@ -10,6 +10,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Run by one worker, for the server with models.
 WITH_MODELS = (
+    "test_adapter_server",
     "test_server",
     "test_server_faults",
     "test_scenarios",

@@ -41,6 +41,7 @@ INPUTS = {
     "angle": 0.0,
     "quality": "standard",
     "seed": -1,
+    "adapter": "",
 }
 # The configuration that cog-safe-push reads; it takes no other keys.
 SAFE_PUSH_KEYS = {"model", "test_model", "test_hardware", "parallel", "predict"}
@@ -174,4 +175,4 @@ def test_defaults_of_these_tests_are_those_of_the_predictor():
     properties = schema["components"]["schemas"]["Input"]["properties"]
     assert {name: field["default"] for name, field in properties.items()} == {**INPUTS, "photo": None}
     # Maps and variants are asked for in the JSON, and by options of the command line.
-    assert list(inspect.signature(parse_inputs).parameters) == [*INPUTS, "maps", "variants"]
+    assert set(inspect.signature(parse_inputs).parameters) == {*INPUTS, "maps", "variants"}

@@ -54,7 +54,7 @@ class FakeEngine:
         self.drawn = []
         self.closed = False
 
-    def identity(self):
+    def identity(self, adapter=None):
         return {"engine": self.name}
 
     def check(self, request, prompt):

@@ -1,6 +1,7 @@
 """The embedded model, as it is shipped: what each of its parts is good for."""
 
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 
@@ -12,6 +13,7 @@ from diffusers import StableDiffusionXLPipeline
 from drawing import make_job
 
 from plitka.colors.palette import PALETTE, delta_e00
+from plitka.diffusion.adapters.switch import AdapterSwitch
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.diffusion.schedulers import SCHEDULERS
 from plitka.fidelity.joint_angle import joint_angle
@@ -108,18 +110,20 @@ def test_the_seed_changes_the_picture_and_nothing_else_does(mini, plain):
 
 def test_lora_at_scale_zero_is_no_lora(mini, plain):
     zero = draw(mini, RED_AND_WHITE, lora_scale=0)
-    lora, mini.lora = mini.lora, None
+    adapters, mini.adapters = mini.adapters, AdapterSwitch(None, mini.adapters.words)
     without = draw(mini, RED_AND_WHITE)
-    mini.lora = lora
+    mini.adapters = adapters
     assert np.array_equal(zero, without)
     assert np.abs(zero.astype(int) - plain("red", "white")).mean() > 10
 
 
 def test_without_the_learned_words_it_draws_chips_in_pale_cement(mini, plain):
     rubber = plain("blue")
-    tokens, mini.tokens = mini.tokens, ()
+    adapters = mini.adapters
+    wordless = replace(adapters.words[None], tokens=())
+    mini.adapters = AdapterSwitch(adapters.own, {None: wordless})
     terrazzo = draw(mini, [("blue", 100)])
-    mini.tokens = tokens
+    mini.adapters = adapters
     assert pale(terrazzo) > pale(rubber) + 0.15
 
 

@@ -14,6 +14,7 @@ from plitka.cli.drawing import results
 from plitka.cli.failures import exit_status
 from plitka.cli.options import (
     FOLDER,
+    Adapter,
     Angle,
     AsJson,
     Colors,
@@ -51,6 +52,7 @@ def generate(
     seed: Seed = None,
     maps: Maps = None,
     variants: Variants = None,
+    adapter: Adapter = None,
     scale_bar: ScaleBar = False,
     engine: Engines = None,
     from_picture: Annotated[
@@ -71,10 +73,10 @@ def generate(
     from plitka.cli.drawing import asking_for_bar, drawn_report, print_notices, task_for, task_from
     from plitka.cli.request_input import read_request
 
-    options = (params, colors, angle, quality, seed, maps, variants, engine, scale_bar or None)
+    options = (params, colors, angle, quality, seed, maps, variants, adapter, engine, scale_bar or None)
     with exit_status():
         if from_picture is None:
-            request = read_request(params, colors, angle, quality, seed, maps, variants)
+            request = read_request(params, colors, angle, quality, seed, maps, variants, adapter)
             print_notices(request)
             task = task_for(asking_for_bar(request, scale_bar), engine, weights, out, force)
         elif any(value is not None for value in options):

@@ -9,7 +9,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from plitka.cli.report import print_lines
-from plitka.errors import MetadataError, PaletteError, PlitkaError, RequestError
+from plitka.errors import MetadataError, OperatorFileError, PlitkaError, RequestError
 
 FAILURE, BAD_REQUEST = 1, 2
 
@@ -28,7 +28,7 @@ def exit_status() -> Iterator[None]:
         fail(*str(error).split("\n"), status=BAD_REQUEST)
     except MetadataError as error:
         fail(str(error), status=BAD_REQUEST)
-    except PaletteError as error:
+    except OperatorFileError as error:
         fail(*str(error).split("\n"), status=FAILURE)
     except PlitkaError as error:
         fail(str(error), status=FAILURE)

@@ -16,6 +16,9 @@ from plitka.engines import RENDER
 if TYPE_CHECKING:
     from plitka.weights.verify import FileStatus
 
+# The operator's list, beside the engines.
+ADAPTERS = "adapters"
+
 ModelEngines = Annotated[
     EngineName | None, typer.Option("--engine", help="Default: every engine that has weights.")
 ]
@@ -51,6 +54,7 @@ def verify_models(engine: ModelEngines = None, as_json: AsJson = False) -> None:
 def show_models(engine: str | None, *, hashes: bool, as_json: bool) -> bool:
     """Print an engine's files, or those of every engine with any. True if none is missing or broken."""
     from plitka.settings import model_dir
+    from plitka.weights.adapter_list import verify_adapters
     from plitka.weights.manifest import load_manifest
     from plitka.weights.verify import verify
 
@@ -60,6 +64,8 @@ def show_models(engine: str | None, *, hashes: bool, as_json: bool) -> bool:
         for name in names:
             with messages.status(f"checking the files of {name}"):
                 found[name] = [] if name == RENDER else list(verify(name, hashes=hashes))
+        if adapters := list(verify_adapters(hashes=hashes)):
+            found[ADAPTERS] = adapters
         whole = all(file.state in ("ok", "hub") for files in found.values() for file in files)
         if as_json:
             print_json(results, models_report(model_dir(), found, whole=whole))

@@ -29,6 +29,9 @@ Variants = Annotated[
     str | None,
     typer.Option(help="Final pictures, 1 to 8, each with the seed after that of the one before."),
 ]
+Adapter = Annotated[
+    str | None, typer.Option(help="Another LoRA, by its name in the operator's list (PLITKA_ADAPTERS).")
+]
 ScaleBar = Annotated[
     bool, typer.Option("--scale-bar", help="Draw a scale bar onto preview and final picture.")
 ]

@@ -32,13 +32,14 @@ def read_request(
     seed: str | None,
     maps: str | None = None,
     variants: str | None = None,
+    adapter: str | None = None,
 ) -> TileRequest:
     """The request of the options, None standing for one that was not given.
 
     Without a mix it is asked for on a terminal. Raises RequestError, also where nobody can be asked.
     """
     if params is None and colors is None:
-        return _ask_for_mix(angle, quality, seed, maps, variants)
+        return _ask_for_mix(angle, quality, seed, maps, variants, adapter)
     text = read_text(params) if params is not None else ""
     if params is not None and not text.strip():
         # An empty file or pipe is refused as a bad request; it does not ask for the default tile.
@@ -50,7 +51,8 @@ def read_request(
         requests.DEFAULT_SEED if seed is None else as_typed(seed),
     )
     names = None if maps is None else [name.strip() for name in as_typed(maps).split(",") if name.strip()]
-    request = requests.parse_inputs(text, *simple, names, None if variants is None else as_typed(variants))
+    others = (None if option is None else as_typed(option) for option in (variants, adapter))
+    request = requests.parse_inputs(text, *simple, names, *others)
     if colors is None:
         return request
     # No notice about default colours if they were typed.

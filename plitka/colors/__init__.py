@@ -1,1 +1,1 @@
-"""The palette, its names, a mix of its colours, CIELAB. Imports `settings` and `errors`."""
+"""The palette, its names, a mix of its colours, CIELAB. Imports `settings`, `operator_file` and `errors`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ from plitka.colors.granules import Palette, PaletteColor
 from plitka.colors.palette_names import name_problems
 from plitka.colors.palette_values import KEYS, Entry, EntryReader
 from plitka.errors import PaletteError, shown
+from plitka.operator_file import decode_json, read_bytes
 
 VERSION = 1
 MOST_COLORS = 200
-MOST_BYTES = 2**20
 _KEYS = ("version", "name", "currency", "colors")
 
 
@@ -24,34 +23,14 @@ def read_palette(path: Path) -> Palette:
     Raises:
         PaletteError: It cannot be read or is no palette, with every problem found.
     """
-    try:
-        if path.is_dir():
-            remedy = f"measure its photographs: plitka palette measure {path} -o palette.json"
-            raise PaletteError(path, [f"is a folder, not a palette file; {remedy}"])
-        if path.exists() and not path.is_file():
-            raise PaletteError(path, ["is no regular file"])
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise PaletteError(path, [f"cannot be read: {error.strerror}"]) from error
+    remedy = f"measure its photographs: plitka palette measure {path} -o palette.json"
+    data = read_bytes(path, PaletteError, f"is a folder, not a palette file; {remedy}")
     return decode_palette(data, path)
 
 
 def decode_palette(data: bytes, source: Path | str) -> Palette:
     """The palette in the bytes of a file. Raises PaletteError as `read_palette` does, naming `source`."""
-    if len(data) > MOST_BYTES:
-        raise PaletteError(source, [f"is longer than {MOST_BYTES} bytes"])
-    try:
-        document = json.loads(
-            data.decode("utf-8-sig"), object_pairs_hook=_without_twins, parse_constant=_no_number
-        )
-    except UnicodeDecodeError as error:
-        raise PaletteError(source, [f"is not in UTF-8: {error.reason} at byte {error.start}"]) from error
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise PaletteError(source, [f"is no JSON: {error.msg} at {place}"]) from error
-    except (ValueError, RecursionError) as error:
-        raise PaletteError(source, [f"is no JSON that can be read: {error}"]) from error
+    document = decode_json(data, source, PaletteError)
     palette, problems = _read_document(document)
     if problems:
         raise PaletteError(source, problems)
@@ -74,18 +53,6 @@ def _entry(color: PaletteColor) -> dict[str, Any]:
     said["lightness"] = list(said.pop("lightness_range"))
     said["lab"] = list(color.lab)
     return {key: said[key] for key in KEYS if said[key] is not None}
-
-
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {shown(max(keys, key=keys.count))} stands twice in one object")
-    return found
-
-
-def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no number")
 
 
 def _read_document(document: Any) -> tuple[Palette, list[str]]:

@@ -19,13 +19,14 @@ import torch
 from plitka.device.select import DeviceInfo, optimize_for_device, select_best_device
 from plitka.device.worker_thread import Worker
 from plitka.diffusion.acceleration import Acceleration, acceleration_for
-from plitka.diffusion.adapters.load import LoadedAdapters, load_adapters
+from plitka.diffusion.adapters.load import load_adapters
+from plitka.diffusion.adapters.prompt_budget import TRIGGER_TOKENS, TRIGGER_WORD
 from plitka.diffusion.checkpoints.read_ahead import read_ahead, start_device
 from plitka.diffusion.denoise import Denoised, denoise, denoise_in_tiles
 from plitka.diffusion.detail import tiles_of
 from plitka.diffusion.gpu_errors import is_fatal
 from plitka.diffusion.granule_size import size_problems
-from plitka.diffusion.identity import identity_of
+from plitka.diffusion.identity import identity_of, identity_of_adapter
 from plitka.diffusion.memory_fallback import with_fallback
 from plitka.diffusion.offload import low_memory_for
 from plitka.diffusion.pipeline_inputs import Stage, control_inputs, start_inputs
@@ -35,20 +36,21 @@ from plitka.diffusion.samplers import sampler_problems
 from plitka.diffusion.warm_up import RECORDING_SECONDS, warm_up
 from plitka.engine.protocol import Denoising, Drawing, Job
 from plitka.errors import RequestError
+from plitka.request.adapter import unlisted
 from plitka.request.drawing_settings import EngineDefaults, settings_for
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
-from plitka.request.prompt import TOKEN_LIMIT, TRIGGER, Prompt, check_token_budget
+from plitka.request.prompt import TOKEN_LIMIT, Prompt, check_token_budget
 from plitka.request.tile_request import TileRequest
 from plitka.tile.canvas import canvas_for
+from plitka.weights.adapter_list import check_archives, listed_adapters
 from plitka.weights.archive import opened_weights
 from plitka.weights.locate import find_adapters, find_files
 
 if TYPE_CHECKING:
     from plitka.diffusion.adapters.lora import Lora
+    from plitka.diffusion.adapters.switch import AdapterSwitch
     from plitka.diffusion.pipelines import Pipelines
 
-# The prompt's words for the embeddings, as the prompt is built for two vectors.
-PROMPT_TOKENS = TRIGGER.partition(" ")[2]
 log = logging.getLogger(__name__)
 
 
@@ -59,8 +61,8 @@ class DiffusionEngine:
         self,
         name: str,
         pipelines: Pipelines,
-        identity: Mapping[str, str],
-        adapters: LoadedAdapters,
+        identity: Mapping[str | None, Mapping[str, str]],
+        adapters: AdapterSwitch,
         defaults: EngineDefaults,
         sizes: tuple[int, int],
     ) -> None:
@@ -68,9 +70,8 @@ class DiffusionEngine:
         self.device = pipelines.device_info
         self.defaults = defaults
         self.pipelines = pipelines
-        self.lora: Lora | None = adapters.lora
-        self.tokens = adapters.tokens
-        self._identity = dict(identity)
+        self.adapters = adapters
+        self._identity = {name: dict(parts) for name, parts in identity.items()}
         self._sizes = sizes
         self._healthy = True
 
@@ -91,7 +92,7 @@ class DiffusionEngine:
         `weights` is a folder, `.tar` or `.zip` with a LoRA and embeddings, in place of the model folder's
         own; `acceleration` replaces what the environment asks for. `on_phase(phase, seconds)` is called as
         each phase ends. Raises ModelFileError if a file is missing, broken or does not fit, DeviceError for a
-        setting of the device that is not allowed.
+        setting of the device that is not allowed, AdapterListError for the adapters of `PLITKA_ADAPTERS`.
         """
         phase = partial(timed_phase, on_phase)
         with phase("device"):
@@ -104,36 +105,58 @@ class DiffusionEngine:
             with phase("files"):
                 files = find_files(name)
                 adapters = find_adapters(files.models, files.folder, weights_folder)
+                listed = listed_adapters()
+                archives = check_archives(listed)
                 read_ahead(files.loaded_at_setup)
-                identity = identity_of(name, device_info, files, adapters)
+                own = identity_of(name, device_info, files, adapters)
             with phase("libraries"):
                 # Imported here, so that the libraries' time is a phase of its own.
                 from plitka.diffusion.pipelines import Pipelines
             with phase("base"):
                 pipelines = Pipelines(files, device_info, acceleration, low_memory)
-            loaded = load_adapters(pipelines, files, adapters, weights is None, phase)
-        defaults = EngineDefaults(files.models.quality_profiles(), loaded.lora_scale)
-        engine = cls(name, pipelines, identity, loaded, defaults, (preview_size, final_size))
+            loaded = load_adapters(pipelines, files, adapters, weights is None, phase, listed)
+        identity: dict[str | None, dict[str, str]] = {None: own}
+        for key, archive in archives.items():
+            identity[key] = own | identity_of_adapter(listed[key], archive, loaded.scales[key])
+        defaults = EngineDefaults(files.models.quality_profiles(), loaded.lora_scale, loaded.scales)
+        engine = cls(name, pipelines, identity, loaded.switch, defaults, (preview_size, final_size))
         pipelines.accelerate()
         if acceleration.compile != "off" or pipelines.recordings.is_on:
             with phase("warm-up"):
                 warm_up(engine, math.inf if acceleration.compile != "off" else RECORDING_SECONDS)
         return engine
 
-    def identity(self) -> dict[str, str]:
-        """Model ids with revisions or hashes, library versions, device."""
-        return dict(self._identity)
+    @property
+    def lora(self) -> Lora | None:
+        """The LoRA that is in the weights."""
+        return self.adapters.lora
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What the engine's own embeddings are called."""
+        return self.adapters.words[None].tokens
+
+    def identity(self, adapter: str | None = None) -> dict[str, str]:
+        """Model ids with revisions or hashes, library versions, device; with an adapter's in their place."""
+        return dict(self._identity.get(adapter, self._identity[None]))
 
     def check(self, request: TileRequest, prompt: Prompt) -> None:
-        """Raise RequestError for a prompt that the text encoders cannot read whole, its sampler or scale."""
+        """Raise RequestError for an adapter that is not listed, for its sampler or scale, or for a prompt.
+
+        A prompt must be one that the text encoders can read whole.
+        """
         settings = settings_for(request, self.defaults)
         problems = [
             *size_problems(request, settings),
             *sampler_problems(settings, self.pipelines.scheduler_config),
         ]
+        if request.adapter not in self.adapters.words:
+            listed = tuple(name for name in self.adapters.words if name is not None)
+            problems.insert(0, unlisted(str(request.adapter), listed))
         if problems:
             raise RequestError(problems)
-        check_token_budget(self.prompt_for(prompt), self._count_tokens, TOKEN_LIMIT)
+        words = self.adapters.words[request.adapter]
+        check_token_budget(self.prompt_for(prompt, request.adapter), words.count_tokens, TOKEN_LIMIT)
 
     def draw(self, job: Job) -> Generator[Drawing]:
         """Yield the preview, then the final picture, or the one of them that the job wants.
@@ -155,7 +178,7 @@ class DiffusionEngine:
 
     def close(self) -> None:
         """Release the models and their memory."""
-        self.lora = None
+        self.adapters.close()
         self.pipelines.close()
 
     def _draw(self, job: Job) -> Generator[Drawing]:
@@ -184,11 +207,11 @@ class DiffusionEngine:
         )
 
     def _prepare(self, job: Job) -> dict[str, torch.Tensor]:
-        """Bring the LoRA to its scale, which the text encoders may have a part of, and encode the prompt."""
-        if self.lora is not None:
+        """Bring the adapter and its LoRA's scale into the models, text encoders too; encode the prompt."""
+        if self.lora is not None or job.request.adapter is not None:
             self.pipelines.bring_home()
-            self.lora.apply(job.settings.lora_scale)
-        return self._encode(job.prompt)
+        self.adapters.use(job.request.adapter, job.settings.lora_scale)
+        return self._encode(self.prompt_for(job.prompt, job.request.adapter))
 
     def _inputs(self, job: Job, chosen: Route, stage: Stage) -> dict[str, Any]:
         """What one picture starts from and what guides it."""
@@ -251,7 +274,7 @@ class DiffusionEngine:
     @torch.no_grad()
     def _encode(self, prompt: Prompt) -> dict[str, torch.Tensor]:
         """Prompt embeddings for every pipeline, by the names of their arguments."""
-        prompt, base = self.prompt_for(prompt), self.pipelines.base
+        base = self.pipelines.base
         self.pipelines.make_ready(base)
         names = (
             "prompt_embeds",
@@ -268,13 +291,13 @@ class DiffusionEngine:
         )
         return dict(zip(names, embeddings, strict=True))
 
-    def prompt_for(self, prompt: Prompt) -> Prompt:
-        """The prompt with the tokens that were loaded: one, two or more, or none without embeddings."""
-        tokens = "".join(self.tokens)
-        # Without embeddings a template that begins with their tokens would begin with a comma.
-        positive = prompt.positive.replace(PROMPT_TOKENS, tokens).removeprefix(", ")
-        return Prompt(positive, prompt.negative, prompt.own.replace(PROMPT_TOKENS, tokens))
+    def prompt_for(self, prompt: Prompt, adapter: str | None = None) -> Prompt:
+        """The prompt with an adapter's own trigger, and its tokens: one, two or more, or none."""
+        words = self.adapters.words[adapter]
+        tokens = "".join(words.tokens)
 
-    def _count_tokens(self, text: str) -> int:
-        tokenizers = (self.pipelines.base.tokenizer, self.pipelines.base.tokenizer_2)
-        return max(len(tokenizer(text)["input_ids"]) for tokenizer in tokenizers)
+        def said(text: str) -> str:
+            return text.replace(TRIGGER_TOKENS, tokens).replace(TRIGGER_WORD, words.trigger)
+
+        # Without embeddings a template that begins with their tokens would begin with a comma.
+        return Prompt(said(prompt.positive).removeprefix(", "), prompt.negative, said(prompt.own))

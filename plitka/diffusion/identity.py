@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from plitka.device.select import DeviceInfo
 from plitka.settings import cudnn_benchmark
+from plitka.weights.adapter_list import ListedAdapter
 from plitka.weights.locate import Adapters, EngineFiles
 
 VERSIONED_LIBRARIES = ("torch", "diffusers", "transformers", "peft")
@@ -13,8 +14,7 @@ def identity_of(name: str, device_info: DeviceInfo, files: EngineFiles, adapters
     """What makes the pictures; the same text on every run."""
     parts = {"engine": name, "base": files.base.name, "vae": files.vae.name if files.vae else files.base.name}
     parts |= {f"controlnet.{key}": location.name for key, location in files.controlnets.items()}
-    for part, file in (("lora", adapters.lora), ("embeddings", adapters.embeddings)):
-        parts[part] = f"{file.path.name} sha256:{file.sha256}" if file else "none"
+    parts |= _files_of(adapters)
     parts |= {library: version(library) for library in VERSIONED_LIBRARIES}
     # Kernels that round differently make another picture.
     kernels = (
@@ -23,3 +23,19 @@ def identity_of(name: str, device_info: DeviceInfo, files: EngineFiles, adapters
         else {}
     )
     return {**parts, "device": device_info.name, "dtype": device_info.dtype, **kernels}
+
+
+def identity_of_adapter(adapter: ListedAdapter, files: Adapters, scale: float) -> dict[str, str]:
+    """What an adapter of the list changes in the identity of its engine."""
+    words = {"adapter.trigger": adapter.trigger} if adapter.trigger else {}
+    words |= {"adapter.tokens": " ".join(adapter.tokens)} if adapter.tokens else {}
+    named = {"adapter": adapter.name, "adapter.sha256": adapter.sha256, "adapter.scale": f"{scale:g}"}
+    return {**_files_of(files), **named, **words}
+
+
+def _files_of(adapters: Adapters) -> dict[str, str]:
+    """The names and hashes of LoRA and embeddings."""
+    files = {"lora": adapters.lora, "embeddings": adapters.embeddings}
+    return {
+        part: f"{file.path.name} sha256:{file.sha256}" if file else "none" for part, file in files.items()
+    }

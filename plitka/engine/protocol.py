@@ -164,8 +164,11 @@ class Engine(Protocol):
     device: DeviceInfo
     defaults: EngineDefaults
 
-    def identity(self) -> dict[str, str]:
-        """What draws: model ids, revisions, hashes. The same text on every run, since the PNG carries it."""
+    def identity(self, adapter: str | None = None) -> dict[str, str]:
+        """What draws with this adapter, or without: model ids, revisions, hashes.
+
+        The same text on every run, since the PNG carries it.
+        """
         ...
 
     def check(self, request: TileRequest, prompt: Prompt) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 from plitka.device.select import cpu_device
 from plitka.engine.protocol import Drawing, Job, PictureName
-from plitka.errors import Problem, RequestError
+from plitka.errors import Problem, RequestError, shown
 from plitka.request.drawing_settings import EngineDefaults
 from plitka.request.prompt import Prompt
 from plitka.request.scale import LARGE_SIDE
@@ -24,17 +24,24 @@ class RenderEngine:
         self.device = cpu_device()
         self.defaults = EngineDefaults()
 
-    def identity(self) -> dict[str, str]:
+    def identity(self, adapter: str | None = None) -> dict[str, str]:
         """The engine's name alone: the code is its only model."""
         return {"engine": self.name}
 
     def check(self, request: TileRequest, prompt: Prompt) -> None:
-        """Refuse a correction of pictures that are too large for it; everything else can be drawn."""
-        scale = request.scale
+        """Refuse a LoRA, and a correction of pictures that are too large; everything else can be drawn."""
+        scale, problems = request.scale, []
+        if request.adapter is not None:
+            reason = "names a LoRA, and the render engine draws the plan without any model"
+            problems.append(
+                Problem("adapter", shown(request.adapter), reason, "no adapter, or another engine")
+            )
         if scale.is_large and request.overrides.color_lock == "always":
             reason = f"takes too much memory for a picture of {scale.width} x {scale.height} pixels"
             allowed = f"auto or off; always up to {LARGE_SIDE} x {LARGE_SIDE} pixels"
-            raise RequestError([Problem("overrides.color_lock", '"always"', reason, allowed)])
+            problems.append(Problem("overrides.color_lock", '"always"', reason, allowed))
+        if problems:
+            raise RequestError(problems)
 
     def draw(self, job: Job) -> Generator[Drawing]:
         """Yield swatches of the plan, the preview at half its size or less."""

@@ -89,7 +89,7 @@ class CellFolder:
             provenance.request == request.without_sheet().to_json()
             and provenance.picture == "final"
             and provenance.engine == self._engine.name
-            and not differences(provenance, self._engine.identity())
+            and not differences(provenance, self._engine.identity(request.adapter))
         )
         return cell if is_whole and is_same else None
 

@@ -30,12 +30,13 @@ def request_of_photo(
     angle: float | str | None,
     quality: str | None,
     seed: int | str | None,
+    adapter: str | None = None,
 ) -> tuple[TileRequest, Match]:
     """Read a request, and the mix from a photograph.
 
     Args:
         photo: The file; a text is what Cog's server could not fetch, and refused.
-        params_json, colors, angle, quality, seed: As for `parse_around_photo`.
+        params_json, colors, angle, quality, seed, adapter: As for `parse_around_photo`.
 
     Returns:
         The request with the mix that was found, and the match.
@@ -46,7 +47,7 @@ def request_of_photo(
     problems: list[Problem] = []
     request = known = found = None
     try:
-        request, known = parse_around_photo(params_json, colors, angle, quality, seed)
+        request, known = parse_around_photo(params_json, colors, angle, quality, seed, adapter)
     except RequestError as error:
         problems += error.problems
     try:

@@ -18,6 +18,7 @@ from plitka.settings import cudnn_benchmark
 from plitka.tile.colormap import joint_hex
 
 NO_CONTROLNET = "none"
+NO_ADAPTER = "none"
 
 METRICS: Mapping[str, str] = {
     "scale": "What the pictures show, in millimetres: granules, width and height, tile (null without joints) "
@@ -26,6 +27,9 @@ METRICS: Mapping[str, str] = {
     "without sheet and order.",
     "seed": "The seed that was used, as text: many JSON readers round whole numbers above 2^53.",
     "engine": "The engine: render, mini or sdxl.",
+    "adapter.name": "The adapter that the request named, another LoRA of the operator's list, or none for "
+    "the engine's own.",
+    "adapter.sha256": "The hash of that adapter's archive; empty for the engine's own.",
     "reproducible": "Where the same request is known to give the same bytes again, with the same versions.",
     "notices": "What was normalised, merged or left at its default in the request, in words; an empty list "
     "if nothing was.",
@@ -88,6 +92,8 @@ def request_metrics(request: TileRequest, engine: Engine) -> dict[str, Any]:
         },
         "seed": str(request.seed),
         "engine": engine.name,
+        "adapter.name": request.adapter or NO_ADAPTER,
+        "adapter.sha256": engine.identity(request.adapter).get("adapter.sha256", ""),
         "reproducible": reproducible(engine),
         "notices": list(request.notices),
         "order": order_report(order_of(request.mix, asked)) if (asked := request.overrides.order) else {},

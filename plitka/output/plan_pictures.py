@@ -26,10 +26,10 @@ def draw_plan_pictures(request: TileRequest, plan: TilePlan, size: int) -> Itera
     images = {"colormap": draw_colormap(plan, size), "swatch": draw_swatch(plan, size)}
     images |= {kind: draw_control(plan, kind, size) for kind in CONTROL_KINDS}
     for name, image in images.items():
-        provenance = provenance_of(name, request, prompt, engine.name, engine.identity())
+        provenance = provenance_of(name, request, prompt, engine.name, engine.identity(request.adapter))
         yield f"{name}.png", encode(image, "png", provenance)
     maps = PlanMaps(plan, size)
     for wanted in request.maps:
         drawn = maps.draw(wanted, request.normal_convention)
-        provenance = provenance_of(wanted, request, prompt, engine.name, engine.identity())
+        provenance = provenance_of(wanted, request, prompt, engine.name, engine.identity(request.adapter))
         yield f"{wanted}.png", encode_map(drawn, provenance)

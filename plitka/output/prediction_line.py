@@ -16,6 +16,8 @@ EVENT = "prediction"
 FIELDS: Mapping[str, str] = {
     "seed": "seed",
     "engine": "engine",
+    "adapter": "adapter.name",
+    "adapter_sha256": "adapter.sha256",
     "work_seconds": "timing.total",
     "first_picture_seconds": "timing.first_picture",
     "share_error_pp": "fidelity.worst_error_pp",

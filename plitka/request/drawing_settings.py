@@ -32,10 +32,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class EngineDefaults:
-    """Defaults that differ from engine to engine: a profile for every quality, and the scale of the LoRA."""
+    """Defaults that differ from engine to engine: a profile for every quality, and the scale of the LoRA.
+
+    `adapter_scales` are the scales of the LoRAs that requests may name, by name.
+    """
 
     profiles: Mapping[str, Profile] = field(default_factory=lambda: PROFILES)
     lora_scale: float = 0.0
+    adapter_scales: Mapping[str, float] = field(default_factory=dict)
+
+    def scale_of(self, adapter: str | None) -> float:
+        """The scale of an adapter's LoRA; that of the engine's own for one that there is not."""
+        return self.lora_scale if adapter is None else self.adapter_scales.get(adapter, self.lora_scale)
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,7 @@ def settings_for(request: TileRequest, defaults: EngineDefaults = STANDARD_DEFAU
         own_words=_first(given.prompt, ""),
         controlnet=CONTROLNET_USES[given.use_controlnet],
         controlnet_scale=_first(given.controlnet_scale, DEFAULT_CONTROLNET_SCALE),
-        lora_scale=_first(given.lora_scale, defaults.lora_scale),
+        lora_scale=_first(given.lora_scale, defaults.scale_of(request.adapter)),
         output_format=_first(given.output_format, DEFAULT_OUTPUT_FORMAT),
     )
 

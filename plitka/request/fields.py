@@ -28,6 +28,7 @@ from plitka.colors.mix import MixColor, hex_mix_color, palette_mix_color
 from plitka.colors.outside import read_named
 from plitka.colors.palette import fold, is_russian, palette_in_use, palette_names, resolve
 from plitka.errors import UnknownColorError, shown
+from plitka.request.adapter import DESCRIPTION, read_adapter_name
 from plitka.request.characters import plain
 from plitka.request.color_text import read_color_text
 from plitka.request.map_names import MAPS, read_maps
@@ -208,6 +209,7 @@ _Seed = Annotated[int, BeforeValidator(IntegerRange(-1, MAX_SEED))]
 _Variants = Annotated[int, BeforeValidator(VARIANTS)]
 
 
+_Adapter = Annotated[str, BeforeValidator(read_adapter_name)]
 _Side = Annotated[int, BeforeValidator(_read_side)]
 _Granule = Annotated[float, BeforeValidator(_read_granule)]
 _Extent = Annotated[float, BeforeValidator(EXTENT_MM)]
@@ -250,6 +252,7 @@ class RequestFields(BaseModel):
         default=None, description=MAPS
     )
     variants: _Variants | None = Field(default=None, description=str(VARIANTS))
+    adapter: _Adapter | None = Field(default=None, description=DESCRIPTION)
 
 
 class SimpleFields(RequestFields):

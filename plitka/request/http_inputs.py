@@ -10,7 +10,14 @@ from plitka.request.fields import SimpleFields
 from plitka.request.json_text import ALLOWED, FIELD
 
 INPUT_TYPES: Mapping[str, str] = MappingProxyType(
-    {FIELD: "string", "colors": "string", "angle": "number", "quality": "string", "seed": "integer"}
+    {
+        FIELD: "string",
+        "colors": "string",
+        "angle": "number",
+        "quality": "string",
+        "seed": "integer",
+        "adapter": "string",
+    }
 )
 
 

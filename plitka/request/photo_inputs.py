@@ -8,6 +8,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from plitka.colors.mix import Mix
+from plitka.request.adapter import given_name
 from plitka.request.color_text import read_color_text
 from plitka.request.fields import SYNONYMS
 from plitka.request.json_text import read_document, strip
@@ -22,6 +23,7 @@ from plitka.request.tile_request import (
 
 # In place of the colours that the photograph is asked for; every other field is checked as ever.
 _UNKNOWN = [{"hex": ANY_COLOR, "proportion": 1}]
+_OTHERS = ("angle", "quality", "seed", "adapter")
 _SHARE_KEYS = ("proportion", *SYNONYMS["proportion"])
 
 
@@ -31,6 +33,7 @@ def parse_around_photo(
     angle: float | str | None,
     quality: str | None,
     seed: int | str | None,
+    adapter: str | None = None,
 ) -> tuple[TileRequest, Mix | None]:
     """Read a request beside a photograph, from the inputs of `parse_inputs`.
 
@@ -43,7 +46,7 @@ def parse_around_photo(
     Raises:
         RequestError: With every problem that was found.
     """
-    simple = {"angle": angle, "quality": quality, "seed": seed}
+    simple = {"angle": angle, "quality": quality, "seed": seed, "adapter": given_name(adapter)}
     if params_json is not None and strip(params_json):
         refuse_beside_json({"colors": "" if colors is None else colors, **_without_none(simple)})
         document: dict[str, Any] = read_document(params_json)
@@ -80,7 +83,7 @@ def _entries(colors: str | None, others: Mapping[str, Any]) -> list[dict[str, An
     try:
         return read_color_text(colors)
     except PydanticCustomError:
-        parse_inputs(None, colors, others.get("angle"), others.get("quality"), others.get("seed"))
+        parse_inputs(None, colors, **{name: others.get(name) for name in _OTHERS})
         raise
 
 

@@ -15,6 +15,7 @@ from plitka.choices import Layout, MapName, NormalConvention
 from plitka.colors.mix import Mix, blend
 from plitka.colors.substitutes import outside_colors, substitutes_notice
 from plitka.errors import Problem, RequestError, shown
+from plitka.request.adapter import given_name
 from plitka.request.fields import MAX_SEED, RequestFields, SimpleFields
 from plitka.request.json_text import ALLOWED, FIELD, find_clashes, read_document, strip
 from plitka.request.map_names import map_problems
@@ -32,8 +33,16 @@ ANY_COLOR = "#000000"
 DEFAULT_ANGLE = 0.0
 DEFAULT_QUALITY = "standard"
 DEFAULT_SEED = -1
+# The engine's own LoRA.
+DEFAULT_ADAPTER = ""
 DEFAULTS: Mapping[str, float | str] = MappingProxyType(
-    {"colors": DEFAULT_COLORS, "angle": DEFAULT_ANGLE, "quality": DEFAULT_QUALITY, "seed": DEFAULT_SEED}
+    {
+        "colors": DEFAULT_COLORS,
+        "angle": DEFAULT_ANGLE,
+        "quality": DEFAULT_QUALITY,
+        "seed": DEFAULT_SEED,
+        "adapter": DEFAULT_ADAPTER,
+    }
 )
 DEFAULT_NOTICE = f"No colours but the default ones were asked for: {DEFAULT_COLORS}."
 TOGETHER, EITHER = f"is given together with {FIELD}", f"either {FIELD} or the simple inputs"
@@ -57,6 +66,7 @@ class TileRequest:
             when requests are compared.
         dimensions: What the request says about its scale; `scale` has the rest too.
         variants: How many final pictures are drawn, 1 to 8, each with the seed after that of the one before.
+        adapter: The name of an adapter of the operator's list; None for the engine's own LoRA.
     """
 
     mix: Mix
@@ -68,6 +78,7 @@ class TileRequest:
     notices: tuple[str, ...] = field(default=(), compare=False)
     dimensions: Dimensions = NOTHING_GIVEN
     variants: int = 1
+    adapter: str | None = None
 
     @property
     def laying_angle(self) -> float:
@@ -118,6 +129,7 @@ class TileRequest:
             **self.dimensions.as_given(),
         }
         document |= {"maps": list(self.maps)} if self.maps else {}
+        document |= {"adapter": self.adapter} if self.adapter else {}
         return json.dumps(document | ({"variants": self.variants} if self.variants > 1 else {}))
 
 
@@ -130,8 +142,9 @@ def parse_request(params_json: str | Mapping[str, Any]) -> TileRequest:
             `angle` (degrees, anticlockwise; default 0), `quality` ("preview", "standard" or "high"; default
             "standard"), `seed` (0 to 2**63 - 1, or -1 for a random one; default -1), the scale in millimetres
             (`granule_mm`, `width_mm`, `height_mm`, `tile_mm`, `joint_mm`), `seamless` (true or false),
-            `width` and `height` (pixels), `overrides` (a dictionary of settings), `maps` (a list of names)
-            and `variants` (1 to 8). None stands for a key that is not given.
+            `width` and `height` (pixels), `overrides` (a dictionary of settings), `maps` (a list of names),
+            `variants` (1 to 8) and `adapter` (a name of the operator's list). None stands for a key that is
+            not given.
 
     Returns:
         The request with shares that sum to 1 and a seed; what was merged or scaled is in its `notices`.
@@ -166,6 +179,7 @@ def parse_inputs(
     seed: int | str | None,
     maps: list[str] | None = None,
     variants: int | str | None = None,
+    adapter: str | None = None,
 ) -> TileRequest:
     """Read a request from the inputs of the web form: all of it from ``params_json`` when that is filled in.
 
@@ -179,7 +193,7 @@ def parse_inputs(
     simple = {name: DEFAULTS[name] if value is None else value for name, value in given.items()}
     if not isinstance(params_json, str | None):
         raise RequestError([Problem(FIELD, shown(params_json), "is not text", ALLOWED)])
-    others = {"maps": maps, "variants": variants}
+    others = {"maps": maps, "variants": variants, "adapter": given_name(adapter)}
     others = {name: value for name, value in others.items() if value is not None}
     if params_json is None or not strip(params_json):
         request = _request(SimpleFields, simple | others)
@@ -260,6 +274,7 @@ def _complete(fields: RequestFields) -> TileRequest:
         notices=notices,
         dimensions=dimensions,
         variants=fields.variants or 1,
+        adapter=fields.adapter,
     )
 
 

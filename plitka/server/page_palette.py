@@ -1,14 +1,18 @@
-"""What the page knows of the palette: constants of JavaScript, the operator's where there is one."""
+"""What the page knows of the operator's own: palette and adapters, constants of JavaScript."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from plitka.colors.common_names import nearest_by_name
 from plitka.colors.outside import named_colors
 from plitka.colors.palette import PALETTE, Palette, PaletteColor, palette_in_use
+
+# The page's constant with the names of the operator's adapters.
+ADAPTERS = "ADAPTERS"
 
 
 def palette_constants(palette: Palette) -> dict[str, Any]:
@@ -48,18 +52,20 @@ def named_constants() -> dict[str, str]:
     return {name: color.hex for name, color in named_colors().items()}
 
 
-def page_in_use(page: bytes) -> bytes:
-    """The page with the palette in use in place of the built-in one.
+def page_in_use(page: bytes, adapters: Sequence[str] = ()) -> bytes:
+    """The page with the palette in use in place of the built-in one, and the names of the adapters there are.
 
     Raises:
         PaletteError: The palette cannot be used.
         ValueError: The page has not the constants of a palette.
     """
     palette = palette_in_use()
-    if palette is PALETTE:
+    constants = {} if palette is PALETTE else palette_constants(palette)
+    constants |= {ADAPTERS: list(adapters)} if adapters else {}
+    if not constants:
         return page
     text = page.decode()
-    for name, value in palette_constants(palette).items():
+    for name, value in constants.items():
         pattern = re.compile(rf"^const {name} = \[$.*?^\];$", re.MULTILINE | re.DOTALL)
         # A backslash in what is put in is not the pattern's.
         put = f"const {name} = {javascript(value)};".replace("\\", "\\\\")

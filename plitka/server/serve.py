@@ -11,11 +11,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import resources
 from pathlib import Path
 
+from plitka.engines import RENDER
 from plitka.errors import SchemaError, ServeError
 from plitka.files.temporary_folders import named_when_full, own_folder
 from plitka.server.access import OWN_PAGE_ALONE, Access
@@ -27,6 +28,7 @@ from plitka.server.page_palette import page_in_use
 from plitka.server.relay import Upstream
 from plitka.server.stuck_worker import StuckWatch
 from plitka.settings import (
+    ADAPTERS_VARIABLE,
     BASE_MODEL_VARIABLE,
     ENGINE_VARIABLE,
     MODEL_DIR_VARIABLE,
@@ -34,6 +36,7 @@ from plitka.settings import (
     TEMPORARY_VARIABLE,
     engine_name,
 )
+from plitka.weights.adapter_list import listed_adapters
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +47,7 @@ LOOK_SECONDS = 1.0
 RESTARTS_AN_HOUR = 5
 # Variables that are a path, which may be relative to the caller's working folder and is not to the server's;
 # and those that are one if something is there.
-PATH_VARIABLES = (MODEL_DIR_VARIABLE, PALETTE_VARIABLE, TEMPORARY_VARIABLE)
+PATH_VARIABLES = (MODEL_DIR_VARIABLE, ADAPTERS_VARIABLE, PALETTE_VARIABLE, TEMPORARY_VARIABLE)
 PATH_OR_NAME_VARIABLES = (BASE_MODEL_VARIABLE, "COG_WEIGHTS")
 # The container has the same. Any of the server's threads may run a prediction, and glibc gives each a heap of
 # its own, whose free end `plitka.server.malloc_trim` cannot release.
@@ -101,17 +104,20 @@ def serve(
     Raises:
         EngineError: `PLITKA_ENGINE` names no engine.
         PaletteError: The palette of `PLITKA_PALETTE` cannot be used.
+        AdapterListError: The list of `PLITKA_ADAPTERS` cannot be used.
         ServeError: `predict.py` is not beside the package, or the address cannot be bound.
     """
     if not (ROOT / PREDICTOR_FILE).is_file():
         raise ServeError(
             f"{ROOT / PREDICTOR_FILE} is missing: install Plitka again, or run it from a checkout"
         )
-    if engine is None:
-        engine_name()
+    engine = engine_name() if engine is None else engine
     with _server_folder() as folder:
         upstream, figures = new_upstream(metrics)
-        gateway = new_gateway(host, port, upstream, access=access, line=line, folder=folder)
+        adapters = adapters_of(engine)
+        gateway = new_gateway(
+            host, port, upstream, access=access, line=line, folder=folder, adapters=adapters
+        )
         with (
             gateway,
             figures,
@@ -178,14 +184,20 @@ def new_gateway(
     access: Access = OWN_PAGE_ALONE,
     line: Line | None = None,
     folder: Path = ROOT,
+    adapters: Sequence[str] = (),
 ) -> Gateway:
-    """The gateway, with its page, of a server in `folder`.
+    """The gateway, with its page, of a server in `folder` whose requests may name these adapters.
 
     Raises ServeError if the address is in use or not of this machine, PaletteError for the palette in use.
     """
-    page = page_in_use(PAGE.read_bytes())
+    page = page_in_use(PAGE.read_bytes(), adapters)
     with _bound(host, port):
         return Gateway(host, port, upstream, page, input_names(folder), access=access, line=line)
+
+
+def adapters_of(engine: str) -> tuple[str, ...]:
+    """The names of the adapters that an engine's requests may give. Raises AdapterListError."""
+    return () if engine == RENDER else tuple(listed_adapters())
 
 
 def input_names(folder: Path = ROOT) -> tuple[str, ...]:

@@ -5,19 +5,26 @@ diffusers and transformers are imported when a function needs them.
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from plitka.diffusion.adapters.prompt_budget import check_prompt_room
+from plitka.diffusion.adapters.listed import ListedLoader
+from plitka.diffusion.adapters.prompt_budget import TRIGGER_WORD, check_prompt_room
 from plitka.diffusion.memory_fallback import with_fallback
+from plitka.weights.adapter_list import ListedAdapter
 from plitka.weights.locate import Adapters, EngineFiles
+from plitka.weights.manifest import LoraSpec
 
 if TYPE_CHECKING:
     from plitka.diffusion.adapters.lora import Lora
+    from plitka.diffusion.adapters.switch import AdapterSwitch
+    from plitka.diffusion.checkpoints.stored_weights import StoredWeights
     from plitka.diffusion.pipelines import Pipelines
 
 log = logging.getLogger(__name__)
@@ -28,14 +35,14 @@ class LoadedAdapters:
     """What was loaded beside the models' own weights.
 
     Attributes:
-        tokens: What the embeddings are called in a prompt; empty without embeddings.
-        lora: The LoRA in the weights, at `lora_scale`; None without one.
-        lora_scale: Its scale where a request names none.
+        switch: The engine's own LoRA and embeddings, which are in the models, and those of the list.
+        lora_scale: The scale of its own LoRA where a request names none; 0 without one.
+        scales: The same of the LoRAs of the list, by name.
     """
 
-    tokens: tuple[str, ...] = ()
-    lora: Lora | None = None
-    lora_scale: float = 0.0
+    switch: AdapterSwitch
+    lora_scale: float
+    scales: Mapping[str, float]
 
 
 def load_adapters(
@@ -44,35 +51,80 @@ def load_adapters(
     adapters: Adapters,
     own_names: bool,
     phase: Callable[[str], AbstractContextManager[None]],
+    listed: Mapping[str, ListedAdapter] = MappingProxyType({}),
 ) -> LoadedAdapters:
-    """Put embeddings and LoRA into the base pipeline, where its engine has any.
+    """Put embeddings and LoRA into the base pipeline, where its engine has any; make the listed ones ready.
 
     The embeddings are called as the manifest says if `own_names`, else `<s0>`, `<s1>` and so on. Raises
-    ModelFileError for a file that does not fit, GpuMemoryError if the memory does not suffice.
+    ModelFileError for a file that does not fit, AdapterListError for those of the list that do not,
+    GpuMemoryError if the memory does not suffice.
     """
-    from plitka.diffusion.adapters.lora import load_lora
-    from plitka.diffusion.adapters.textual_inversion import load_textual_inversion
+    from plitka.diffusion.adapters.switch import AdapterSwitch, WordTable
+    from plitka.diffusion.adapters.textual_inversion import Words, tokenizers_of
     from plitka.diffusion.checkpoints.stored_weights import stored_weights
 
     base = pipelines.base
-    tokens: tuple[str, ...] = ()
-    if adapters.embeddings and files.models.embeddings:
-        with phase("embeddings"):
-            names = files.models.embeddings.tokens if own_names else ()
-            path, header = adapters.embeddings.path, adapters.embeddings.header
-            tokens = load_textual_inversion(base, path, names, header)
-            counters = (base.tokenizer, base.tokenizer_2)
-            check_prompt_room(
-                str(path),
-                len(tokens),
-                lambda text: max(len(counter(text)["input_ids"]) for counter in counters),
-            )
+    plain = copy.deepcopy(tokenizers_of(base)) if listed else {}
+    tokens = _load_embeddings(pipelines, files, adapters, own_names, phase)
+    stored = stored_weights(base, files.base) if listed or adapters.lora else None
+    loader = ListedLoader(base, listed, plain, stored)
+    # The weights are still the base model's own, which is what a LoRA is read beside.
+    with phase("adapters") if listed else nullcontext():
+        more, loras = loader.read_all()
+    own, scale = _load_lora(pipelines, files, adapters, stored, phase)
+    words = Words(tokens, TRIGGER_WORD, tokenizers_of(base), {})
+    if not listed:
+        return LoadedAdapters(AdapterSwitch(own, {None: words}), scale, {})
+    table = WordTable(base, plain, max(len(one.tokens) for one in (words, *more.values())))
+    words = replace(words, vectors=table.vectors(len(tokens)))
+    default = (files.models.lora or LoraSpec(file="")).scale
+    scales = {name: default if one.scale is None else one.scale for name, one in listed.items()}
+    every: dict[str | None, Words] = {None: words}
+    every.update(more)
+    switch = AdapterSwitch(own, every, table, loader.lora, loras)
+    return LoadedAdapters(switch, scale, scales)
+
+
+def _load_lora(
+    pipelines: Pipelines,
+    files: EngineFiles,
+    adapters: Adapters,
+    stored: StoredWeights | None,
+    phase: Callable[[str], AbstractContextManager[None]],
+) -> tuple[Lora | None, float]:
+    """The engine's own LoRA, in the weights at its scale, and the scale; None and 0 without one."""
+    from plitka.diffusion.adapters.lora import load_lora
+
     if not (adapters.lora and files.models.lora):
-        return LoadedAdapters(tokens)
+        return None, 0.0
     with phase("lora"):
-        stored = stored_weights(base, files.base)
-        lora = load_lora(base, adapters.lora.path, adapters.lora.header, stored)
+        lora = load_lora(pipelines.base, adapters.lora.path, adapters.lora.header, stored)
         scale = files.models.lora.scale
         with_fallback(pipelines, partial(lora.apply, scale))
         log.info("LoRA: %d modules at scale %g", lora.modules, scale)
-    return LoadedAdapters(tokens, lora, scale)
+    return lora, scale
+
+
+def _load_embeddings(
+    pipelines: Pipelines,
+    files: EngineFiles,
+    adapters: Adapters,
+    own_names: bool,
+    phase: Callable[[str], AbstractContextManager[None]],
+) -> tuple[str, ...]:
+    from plitka.diffusion.adapters.textual_inversion import load_textual_inversion
+
+    if not (adapters.embeddings and files.models.embeddings):
+        return ()
+    base = pipelines.base
+    with phase("embeddings"):
+        names = files.models.embeddings.tokens if own_names else ()
+        path, header = adapters.embeddings.path, adapters.embeddings.header
+        tokens = load_textual_inversion(base, path, names, header)
+        counters = (base.tokenizer, base.tokenizer_2)
+        check_prompt_room(
+            str(path),
+            len(tokens),
+            lambda text: max(len(counter(text)["input_ids"]) for counter in counters),
+        )
+    return tokens

@@ -80,6 +80,10 @@ class Lora:
         for layer in self._layers:
             weight = layer.module.weight
             original = weight if is_original else layer.original().to(weight.dtype)
+            if scale == 0:
+                # Nothing is added, not even zero, which would make a negative zero a positive one.
+                weight.copy_(original)
+                continue
             original = original.to(weight.device, torch.float32)
             up, down = (part.to(weight.device, torch.float32) for part in (layer.up, layer.down))
             change = (layer.strength * up) @ down
@@ -89,14 +93,20 @@ class Lora:
 
 @remedied(REMEDY)
 def load_lora(
-    pipeline: Any, path: Path, header: TensorHeader | None = None, stored: StoredWeights | None = None
+    pipeline: Any,
+    path: Path,
+    header: TensorHeader | None = None,
+    stored: StoredWeights | None = None,
+    *,
+    on_cpu: bool = False,
 ) -> Lora:
     """Read a LoRA in PEFT, kohya or diffusers layout for the pipeline's UNet and text encoders.
 
-    The pipeline keeps its modules and its weights; `Lora.apply` changes them. `header` is the file's where it
-    has been read already; `stored` is where the weights are read again, and what is not there is kept in
-    memory. Raises ModelFileError if the file is broken, is no plain LoRA, does not fit the pipeline, has a
-    tensor that nothing reads, contradicts itself, or changes nothing.
+    The pipeline keeps its modules and its weights, which must be the base model's own; `Lora.apply` changes
+    them. `header` is the file's where it has been read already; `stored` is where the weights are read again,
+    and what is not there is kept in memory. The pairs are kept where the modules are, or `on_cpu`. Raises
+    ModelFileError if the file is broken, is no plain LoRA, does not fit the pipeline, has a tensor that
+    nothing reads, contradicts itself, or changes nothing.
     """
     header = header or read_header(path)
     refuse_other_formats(path, header.tensors)
@@ -105,7 +115,7 @@ def load_lora(
     configs = read_adapter_configs(path, header.metadata)
     try:
         with safe_open(path, framework="pt") as file:
-            parts = [_read(file, pair) for pair in pairs]
+            parts = [_read(file, pair, on_cpu) for pair in pairs]
             _check_finite(path, pairs, parts)
             strengths = [
                 _strength(path, pair, tensors, configs[pair.component])
@@ -122,9 +132,9 @@ def load_lora(
     return Lora(layers, stored)
 
 
-def _read(file: Any, pair: Pair) -> Tensors:
-    """One module's pair, on the module's device, and its alpha on the CPU."""
-    device = pair.module.weight.device
+def _read(file: Any, pair: Pair, on_cpu: bool) -> Tensors:
+    """One module's pair, on the module's device or the CPU, and its alpha on the CPU."""
+    device = "cpu" if on_cpu else pair.module.weight.device
     parts: Tensors = {}
     for part, name in pair.tensors.items():
         # A copy, because safetensors gives a view into the file, which may be gone or changed later.

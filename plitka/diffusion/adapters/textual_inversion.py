@@ -1,5 +1,8 @@
 """Textual inversion for SDXL's two text encoders: words with vectors of their own, one per encoder."""
 
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,28 @@ REMEDY = "Use the embeddings that were trained for this base model (see model_fi
 TOKEN_REMEDY = "Call them otherwise in the manifest's 'tokens': <s0>, <s1> and so on always work."
 # Tensor in the file, and the tokenizer and encoder it is for: CLIP-L is SDXL's first, CLIP-G its second.
 ENCODERS = {"clip_l": ("tokenizer", "text_encoder"), "clip_g": ("tokenizer_2", "text_encoder_2")}
+TOKENIZERS = tuple(tokenizer for tokenizer, _ in ENCODERS.values())
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a prompt says for the vectors of a file, and what reads it.
+
+    Attributes:
+        tokens: What the vectors are called; empty without any.
+        trigger: The word that stands before them.
+        tokenizers: By the names of `TOKENIZERS`: those that know these tokens.
+        vectors: By the encoder's name, (n, its width), on the CPU.
+    """
+
+    tokens: tuple[str, ...]
+    trigger: str
+    tokenizers: Mapping[str, Any]
+    vectors: Mapping[str, torch.Tensor]
+
+    def count_tokens(self, text: str) -> int:
+        """The length of a text, start and end included, by the tokenizer that cuts it into the most."""
+        return max(len(tokenizer(text)["input_ids"]) for tokenizer in self.tokenizers.values())
 
 
 def token_names(count: int) -> tuple[str, ...]:
@@ -41,7 +66,7 @@ def load_textual_inversion(
     tokens = tokens or token_names(count)
     if len(tokens) != count:
         raise ModelFileError(path, f"it holds {count} vectors for {len(tokens)} tokens")
-    _check_tokens(pipeline, path, tokens)
+    _check_tokens(tokenizers_of(pipeline), path, tokens)
     for name, (tokenizer_name, encoder_name) in ENCODERS.items():
         tokenizer, encoder = getattr(pipeline, tokenizer_name), getattr(pipeline, encoder_name)
         # diffusers would have the new rows drawn from the distribution of the old ones, which takes seconds,
@@ -53,10 +78,58 @@ def load_textual_inversion(
         rows = encoder.get_input_embeddings().weight[tokenizer.convert_tokens_to_ids(list(tokens))]
         if not torch.equal(rows.detach().cpu(), vectors[name].to(rows.dtype)):
             raise ModelFileError(path, f"'{name}' did not arrive in {encoder_name}")
-        if (found := tokenizer.tokenize("".join(tokens))) != list(tokens):
-            problem = f"its tokens {', '.join(tokens)[:80]} are read as {', '.join(found)[:80]}"
-            raise ModelFileError(path, problem, TOKEN_REMEDY)
+        _check_reading(tokenizer, path, tokens)
     return tokens
+
+
+def tokenizers_of(pipeline: Any) -> dict[str, Any]:
+    """Both tokenizers by their names."""
+    return {name: getattr(pipeline, name) for name in TOKENIZERS}
+
+
+@remedied(REMEDY)
+def read_words(
+    pipeline: Any,
+    path: Path,
+    header: TensorHeader | None,
+    tokens: tuple[str, ...] | None,
+    trigger: str,
+    plain: Mapping[str, Any],
+    known: dict[tuple[str, ...], Mapping[str, Any]],
+) -> Words:
+    """Read a file as `load_textual_inversion` does, and leave the pipeline as it is.
+
+    `plain` are tokenizers without tokens of any embeddings; `known` keeps those that were made for tokens of
+    the same names. Raises what `load_textual_inversion` raises.
+    """
+    vectors = _read(path, header or read_header(path))
+    _check_shapes(pipeline, path, vectors)
+    count = len(vectors["clip_l"])
+    tokens = token_names(count) if tokens is None else tokens
+    if len(tokens) != count:
+        raise ModelFileError(path, f"it holds {count} vectors for {len(tokens)} tokens")
+    if tokens not in known:
+        _check_tokens(plain, path, tokens)
+        known[tokens] = with_tokens(plain, tokens)
+        for tokenizer in known[tokens].values():
+            _check_reading(tokenizer, path, tokens)
+    by_encoder = {encoder: vectors[name] for name, (_, encoder) in ENCODERS.items()}
+    return Words(tokens, trigger, known[tokens], by_encoder)
+
+
+def with_tokens(plain: Mapping[str, Any], tokens: tuple[str, ...]) -> dict[str, Any]:
+    """Copies of the tokenizers that know these tokens too, with the numbers after those of all others."""
+    copies = copy.deepcopy(dict(plain))
+    for tokenizer in copies.values():
+        tokenizer.add_tokens(list(tokens))
+    return copies
+
+
+@remedied(TOKEN_REMEDY)
+def _check_reading(tokenizer: Any, path: Path, tokens: tuple[str, ...]) -> None:
+    if (found := tokenizer.tokenize("".join(tokens))) != list(tokens):
+        problem = f"its tokens {', '.join(tokens)[:80]} are read as {', '.join(found)[:80]}"
+        raise ModelFileError(path, problem)
 
 
 def _read(path: Path, header: TensorHeader) -> dict[str, torch.Tensor]:
@@ -68,7 +141,7 @@ def _read(path: Path, header: TensorHeader) -> dict[str, torch.Tensor]:
 
 
 @remedied(TOKEN_REMEDY)
-def _check_tokens(pipeline: Any, path: Path, tokens: tuple[str, ...]) -> None:
+def _check_tokens(tokenizers: Mapping[str, Any], path: Path, tokens: tuple[str, ...]) -> None:
     """Refuse names that the tokenizers would confuse with each other or with words of their vocabulary."""
     if twice := next((token for token in tokens if tokens.count(token) > 1), None):
         raise ModelFileError(path, f"two of its vectors are called '{twice}'")
@@ -77,8 +150,8 @@ def _check_tokens(pipeline: Any, path: Path, tokens: tuple[str, ...]) -> None:
             raise ModelFileError(path, f"a token cannot be called '{token[:60]}'")
         if other := next((one for one in tokens if one != token and token in one), None):
             raise ModelFileError(path, f"its token '{token[:60]}' is a part of '{other[:60]}'")
-        for name in ("tokenizer", "tokenizer_2"):
-            vocabulary = getattr(pipeline, name).get_vocab()
+        for name, tokenizer in tokenizers.items():
+            vocabulary = tokenizer.get_vocab()
             if token in vocabulary or f"{token}</w>" in vocabulary:
                 problem = f"its token '{token[:60]}' is already a word of the {name}"
                 raise ModelFileError(path, problem)

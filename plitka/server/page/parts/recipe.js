@@ -61,6 +61,7 @@ const PICTURE_SETTINGS = {
     read: (given) => { const count = typedNumber(given); return isCount(count) ? count : undefined; },
     allowed: () => text("allowedVariants", { least: LIMITS.variants[0], most: LIMITS.variants[1] }), into: (variants) => ({ variants }),
   },
+  adapter: { ...oneOf(ADAPTERS), allowed: () => ADAPTERS.join(", ") || text("noAdapters"), into: (adapter) => ({ adapter }) },
   scale_bar: { ...onOrOff, into: (scaleBar) => ({ scaleBar }) },
 };
 
@@ -94,7 +95,7 @@ const SETTINGS = {
 
 const PLAIN = {
   angle: 0, quality: LIMITS.quality, random: true, guidance: null, layout: "", controlnet: "", colorLock: LIMITS.lock, ...SCALE_FIELDS, maps: [],
-  variants: 1, scaleBar: false, ...PROMPT_FIELDS,
+  variants: 1, scaleBar: false, adapter: "", ...PROMPT_FIELDS,
 };
 
 function isSeed(given) {

@@ -14,6 +14,7 @@ const state = {
   maps: [],
   variants: 1,
   scaleBar: false,
+  adapter: "",
   ...PROMPT_FIELDS,
 };
 
@@ -60,6 +61,7 @@ function requestFields(recipe = state) {
   if (!recipe.random) fields.push(["seed", new Digits(recipe.seed)]);
   fields.push(...scaleRequest(recipe));
   if (recipe.variants > 1) fields.push(["variants", recipe.variants]);
+  if (recipe.adapter) fields.push(["adapter", recipe.adapter]);
   const overrides = [];
   if (recipe.controlnet) overrides.push(["use_controlnet", recipe.controlnet === "on"]);
   if (recipe.guidance !== null) overrides.push(["color_guidance", recipe.guidance]);

@@ -145,6 +145,7 @@ function showMore() {
   options(byId("layout"), [["", text("automatic")], ...LIMITS.layouts.map((name) => [name, text(name)])], state.layout);
   const choices = [["", text("automatic")], ["off", text("controlnetOff")], ["on", text("controlnetOn")]];
   options(byId("controlnet"), choices, state.controlnet);
+  showAdapters();
   const guidance = state.guidance ?? LIMITS.guidance;
   byId("own-guidance").checked = state.guidance !== null;
   byId("guidance").disabled = state.guidance === null;
@@ -153,6 +154,13 @@ function showMore() {
   showPrompt();
   options(byId("color-lock"), LIMITS.locks.map((name) => [name, text(`lock_${name}`)]), state.colorLock);
   showLockNote();
+}
+
+// The operator's adapters, where there are any; one that a recipe was kept with may be gone, and the server says so.
+function showAdapters() {
+  const names = state.adapter && !ADAPTERS.includes(state.adapter) ? [...ADAPTERS, state.adapter] : ADAPTERS;
+  byId("adapter-field").hidden = names.length === 0;
+  options(byId("adapter"), [["", text("adapterOwn")], ...names.map((name) => [name, name])], state.adapter);
 }
 
 function showLockNote() {
@@ -169,6 +177,7 @@ function options(select, choices, chosen) {
 
 function buildMore() {
   byId("layout").addEventListener("change", ({ target }) => { state.layout = target.value; showAngle(); changed(); });
+  byId("adapter").addEventListener("change", ({ target }) => { state.adapter = target.value; changed(); });
   byId("controlnet").addEventListener("change", ({ target }) => { state.controlnet = target.value; changed(); });
   buildPrompt();
   byId("color-lock").addEventListener("change", ({ target }) => { state.colorLock = target.value; showLockNote(); changed(); });

@@ -1,0 +1,73 @@
+"""Adapters through the real server: chosen by name, named in what comes back, gone afterwards."""
+
+import json
+
+import local_http
+import pytest
+from adapter_lists import entry
+from cog_server import REQUEST, field_of, pictures
+
+# One step at the smallest size that a model draws.
+QUICK = {"width": 512, "height": 512, "width_mm": 80, "overrides": {"num_inference_steps": 1}}
+
+
+def request(**changes):
+    return json.dumps(REQUEST | QUICK | changes)
+
+
+@pytest.fixture(scope="module")
+def hashes(server_model_folder, sdxl_server):
+    """The hash of every adapter's archive."""
+    archives = [
+        path for path in (server_model_folder / "adapters").iterdir() if path.suffix in (".tar", ".zip")
+    ]
+    return {path.stem: entry(path)["sha256"] for path in archives}
+
+
+def test_an_adapter_is_drawn_and_named_and_nothing_of_it_is_left(sdxl_server, hashes):
+    before = sdxl_server.predict(params_json=request())
+    drawn = sdxl_server.predict(params_json=request(adapter="kohya", variants=2))
+    after = sdxl_server.predict(params_json=request())
+    assert before["status"] == drawn["status"] == "succeeded", (before, drawn)
+    assert after["output"] == before["output"]
+    assert drawn["output"][1] != before["output"][1]
+    # The plan does not depend on it.
+    maps = [picture.tobytes() for picture in (pictures(drawn)[2], pictures(before)[2])]
+    assert maps[0] == maps[1]
+    assert drawn["metrics"]["adapter"] == {"name": "kohya", "sha256": hashes["kohya"]}
+    assert before["metrics"]["adapter"] == {"name": "none", "sha256": ""}
+    for picture in pictures(drawn):
+        identity = json.loads(field_of(picture, "identity"))
+        assert (identity["adapter"], identity["adapter.sha256"]) == ("kohya", hashes["kohya"])
+        assert json.loads(field_of(picture, "request"))["adapter"] == "kohya"
+    # Cog's server puts the line into a text of its own.
+    log = sdxl_server.log.read_text().replace("\\", "")
+    assert f'"adapter": "kohya", "adapter_sha256": "{hashes["kohya"]}"' in log
+    first, second = (pictures(drawn)[place].tobytes() for place in (1, 3))
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"params_json": request(adapter="summer")}, 'adapter: "summer" is not the name of an adapter here'),
+        ({"adapter": "summer"}, 'adapter: "summer" is not the name of an adapter here'),
+        ({"adapter": "../kohya.tar"}, 'adapter: "../kohya.tar" is no name of an adapter'),
+        (
+            {"params_json": request(), "adapter": "kohya"},
+            'adapter: "kohya" is given together with params_json',
+        ),
+    ],
+)
+def test_another_name_is_refused_with_those_there_are(sdxl_server, inputs, said):
+    answer = sdxl_server.predict(**inputs)
+    assert answer["status"] == "failed"
+    assert said in answer["error"]
+    if "summer" in said:
+        assert "kohya, diffusers, peft" in answer["error"]
+    assert not answer.get("output")
+
+
+def test_the_page_offers_them(sdxl_server):
+    page = local_http.get(f"{sdxl_server.url}/").text
+    assert 'const ADAPTERS = [\n  "kohya",\n  "diffusers",\n  "peft",\n];' in page
