@@ -103,7 +103,6 @@ REFUSED_REQUESTS: tuple[Any, ...] = (
     {"colors": [RED], "granule_mm": "tiny"},
     {"colors": [RED], "width": 500},
     {"colors": [RED], "width": 8192, "width_mm": 2000},
-    {"colors": [RED], "width": 8192, "maps": ["height"]},
     {"colors": [RED], "angle": 90, "tile_mm": [20, 10], "joint_mm": 8},
     {"colors": [RED], "overrides": "none"},
     {"colors": [RED], "overrides": {"color_guidance": 0, "color_lock": "always"}},

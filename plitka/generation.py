@@ -127,7 +127,12 @@ def _files(
         colormap = worker.submit(_colormap, job, engine, trace)
         # One piece of work each, so that a caller who leaves early waits for one at most.
         drawn = worker.submit(lambda: PlanMaps(job.plan, job.plan.scale.width))
-        maps = [worker.submit(_map, name, drawn, job, engine, trace) for name in request.maps]
+
+        def mapped() -> list[Future[Result]]:
+            return [worker.submit(_map, name, drawn, job, engine, trace) for name in request.maps]
+
+        # Beside the final picture, large maps would take too much memory.
+        maps = [] if first.scale.is_large else mapped()
         variants = _variants(request, job, worker, trace)
         with closing(_pictures(job, variants, engine, watch, timed, trace)) as pictures:
             for result in pictures:
@@ -138,7 +143,7 @@ def _files(
                     nothing: dict[str, Any] = {"variants": [], "maps": {}, "timing.maps": {}}
                     colors = colormap.result()
                     yield replace(colors, metrics=colors.metrics | nothing)
-        yield from _finished(maps)
+        yield from _finished(maps or mapped())
         if request.overrides.sheet is not None:
             with trace.stage("sheet"):
                 sheet = _sheet(first, final, request.overrides.sheet, watch)

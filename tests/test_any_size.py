@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plitka.choices import MAP_NAMES
 from plitka.engine.render import RenderEngine
 from plitka.errors import RequestError
 from plitka.fidelity import measure, shown_colors
@@ -14,7 +15,7 @@ from plitka.generation import generate
 from plitka.request.scale import SIDES
 from plitka.request.tile_request import parse_request
 from plitka.server.output_folders import room_for
-from plitka.tile import bands, members
+from plitka.tile import bands, maps, members
 from plitka.tile.plan import plan_for
 from plitka.tile.swatch import cached_swatch, draw_swatch
 
@@ -45,6 +46,7 @@ def request_of(**fields):
 def drawn(plan, monkeypatch, largest, columns=1 << 30):
     monkeypatch.setattr(bands, "LARGEST_WHOLE", largest)
     monkeypatch.setattr(bands, "BAND_COLUMNS", columns)
+    monkeypatch.setattr(bands, "BLOCK_ROWS", columns * 2 // 3)
     cached_swatch.cache_clear()
     picture = draw_swatch(plan, plan.canvas.width)
     cached_swatch.cache_clear()
@@ -60,6 +62,32 @@ def test_a_picture_in_parts_is_the_same_however_wide_they_are(fields, monkeypatc
     # As it is drawn where it is not large: noise is stretched over it by another function.
     whole = drawn(plan, monkeypatch, 1 << 40).astype(int)
     assert np.abs(whole - one_part).mean() < 0.02
+
+
+def drawn_maps(plan, monkeypatch, largest, columns=1 << 30):
+    """Each map, its files' bytes before they are packed, and the normals of the other convention."""
+    monkeypatch.setattr(maps, "LARGEST_WHOLE", largest)
+    monkeypatch.setattr(bands, "BAND_COLUMNS", columns)
+    monkeypatch.setattr(bands, "BLOCK_ROWS", columns * 2 // 3)
+    monkeypatch.setattr(bands.row_bands, "__defaults__", (columns * 100,))
+    of_plan = maps.PlanMaps(plan, plan.canvas.width)
+    found = {name: of_plan.draw(name).image for name in MAP_NAMES}
+    return found | {"directx": of_plan.draw("normal", "directx").image}
+
+
+@pytest.mark.parametrize("fields", PLANS)
+def test_maps_in_parts_are_the_same_however_large_they_are(fields, monkeypatch):
+    plan = plan_for(request_of(width=256, **fields))
+    one_part = drawn_maps(plan, monkeypatch, 0)
+    for columns in (24, 150):
+        in_parts = drawn_maps(plan, monkeypatch, 0, columns)
+        assert [name for name in in_parts if not np.array_equal(in_parts[name], one_part[name])] == []
+    # As they are drawn where they are not large; roughness and light have noise, which differs in a trace.
+    whole = drawn_maps(plan, monkeypatch, 1 << 40)
+    for name in ("height", "normal", "directx", "ids"):
+        assert np.array_equal(whole[name], one_part[name]), name
+    for name in ("roughness", "ao"):
+        assert np.abs(whole[name].astype(int) - one_part[name]).mean() < 0.02, name
 
 
 @settings(deadline=None, max_examples=30)
@@ -118,7 +146,6 @@ def test_sides_up_to_8192_are_read():
     [
         ({"width": 8200}, ("width: 8200", "256 to 8192")),
         ({"width": 8192, "width_mm": 2000}, ("width_mm: 2000", "1,000,000 granules", "400,000", "1265 mm")),
-        ({"width": 8192, "maps": ["height"]}, ("maps:", "8192 x 8192", "4096 x 4096")),
     ],
 )
 def test_what_large_pictures_have_no_room_for_is_said(fields, texts):

@@ -293,8 +293,8 @@ class Counting(RenderEngine):
         self.drawn = []
         self.more = {}
 
-    def identity(self):
-        return super().identity() | self.more
+    def identity(self, adapter=None):
+        return super().identity(adapter) | self.more
 
     def draw(self, job):
         self.drawn.append(job.request.to_json())

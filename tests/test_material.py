@@ -199,3 +199,16 @@ def test_command_refuses_normals_that_gltf_does_not_have(invoke, tmp_path):
     assert result.exit_code == 2
     assert 'overrides.normal_convention: "directx" is not what glTF has. Allowed: "opengl".' in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("sides", [(8192, 8192), (4096, 8192)])
+def test_command_refuses_a_material_that_takes_too_much_memory(invoke, tmp_path, sides):
+    given = {"width": sides[0], "height": sides[1], "overrides": {"normal_convention": "directx"}}
+    result = invoke("material", "-p", json.dumps(json.loads(PARAMS) | given))
+    assert result.exit_code == 2
+    said = " ".join(result.output.split())
+    assert f"{'width' if sides[0] == 8192 else 'height'}: 8192 makes a material of {sides[0]} x 8192" in said
+    assert "materials up to 4096 x 4096 pixels" in said
+    # All problems at once.
+    assert "overrides.normal_convention" in said
+    assert list(tmp_path.iterdir()) == []

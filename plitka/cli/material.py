@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from plitka.cli.failures import messages
 from plitka.cli.report import print_lines
 from plitka.cli.targets import PictureFile
 from plitka.errors import Problem, RequestError, shown
+from plitka.request.scale import LARGE_SIDE
 
 if TYPE_CHECKING:
     from plitka.request.tile_request import TileRequest
@@ -31,11 +33,10 @@ def material_target(out: Path, *, force: bool) -> PictureFile:
 def draw_material(request: TileRequest, target: PictureFile, plane_mm: float) -> dict[str, Any]:
     """Draw and write the material of a request; returns the part about it of what `--json` prints.
 
-    Raises RequestError where the request wants normals that glTF does not have.
+    Raises RequestError where the request wants normals that glTF does not have, or too many pixels.
     """
-    if request.normal_convention != "opengl":
-        field, reason = "overrides.normal_convention", "is not what glTF has"
-        raise RequestError([Problem(field, shown(request.normal_convention), reason, '"opengl"')])
+    if problems := list(_problems(request)):
+        raise RequestError(problems)
     if request.maps:
         print_lines(messages, "note: maps are part of the material and not written beside it", style="yellow")
     from plitka.engine.render import RenderEngine
@@ -63,6 +64,19 @@ def draw_material(request: TileRequest, target: PictureFile, plane_mm: float) ->
         "texture_mm": list(plan.extent_mm),
         "seamless": plan.scale.seamless,
     }
+
+
+def _problems(request: TileRequest) -> Iterator[Problem]:
+    """What keeps a request from being drawn as a material."""
+    scale = request.scale
+    if scale.is_large:
+        side = max(scale.width, scale.height)
+        reason = f"makes a material of {scale.width} x {scale.height} pixels, which takes too much memory"
+        field = "width" if side == scale.width else "height"
+        yield Problem(field, str(side), reason, f"materials up to {LARGE_SIDE} x {LARGE_SIDE} pixels")
+    if request.normal_convention != "opengl":
+        field, reason = "overrides.normal_convention", "is not what glTF has"
+        yield Problem(field, shown(request.normal_convention), reason, '"opengl"')
 
 
 def material_line(report: dict[str, Any]) -> str:

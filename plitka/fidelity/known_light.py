@@ -38,7 +38,11 @@ def without_light(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]
     unlit = np.empty_like(image)
     for rows in bands:
         lab = to_lab(image[rows])
-        lab -= (to_lab(lit[rows]) - to_lab(flat[rows])) * np.float32(strength)
+        # A picture that the plan itself drew is that light.
+        light = lab.copy() if np.array_equal(image[rows], lit[rows]) else to_lab(lit[rows])
+        light -= to_lab(flat[rows])
+        light *= np.float32(strength)
+        lab -= light
         unlit[rows] = to_srgb(lab)
     return unlit
 

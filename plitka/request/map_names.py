@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from plitka.choices import MAP_NAMES
 from plitka.errors import LISTED_PROBLEMS, Problem, shown
 from plitka.request.numbers import invalid_value
-from plitka.request.scale import LARGE_SIDE, Scale
+from plitka.request.scale import Scale
 
 # Granules side by side in a picture with the map `ids`, with each part that joints cut from them. It numbers
 # 2 million, and since granules overlap, up to 4.4 are seen on the area of one.
@@ -44,10 +44,7 @@ def read_maps(value: object) -> tuple[str, ...]:
 
 
 def map_problems(maps: Sequence[str], scale: Scale) -> Iterator[Problem]:
-    """Maps that cannot be drawn at this scale: none of large pictures, and `ids` numbers so many granules."""
-    if maps and scale.is_large:
-        reason = f"are not drawn of a picture of {scale.width} x {scale.height} pixels"
-        yield Problem("maps", shown(list(maps)), reason, f"maps up to {LARGE_SIDE} x {LARGE_SIDE} pixels")
+    """Maps that cannot be drawn at this scale: `ids` numbers so many granules."""
     granules = scale.width_mm * scale.height_mm / scale.granule_mm**2
     for side in scale.tile_mm or ():
         granules *= 1 + _CUT * scale.granule_mm / side

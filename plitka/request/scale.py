@@ -26,8 +26,8 @@ DEFAULT_SIDE = 1024
 SIDE_STEP = 8
 # Pixels on a side.
 SIDES = 256, 8192
-# Pictures with more pixels than a square of this side are large: no maps are drawn of them. With a longer
-# side they show so many granules at most, side by side.
+# Pictures with more pixels than a square of this side are large: they are not corrected and make no material.
+# With a longer side they show so many granules at most, side by side.
 LARGE_SIDE = 4096
 MOST_GRANULES = 400_000
 # Part by which width and height may disagree with the pixels: what rounding them to whole steps makes.

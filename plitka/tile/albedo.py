@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from plitka.colors.lab import from_light
 from plitka.tile.maps import PlanMaps
 from plitka.tile.plan import JOINT_COLOR_INDEX
-from plitka.tile.relief import joint_facet, per_pixel
+from plitka.tile.seen import joint_facet, per_pixel
 
 # The most light that rubber reflects, of red, green or blue, and what joints do, which are dark and neutral.
 _WHITEST = 0.9

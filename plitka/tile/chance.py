@@ -1,5 +1,6 @@
 """What chance decides of the surfaces of granules: how light, how rough, how glossy and how worn they are."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 from plitka.tile.bands import stretched_part
 from plitka.tile.canvas import stretched
 from plitka.tile.noise import noise_on_picture
-from plitka.tile.relief import Relief, Seen, per_pixel
+from plitka.tile.relief import Relief
+from plitka.tile.seen import Seen, per_pixel
 
 # Granules and their facets differ: deviations of the logarithm of light.
 GRANULE_VARIATION = 0.13
@@ -62,8 +64,12 @@ class Chance:
     veil: _Plane
 
 
+@functools.lru_cache(maxsize=1)
 def chance_of(relief: Relief, seed: int) -> Chance:
-    """Draw the random numbers of a heap: for the same heap and seed the same, in parts too."""
+    """Draw the random numbers of a heap: for the same heap and seed the same, in parts too.
+
+    The last ones are cached: preview, final picture and maps have the same.
+    """
     rng = np.random.Generator(np.random.PCG64([seed, _SURFACE_STREAM]))
     noise = noise_on_picture(relief.canvas)
 
@@ -92,13 +98,15 @@ def lighter_with(relief: Relief, seen: Seen, chance: Chance) -> _Plane:
 def noise_at(plane: _Plane, relief: Relief, seen: Seen, smaller: int = 1) -> _Plane:
     """Noise at each pixel seen, or at every second one both ways."""
     margin = seen.margin // smaller
-    rows, columns = (seen.facets.shape[0] - 2 * seen.margin) // smaller, seen.columns // smaller
+    rows, columns = seen.rows // smaller, seen.columns // smaller
     wraps = relief.canvas.seamless
     if seen.band is None:
         return stretched(plane, (rows, columns), wraps, margin)
-    first = seen.first_column // smaller
-    across = range(first, first + seen.facets.shape[1] // smaller)
-    return stretched_part(plane, (rows, columns), wraps, range(-margin, rows + margin), across)
+    first = seen.first_row // smaller, seen.first_column // smaller
+    down, across = (
+        range(start, start + side // smaller) for start, side in zip(first, seen.facets.shape, strict=True)
+    )
+    return stretched_part(plane, (rows, columns), wraps, down, across)
 
 
 def _variation(relief: Relief, rng: np.random.Generator) -> tuple[_Plane, _Plane, _Plane]:

@@ -45,23 +45,30 @@ def _colors_at_one_size(
     edges = np.cumsum(shares) * areas[large].sum()
     colors[large] = np.searchsorted(edges[:-1], np.cumsum(areas[large]) - areas[large] / 2, side="right")
     missing = wanted - np.bincount(colors[large], areas[large], len(shares))
-    free = set(order[by_size].tolist()) - set(large.tolist())
+    is_free = np.ones(len(areas), np.bool_)
+    is_free[large] = False
     for color in np.flatnonzero(missing < 0):
         own = large[colors[large] == color]
         for granule in own[np.argsort(areas[own], kind="stable")[::-1]]:
             if missing[color] >= 0:
                 break
             missing[color] += areas[granule]
-            free.add(int(granule))
-    pending = missing.tolist()
-    sizes = areas.tolist()
-    for granule in sorted(free, key=lambda g: (-sizes[g], g)):
-        if sizes[granule] == 0:
-            break
-        color = pending.index(max(pending))
-        colors[granule] = color
-        pending[color] -= sizes[granule]
+            is_free[granule] = True
+    free = np.flatnonzero(is_free & (areas > 0))
+    free = free[np.argsort(-areas[free], kind="stable")]
+    colors[free] = _shared_out(areas[free], missing)
     return colors
+
+
+def _shared_out(areas: NDArray[np.int64], missing: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """A colour for each of these areas (n,), one by one: that of which most is `missing` (C,)."""
+    pending, given = missing.tolist(), bytearray()
+    for area in areas.tolist():
+        most = max(pending)
+        color = pending.index(most)
+        pending[color] = most - area
+        given.append(color)
+    return np.frombuffer(given, np.uint8)
 
 
 def _even_out_many(colors: NDArray[np.uint8], areas: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
@@ -102,19 +109,38 @@ def _even_out(
         if worst < _EVEN or other == color:
             return
         pair = [_some_granules(colors == which, areas[0], rng) for which in (color, other)]
-        # The last row and column stand for giving a granule without getting one.
+        # The last of each stands for giving a granule without getting one.
         own, others = (np.pad(parts[:, granules], ((0, 0), (0, 1))) for granules in pair)
-        change = own[:, :, None] - others[:, None, :]
-        left = np.maximum(
-            np.abs(errors[:, color, None, None] - change), np.abs(errors[:, other, None, None] + change)
-        ).max(0)
+        left = _left_by_exchanges(own, others, errors[:, color], errors[:, other])
         best = np.unravel_index(left.argmin(), left.shape)
         if left[best] >= worst:
             return
         for granules, place, new in zip(pair, best, (other, color), strict=True):
             colors[granules[place : place + 1]] = new
-        errors[:, color] -= change[:, best[0], best[1]]
-        errors[:, other] += change[:, best[0], best[1]]
+        change = own[:, best[0]] - others[:, best[1]]
+        errors[:, color] -= change
+        errors[:, other] += change
+
+
+def _left_by_exchanges(
+    own: NDArray[np.float64],
+    others: NDArray[np.float64],
+    error: NDArray[np.float64],
+    other_error: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(n, m): the larger error, at any size, of two colours after each exchange of a granule.
+
+    `own` (S, n) and `others` (S, m) are the granules' parts of the area, the errors (S,) those before.
+    """
+    left = np.zeros((own.shape[1], others.shape[1]))
+    change, aside = np.empty_like(left), np.empty_like(left)
+    for size in range(len(own)):
+        # The larger of |error - change| and |other_error + change|: exactly so, since rounding keeps order.
+        ends = error[size], -other_error[size]
+        np.subtract.outer(own[size], others[size], out=change)
+        np.maximum(left, np.subtract(max(ends), change, out=aside), out=left)
+        np.maximum(left, np.subtract(change, min(ends), out=aside), out=left)
+    return left
 
 
 def _some_granules(

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.tile.relief import CURVATURE, Relief, Seen, heaps_away, joint_facet, per_pixel
+from plitka.tile.relief import CURVATURE, Relief, heaps_away
+from plitka.tile.seen import Seen, joint_facet, per_pixel
 
 _Floats = NDArray[np.float32]
 
@@ -45,13 +46,13 @@ def _heights(relief: Relief, seen: Seen, every: int) -> HeightMap:
     """Height and slopes at every so many rows and columns."""
     facets, canvas = np.ascontiguousarray(seen.facets[::every, ::every]), relief.canvas
     across, down, height = (per_pixel(values, facets) for values in relief.surfaces.T)
-    columns, rows = seen.columns, seen.facets.shape[0] - 2 * seen.margin
+    columns, rows = seen.columns, seen.rows
     step = np.float32(canvas.pitches / columns)
     scale = columns / canvas.fine_width
-    last = seen.first_column + seen.facets.shape[1]
+    right, bottom = seen.first_column + seen.facets.shape[1], seen.first_row + seen.facets.shape[0]
     places = (
-        _in_heap(range(seen.first_column, last), columns, canvas.period[0] * scale),
-        _in_heap(range(-seen.margin, rows + seen.margin), rows, canvas.period[1] * scale),
+        _in_heap(range(seen.first_column, right), columns, canvas.period[0] * scale),
+        _in_heap(range(seen.first_row, bottom), rows, canvas.period[1] * scale),
     )
     x, y = (places[0][::every] * step)[None], (places[1][::every] * step)[:, None]
     if canvas.wraps:
@@ -62,13 +63,15 @@ def _heights(relief: Relief, seen: Seen, every: int) -> HeightMap:
         )
     bent_across, bent_down = x * CURVATURE, y * CURVATURE
     # On a ball of curvature k the height is -k r^2 / 2, its slope -k r.
-    height += (across - bent_across / 2) * x
-    height += (down - bent_down / 2) * y
-    across -= bent_across
-    down -= bent_down
+    for slope, bent, place in ((across, bent_across, x), (down, bent_down, y)):
+        rise = slope - bent / 2
+        rise *= place
+        height += rise
+        slope -= bent
     on_joint = facets == joint_facet(facets)
-    for plane in (height, across, down):
-        plane[on_joint] = 0
+    if on_joint.any():
+        for plane in (height, across, down):
+            plane[on_joint] = 0
     return HeightMap(height, across, down)
 
 

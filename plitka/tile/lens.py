@@ -105,7 +105,7 @@ def photograph_in_parts(
     small: NDArray[Depth] | None = None
     for part in parts_of(columns, _PART_REACH, lens.wraps):
         kept = slice(round(part.kept.start * scale), round(part.kept.stop * scale))
-        larger = Part(kept, *(round(side * scale) for side in (part.first, part.last, part.columns)))
+        larger = Part(kept, *(round(side * scale) for side in (part.first, part.last, part.whole)))
         found, beyond = fine(larger), 0
         if lens.wraps:
             beyond = _PART_REACH

@@ -5,18 +5,19 @@ where it is steep and where its surroundings are higher. Rubber of every colour 
 colours in that light are in `plitka.tile.shading`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.tile.bands import Part, parts_of
+from plitka.tile.bands import Part, blocks_of
 from plitka.tile.chance import Chance, chance_of, lighter_with, noise_at
 from plitka.tile.heights import HeightMap, height_map, sampled_heights
-from plitka.tile.relief import Relief, Seen, per_pixel
+from plitka.tile.relief import Relief
 from plitka.tile.rims import BEVEL, bevel
+from plitka.tile.seen import Seen, per_pixel
 
 # Weight of the logarithm of the cosine between a surface and the vertical (Lambert's law); the cosine is
 # 1 / sqrt(1 + slope^2).
@@ -115,29 +116,36 @@ def light_and_finish(relief: Relief, seen: Seen, seed: int) -> tuple[Light, Fini
     return _cropped(light, *inner), replace(finish, patches=patches, occlusion=occlusion)
 
 
-def light_in_parts(relief: Relief, seen: Seen, seed: int, multiple: int) -> Iterator[tuple[Part, Light]]:
-    """The light on a large map, part by part; the light is that of the columns that a part keeps.
+def light_in_parts(
+    relief: Relief, seen: Seen, seed: int, multiple: int
+) -> Iterator[tuple[Part, Part, Light]]:
+    """The light on a large map, block by block: the rows and columns of each, and the light on what it keeps.
 
-    Parts begin at multiples of an even number.
+    Blocks begin at multiples of an even number.
     """
+    lit = light_of_parts(relief, seen, seed)
+    shape = seen.facets.shape
+    for rows, columns in blocks_of(shape, reach_of(relief, shape[1]), relief.canvas.seamless, multiple):
+        light, _ = lit(seen.part(rows, columns))
+        yield rows, columns, _cropped(light, rows.inner, columns.inner)
+
+
+def light_of_parts(relief: Relief, seen: Seen, seed: int) -> Callable[[Seen], tuple[Light, Finish]]:
+    """What gives the light of `light_and_finish` on a part of what is seen, `reach_of` from its edges on."""
     chance = chance_of(relief, seed)
-    rows, columns = seen.facets.shape
-    wraps = relief.canvas.seamless
-    margin = _reach(relief, columns)
-    beyond = _margin(relief, columns) if wraps else 0
-    limit = _pressed_from(sampled_heights(relief, seen.wrapped(beyond), SAMPLED))
-    for part in parts_of(columns, margin, wraps, multiple):
-        beyond = margin if wraps else 0
-        light, _ = _lit(relief, seen.part(part, beyond), chance, limit)
-        yield part, _cropped(light, slice(beyond, beyond + rows), part.inner)
+    around = Seen(seen.facets, None)
+    if relief.canvas.seamless:
+        around = around.wrapped(_margin(relief, seen.columns))
+    limit = pressed_from(sampled_heights(relief, around, SAMPLED))
+    return lambda part: _lit(relief, part, chance, limit)
 
 
 def _margin(relief: Relief, columns: int) -> int:
-    """More than `_reach`: what a picture that goes on over its edges is lit with, beyond them."""
+    """More than `reach_of`: what a picture that goes on over its edges is lit with, beyond them."""
     return 2 * round(_REACH * columns / relief.canvas.pitches / 2) + 2
 
 
-def _reach(relief: Relief, columns: int) -> int:
+def reach_of(relief: Relief, columns: int) -> int:
     """How far from a pixel anything can be that changes its light, in pixels.
 
     Half of the widest surroundings, and the bevels of joints in them. An even number, since the veil has half
@@ -166,7 +174,7 @@ def _lit(
     owner = per_pixel(relief.owner[relief.original], seen.facets, -1)
     dark = _occlusion(height, OCCLUSION, pitch)
     contact = _occlusion(height, CONTACTS, pitch)
-    contact += np.float32(CREASE) * _creases(owner)
+    contact += _creases(owner)
     pale = cv2.addWeighted(dark, PALE_SHADE, contact, -PALE_CONTACT, 0)
     brightness = cv2.log(surface.steepness)
     brightness *= np.float32(-0.5 * STEEPNESS)
@@ -187,12 +195,13 @@ def _lit(
 
 def press(height: _Plane, limit: float | None = None) -> _Plane:
     """Heights after pressing, in pitches; in place. What lies above `limit` is pressed."""
-    limit = _pressed_from(height[::SAMPLED, ::SAMPLED]) if limit is None else limit
+    limit = pressed_from(height[::SAMPLED, ::SAMPLED]) if limit is None else limit
     cv2.addWeighted(cv2.min(height, limit), float(1 - PRESSED), height, float(PRESSED), 0, height)
     return height
 
 
-def _pressed_from(sample: _Plane) -> float:
+def pressed_from(sample: _Plane) -> float:
+    """The height above which a heap is pressed, of a sample of its heights."""
     return float(np.float32(np.quantile(sample, PRESSED_FROM)))
 
 
@@ -229,10 +238,13 @@ def _mean_around(plane: _Plane, width: float) -> _Plane:
 
 
 def _creases(owner: _Plane) -> _Plane:
-    """1 beside an edge, on the granule that lies lower; granules are numbered from the bottom of the heap."""
+    """Light missing beside an edge, on the granule that lies lower; granules are numbered from the bottom of
+    the heap.
+    """
     above = cv2.dilate(owner, np.ones((3, 3), np.uint8))
     crease = (above > owner).view(np.uint8) * np.uint8(255)
-    return cv2.blur(crease, (3, 3)).astype(np.float32) * np.float32(1 / 255)
+    levels = np.arange(256, dtype=np.float32) * np.float32(1 / 255)
+    return cv2.LUT(cv2.blur(crease, (3, 3)), levels * np.float32(CREASE))
 
 
 def _gloss(
@@ -242,18 +254,29 @@ def _gloss(
 
     Returns gloss and the patches.
     """
-    away = surface.across + noise_at(chance.waves[0], relief, seen)
+    away = noise_at(chance.waves[0], relief, seen)
+    away += surface.across
     away *= away
-    other = surface.down + noise_at(chance.waves[1], relief, seen)
+    other = noise_at(chance.waves[1], relief, seen)
+    other += surface.down
     other *= other
     away += other
     away *= np.float32(-NARROW)
-    away -= np.float32(GLOSS_SHADE) * cv2.max(dark, 0)
-    gloss = cv2.exp(away)
-    patches = cv2.add(noise_at(chance.patches, relief, seen), 0.1)
-    gloss *= cv2.min(cv2.max(patches, 0, patches), 1.2, patches)
+    shaded = cv2.max(dark, 0, other)
+    shaded *= np.float32(GLOSS_SHADE)
+    away -= shaded
+    gloss = cv2.exp(away, away)
+    patches = shining_patches(relief, seen, chance)
+    gloss *= patches
     gloss *= relief.per_granule(chance.shine, seen)
     return gloss, patches
+
+
+def shining_patches(relief: Relief, seen: Seen, chance: Chance) -> _Plane:
+    """`Finish.patches`."""
+    patches = noise_at(chance.patches, relief, seen)
+    cv2.add(patches, 0.1, patches)
+    return cv2.min(cv2.max(patches, 0, patches), 1.2, patches)
 
 
 def _veil(gloss: _Plane, relief: Relief, seen: Seen, chance: Chance) -> _Plane:

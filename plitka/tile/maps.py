@@ -13,16 +13,33 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.choices import MAP_NAMES, MapName, NormalConvention, one_of
+from plitka.choices import MAP_NAMES, MapName, NormalConvention
 from plitka.colors.mix import MixColor
+from plitka.request.scale import LARGE_SIDE
+from plitka.tile.bands import blocks_of, row_bands
 from plitka.tile.canvas import wrapped
-from plitka.tile.heights import HeightMap, facet_bounds, height_map
-from plitka.tile.light import Finish, Light, light_and_finish, press, torn
+from plitka.tile.chance import chance_of
+from plitka.tile.heights import HeightMap, facet_bounds, height_map, sampled_heights
+from plitka.tile.light import (
+    SAMPLED,
+    Finish,
+    Light,
+    light_and_finish,
+    light_of_parts,
+    press,
+    pressed_from,
+    reach_of,
+    shining_patches,
+    torn,
+)
+from plitka.tile.normals import as_bytes, normals_of
 from plitka.tile.plan import JOINT, TilePlan
-from plitka.tile.relief import per_pixel
 from plitka.tile.rims import bevel
+from plitka.tile.seen import Seen, from_table, per_pixel
 from plitka.tile.swatch import glossiness, paleness
 
+# Maps of more pixels are drawn in blocks.
+LARGEST_WHOLE = LARGE_SIDE**2
 # Heights of the heap, in pitches, lie between these: the first is level 0.
 _LOWEST, _HIGHEST = -2.0, 2.2
 _MOST_LEVELS = np.iinfo(np.uint16).max
@@ -64,6 +81,7 @@ class PlanMaps:
         self.size = size
         self.shape = plan.canvas.shape(size)
         self.seen = plan.seen(size)
+        self.is_large = self.shape[0] * self.shape[1] > LARGEST_WHOLE
 
     def draw(self, name: MapName, normals: NormalConvention = "opengl") -> TileMap:
         """Draw the map of this name; `normals` is the convention of the normal map.
@@ -77,9 +95,9 @@ class PlanMaps:
         if name == "normal":
             return TileMap(name, self.normal(normals), {**meaning, "convention": normals})
         if name == "roughness":
-            return TileMap(name, _as_bytes(self.roughness), meaning)
+            return TileMap(name, as_bytes(self.roughness), meaning)
         if name == "ao":
-            return TileMap(name, _as_bytes(self.openness), meaning)
+            return TileMap(name, as_bytes(self.openness), meaning)
         if name == "ids":
             colors = [color.id for color in self.plan.mix]
             return TileMap(name, self.ids(), {**meaning, "id_bits": ID_BITS, "colors": colors})
@@ -96,15 +114,27 @@ class PlanMaps:
     @cached_property
     def levels(self) -> NDArray[np.uint16]:
         """(rows, columns) uint16: the pressed heap with bevels and joints, the mean of each pixel's area."""
-        low, high = (per_pixel(bound, self.seen.facets) for bound in facet_bounds(self.plan.relief))
-        height = press(cv2.min(cv2.max(self._surface.height, low), high))
-        depth = self._bevel()
-        if depth is not None:
-            height -= depth
-        small = self.at_size(height)
+        relief, seen = self.plan.relief, self.seen
+        bounds = facet_bounds(relief)
+        if self.is_large:
+            sample = Seen(np.ascontiguousarray(seen.facets[::SAMPLED, ::SAMPLED]), None)
+            limit = pressed_from(_between(sampled_heights(relief, seen, SAMPLED), sample, bounds))
+
+            def pressed(part: Seen) -> _Plane:
+                height = press(_between(height_map(relief, part).height, part, bounds), limit)
+                edge = bevel(part.facets, self._pitch_pixels)
+                return height if edge is None else np.subtract(height, edge[0], out=height)
+
+            small = self._of_blocks(pressed, reach_of(relief, seen.columns))
+        else:
+            height = press(_between(self._surface.height, seen, bounds))
+            depth = self._bevel()
+            if depth is not None:
+                height -= depth
+            small = self.at_size(height)
         small -= np.float32(_LOWEST)
         small *= np.float32(self._pitch_mm * 1000 / self.um_per_level)
-        return np.clip(np.rint(small), 0, _MOST_LEVELS).astype(np.uint16)
+        return np.clip(np.rint(small, out=small), 0, _MOST_LEVELS, out=small).astype(np.uint16)
 
     @property
     def _pitch_mm(self) -> float:
@@ -113,14 +143,17 @@ class PlanMaps:
 
     def _bevel(self) -> _Plane | None:
         """The depth of bevels at joints, beyond the edges too where the picture goes on over them."""
-        canvas = self.plan.canvas
-        pitch = self.seen.facets.shape[1] * canvas.pitch
-        if not canvas.seamless:
-            edge = bevel(self.seen.facets, pitch)
+        if not self.plan.canvas.seamless:
+            edge = bevel(self.seen.facets, self._pitch_pixels)
             return None if edge is None else edge[0]
-        margin = int(np.ceil(pitch)) + 1
-        edge = bevel(wrapped(self.seen.facets, margin), pitch)
+        margin = int(np.ceil(self._pitch_pixels)) + 1
+        edge = bevel(wrapped(self.seen.facets, margin), self._pitch_pixels)
         return None if edge is None else edge[0][margin:-margin, margin:-margin]
+
+    @property
+    def _pitch_pixels(self) -> float:
+        """Pixels of a pitch before they are reduced."""
+        return self.seen.columns * self.plan.canvas.pitch
 
     def normal(self, convention: NormalConvention) -> _Bytes:
         """(rows, columns, 3) uint8: unit normals of the height map, coordinates from -1 at 0 to 1 at 255.
@@ -130,18 +163,8 @@ class PlanMaps:
         the picture goes on over its edges, a border pixel's neighbour is at the opposite edge. Raises
         ValueError for another convention.
         """
-        if convention not in ("opengl", "directx"):
-            raise ValueError(f"convention {convention!r} is not {one_of(NormalConvention)}")
-        um_per_pixel = self.plan.scale.width_mm * 1000 / self.size
-        height = self.levels.astype(np.float64) * (self.um_per_level / um_per_pixel)
-        margin = 1 if self.plan.canvas.seamless else 0
-        rows, columns = height.shape
-        inner = slice(margin, margin + rows), slice(margin, margin + columns)
-        down, across = (np.asarray(slope)[inner] for slope in np.gradient(wrapped(height, margin)))
-        length = np.sqrt(across * across + down * down + 1)
-        # Rows count downwards: where height grows with them, the surface faces up.
-        red, green, blue = (_as_bytes((part / length + 1) / 2) for part in (-across, down, 1))
-        return cv2.merge([red, green if convention == "opengl" else 255 - green, blue])
+        steepness = self.um_per_level / (self.plan.scale.width_mm * 1000 / self.size)
+        return normals_of(self.levels, steepness, self.plan.canvas.seamless, convention)
 
     @cached_property
     def roughness(self) -> _Plane:
@@ -150,15 +173,30 @@ class PlanMaps:
         What is rough (a facet by its slope, times its granule's roughness) against that and what shines (the
         colour's glossiness, times its granule's, where the surface has a shining patch).
         """
-        relief, finish = self.plan.relief, self.finish
-        shine = relief.per_granule(self._of_colors(glossiness) * finish.shine, self.seen)
-        shine *= finish.patches
-        shine += _DULL_SHINE
-        rough = relief.per_granule(finish.roughness, self.seen, 1)
-        rough *= torn(self._surface)
-        shine += rough
-        rough /= shine
-        return _SHINING + np.float32(_MATT - _SHINING) * self.at_size(rough)
+        relief = self.plan.relief
+        chance = chance_of(relief, self.plan.seed)
+        shining = self._of_colors(glossiness) * chance.shine
+
+        def rough(seen: Seen, patches: _Plane, surface: HeightMap) -> _Plane:
+            shine = relief.per_granule(shining, seen)
+            shine *= patches
+            shine += _DULL_SHINE
+            found = relief.per_granule(chance.roughness, seen, 1)
+            found *= torn(surface)
+            shine += found
+            found /= shine
+            return found
+
+        def rough_of(part: Seen) -> _Plane:
+            return rough(part, shining_patches(relief, part, chance), height_map(relief, part))
+
+        if self.is_large:
+            small = self._of_blocks(rough_of, 0)
+        else:
+            small = self.at_size(rough(self.seen, self.finish.patches, self._surface))
+        small *= np.float32(_MATT - _SHINING)
+        small += np.float32(_SHINING)
+        return small
 
     @cached_property
     def openness(self) -> _Plane:
@@ -166,10 +204,19 @@ class PlanMaps:
 
         The occlusion that the swatch uses: on white granules their reflections are in it.
         """
-        shade = self.plan.relief.per_granule(self._of_colors(paleness), self.seen)
-        shade *= self.light.pale
-        shade -= self.finish.occlusion
-        return self.at_size(cv2.exp(cv2.min(shade, 0)))
+        relief, pale = self.plan.relief, self._of_colors(paleness)
+
+        def opened(seen: Seen, lit: tuple[Light, Finish]) -> _Plane:
+            shade = relief.per_granule(pale, seen)
+            shade *= lit[0].pale
+            shade -= lit[1].occlusion
+            return cv2.exp(cv2.min(shade, 0))
+
+        if not self.is_large:
+            return self.at_size(opened(self.seen, self._lit))
+        lit_of = light_of_parts(relief, self.seen, self.plan.seed)
+        reach = reach_of(relief, self.seen.columns)
+        return self._of_blocks(lambda part: opened(part, lit_of(part)), reach)
 
     def ids(self) -> _Bytes:
         """(rows, columns, 3) uint8: red x 65536 + green x 256 + blue is colour x 2**21 + granule.
@@ -178,6 +225,7 @@ class PlanMaps:
         ValueError for too many granules, which `plitka.request.map_names.map_problems` finds in a request.
         """
         labels = self.plan.labels(self.size)
+        picture = np.empty((*self.shape, 3), np.uint8)
         count = self.plan.granule_count
         if count >= 1 << ID_BITS:
             raise ValueError(f"{count} granules have no numbers of {ID_BITS} bits")
@@ -185,8 +233,10 @@ class PlanMaps:
         packed = np.append(granules + (self.plan.granule_color.astype(np.int32) << ID_BITS), JOINT_ID)
         # JOINT is -1: the last of the table.
         assert JOINT == -1
-        number = packed[labels]
-        return cv2.merge([(number >> shift & 255).astype(np.uint8) for shift in (16, 8, 0)])
+        for rows in row_bands(self.shape):
+            number = from_table(packed, labels[rows])
+            picture[rows] = cv2.merge([(number >> shift & 255).astype(np.uint8) for shift in (16, 8, 0)])
+        return picture
 
     @cached_property
     def _surface(self) -> HeightMap:
@@ -217,7 +267,22 @@ class PlanMaps:
         Where granules too small to be drawn were drawn larger, means of fewer of them differ too much: as in
         the picture, the canvas's part of the contrast is left.
         """
-        small = cv2.resize(plane, self.shape[::-1], interpolation=cv2.INTER_AREA)
+        return self._with_contrast(cv2.resize(plane, self.shape[::-1], interpolation=cv2.INTER_AREA))
+
+    def _of_blocks(self, draw: Callable[[Seen], _Plane], reach: int) -> _Plane:
+        """`at_size` of a plane that is drawn block by block, each with what is within `reach` of it."""
+        small = np.empty(self.shape, np.float32)
+        shape, wraps = self.seen.facets.shape, self.plan.canvas.seamless
+        scale = shape[1] / self.size
+        for rows, columns in blocks_of(shape, reach, wraps, round(4 * scale)):
+            plane = draw(self.seen.part(rows, columns))[rows.inner, columns.inner]
+            down, across = rows.smaller(scale), columns.smaller(scale)
+            size = across.stop - across.start, down.stop - down.start
+            small[down, across] = cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_AREA)
+        return self._with_contrast(small)
+
+    def _with_contrast(self, small: _Plane) -> _Plane:
+        """A plane with the canvas's contrast."""
         contrast = self.plan.canvas.contrast
         if contrast < 1:
             mean = np.float32(small.mean(dtype=np.float64))
@@ -225,6 +290,7 @@ class PlanMaps:
         return small
 
 
-def _as_bytes(values: NDArray[np.floating]) -> _Bytes:
-    """Values from 0 to 1 as levels from 0 to 255."""
-    return np.rint(values * 255).astype(np.uint8)
+def _between(height: _Plane, seen: Seen, bounds: tuple[_Plane, _Plane]) -> _Plane:
+    """Heights between the bounds of their facets."""
+    low, high = (per_pixel(bound, seen.facets) for bound in bounds)
+    return cv2.min(cv2.max(height, low, low), high, high)

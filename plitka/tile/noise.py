@@ -35,8 +35,10 @@ class Noise:
         noise = np.zeros((1, 1), np.float32)
         for bumps, deviation in octaves:
             shape = self.bumps(bumps)
-            finer = rng.standard_normal(shape, np.float32) * np.float32(deviation)
-            noise = finer + stretched(noise, shape, self.wraps)
+            finer = rng.standard_normal(shape, np.float32)
+            finer *= np.float32(deviation)
+            finer += stretched(noise, shape, self.wraps) if noise.size > 1 else noise
+            noise = finer
         return noise
 
     def bumps(self, bumps: int) -> tuple[int, int]:

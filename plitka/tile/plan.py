@@ -20,7 +20,8 @@ from plitka.tile.coloring import assign_colors
 from plitka.tile.granules import Granules
 from plitka.tile.heights import HeightMap, height_map
 from plitka.tile.joints import joints_for
-from plitka.tile.relief import JOINT_FACET, Relief, Seen, make_relief
+from plitka.tile.relief import Relief, make_relief
+from plitka.tile.seen import JOINT_FACET, Seen
 
 JOINT = -1
 JOINT_COLOR_INDEX = 255
@@ -125,7 +126,7 @@ class TilePlan:
         return self.relief.seen(self.canvas.step(size))
 
     def facet_map(self, size: int) -> NDArray[np.uint16] | NDArray[np.int32]:
-        """The number of the facet per pixel, `plitka.tile.relief.joint_facet` on joints.
+        """The number of the facet per pixel, `plitka.tile.seen.joint_facet` on joints.
 
         It has 1.5 times the picture's rows and columns, or more if granules are small. Raises ValueError for
         a size that is none of the plan's.

@@ -1,9 +1,11 @@
 """The heap seen from above: which facet lies under each pixel, and to which granule it belongs.
 
-A facet map holds a facet's number per pixel, `joint_facet` on joints. Height and slope follow from it by the
+A facet map holds a facet's number per pixel (`plitka.tile.seen`). Height and slope follow from it by the
 facet's plane (`plitka.tile.heights`), so they need no maps of their own.
 """
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.request.scale import Scale
-from plitka.tile.bands import Part
-from plitka.tile.canvas import Canvas, stretched, wrapped
-from plitka.tile.fixed_point import SHIFT, fixed_point
+from plitka.tile.canvas import Canvas, stretched
+from plitka.tile.fixed_point import fill_convex, fixed_point
 from plitka.tile.granules import (
     Granules,
     copies_across_edges,
@@ -25,8 +26,7 @@ from plitka.tile.granules import (
 from plitka.tile.joints import Joints, draw_tiles
 from plitka.tile.members import cut_by_tiles, numbered, places_of
 from plitka.tile.noise import noise_on_heap
-
-JOINT_FACET = np.iinfo(np.uint16).max
+from plitka.tile.seen import JOINT_FACET, Seen, from_table, joint_facet, per_pixel
 
 # Hidden granules are found on a map this much smaller, or as much as leaves it so many pixels a pitch.
 _COARSE = 3
@@ -40,48 +40,6 @@ TEARS = ((120, 0.038), (420, 0.006))
 CURVATURE = np.float32(0.35)
 
 _Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What lies under each pixel of a part of the canvas, all (rows, columns).
-
-    Attributes:
-        facets: The number of the facet on top, `joint_facet` on joints.
-        members: int32, the granule that the pixel belongs to, -1 on joints; None if that is the facet's.
-        margin: Pixels on each side that belong to the opposite edge, on a canvas that wraps.
-        band: The first column and the number of all columns, margins left out, where this is a part of
-            what is seen, all of its rows; None where it is the whole.
-    """
-
-    facets: NDArray[Any]
-    members: NDArray[np.int32] | None
-    margin: int = 0
-    band: tuple[int, int] | None = None
-
-    @property
-    def columns(self) -> int:
-        """Columns of the whole, without margins."""
-        return self.band[1] if self.band else self.facets.shape[1] - 2 * self.margin
-
-    @property
-    def first_column(self) -> int:
-        """Of the whole, where this begins; negative in a margin."""
-        return self.band[0] if self.band else -self.margin
-
-    def wrapped(self, margin: int) -> "Seen":
-        """The same with a margin."""
-        members = None if self.members is None else wrapped(self.members, margin)
-        return Seen(wrapped(self.facets, margin), members, margin)
-
-    def part(self, part: Part, margin: int = 0) -> "Seen":
-        """The columns that a part needs, with a margin above and below."""
-        planes = [None if plane is None else part.of(plane) for plane in (self.facets, self.members)]
-        if margin:
-            planes = [None if plane is None else _wrapped_rows(plane, margin) for plane in planes]
-        facets, members = planes
-        assert facets is not None
-        return Seen(facets, members, margin, (part.first, part.columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +78,7 @@ class Relief:
         """(rows, columns) float32: values of the granules (count,) at each pixel, `joint` on joints."""
         if seen.members is None:
             return per_pixel(values[self.owner], seen.facets, joint)
-        return np.append(values, joint).astype(np.float32).take(seen.members)
+        return from_table(np.append(values, joint).astype(np.float32), seen.members)
 
 
 def make_relief(
@@ -172,28 +130,11 @@ def _relief(
         if canvas.fine_width / canvas.pitches > _CUT_FROM:
             cut_by_tiles(members, tiles)
         on_joint = tiles == 0
-        facets[on_joint], members[on_joint] = joint_facet(facets), -1
+        facets[on_joint] = joint_facet(facets)
+        members[on_joint] = -1
     count = int(members.max()) + 1
     place, tile = places_of(members, count, tiles)
     return Relief(canvas, granules, facets, narrow, surfaces, original, members, count, place, tile)
-
-
-def joint_facet(facets: NDArray[Any]) -> int:
-    """The number that stands for joints in a facet map: 65535, or -1 in one of 32 bits."""
-    return JOINT_FACET if facets.dtype == np.uint16 else -1
-
-
-def per_pixel(values: NDArray[Any], facets: NDArray[Any], joint: float = 0) -> _Floats:
-    """Float32: values of the facets (F,) at each pixel of a facet map, `joint` on joints."""
-    if facets.dtype != np.uint16:
-        return np.append(values, joint).astype(np.float32).take(facets)
-    table = np.full(JOINT_FACET + 1, joint, np.float32)
-    table[: len(values)] = values
-    return cv2.LUT(np.ascontiguousarray(facets), table)
-
-
-def _wrapped_rows(plane: NDArray[Any], margin: int) -> NDArray[Any]:
-    return np.concatenate([plane[-margin:], plane, plane[:margin]])
 
 
 def heaps_away(middles: _Floats, facets: NDArray[Any], place: _Floats, side: float) -> _Floats:
@@ -214,9 +155,7 @@ def _coarse_map(heap: Granules, canvas: Canvas) -> NDArray[np.int32]:
     smaller = min(max(round(per_pitch / _COARSE_PIXELS), 1), _COARSE)
     width, height = canvas.period
     coarse = np.zeros((height // smaller, width // smaller), np.int32)
-    corners = fixed_point(heap.outlines(), canvas.fine_width * coarse.shape[1] / width)
-    for granule, outline in enumerate(corners):
-        cv2.fillConvexPoly(coarse, outline, granule, cv2.LINE_8, SHIFT)
+    fill_convex(coarse, fixed_point(heap.outlines(), canvas.fine_width * coarse.shape[1] / width))
     return coarse
 
 
@@ -230,17 +169,26 @@ def _facets_of_heap(
     kind = np.uint16 if len(owner) <= JOINT_FACET else np.int32
     first = np.searchsorted(owner, np.arange(owner[-1] + 1)).astype(kind)
     facets = cv2.resize(first.take(coarse), canvas.period, interpolation=cv2.INTER_NEAREST)
-    for facet, corners in enumerate(fixed_point(polygons, canvas.fine_width)):
-        cv2.fillConvexPoly(facets, corners, facet, cv2.LINE_8, SHIFT)
+    fill_convex(facets, fixed_point(polygons, canvas.fine_width))
     return facets
 
 
 def _on_canvas(heap: NDArray[Any], canvas: Canvas) -> NDArray[Any]:
     """The map of a heap, repeated until it covers the canvas."""
-    across, down = canvas.repeats
-    if (across, down) == (1, 1):
+    if canvas.repeats == (1, 1):
         return heap
-    return np.ascontiguousarray(np.tile(heap, (down, across))[: canvas.fine_height, : canvas.fine_width])
+    found = np.empty((canvas.fine_height, canvas.fine_width), heap.dtype)
+    for part, _, _ in _heaps_on(found, canvas):
+        part[:] = heap[: part.shape[0], : part.shape[1]]
+    return found
+
+
+def _heaps_on(plane: NDArray[Any], canvas: Canvas) -> Iterator[tuple[NDArray[Any], int, int]]:
+    """The parts of a map of the canvas that each show a heap; which it is from the left and from the top."""
+    (across, down), (width, height) = canvas.repeats, canvas.period
+    for row, column in itertools.product(range(down), range(across)):
+        top, left = row * height, column * width
+        yield plane[top : top + height, left : left + width], column, row
 
 
 def _repeated(
@@ -254,18 +202,20 @@ def _repeated(
     across, down = canvas.repeats
     source, right, below = copies[owner].T.astype(np.int32)
     count = int(source.max()) + 1
-    # A copy from beyond an edge belongs to the heap there; beyond the last heap, to the first again.
-    column = _on_canvas(right.take(facets) + _heaps_over(heap, owner, facets, canvas, 0), canvas)
-    column += (np.arange(canvas.fine_width) // canvas.period[0]).astype(np.int32)[None]
-    column %= across
-    row = _on_canvas(below.take(facets) + _heaps_over(heap, owner, facets, canvas, 1), canvas)
-    row += (np.arange(canvas.fine_height) // canvas.period[1]).astype(np.int32)[:, None]
-    row %= down
-    row *= across
-    row += column
-    row *= count
-    row += _on_canvas(source.take(facets), canvas)
-    return numbered(row)
+    # A copy from beyond an edge belongs to the heap there; beyond the last heap, to the first again. It is at
+    # most two heaps away.
+    over = np.arange(-2, 3, dtype=np.int32)
+    way = (right.take(facets) + _heaps_over(heap, owner, facets, canvas, 0) + 2).astype(np.uint8)
+    way += np.uint8(5) * (below.take(facets) + _heaps_over(heap, owner, facets, canvas, 1) + 2).astype(
+        np.uint8
+    )
+    granule = source.take(facets)
+    found = np.empty((canvas.fine_height, canvas.fine_width), np.int32)
+    for part, column, row in _heaps_on(found, canvas):
+        rows, columns = part.shape
+        first = ((over[:, None] + row) % down * across + (over + column) % across) * count
+        np.add(first.ravel().take(way[:rows, :columns]), granule[:rows, :columns], out=part)
+    return numbered(found)
 
 
 def _heaps_over(

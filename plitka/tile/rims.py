@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from plitka.tile.bands import Part, is_large, parts_of, stretched_part
 from plitka.tile.canvas import stretched
 from plitka.tile.noise import Noise
-from plitka.tile.relief import joint_facet
+from plitka.tile.seen import joint_facet
 
 # Width of the bevel and its depth at the joint, in pitches; the light added there, as a logarithm.
 BEVEL = 0.5
@@ -41,8 +41,8 @@ def bevel(facets: NDArray[Any], pitch: float) -> tuple[_Plane, _Plane] | None:
     near *= np.float32(-1 / (BEVEL * pitch))
     near += np.float32(1)
     cv2.max(near, 0, near)
-    square = near * near
-    return square * np.float32(BEVEL_DEPTH), square * np.float32(LIT_EDGE)
+    near *= near
+    return near * np.float32(BEVEL_DEPTH), near * np.float32(LIT_EDGE)
 
 
 def fill_joints(
@@ -64,25 +64,33 @@ def fill_joints(
     reach = 2 * round(width / 2) + 2
     shape = index.shape
     parts = list(parts_of(shape[1], reach, noise.wraps)) if is_large(shape) else [None]
-    for part in parts:
-        columns = part.kept if part else slice(0, shape[1])
-        rows, across = np.nonzero(is_joint[:, columns])
-        inside = _inside(is_joint, part, width, noise.wraps)[rows, across]
+    firsts = [part.kept.start if part else 0 for part in parts]
+    places = [_places(is_joint[:, part.kept] if part else is_joint) for part in parts]
+    for part, first, (rows, across) in zip(parts, firsts, places, strict=True):
+        inside = _inside(is_joint, part, width, noise.wraps)[rows, across].astype(np.float32)
+        inside *= np.float32(1 / 255)
         level = GAP_RIM - GAP_DEPTH * np.maximum(2 * inside - 1, 0)
         level += GAP_UNEVENNESS * _stretched(bumps, noise, shape, part)[rows, across]
-        index[rows, across + columns.start] = (joint << 8) | np.clip(level, 0, 255).astype(np.uint16)
-    for part in parts:
-        first = part.kept.start if part else 0
-        rows, across = np.nonzero(is_joint[:, part.kept] if part else is_joint)
+        index[rows, across + first] = (joint << 8) | np.clip(level, 0, 255).astype(np.uint16)
+    for part, first, (rows, across) in zip(parts, firsts, places, strict=True):
         right, down = (_stretched(plane, noise, shape, part)[rows, across] for plane in crumbs)
-        across += first
+        across = across + first
         source = _crumbs_from((rows, across), (down, right), pitch, noise, shape)
         is_crumb = ~is_joint[source]
         index[rows[is_crumb], across[is_crumb]] = index[source][is_crumb]
 
 
+def _places(marked: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Rows and columns of the pixels that are marked, row by row."""
+    found = cv2.findNonZero(np.ascontiguousarray(marked).view(np.uint8))
+    if found is None:
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+    across, rows = found.reshape(-1, 2).T
+    return rows, across
+
+
 def _crumbs_from(
-    places: tuple[NDArray[np.intp], NDArray[np.intp]],
+    places: tuple[NDArray[np.int32], NDArray[np.int32]],
     way: tuple[_Plane, _Plane],
     pitch: float,
     noise: Noise,
@@ -99,15 +107,17 @@ def _crumbs_from(
     return source[0], source[1]
 
 
-def _inside(is_joint: NDArray[np.bool_], part: Part | None, width: float, wraps: bool) -> _Plane:
-    """The fraction of a pixel's surroundings, `width` pixels a side, that is joint; of a part's pixels."""
+def _inside(is_joint: NDArray[np.bool_], part: Part | None, width: float, wraps: bool) -> NDArray[np.uint8]:
+    """The fraction, 0 to 255, of a pixel's surroundings, `width` pixels a side, that is joint; of a part's
+    pixels.
+    """
     half = max(1, round((width - 1) / 2))
     side = 2 * half + 1
     joints = is_joint if part is None else part.of(is_joint)
     mask = joints.view(np.uint8) * np.uint8(255)
     if wraps:
         mask = np.pad(mask, [(half, half), (half if part is None else 0,) * 2], mode="wrap")
-    spread = cv2.blur(mask, (side, side)).astype(np.float32) * np.float32(1 / 255)
+    spread = cv2.blur(mask, (side, side))
     rows = slice(half, -half) if wraps else slice(None)
     if part is not None:
         return spread[rows, part.inner]

@@ -13,8 +13,8 @@ from plitka.tile.lens import Lens, lens_for, photograph, photograph_in_parts, th
 from plitka.tile.light import Light, light_in_parts, light_on
 from plitka.tile.noise import noise_on_picture
 from plitka.tile.plan import TilePlan, pixel_centres
-from plitka.tile.relief import JOINT_FACET, Seen
 from plitka.tile.rims import fill_joints
+from plitka.tile.seen import JOINT_FACET, Seen, from_table
 from plitka.tile.shading import joint_ramp, neighbours_light, shade_ramps
 
 # Rubber shines the more, the darker it is: of a black granule, the light that a glint adds to the logarithm
@@ -114,11 +114,11 @@ def _shaded_in_parts(
     index = np.empty(seen.facets.shape, np.uint16)
     height = np.empty(lens.shape, np.float32)
     scale = seen.columns / lens.shape[1]
-    for part, light in light_in_parts(plan.relief, seen, plan.seed, round(4 * scale)):
-        index[:, part.kept] = _lit_paints(plan, seen.part(part.alone), light, paint)
-        kept = slice(round(part.kept.start / scale), round(part.kept.stop / scale))
-        shape = (kept.stop - kept.start, lens.shape[0])
-        height[:, kept] = cv2.resize(light.height, shape, interpolation=cv2.INTER_LINEAR)
+    for rows, columns, light in light_in_parts(plan.relief, seen, plan.seed, round(4 * scale)):
+        index[rows.kept, columns.kept] = _lit_paints(plan, seen.part(rows.alone, columns.alone), light, paint)
+        down, across = rows.smaller(scale), columns.smaller(scale)
+        shape = across.stop - across.start, down.stop - down.start
+        height[down, across] = cv2.resize(light.height, shape, interpolation=cv2.INTER_LINEAR)
     return index, height
 
 
@@ -195,11 +195,11 @@ def _painted(plan: TilePlan, seen: Seen, paint: NDArray[np.uint16]) -> NDArray[n
     if seen.members is not None:
         of_granules = np.append(paint, joint).astype(np.uint16)
         of_granules <<= 8
-        return of_granules.take(seen.members)
+        return from_table(of_granules, seen.members)
     of_facets = np.append(paint[plan.relief.owner], joint).astype(np.uint16)
     of_facets <<= 8
     if seen.facets.dtype != np.uint16:
-        return of_facets.take(seen.facets)
+        return from_table(of_facets, seen.facets)
     table = np.full(JOINT_FACET + 1, joint << 8, np.uint16)
     table[: len(of_facets) - 1] = of_facets[:-1]
     return cv2.LUT(np.ascontiguousarray(seen.facets), table)
