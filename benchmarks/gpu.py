@@ -53,6 +53,7 @@ SECTIONS = {
     "vram": ("vram", "vram-16", "vram-12"),
     "offload": ("offload",),
     "preview": ("preview",),
+    "catalogue": ("catalogue",),
     "measures": ("measures",),
     "monitor": ("monitor",),
     "profile": ("profile",),
@@ -79,6 +80,7 @@ def work_of(part: str) -> "Callable[[Bench], None]":
     """What a part measures."""
     from card import (
         baseline,
+        catalogue,
         guidance,
         measures,
         memory,
@@ -116,6 +118,7 @@ def work_of(part: str) -> "Callable[[Bench], None]":
         "vram-12": partial(memory.run_small_card, gibibytes=12),
         "offload": memory.run_offload,
         "preview": predictions.run_preview,
+        "catalogue": catalogue.run,
         "measures": measures.run,
         "monitor": predictions.run_monitor,
         "profile": step.run_profile,

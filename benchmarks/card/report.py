@@ -21,6 +21,7 @@ COLUMNS = {
     "times_base": "{:.2f}× the base prediction's time",
     "gain": "{:+.1%} speed of a whole prediction",
     "times_read": "{:.2f}× a plain read",
+    "pictures_per_second": "{:.3g} pictures a second",
     "first_picture": "first picture {:.3g} s",
     "warm_up_seconds": "warm-up {:.3g} s",
     "warm_up_with_cache": "warm-up with the compiler's cache {:.3g} s",
