@@ -16,6 +16,7 @@ from request_blocks import BLACK_WHITE, parse_simple
 
 from plitka.errors import RequestError
 from plitka.match.photo_request import request_of_photo
+from plitka.request.adapter import unlisted
 from plitka.request.color_text import MAX_COLORS_CHARACTERS
 from plitka.request.fields import MAX_COLORS, MAX_SEED
 from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
@@ -177,6 +178,7 @@ def refusal_reasons(say: Say) -> str:
     errors = [_error_of(partial(parse_request, text)) for text in texts]
     errors += [_error_of(partial(parse_simple, **inputs)) for inputs in REFUSED_INPUTS]
     errors += [_error_of(partial(_photograph, photo)) for photo in REFUSED_PHOTOS]
+    errors += [RequestError([unlisted("summer", ("winter",))]), RequestError([unlisted("summer", ())])]
     lines = (str(error.problems[0]).partition(" Allowed: ")[0] for error in errors)
     return block("\n".join(lines))
 

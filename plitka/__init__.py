@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 __version__ = "1.1.0"
 
 __all__ = [
+    "AdapterListError",
     "ColorFidelity",
     "DeviceError",
     "DrawingError",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from plitka.engine.protocol import Engine
     from plitka.engines import load_engine
     from plitka.errors import (
+        AdapterListError,
         DeviceError,
         DrawingError,
         EngineError,

@@ -135,7 +135,7 @@ def test_cancelled_before_the_first_picture_the_next_files_are_the_same(
 ):
     predictor = LocalPredictor(tmp_path)
 
-    def cancel(*given):
+    def cancel(*given, **named):
         raise Cancelled
 
     with monkeypatch.context() as patch:

@@ -223,7 +223,8 @@ def test_a_prompt_that_is_too_long_is_refused_before_any_work(engine):
 
 def test_the_budget_is_counted_with_both_tokenizers(engine, monkeypatch):
     job = make_job(dimensions={})
-    monkeypatch.setattr(engine.pipelines.base, "tokenizer_2", lambda text: {"input_ids": list(range(78))})
+    tokenizers = engine.adapters.words[None].tokenizers
+    monkeypatch.setitem(tokenizers, "tokenizer_2", lambda text: {"input_ids": list(range(78))})
     with pytest.raises(RequestError, match="78 tokens"):
         engine.check(job.request, job.prompt)
 

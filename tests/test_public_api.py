@@ -19,13 +19,13 @@ NAMES = {
     *("parse_request", "load_engine", "generate", "plan_for"),
     *("TileRequest", "Engine", "Result", "TilePlan", "Fidelity", "ColorFidelity", "Problem"),
     *("PlitkaError", "RequestError", "EngineError", "DeviceError", "ModelFileError", "FolderError"),
-    *("DrawingError", "GpuMemoryError", "NonFiniteImageError", "PaletteError"),
+    *("DrawingError", "GpuMemoryError", "NonFiniteImageError", "PaletteError", "AdapterListError"),
     "__version__",
 }
 # Raised by the command line and the server alone, or turned into another one before a caller meets it.
 INNER_ERRORS = {
     *("MetadataError", "PhotographError", "OutputError", "ServeError", "SchemaError"),
-    "CatalogueError",
+    *("CatalogueError", "PlanError", "OperatorFileError"),
     *("UnknownColorError", "HeaderError", "ContainerError"),
 }
 REQUEST = {

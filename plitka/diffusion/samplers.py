@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from plitka.choices import Scheduler
-from plitka.diffusion.schedulers import suits
 from plitka.errors import Problem
 from plitka.request.drawing_settings import DrawingSettings
 
 
 def sampler_problems(settings: DrawingSettings, config: Mapping[str, Any]) -> Iterator[Problem]:
     """A sampler that cannot take off the noise of a base model with this scheduler configuration."""
+    # Not at the top: diffusers' schedulers bring the hub's client, which reads the environment as it is then.
+    from plitka.diffusion.schedulers import suits
+
     if not suits(settings.scheduler, config):
         reason = (
             "weighs two noise levels against each other at every step, and this base model begins at pure "
