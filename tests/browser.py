@@ -90,14 +90,14 @@ class Page:
         self.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
     # So high that nothing is ever scrolled: a click while the page still moves would hit something else.
-    def open(self, url, language="en", width=1280, height=3200):
+    def open(self, url, language="en", width=1280, height=3200, with_samples=True):
         self.browser.set_window_size(width, height)
         self._samples = self.script(SAMPLES_MADE) or self._samples
         kept = {"origin": url, "storageTypes": "indexeddb"}
         self.browser.execute_cdp_cmd("Storage.clearDataForOrigin", kept)
         self.browser.get(url)
         self.script(FORGET)
-        if self._samples:
+        if self._samples and with_samples:
             self.browser.execute_async_script(KEEP_SAMPLES, self._samples)
         self.browser.find_element(By.CSS_SELECTOR, f"[data-language={language}]").click()
 
