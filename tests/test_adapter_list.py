@@ -78,6 +78,7 @@ BAD_LISTS = [
     ({"../a": {}}, 'adapters: "../a" is no name'),
     ({"ä": {}}, "is no name"),
     ({"a" * 65: {}}, "is no name"),
+    ({"none": {"file": "a.tar", "sha256": HASH}}, 'adapters: "none" is what metrics and metadata say'),
     ({"a": []}, "adapters.a: is not an object"),
     ({"a": {"sha256": HASH}}, "adapters.a.file: is missing, and must be the path of a .tar or .zip"),
     ({"a": {"file": "lora.safetensors", "sha256": HASH}}, 'adapters.a.file: "lora.safetensors" is not'),
@@ -88,6 +89,11 @@ BAD_LISTS = [
     ({"a": {"file": "a.tar", "sha256": HASH, "scale": True}}, "adapters.a.scale"),
     ({"a": {"file": "a.tar", "sha256": HASH, "tokens": "<s0>"}}, "adapters.a.tokens"),
     ({"a": {"file": "a.tar", "sha256": HASH, "trigger": "a\nb"}}, "adapters.a.trigger"),
+    (
+        {"a": {"file": "a.tar", "sha256": HASH, "trigger": "winter_tile <s0><s1>"}},
+        'adapters.a.trigger: "winter_tile <s0><s1>" names a token; the tokens follow it by themselves',
+    ),
+    ({"a": {"file": "a.tar", "sha256": HASH, "trigger": "a <w>", "tokens": ["<w>"]}}, "names a token"),
     ({"a": {"file": "a.tar", "sha256": HASH, "url": "x"}}, 'adapters.a: "url" is an unknown key'),
 ]
 

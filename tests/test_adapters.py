@@ -132,6 +132,12 @@ def test_the_prompt_has_the_adapters_own_words(engine):
     }
 
 
+def test_a_token_may_be_called_like_the_trigger(engine, monkeypatch):
+    named = replace(engine.adapters.words[None], tokens=("ohwx_rubber_tile_0",), trigger="park_tile")
+    monkeypatch.setattr(engine.adapters, "words", {None: named})
+    assert engine.prompt_for(make_job().prompt).positive.startswith("park_tile ohwx_rubber_tile_0, ")
+
+
 def test_two_are_kept_in_memory(engine):
     for name in ("kohya", "peft", "kohya", "original", None):
         engine.adapters.use(name, 0.5)

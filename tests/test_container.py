@@ -180,10 +180,11 @@ def package_data():
     """The package's own data, as a wheel of it holds them, but the mark for type checkers."""
     named = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     return {
-        f"{package.replace('.', '/')}/{name}"
-        for package, names in named.items()
-        for name in names
-        if name != "py.typed"
+        str(file.relative_to(ROOT))
+        for package, patterns in named.items()
+        for pattern in patterns
+        for file in ROOT.joinpath(*package.split(".")).glob(pattern)
+        if file.name != "py.typed"
     }
 
 

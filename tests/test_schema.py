@@ -124,6 +124,7 @@ def test_defaults_are_those_of_the_request(inputs):
         "angle": requests.DEFAULT_ANGLE,
         "quality": requests.DEFAULT_QUALITY,
         "seed": requests.DEFAULT_SEED,
+        "adapter": "",
         "photo": None,
     }
 
@@ -165,7 +166,7 @@ def test_input_section_is_valid_json_schema_that_takes_the_defaults(committed, i
         jsonschema.validate({"quality": "ultra"}, definition)
 
 
-@pytest.mark.parametrize(("source", "count"), [(SOURCE, 6), (TRAINER, 11)])
+@pytest.mark.parametrize(("source", "count"), [(SOURCE, 7), (TRAINER, 11)])
 def test_arguments_of_inputs_are_literals_because_cog_only_parses_the_file(source, count):
     calls = [
         node

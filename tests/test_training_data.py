@@ -135,6 +135,41 @@ def test_every_problem_of_an_archive_is_named_at_once(tmp_path):
     assert not (tmp_path / "up.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"a.png": RED[:500], "a.txt": "100% red"}, "a.png"),
+        ({"a.gif": b"GIF89a", "a.txt": "100% red"}, "a.gif"),
+        ({"a.png": RED, "a.txt": "красный".encode("cp1251")}, "a.txt"),
+        ({"a.png": RED, "metadata.jsonl": "красный".encode("cp1251")}, "metadata.jsonl"),
+        ({"a.gif": b"", "metadata.jsonl": '{"file_name": "a.gif", "text": "100% red"}'}, "a.gif"),
+        ({**FINE, "..": b""}, ".."),
+        ({**FINE, ".": b""}, "."),
+    ],
+)
+def test_what_belongs_to_a_refused_file_is_not_said_to_lack_it(tmp_path, files, said):
+    (problem,) = problems(zip_of(files), tmp_path / "x")
+    assert f'"{said}" ' in problem
+
+
+def test_too_many_photographs_are_not_said_to_lack_captions_that_were_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(photo_archive, "MOST_PHOTOGRAPHS", 1)
+    (problem,) = problems(zip_of({"a.png": RED, "b.png": RED, "a.txt": "x", "b.txt": "x"}), tmp_path / "x")
+    assert "the archive holds more than 1 photographs" in problem
+
+
+def test_a_name_cannot_write_into_the_terminal_of_who_reads_the_message(tmp_path):
+    (problem,) = problems(zip_of({"a\n\x1b[31m.png": RED}), tmp_path / "x")
+    assert problem.isprintable()
+    assert len(problems(zip_of({f"{'a' * 5000}.png": RED}), tmp_path / "y")[0]) < 500
+
+
+def test_any_text_that_json_allows_may_stand_in_a_line_of_metadata(tmp_path):
+    text = json.dumps({"file_name": "a.png", "text": "100% red,\u2028\x85wet"}, ensure_ascii=False)
+    (picture,) = read(zip_of({"a.png": RED, "metadata.jsonl": f"{text}\r\n"}), tmp_path / "x")
+    assert picture.caption == "100% red, wet"
+
+
 def _png(side):
     file = io.BytesIO()
     Image.new("RGB", (side, side), "red").save(file, "PNG")
@@ -234,7 +269,7 @@ def test_what_disagrees_is_listed_worst_first_with_what_was_measured(tmp_path):
     assert set(by_name) == {name for name in files if name.endswith(".png")}
     for name, said in {
         "strange": "'ultramarine' is not a known colour of the palette",
-        "sum": "sum to 70 %",
+        "sum": "read as '50% red, 20% blue', sum to 70 %",
         "twice": "twice",
         "plain": "shows no granules",
         "far": "what is called 'red' looks like 'blue'",

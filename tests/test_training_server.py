@@ -80,6 +80,8 @@ def test_a_training_gives_weights_a_sheet_and_a_report_and_says_how_far_it_is(tr
     assert sheet.size == (3 * 64 + 8, 64)
     report = json.loads(decode(trained["output"]["report"]))
     assert report["base"] == "base" and report["seed"] == 7 and report["data_check"]["pictures"] == 1
+    inputs = QUICK | {"seed": 7, "batch_size": 1, "embedding_learning_rate": 5e-4, "trust_captions": False}
+    assert inputs.items() <= report.items()
 
 
 def files_in(answer):

@@ -34,6 +34,13 @@ WEIGHTS, SHEET, REPORT = "trained_model.tar", "sheet.png", "report.json"
 LINE_SECONDS = 5.0
 TRUST = "Correct them, or train all the same with trust_captions."
 SMALLER = "Train with a smaller batch_size, resolution or rank"
+# What fields of a request are called as inputs, where that is something else.
+_INPUTS = {
+    "batch": "batch_size",
+    "rate": "learning_rate",
+    "token_rate": "embedding_learning_rate",
+    "trusted": "trust_captions",
+}
 
 Record = Callable[[str, Any], None]
 
@@ -212,11 +219,10 @@ def _report(
     request: TrainingRequest, check: DataCheck, base: str, loss: float, seconds: float
 ) -> dict[str, Any]:
     """What was trained, how, and what the data check found, JSON-ready."""
-    asked = {key: value for key, value in vars(request).items() if key not in ("photographs", "trusted")}
+    asked = {_INPUTS.get(key, key): value for key, value in vars(request).items() if key != "photographs"}
     return {
         "base": base,
         **asked,
-        "trust_captions": request.trusted,
         "loss": round(loss, 5),
         "seconds": round(seconds, 1),
         "data_check": check.as_dict(),

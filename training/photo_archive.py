@@ -22,6 +22,7 @@ from plitka.weights.files import in_one_line
 from training.pictures import CAPTION_SUFFIX, METADATA, SUFFIXES, Picture
 
 FIELD = "photographs"
+ARCHIVE = "the archive"
 ALLOWED = (
     "a .zip of JPEG, PNG or WebP photographs, each with its caption in a .txt file of the same name beside "
     f"it, or all of them with one {METADATA}"
@@ -38,15 +39,30 @@ _RUSSIAN = "cp866"
 
 @dataclass
 class _Contents:
-    """What an archive holds: pictures and captions by their key, the names that messages use, problems."""
+    """What an archive holds: pictures and captions by their key, the names that messages use, problems.
+
+    `refused` has the keys of those that are in the archive and cannot be used; `is_whole` is false where more
+    of them may be there, or all captions.
+    """
 
     pictures: dict[str, tuple[str, Path]] = field(default_factory=dict)
     captions: dict[str, tuple[str, str]] = field(default_factory=dict)
     metadata: tuple[PurePosixPath, str] | None = None
     problems: list[Problem] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    is_whole: bool = True
 
     def refuse(self, name: str, reason: str) -> None:
         self.problems.append(Problem(FIELD, shown(name), reason, ALLOWED))
+
+    def refuse_file(self, name: str, reason: str) -> None:
+        """Refuse an entry; what belongs to it is then not said to be without it."""
+        self.refuse(name, reason)
+        self.refused.add(_key(path_in_archive(name)))
+
+    def refuse_archive(self, reason: str) -> None:
+        self.is_whole = False
+        self.problems.append(Problem(FIELD, ARCHIVE, reason, ALLOWED))
 
 
 def read_archive(archive: Path | str | None, folder: Path) -> list[Picture]:
@@ -68,13 +84,13 @@ def read_archive(archive: Path | str | None, folder: Path) -> list[Picture]:
         with named_when_full(folder), zipfile.ZipFile(archive) as opened:
             entries = opened.infolist()
             if len(entries) > MOST_ENTRIES:
-                raise _refused("the archive", f"has {len(entries)} entries; at most {MOST_ENTRIES} are read")
+                raise _refused(ARCHIVE, f"has {len(entries)} entries; at most {MOST_ENTRIES} are read")
             _unpack(opened, entries, folder, contents)
     except zipfile.BadZipFile as error:
-        raise _refused("the archive", f"is no .zip, or damaged ({in_one_line(error)})") from error
-    pictures = _of_metadata(contents) if contents.metadata else _of_texts(contents)
+        raise _refused(ARCHIVE, f"is no .zip, or damaged ({in_one_line(error)})") from error
+    pictures = _with_captions(contents)
     if not contents.pictures and not contents.problems:
-        contents.refuse("the archive", "holds no photographs")
+        contents.refuse_archive("holds no photographs")
     if contents.problems:
         raise RequestError(contents.problems)
     return pictures
@@ -96,12 +112,12 @@ def _unpack(
         except Exception as error:
             if isinstance(error, OSError) and error.errno in FULL:
                 raise
-            contents.refuse(name, f"cannot be unpacked ({in_one_line(error)})")
+            contents.refuse_file(name, f"cannot be unpacked ({in_one_line(error)})")
         if room < 0:
-            contents.refuse("the archive", f"unpacks to more than {MOST_UNPACKED // 1024**3} GiB")
+            contents.refuse_archive(f"unpacks to more than {MOST_UNPACKED // 1024**3} GiB")
             return
         if len(contents.pictures) > MOST_PHOTOGRAPHS:
-            contents.refuse("the archive", f"holds more than {MOST_PHOTOGRAPHS} photographs")
+            contents.refuse_archive(f"holds more than {MOST_PHOTOGRAPHS} photographs")
             return
 
 
@@ -115,11 +131,11 @@ def _judged(entries: list[zipfile.ZipInfo], contents: _Contents) -> Iterator[tup
         if leads_outside(name):
             contents.refuse(name, "leads outside the archive")
         elif is_link(entry):
-            contents.refuse(name, "is a link")
+            contents.refuse_file(name, "is a link")
         elif entry.is_dir():
             continue
         elif entry.flag_bits & _ENCRYPTED:
-            contents.refuse(name, "is encrypted")
+            contents.refuse_file(name, "is encrypted")
         else:
             yield entry, name
 
@@ -138,7 +154,7 @@ def _name(entry: zipfile.ZipInfo) -> str:
 
 def _key(path: PurePosixPath) -> str:
     """What a picture and its caption have in common."""
-    return str(path.with_suffix("")).casefold()
+    return str(path.parent / path.stem).casefold()
 
 
 def _take(source: IO[bytes], name: str, folder: Path, contents: _Contents) -> int:
@@ -152,6 +168,8 @@ def _take(source: IO[bytes], name: str, folder: Path, contents: _Contents) -> in
             contents.refuse(name, f"is a second {METADATA}")
         elif (text := _text(source, name, MOST_METADATA_BYTES, contents)) is not None:
             contents.metadata = (path.parent, text)
+        else:
+            contents.is_whole = False
         return MOST_METADATA_BYTES
     if suffix == CAPTION_SUFFIX:
         if (text := _text(source, name, MOST_CAPTION_BYTES, contents)) is not None:
@@ -159,7 +177,7 @@ def _take(source: IO[bytes], name: str, folder: Path, contents: _Contents) -> in
                 contents.refuse(name, "is a second caption of this name")
             contents.captions[_key(path)] = (name, " ".join(text.split()))
         return MOST_CAPTION_BYTES
-    contents.refuse(name, f"is neither a photograph ({', '.join(SUFFIXES)}) nor a caption")
+    contents.refuse_file(name, f"is neither a photograph ({', '.join(SUFFIXES)}) nor a caption")
     return 0
 
 
@@ -180,13 +198,20 @@ def _take_picture(source: IO[bytes], name: str, file: Path, contents: _Contents)
 def _text(source: IO[bytes], name: str, most: int, contents: _Contents) -> str | None:
     data = source.read(most + 1)
     if len(data) > most:
-        contents.refuse(name, f"has more than {most:,} bytes")
+        contents.refuse_file(name, f"has more than {most:,} bytes")
         return None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        contents.refuse(name, "is not in UTF-8")
+        contents.refuse_file(name, "is not in UTF-8")
         return None
+
+
+def _with_captions(contents: _Contents) -> list[Picture]:
+    """The pictures with their captions; none where it cannot be known which belong together."""
+    if not contents.is_whole:
+        return []
+    return _of_metadata(contents) if contents.metadata else _of_texts(contents)
 
 
 def _of_texts(contents: _Contents) -> list[Picture]:
@@ -194,13 +219,15 @@ def _of_texts(contents: _Contents) -> list[Picture]:
     for key, (name, file) in sorted(contents.pictures.items()):
         caption = contents.captions.get(key)
         if caption is None:
-            contents.refuse(name, f"has no caption beside it ({path_in_archive(name).stem}{CAPTION_SUFFIX})")
+            if key not in contents.refused:
+                beside = shown(path_in_archive(name).stem + CAPTION_SUFFIX)
+                contents.refuse(name, f"has no caption beside it ({beside})")
         elif not caption[1]:
             contents.refuse(caption[0], "is an empty caption")
         else:
             pictures.append(Picture(file, caption[1], name=name))
     for key, (name, _) in contents.captions.items():
-        if key not in contents.pictures:
+        if key not in contents.pictures and key not in contents.refused:
             contents.refuse(name, "is the caption of no photograph")
     return pictures
 
@@ -210,7 +237,8 @@ def _of_metadata(contents: _Contents) -> list[Picture]:
     folder, text = contents.metadata
     known = {str(path_in_archive(name)).casefold(): key for key, (name, _) in contents.pictures.items()}
     found: dict[str, Picture] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    # Other ends of lines, such as U+2028, may stand in a text of JSON.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         place = f"{METADATA} line {number}"
@@ -219,7 +247,10 @@ def _of_metadata(contents: _Contents) -> list[Picture]:
             contents.refuse(place, 'is no JSON object such as {"file_name": "1.jpg", "text": "100% red"}')
             continue
         name, caption = said
-        key = known.get(str(folder / unicodedata.normalize("NFC", name)).casefold())
+        path = folder / unicodedata.normalize("NFC", name)
+        key = known.get(str(path).casefold())
+        if key is None and _key(path) in contents.refused:
+            continue
         if key is None:
             contents.refuse(place, f"names {shown(name)}, which is not in the archive")
         elif key in found:

@@ -46,7 +46,8 @@ def stated_mix(caption: str) -> Stated:
     if twice := next((word for word, color, _ in parts if codes.count(color.code) > 1), None):
         raise ValueError(f"the caption names {twice!r} twice")
     if abs(total - 100) > ROUNDING:
-        raise ValueError(f"the caption's shares sum to {total:g} %, not 100 %")
+        read = ", ".join(f"{percent}% {word}" for percent, word in found)
+        raise ValueError(f"the caption's shares, read as {read!r}, sum to {total:g} %, not 100 %")
     mix = tuple(palette_mix_color(color, percent / total) for _, color, percent in parts if percent)
     return Stated(tuple(word for word, _, percent in parts if percent), mix)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from plitka.diffusion.pipelines import Pipelines
 
 log = logging.getLogger(__name__)
+
+_TRIGGER = re.compile(f"{re.escape(TRIGGER_TOKENS)}|{re.escape(TRIGGER_WORD)}")
 
 
 class DiffusionEngine:
@@ -296,8 +299,11 @@ class DiffusionEngine:
         words = self.adapters.words[adapter]
         tokens = "".join(words.tokens)
 
+        put = {TRIGGER_TOKENS: tokens, TRIGGER_WORD: words.trigger}
+
+        # In one pass: a token may be called like the word.
         def said(text: str) -> str:
-            return text.replace(TRIGGER_TOKENS, tokens).replace(TRIGGER_WORD, words.trigger)
+            return _TRIGGER.sub(lambda found: put[found[0]], text)
 
         # Without embeddings a template that begins with their tokens would begin with a comma.
         return Prompt(said(prompt.positive).removeprefix(", "), prompt.negative, said(prompt.own))

@@ -61,7 +61,7 @@ def read_photograph(path: Path) -> NDArray[np.uint8]:
         raise PhotographError("is no regular file")
     size = path.stat().st_size
     if size > MOST_BYTES:
-        raise PhotographError(f"has {size / 2**20:.0f} MiB; {_ALLOWED}")
+        raise PhotographError(f"has more than {MOST_BYTES // 2**20} MiB; {_ALLOWED}")
     with path.open("rb") as file:
         return decode_photograph(file.read(MOST_BYTES + 1))
 

@@ -13,12 +13,12 @@ from plitka.engine.protocol import Drawing, Engine
 from plitka.fidelity.color_lock import MeasuredPicture
 from plitka.order.amounts import order_of
 from plitka.order.report import order_report
+from plitka.request.adapter import NO_ADAPTER
 from plitka.request.tile_request import TileRequest
 from plitka.settings import cudnn_benchmark
 from plitka.tile.colormap import joint_hex
 
 NO_CONTROLNET = "none"
-NO_ADAPTER = "none"
 
 METRICS: Mapping[str, str] = {
     "scale": "What the pictures show, in millimetres: granules, width and height, tile (null without joints) "

@@ -12,6 +12,8 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NAMES = "1 to 64 letters A to Z in either case, digits, - and _"
 DESCRIPTION = f"the name of an adapter of the operator's list: {NAMES}"
 FIELD = "adapter"
+# What metrics and metadata say in place of a name.
+NO_ADAPTER = "none"
 # How many names an error lists.
 _LISTED = 40
 
@@ -36,5 +38,5 @@ def unlisted(name: str, listed: tuple[str, ...]) -> Problem:
         reason = "is not known: this engine has no adapters (PLITKA_ADAPTERS lists them)"
         return Problem(FIELD, shown(name), reason, "no adapter")
     more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
-    allowed = f"{', '.join(listed[:_LISTED])}{more}, or none for the engine's own LoRA"
+    allowed = f"{', '.join(listed[:_LISTED])}{more}, or no adapter for the engine's own LoRA"
     return Problem(FIELD, shown(name), "is not the name of an adapter here", allowed)

@@ -16,7 +16,7 @@ from typing import Any
 
 from plitka.errors import AdapterListError, ModelFileError, remedied, shown
 from plitka.operator_file import decode_json, read_bytes
-from plitka.request.adapter import NAME, NAMES
+from plitka.request.adapter import NAME, NAMES, NO_ADAPTER
 from plitka.settings import adapters_path
 from plitka.weights.adapter_files import adapters_in
 from plitka.weights.archive import opened_weights
@@ -31,6 +31,7 @@ SCALES = (0.0, 2.0)
 ARCHIVES = (".tar", ".zip")
 REMEDY = "Put back the file that the list of adapters names, or correct the list and start again."
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_USUAL_TOKEN = re.compile(r"<s\d+>")
 _KEYS = ("version", "adapters")
 _ENTRY_KEYS = ("file", "sha256", "scale", "tokens", "trigger")
 
@@ -190,6 +191,9 @@ def _problems_of(name: str, entry: Any) -> Iterator[str]:
     if NAME.fullmatch(name) is None:
         yield f"adapters: {shown(name)} is no name: {NAMES}"
         return
+    if name == NO_ADAPTER:
+        yield f"adapters: {shown(name)} is what metrics and metadata say where no adapter was named"
+        return
     where = f"adapters.{name}"
     if not isinstance(entry, dict):
         yield f"{where}: is not an object with the keys {', '.join(_ENTRY_KEYS)}"
@@ -201,6 +205,8 @@ def _problems_of(name: str, entry: Any) -> Iterator[str]:
         if not is_right(entry.get(key)):
             said = f"{shown(entry[key])} is not" if key in entry else "is missing, and must be"
             yield f"{where}.{key}: {said} {allowed}"
+    if (trigger := entry.get("trigger")) and _is_trigger(trigger) and _names_token(trigger, entry):
+        yield f"{where}.trigger: {shown(trigger)} names a token; the tokens follow it by themselves"
 
 
 def _is_archive(value: Any) -> bool:
@@ -223,6 +229,13 @@ def _is_trigger(value: Any) -> bool:
         return True
     is_text = isinstance(value, str) and value.isprintable() and value.strip() == value
     return is_text and 1 <= len(value) <= MOST_WORDS
+
+
+def _names_token(trigger: str, entry: Mapping[str, Any]) -> bool:
+    tokens = entry.get("tokens")
+    if tokens is None:
+        return _USUAL_TOKEN.search(trigger) is not None
+    return _is_tokens(tokens) and any(token and token in trigger for token in tokens)
 
 
 _CHECKS = {
