@@ -34,10 +34,10 @@ from plitka.tile.swatch import draw_swatch
 Image = NDArray[np.uint8]
 
 
-def request_of(name: str) -> str:
+def request_of(name: str, seed: int) -> str:
     """The request, as JSON, of the mix that a photograph is named after."""
     colors = [{"name": color.id, "proportion": 100 * color.share} for color in mix_of_name(name)]
-    return json.dumps({"colors": colors, "angle": 0, "seed": SEED})
+    return json.dumps({"colors": colors, "angle": 0, "seed": seed})
 
 
 def bands(image: Image) -> NDArray[np.float64]:
@@ -54,11 +54,12 @@ def bands(image: Image) -> NDArray[np.float64]:
 def draw(engine: DiffusionEngine, names: list[str], folder: Path) -> None:
     """Write the final picture of every mix that is not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
+    for seed, name in enumerate(names, start=SEED):
         path = folder / f"{name}.png"
         if not path.exists():
             files = {
-                result.filename: result.data for result in generate(parse_request(request_of(name)), engine)
+                result.filename: result.data
+                for result in generate(parse_request(request_of(name, seed)), engine)
             }
             path.write_bytes(files["final.png"])
             print(f"{path}", flush=True)
@@ -75,8 +76,8 @@ def figures(photos: Path, folder: Path) -> dict[str, Any]:
         )
         found[part] = {"swatch": round(one, 2), "mini": round(other, 2), "ratio": round(other / one, 2)}
     kept = []
-    for pair in pictures:
-        swatch = draw_swatch(make_plan(mix_of_name(pair.name), 0, "surface", SEED), SIZE)
+    for seed, pair in enumerate(pictures, start=SEED):
+        swatch = draw_swatch(make_plan(mix_of_name(pair.name), 0, "surface", seed), SIZE)
         kept.append(bands(np.asarray(Picture.open(folder / f"{pair.name}.png"))) / bands(swatch))
     found["bands, median"] = np.median(kept, axis=0).round(2).tolist()
     found["bands, least"] = np.min(kept, axis=0).round(2).tolist()

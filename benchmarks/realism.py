@@ -40,6 +40,7 @@ from plitka.tile.swatch import draw_swatch
 SIZE = 1024
 # Pixels of the middle of a photograph that show nothing but granules.
 INNER = 8 * PATCH
+# Of the first picture; each has the next one, and so a camera of its own.
 SEED = 1
 HALVES = 20
 SHEET_CROPS = 12
@@ -85,10 +86,10 @@ def as_stored(picture: Image, photo: Path) -> Image:
 
 def read_pairs(photos: Path, pictures: Path | None) -> list[Pair]:
     pairs = []
-    for path in sorted(photos.glob("*.jpg")):
+    for seed, path in enumerate(sorted(photos.glob("*.jpg")), start=SEED):
         photo = middle(read_picture(path), INNER)
         if pictures is None:
-            whole = draw_swatch(make_plan(mix_of_name(path.stem), 0, "surface", SEED), SIZE)
+            whole = draw_swatch(make_plan(mix_of_name(path.stem), 0, "surface", seed), SIZE)
         else:
             whole = read_picture(pictures / f"{path.stem}.png")
         picture = middle(as_stored(whole, path), INNER)

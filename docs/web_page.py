@@ -45,7 +45,7 @@ from plitka.request.scale import (
 from plitka.request.sheet import MAX_SHEET_TEXT
 from plitka.request.tile_request import DEFAULT_QUALITY
 from plitka.server.page_palette import ADAPTERS, javascript, named_constants, palette_constants
-from plitka.tile import canvas, chance, granules, joints, lens, light, relief, rims, shading, swatch
+from plitka.tile import camera, canvas, chance, granules, joints, lens, light, relief, rims, shading, swatch
 from plitka.tile.canvas import GRANULES_ACROSS
 from plitka.tile.colormap import JOINTS
 from plitka.tile.joints import MIDDLE
@@ -79,8 +79,8 @@ RUBBER: dict[str, dict[ModuleType, str]] = {
         canvas: "OVERSAMPLING",
     },
     "LENS": {
-        lens: """BLUR SHARPENING SHARPENED_OVER SHARPENED_FROM FOCUSED_ON DEPTH_OF_FIELD TILTS TILT
-            LEAST_FOCUS MOST_FOCUS GRAIN"""
+        camera: "BLUR SHARPENING SHARPENED_OVER GRAIN",
+        lens: "SHARPENED_FROM FOCUSED_ON DEPTH_OF_FIELD TILTS TILT LEAST_FOCUS MOST_FOCUS",
     },
     "KNOBS": {joints: "PUZZLE_CORNER KNOB_MM KNOB_HEIGHT KNOB_HEAD KNOB_POINTS"},
 }

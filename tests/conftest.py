@@ -154,6 +154,15 @@ def sdxl_server(tmp_path_factory, server_model_folder):
     server.stop()
 
 
+@pytest.fixture
+def usual_camera(monkeypatch):
+    """Every seed's pictures are taken by the camera between all of them, as the page's live picture is."""
+    from plitka.tile import lens
+    from plitka.tile.camera import USUAL
+
+    monkeypatch.setattr(lens, "camera_of", lambda seed: USUAL)
+
+
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """A browser with a page to be opened."""

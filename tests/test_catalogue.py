@@ -44,7 +44,7 @@ def made(tmp_path_factory):
     rows += [{"name": "Terrace", "colors": MIXES[3]}]
     table = write_table(folder / "a.csv", [{"name": "", "colors": "", "seed": ""} | row for row in rows])
     command = ["catalogue", str(table), *COMMON, "-o", str(folder / "out"), "--workers", "1"]
-    return folder / "out", CliRunner().invoke(app, [*command, "--title", "Für <b>Анну</b>"])
+    return folder / "out", CliRunner().invoke(app, [*command, "--title", "Für <b>Анну</b>\udcff"])
 
 
 def test_a_bad_row_is_named_by_its_line_and_costs_only_itself(made):
@@ -114,6 +114,14 @@ def test_the_same_command_again_draws_nothing_and_a_changed_row_that_row_alone(i
     assert len(index_of(tmp_path / "out")) == 2
     with Image.open(damaged) as picture:
         picture.load()
+    # A bad sector: beginning and end are there.
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[: -len(whole) // 2] + b"\0" + whole[-len(whole) // 2 + 1 :])
+    with (tmp_path / "out/.plitka-catalogue").open("ab") as mark:
+        mark.write(b"[" * 9999 + b"\n")
+        mark.write(json.dumps({"hash": index_of(tmp_path / "out")[0]["hash"], "cost": "free"}).encode())
+    assert json.loads(invoke(*command).stdout)["drawn"] == 1
+    assert damaged.read_bytes() == whole
 
 
 def test_a_picture_is_that_of_generate_to_the_byte():
@@ -303,6 +311,7 @@ def test_a_picture_of_any_format_is_known_again_if_it_is_whole(tmp_path, output_
         folder.write(one, drawn.data, {"seconds": drawn.seconds})
         assert folder.record_of(one, "render").engine == "render"
         assert folder.record_of(one, "mini") is None
+        assert folder.is_done(one, "render")
         folder.picture(one).rename(folder.picture(other))
         assert folder.record_of(other, None) is None
         folder.picture(one).write_bytes(drawn.data[:-1])
@@ -311,7 +320,11 @@ def test_a_picture_of_any_format_is_known_again_if_it_is_whole(tmp_path, output_
         assert folder.told(one)["seconds"] == drawn.seconds
 
 
-@pytest.mark.parametrize("name", ["../a", "a/b", "con", "a.", " .", ".a", "x" * 81, "a\x00b", "a:b"])
+# Devices of Windows, and a name of more bytes than file systems take.
+ODD = ("COM¹", "nul .txt", "\U00020000" * 70)
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", "con", "a.", " .", ".a", "x" * 81, "a\x00b", "a:b", *ODD])
 def test_a_name_that_is_no_file_name_everywhere_is_refused(name):
     plan = plan_catalogue([Row(1, name, {"colors": "red"})], {})
     assert (len(plan.items), len(plan.bad)) == (0, 1)

@@ -3,7 +3,10 @@
 import csv
 import io
 import json
+import re
+from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,8 +14,11 @@ from plitka.batch.pairs import pair_rows
 from plitka.batch.plan import plan_catalogue
 from plitka.batch.table import read_table
 from plitka.colors.palette import PALETTE
+from plitka.errors import CatalogueError
 
-MIXES = st.sampled_from(["red", "60% black, 40% white", "red and", "gren", "", "5 red\n5 blue", '"', "=1+1"])
+MIXES = st.sampled_from(
+    ["red", "60% black, 40% white", "red and", "gren", "", "5 red\n5 blue", '"', "=1+1", "[" * 9999]
+)
 CELLS = st.one_of(MIXES, st.text(max_size=12), st.integers().map(str), st.floats().map(str))
 HEADINGS = ("name", "colors", "seed", "angle", "tile_mm", "seamless", "overrides.layout", "red", "#FFFFFF")
 ROWS = st.lists(st.fixed_dictionaries(dict.fromkeys(HEADINGS, st.one_of(st.just(""), CELLS))), max_size=6)
@@ -67,7 +73,17 @@ def test_bytes_that_are_no_text_cost_their_row(tmp_path):
     path.write_bytes(b"colors\nred\n\xff\xfe 60% blue\nblue\n")
     plan = plan_catalogue(read_table(path), {})
     assert [item.line for item in plan.items] == [2, 4]
-    assert "\\\\xff" in plan.bad[0].problems[0]
+    assert "UTF-8" in plan.bad[0].problems[0]
+    path.write_bytes("название;красный\n".encode("cp1251"))
+    with pytest.raises(CatalogueError, match="UTF-8"):
+        read_table(path)
+
+
+def test_columns_without_a_name_may_be_there_if_they_are_empty(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("red;blue;;\n60;40;;\n50;50;;5\n")
+    plan = plan_catalogue(read_table(path), {})
+    assert ([item.line for item in plan.items], [row.line for row in plan.bad]) == ([2], [3])
 
 
 def test_keys_given_twice_in_json_are_a_bad_row(tmp_path):
@@ -81,3 +97,13 @@ def test_the_rule_has_every_pair_of_the_palette_once():
     count = len(PALETTE)
     assert len(plan.items) == 3 * count * (count - 1) // 2 == 1218
     assert (plan.bad, plan.again) == ((), ())
+
+
+@pytest.mark.parametrize("page", ["docs/catalogue.md", "docs/ru/catalogue.md"])
+def test_the_table_on_the_page_can_be_drawn(tmp_path, page):
+    written = (Path(__file__).parents[1] / page).read_text(encoding="utf-8")
+    (table,) = re.findall(r"```text\n(name,.*?)```", written, re.DOTALL)
+    path = tmp_path / "a.csv"
+    path.write_text(table, encoding="utf-8")
+    plan = plan_catalogue(read_table(path), {})
+    assert ([item.name for item in plan.items], plan.bad) == (["terrace", "porch"], ())

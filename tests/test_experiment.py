@@ -307,7 +307,7 @@ def run(text, out, engine, **options):
 
 
 def test_an_experiment_that_is_broken_off_goes_on_where_it_was(tmp_path):
-    text, out = plan_text(), tmp_path / "out"
+    text, out = plan_text(about="<img src=x>"), tmp_path / "out"
 
     def stop_at_5(progress):
         if progress.number == 5:
@@ -317,7 +317,9 @@ def test_an_experiment_that_is_broken_off_goes_on_where_it_was(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(text, out, first, watch=stop_at_5)
     assert len(first.drawn) == 5
+    (out / "grid-9.png").write_bytes(b"of a larger plan")
     outcome = run(text, out, second)
+    assert [path.name for path in out.glob("grid*")] == ["grid.png"]
     assert len(second.drawn) == 3
     assert len(set(first.drawn + second.drawn)) == 8
     assert outcome.failed == 0
@@ -328,6 +330,7 @@ def test_an_experiment_that_is_broken_off_goes_on_where_it_was(tmp_path):
     rows = (out / "cells.csv").read_text("utf-8-sig").splitlines()
     assert len(rows) == 9
     assert "no difference shown" in (out / "report.md").read_text()
+    assert "<img" not in (out / "report.md").read_text()
 
 
 def test_only_what_is_whole_and_of_this_very_request_and_engine_is_done(tmp_path):
@@ -343,6 +346,13 @@ def test_only_what_is_whole_and_of_this_very_request_and_engine_is_done(tmp_path
     again, third, other = Counting(), Counting(), Counting()
     run(text, out, again)
     assert len(again.drawn) == 4
+    for path, figures in zip(sorted((out / "cells").glob("*.json")), (5, {"seconds": "x"}), strict=False):
+        document = json.loads(path.read_bytes())
+        document["cell"]["figures"] = figures if figures == 5 else document["cell"]["figures"] | figures
+        path.write_text(json.dumps(document))
+    edited = Counting()
+    run(text, out, edited)
+    assert len(edited.drawn) == 2
     run(text, out, third)
     assert third.drawn == []
     other.more = {"weights": "others"}

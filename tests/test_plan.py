@@ -240,6 +240,7 @@ def figures(picture):
     return lab.mean(0), lab.std(0)
 
 
+@pytest.mark.usefixtures("usual_camera")
 @pytest.mark.parametrize("width_mm", [100, 250, 800])
 def test_granules_smaller_than_a_pixel_keep_mean_colour_and_contrast(width_mm):
     """Against a picture with granules of ten pixels, averaged down in linear light."""

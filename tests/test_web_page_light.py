@@ -104,6 +104,7 @@ SAME_TONES = [
 ]
 
 
+@pytest.mark.usefixtures("usual_camera")
 @pytest.mark.parametrize("codes", SAME_TONES, ids="+".join)
 def test_live_picture_has_the_tones_and_the_detail_of_the_servers(served, codes):
     choose(served, [[code, 1000 // len(codes)] for code in codes])

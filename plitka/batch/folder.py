@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from PIL import Image
+
 from plitka.batch.plan import Item, request_hash
 from plitka.errors import FolderError, MetadataError, RequestError, printable
 from plitka.files.whole_files import write_whole
@@ -34,6 +36,12 @@ MARK = ".plitka-catalogue"
 PICTURES = "pictures"
 _FIRST_LINE = b'{"plitka": "a catalogue, and what its runs drew"}\n'
 _LISTED = 5
+# What a line may tell of a picture; None for a prediction that is over.
+_TOLD: Mapping[str, tuple[type, ...]] = {
+    "seconds": (float,),
+    "cost": (float,),
+    "prediction": (str, type(None)),
+}
 # What a picture's file ends with if it is whole: a power cut may leave half a file.
 _ENDS = {"png": b"IEND\xaeB\x60\x82", "jpg": b"\xff\xd9"}
 # What `write_whole` leaves behind where it is killed.
@@ -87,9 +95,9 @@ class CatalogueFolder:
         return self.pictures / item.file
 
     def record_of(self, item: Item, engine: str | None) -> Provenance | None:
-        """What the item's picture says of itself, if it is whole and of this very request; else None.
+        """What the item's picture says of itself, if it goes on to its end and is of this very request.
 
-        `engine` is what must have drawn it; None takes any.
+        None otherwise. `engine` is what must have drawn it; None takes any.
         """
         path = self.picture(item)
         try:
@@ -98,6 +106,13 @@ class CatalogueFolder:
             return None
         is_done = is_of(found, item.hash, engine) and _is_whole(path, item.format)
         return found if is_done else None
+
+    def is_done(self, item: Item, engine: str | None) -> bool:
+        """Whether the item's picture need not be drawn: it is of this very request, and every pixel is there.
+
+        `engine` is as for `record_of`.
+        """
+        return self.record_of(item, engine) is not None and _can_be_decoded(self.picture(item))
 
     def write(self, item: Item, data: bytes, told: Mapping[str, Any]) -> None:
         """Write a picture, then a line with what is told of it. Raises OSError naming the file."""
@@ -155,9 +170,14 @@ class CatalogueFolder:
                 os.write(self._mark, b"\n")
         known: dict[str, dict[str, Any]] = {}
         for line in written.split(b"\n")[1:]:
-            with suppress(ValueError, KeyError, TypeError, AttributeError):
-                told = json.loads(line)
-                known.setdefault(told.pop("hash"), {}).update(told)
+            with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                told = json.loads(line, parse_int=float)
+                right = {
+                    key: told[key]
+                    for key, kind in _TOLD.items()
+                    if key in told and isinstance(told[key], kind)
+                }
+                known.setdefault(told["hash"], {}).update(right)
         return known
 
     def _try_to_write(self) -> None:
@@ -191,6 +211,16 @@ def _named(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _can_be_decoded(path: Path) -> bool:
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+    # Pillow's decoders raise whatever a damaged file leads them to (OSError, SyntaxError, struct.error…).
+    except Exception:
+        return False
+    return True
 
 
 def _is_whole(path: Path, kind: str) -> bool:

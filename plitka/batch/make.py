@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from plitka.batch.index import (
     index_parquet,
     problems_csv,
 )
+from plitka.batch.local_runner import usable_cores
 from plitka.batch.pages import catalogue_pdf
 from plitka.batch.plan import BadRow, Catalogue, Item
 from plitka.batch.runner import Begun, Event, Finished, Runner, Task
@@ -53,7 +55,10 @@ class Look:
 
 def left_to_draw(catalogue: Catalogue, folder: CatalogueFolder, engine: str | None) -> list[Item]:
     """The items whose picture is not there, or is another one."""
-    return [item for item in catalogue.items if folder.record_of(item, engine) is None]
+    # Pillow lets other threads work while it decodes.
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        done = pool.map(lambda item: folder.is_done(item, engine), catalogue.items)
+        return [item for item, is_done in zip(catalogue.items, done, strict=True) if not is_done]
 
 
 def draw(items: list[Item], folder: CatalogueFolder, runner: Runner) -> Generator[tuple[Event, Item | None]]:

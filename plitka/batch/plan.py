@@ -28,10 +28,15 @@ from plitka.request.tile_request import (
 
 DEFAULT_SEED = 1
 MAX_NAME = 80
-NAMES = f"1 to {MAX_NAME} letters, digits, spaces and any of _ . , ( ) + - % that begin and end with no stop"
+# In UTF-8: file systems take 255 with the ending.
+_MAX_NAME_BYTES = 240
+NAMES = (
+    f"1 to {MAX_NAME} letters, digits, spaces and any of _ . , ( ) + - % that begin and end with no stop, "
+    f"{_MAX_NAME_BYTES} bytes at most, and no device of Windows such as CON"
+)
 _NAME = re.compile(r"\w(?:[\w .,()+%-]*[\w,()+%-])?")
 # Names of devices on Windows, whatever their ending.
-_DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³]) *(?:\..*)?", re.IGNORECASE)
 # Characters of a picture's name that the mix is written in, and those of the hash behind it.
 _MIX_CHARACTERS, _HASH_CHARACTERS = 48, 12
 # What a row may not ask for: it has one picture.
@@ -144,7 +149,7 @@ def plan_catalogue(rows: Iterable[Row], common: Mapping[str, Any]) -> Catalogue:
 def _item(row: Row, common: Mapping[str, Any]) -> Item:
     problems: list[Problem] = []
     name = unicodedata.normalize("NFC", row.name.strip())
-    if name and (len(name) > MAX_NAME or not _NAME.fullmatch(name) or _DEVICES.fullmatch(name)):
+    if name and not _is_file_name(name):
         problems.append(Problem("name", shown(name), "cannot be the name of a file everywhere", NAMES))
     try:
         request = _read(common, row.document)
@@ -153,6 +158,11 @@ def _item(row: Row, common: Mapping[str, Any]) -> Item:
     if problems:
         raise RequestError(problems)
     return Item(row.line, name or _mix_name(request), request, is_named_by_mix=not name)
+
+
+def _is_file_name(name: str) -> bool:
+    is_short = len(name) <= MAX_NAME and len(name.encode()) <= _MAX_NAME_BYTES
+    return is_short and _NAME.fullmatch(name) is not None and _DEVICES.fullmatch(name) is None
 
 
 def _read(common: Mapping[str, Any], document: Mapping[str, Any]) -> TileRequest:

@@ -25,6 +25,7 @@ MAX_TABLE_BYTES = 128 * 2**20
 _DIVIDERS = ",;\t"
 # Keys of a request that have a column of their own; every other heading is a colour's.
 _FIELDS = frozenset(RequestFields.model_fields) - {"overrides"}
+_NO_TEXT = "there are bytes that are not UTF-8; save the table as UTF-8 (in Excel: CSV UTF-8)"
 _SWITCHES: Mapping[str, bool] = {"true": True, "false": False}
 
 
@@ -71,8 +72,11 @@ def _json_rows(text: str) -> Iterator[Row]:
     for line, written in enumerate(text.split("\n"), start=1):
         if not written.strip():
             continue
+        if not _is_text(written):
+            yield Row(line, "", {}, _NO_TEXT)
+            continue
         try:
-            document = read_document(_utf8(written))
+            document = read_document(written)
         except RequestError as error:
             yield Row(line, "", {}, str(error.problems[0]))
             continue
@@ -114,11 +118,16 @@ def _divider(text: str) -> str:
 
 
 def _headings(cells: list[str], path: Path) -> list[str]:
+    if not all(map(_is_text, cells)):
+        raise CatalogueError(f"{path}, first line: {_NO_TEXT}")
     found = [cell.strip() for cell in cells]
     found = [cell.lower() if cell.lower() in {NAME, *_FIELDS} else cell for cell in found]
-    problems = [f"the column {shown(cell)} stands there twice" for cell in found if found.count(cell) > 1]
+    problems = [
+        f"the column {shown(cell)} stands there twice" for cell in found if cell and found.count(cell) > 1
+    ]
     for cell in found:
-        if cell in {NAME, *_FIELDS} or cell.startswith(OVERRIDES):
+        # Spreadsheets write columns that somebody had the cursor in.
+        if not cell or cell in {NAME, *_FIELDS} or cell.startswith(OVERRIDES):
             continue
         try:
             parse_request({"colors": [{**_color(cell), "proportion": 1}]})
@@ -138,9 +147,15 @@ def _color(heading: str) -> dict[str, str]:
 def _csv_row(line: int, headings: list[str], cells: list[str]) -> Row:
     given = dict(zip(headings, (_utf8(cell).strip() for cell in cells), strict=False))
     name = given.pop(NAME, "")
+    if not all(map(_is_text, cells)):
+        return Row(line, name, {}, _NO_TEXT)
     if len(cells) != len(headings):
         counts = f"the row has {len(cells)} cells where the first line has {len(headings)}"
         return Row(line, name, {}, counts)
+    if nameless := [
+        cell for heading, cell in zip(headings, cells, strict=True) if not heading and cell.strip()
+    ]:
+        return Row(line, name, {}, f"{shown(nameless[0])} stands in a column without a name")
     document: dict[str, Any] = {}
     overrides: dict[str, Any] = {}
     colors = []
@@ -172,8 +187,18 @@ def _value(heading: str, cell: str) -> Any:
 def _json_or_text(cell: str) -> Any:
     try:
         return json.loads(cell)
-    except ValueError:
+    # Its parser calls itself for every bracket.
+    except (ValueError, RecursionError):
         return cell
+
+
+def _is_text(cell: str) -> bool:
+    """Whether its bytes were UTF-8."""
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _utf8(text: str) -> str:

@@ -84,7 +84,7 @@ def catalogue(
     options = RunnerOptions(runner, engine, weights, workers, url, model, price, patience, ray_address, gpus)
     with exit_status():
         plan = _plan(table, pairs, names, params)
-        _print_problems(plan.bad)
+        _print_problems(plan.bad, rest="which problems.csv has" if plan.items else "and no row is left")
         for line, earlier in plan.again[:LISTED_PROBLEMS]:
             print_lines(messages, f"line {line}: the tile of line {earlier} again; it is drawn once")
         if not plan.items:
@@ -92,7 +92,7 @@ def catalogue(
         check_parquet()
         chosen = options.make()
         today = datetime.datetime.now(tz=datetime.UTC).date()
-        look = Look(title or WORDS[language]["title"], language, today)
+        look = Look(printable(title or WORDS[language]["title"]), language, today)
         target = _Target(out, force=force)
         with target.folder() as folder:
             report = _Run(plan, chosen, folder).make(look, target)
@@ -171,7 +171,7 @@ class _Run:
         if len(items) < total:
             print_lines(messages, f"{total - len(items)} of {total} tiles are there already")
         cost = self._draw(items) if items else None
-        _print_problems(self._failed)
+        _print_problems(self._failed, rest="which problems.csv has")
         names = finish(self._plan, self._folder, self._failed, look)
         if target.is_zip and self._failed:
             words = (
@@ -225,9 +225,8 @@ def _told(row: BadRow) -> dict[str, Any]:
     return {"line": row.line, "name": row.name, "problems": list(row.problems)}
 
 
-def _print_problems(bad: list[BadRow] | tuple[BadRow, ...]) -> None:
+def _print_problems(bad: list[BadRow] | tuple[BadRow, ...], rest: str) -> None:
     lines = [f"line {row.line}: {problem}" for row in bad for problem in row.problems]
     print_lines(messages, *lines[:LISTED_PROBLEMS], style="red")
     if len(lines) > LISTED_PROBLEMS:
-        words = f"and {len(lines) - LISTED_PROBLEMS} more, which problems.csv has"
-        print_lines(messages, words, style="red")
+        print_lines(messages, f"and {len(lines) - LISTED_PROBLEMS} more, {rest}", style="red")

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from plitka.engine.protocol import Engine, job_for
 from plitka.errors import DrawingError, MetadataError
 from plitka.experiment.measures import MEASURES, measured, shares
@@ -56,6 +58,9 @@ class Cell:
         return None if value is None or not math.isfinite(value) else value
 
 
+_CELL = TypeAdapter(Cell)
+
+
 class CellFolder:
     """The cells of an experiment in a folder, drawn by one engine."""
 
@@ -78,7 +83,7 @@ class CellFolder:
                 return None
             data = picture.read_bytes()
             provenance = read_provenance(picture)
-            cell = Cell(**document["cell"])
+            cell = _CELL.validate_python(document["cell"])
         except (OSError, ValueError, KeyError, TypeError, MetadataError, RecursionError):
             return None
         is_whole = (

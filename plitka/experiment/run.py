@@ -110,6 +110,10 @@ def run_experiment(
     for number, data in enumerate(draw_grids(plan, cells, out), start=1):
         grids.append(out / ("grid.png" if number == 1 else f"grid-{number}.png"))
         write_whole(grids[-1], data)
+    for path in out.glob("grid-*.png"):
+        # Of a larger plan, whose rows are not all here.
+        if path not in grids:
+            path.unlink()
     # A byte order mark, by which spreadsheets know UTF-8.
     write_whole(out / TABLE, cells_csv(plan, cells).encode("utf-8-sig"))
     words = report(plan, cells, found, engine.name, [path.name for path in grids])

@@ -61,7 +61,7 @@ def report(
     seeds = ", ".join(map(str, plan.seeds))
     parts = [
         "# Experiment",
-        *([plan.about] if plan.about else []),
+        *([_escaped(plan.about)] if plan.about else []),
         f"{plan.count} cells: {plan.count // len(plan.seeds)} arms with {len(plan.seeds)} "
         f"{'seed' if len(plan.seeds) == 1 else 'seeds'} each ({seeds}), drawn by `{engine}`.",
         *(f"![]({picture})" for picture in pictures),
@@ -154,4 +154,5 @@ def interval_text(found: Interval) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """Text in a table or a line of Markdown that is shown as it is, and is no HTML."""
+    return text.replace("<", "&lt;").replace("|", "\\|").replace("\n", " ")

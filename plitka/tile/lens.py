@@ -11,15 +11,9 @@ from numpy.typing import NDArray
 from plitka.colors.lab import Depth, from_light, to_light
 from plitka.request.scale import SURFACE_GRANULES
 from plitka.tile.bands import Part, parts_of
+from plitka.tile.camera import USUAL, Camera, camera_of
 from plitka.tile.canvas import GRANULES_ACROSS, READABLE_PIXELS, Canvas, stretched, wrapped
 
-# In pixels of the final picture: deviation of the lens's blur, and of the camera's blur of colour. A smaller
-# picture is one that has been made smaller: blur and sharpening are less in it.
-BLUR = 0.42
-_CHROMA_BLUR = 0.7
-# Sharpening: how much, and the deviation of the blur that it compares with, in pixels of each picture.
-SHARPENING = 0.85
-SHARPENED_OVER = 1.26
 # Granules of so many pixels take all of blur and sharpening, those of one pixel none.
 SHARPENED_FROM = 8
 # Deviations below this, in pixels, are no blur.
@@ -34,9 +28,6 @@ FOCUSED_ON = 0.7
 DEPTH_OF_FIELD = 0.35
 TILTS, TILT = 4, 0.25
 LEAST_FOCUS, MOST_FOCUS = 0.0, 1.3
-# Grain of lightness and of colour: deviations in levels of 0 to 255.
-GRAIN = 1.8
-_CHROMA_GRAIN = 0.45
 # Number of the random stream of the grain; plan and surface have others from the same seed.
 _GRAIN_STREAM = 2
 _Level = TypeVar("_Level", np.uint8, np.uint16, np.float32)
@@ -55,6 +46,7 @@ class Lens:
         contrast: The part of the contrast that is left.
         wraps: Whether the picture goes on over its edges.
         is_far: Whether granules are too small to be seen one by one.
+        camera: What takes it.
     """
 
     shape: tuple[int, int]
@@ -62,6 +54,7 @@ class Lens:
     contrast: float
     wraps: bool
     is_far: bool = False
+    camera: Camera = USUAL
 
     @property
     def margin(self) -> int:
@@ -69,12 +62,13 @@ class Lens:
         return _WRAPPED if self.wraps else 0
 
 
-def lens_for(canvas: Canvas, size: int) -> Lens:
-    """The lens for a picture `size` pixels wide."""
+def lens_for(canvas: Canvas, size: int, seed: int) -> Lens:
+    """The lens for a picture `size` pixels wide, of the camera of a seed."""
     granule = size / canvas.pitches * GRANULES_ACROSS / SURFACE_GRANULES
     part = min(max((granule - 1) / (SHARPENED_FROM - 1), 0.0), 1.0)
     is_far = granule < READABLE_PIXELS
-    return Lens(canvas.shape(size), size / canvas.width * part, canvas.contrast, canvas.seamless, is_far)
+    sharpness = size / canvas.width * part
+    return Lens(canvas.shape(size), sharpness, canvas.contrast, canvas.seamless, is_far, camera_of(seed))
 
 
 def photograph(fine: NDArray[Depth], height: NDArray[np.float32], lens: Lens, seed: int) -> NDArray[Depth]:
@@ -133,8 +127,8 @@ def develop(small: NDArray[Depth], height: NDArray[np.float32], lens: Lens, seed
     planes[0] = _sharpened(planes[0], _focus(height, lens, rng), lens)
     inner = slice(margin, margin + rows), slice(margin, margin + columns)
     shown = [np.ascontiguousarray(plane[inner]) for plane in planes]
-    grained = [_grained(shown[0], rng, GRAIN, 1, lens.wraps)]
-    grained += [_grained(plane, rng, _CHROMA_GRAIN, 2, lens.wraps) for plane in shown[1:]]
+    grained = [_grained(shown[0], rng, lens.camera.grain, 1, lens.wraps)]
+    grained += [_grained(plane, rng, lens.camera.chroma_grain, 2, lens.wraps) for plane in shown[1:]]
     return cv2.cvtColor(cv2.merge(grained), cv2.COLOR_YCrCb2RGB)
 
 
@@ -152,7 +146,7 @@ def _exposed(fine: NDArray[Depth], lens: Lens, scale: float, shape: tuple[int, i
     Every pixel is the mean of its area: of granules that are seen one by one in sRGB, since in linear light
     the paler colour would dominate at edges; of smaller ones in linear light, as an eye mixes them from afar.
     """
-    blur = BLUR * lens.sharpness
+    blur = lens.camera.blur * lens.sharpness
     # The area of a pixel and the lens blur together: variances add, that of a square of side 1 is 1/12.
     deviation = float(np.hypot(blur, 12**-0.5)) * scale
     if lens.is_far:
@@ -169,13 +163,14 @@ def _channels(small: NDArray[Depth], lens: Lens) -> list[NDArray[Depth]]:
         light = cv2.addWeighted(light, lens.contrast, mean, 1 - lens.contrast, 0)
         small = from_light(light, small.dtype.type)
     luma, *chroma = cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb))
-    return [luma, *(_blurred(plane, _CHROMA_BLUR * lens.sharpness) for plane in chroma)]
+    return [luma, *(_blurred(plane, lens.camera.chroma_blur * lens.sharpness) for plane in chroma)]
 
 
 def _sharpened(luma: NDArray[Depth], focus: NDArray[np.float32] | None, lens: Lens) -> NDArray[Depth]:
     """Lightness sharpened as a camera does; less where the lens, by `focus` (1: sharp), is out of focus."""
-    soft = _blurred(luma, float(np.sqrt(SHARPENED_OVER**2 - (BLUR * lens.sharpness) ** 2)))
-    strength = SHARPENING * lens.sharpness
+    camera = lens.camera
+    soft = _blurred(luma, float(np.sqrt(camera.sharpened_over**2 - (camera.blur * lens.sharpness) ** 2)))
+    strength = camera.sharpening * lens.sharpness
     if focus is None:
         return cv2.addWeighted(luma, 1 + strength, soft, -strength, 0)
     detail = cv2.subtract(luma, soft, dtype=cv2.CV_32F)

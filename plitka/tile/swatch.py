@@ -79,7 +79,7 @@ def draw_deep_swatch(plan: TilePlan, size: int, depth: type[Depth]) -> NDArray[D
     grain: with uint16 nothing of that is rounded to 8 bits on the way.
     """
     seen = plan.seen(size)
-    lens = lens_for(plan.canvas, size)
+    lens = lens_for(plan.canvas, size, plan.seed)
     rng = np.random.Generator(np.random.PCG64([plan.seed, _PAINT_STREAM]))
     paint = _paints(plan, rng)
     scale = seen.facets.shape[1] / size
