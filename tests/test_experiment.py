@@ -21,6 +21,7 @@ from plitka.experiment.read_plan import read_plan
 from plitka.experiment.run import run_experiment
 from plitka.experiment.shipped import shipped_names, shipped_text
 from plitka.experiment.verdict import OVERALL, verdicts
+from plitka.files.folder_locks import locked_folder
 from plitka.output.provenance_reader import read_provenance
 from plitka.server.serve import ROOT
 
@@ -425,3 +426,13 @@ def test_bad_options_of_the_command_are_one_plain_error(invoke, arguments, words
     done = invoke("experiment", *arguments)
     assert done.exit_code == 2
     assert words in done.stderr.replace("\n", " ")
+
+
+def test_a_second_run_in_the_same_folder_is_refused_and_changes_nothing(tmp_path):
+    engine = Counting()
+    tmp_path.joinpath("out").mkdir()
+    with locked_folder(tmp_path / "out", "plitka experiment"):
+        with pytest.raises(FolderError, match="another run of plitka experiment is at work"):
+            run(plan_text(seeds=1), tmp_path / "out", engine)
+        assert engine.drawn == []
+    assert list((tmp_path / "out").iterdir()) == []

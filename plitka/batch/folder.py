@@ -21,16 +21,11 @@ from PIL import Image
 
 from plitka.batch.plan import Item, request_hash
 from plitka.errors import FolderError, MetadataError, RequestError, printable
+from plitka.files.folder_locks import lock
 from plitka.files.whole_files import write_whole
 from plitka.output.provenance import Provenance, palette_difference
 from plitka.output.provenance_reader import read_provenance
 from plitka.request.tile_request import parse_request
-
-try:
-    import fcntl
-except ModuleNotFoundError:
-    # Windows has no such locks: there, two runs in one folder are the user's to avoid.
-    fcntl = None  # type: ignore[assignment]
 
 MARK = ".plitka-catalogue"
 PICTURES = "pictures"
@@ -147,13 +142,7 @@ class CatalogueFolder:
     def _lock(self) -> None:
         if not stat.S_ISREG(os.fstat(self._mark).st_mode):
             raise FolderError(printable(f"{self._mark_path}: is no file of a catalogue"))
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            words = f"{self.path}: another run of plitka catalogue is at work in this folder"
-            raise FolderError(printable(words)) from error
+        lock(self._mark, self.path, "plitka catalogue")
 
     def _read_mark(self) -> dict[str, dict[str, Any]]:
         """What earlier runs have told, by hash; writes the first line of a new one."""

@@ -10,6 +10,7 @@ import typer
 from plitka.cli.drawing import load, results
 from plitka.cli.failures import FAILURE, exit_status, messages
 from plitka.cli.options import FOLDER, AsJson, Engines, Weights
+from plitka.cli.process import StoppedError
 from plitka.cli.report import print_json, print_lines
 from plitka.errors import printable
 
@@ -77,6 +78,9 @@ def _run(
     loaded = load(engine or plan.engine, weights)
     try:
         outcome = run_experiment(plan, requests, loaded, out, text, watch=_print_progress)
+    except StoppedError:
+        print_lines(messages, "stopped; the same command goes on from here")
+        raise
     finally:
         loaded.close()
     if as_json:

@@ -15,6 +15,7 @@ from plitka.experiment.plan import Arm, ExperimentPlan
 from plitka.experiment.read_plan import Requests
 from plitka.experiment.tables import cells_csv, report
 from plitka.experiment.verdict import Verdict, verdicts
+from plitka.files.folder_locks import locked_folder
 from plitka.files.whole_files import write_whole
 from plitka.request.drawing_settings import prompt_of, settings_for
 
@@ -97,12 +98,24 @@ def run_experiment(
 
     Raises:
         PlanError: This engine cannot draw a cell.
-        FolderError: The folder has something else in it.
+        FolderError: The folder has something else in it, or another run is at work there.
         OSError: It cannot be written.
     """
     check_folder(out)
     check_engine(plan, requests, engine)
     out.mkdir(parents=True, exist_ok=True)
+    with locked_folder(out, "plitka experiment"):
+        return _run(plan, requests, engine, out, text, watch)
+
+
+def _run(
+    plan: ExperimentPlan,
+    requests: Requests,
+    engine: Engine,
+    out: Path,
+    text: bytes,
+    watch: Callable[[Progress], None],
+) -> Outcome:
     write_whole(out / PLAN_FILE, text)
     cells = _cells(plan, requests, CellFolder(out, engine), watch)
     found = verdicts(plan, cells)
