@@ -234,7 +234,7 @@ def test_honest_captions_pass(tmp_path):
 COLORS = ("blue", "red", "yellow", "white", "violet")
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(random=st.randoms(use_true_random=False))
 def test_two_exchanged_names_are_found_and_named_in_mixes_of_any_colours(
     tmp_path_factory, random: random.Random
