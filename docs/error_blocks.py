@@ -14,6 +14,7 @@ from markdown_text import block
 from PIL import Image as Picture
 from request_blocks import BLACK_WHITE, parse_simple
 
+from plitka.choices import CONTROL_KINDS
 from plitka.errors import RequestError
 from plitka.match.photo_request import request_of_photo
 from plitka.request.adapter import unlisted
@@ -112,6 +113,13 @@ REFUSED_REQUESTS: tuple[Any, ...] = (
     {"colors": [RED], "overrides": {"guidance_interval": 0.28}},
     {"colors": [RED], "overrides": {"guidance_interval": [5.42, 0.28]}},
     {"colors": [RED], "overrides": {"guidance_interval": [0.28, 50_000]}},
+    {"colors": [RED], "overrides": {"controlnet_start": 0.6, "controlnet_end": 0.4}},
+    {"colors": [RED], "overrides": {"controlnet_start": 1}},
+    {"colors": [RED], "overrides": {"controlnets": "canny"}},
+    {"colors": [RED], "overrides": {"controlnets": []}},
+    {"colors": [RED], "overrides": {"controlnets": [{"kind": kind} for kind in CONTROL_KINDS]}},
+    {"colors": [RED], "overrides": {"controlnets": [{"kind": "depth"}], "controlnet_scale": 0.5}},
+    {"colors": [RED], "overrides": {"controlnets": [{"kind": "depth"}, {"kind": "depth"}]}},
     {"colors": [RED], "overrides": {"negative_prompt": "blurry " * MAX_PROMPT_CHARACTERS}},
     {"colors": [RED], "overrides": {"negative_prompt": "\u0007"}},
     {"colors": [RED], "overrides": {"prompt_template": "captions"}},

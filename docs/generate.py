@@ -180,6 +180,7 @@ BLOCKS: Mapping[str, Callable[[Say], str]] = {
     "request-fields": request_blocks.request_fields,
     "color-fields": request_blocks.color_fields,
     "override-fields": request_blocks.override_fields,
+    "controlnet-fields": request_blocks.controlnet_fields,
     "sheet-fields": request_blocks.sheet_fields,
     "order-fields": request_blocks.order_fields,
     "accepted-requests": request_blocks.accepted_requests,

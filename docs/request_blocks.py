@@ -13,6 +13,7 @@ from plitka.choices import Layout
 from plitka.colors.mix import percentages
 from plitka.diffusion.routing import route
 from plitka.request.color_text import MAX_COLORS_CHARACTERS
+from plitka.request.controlnets import DEFAULT_END, DEFAULT_START, ControlNetFields
 from plitka.request.drawing_settings import DEFAULT_CONTROLNET_SCALE, settings_for
 from plitka.request.fields import MAX_COLORS, ColorEntry, RequestFields
 from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
@@ -135,6 +136,18 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
         code(f"{DEFAULT_CONTROLNET_SCALE:g}"),
         "How strongly the ControlNet guides the edges.",
     ),
+    "controlnet_start": (
+        code(f"{DEFAULT_START:g}"),
+        "The part of the steps after which the ControlNet begins; see ControlNets.",
+    ),
+    "controlnet_end": (
+        code(f"{DEFAULT_END:g}"),
+        "The part of the steps after which it ends and is not computed any more; see ControlNets.",
+    ),
+    "controlnets": (
+        "by `angle` and `layout`",
+        "Several ControlNets, or one of another kind than the angle's; see ControlNets.",
+    ),
     "color_guidance": (
         code(f"{DEFAULT_COLOR_GUIDANCE:g}"),
         "How much of the plan's own picture the model starts from: 0 is pure noise, 1 leaves it one step.",
@@ -164,6 +177,12 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
     ),
     "sheet": ("none", "Whether a PDF sheet comes after the pictures; see Sheet."),
     "order": ("none", "Kilograms and bags for an area, as the metric `order`; see Order."),
+}
+CONTROLNET_MEANINGS: Mapping[str, tuple[str, str]] = {
+    "kind": ("required", "The kind of control image that it gets."),
+    "scale": (code(f"{DEFAULT_CONTROLNET_SCALE:g}"), "How strongly it guides the picture."),
+    "start": (code(f"{DEFAULT_START:g}"), "The part of the steps after which it begins."),
+    "end": (code(f"{DEFAULT_END:g}"), "The part of the steps after which it ends."),
 }
 SHEET_MEANINGS: Mapping[str, tuple[str, str]] = {
     "language": (code(DEFAULT_SHEET_LANGUAGE), "The language of the sheet; colours are named in both."),
@@ -218,6 +237,11 @@ def request_fields(say: Say) -> str:
 def override_fields(say: Say) -> str:
     """The keys of `overrides`."""
     return _fields_table(Overrides, OVERRIDE_MEANINGS, say)
+
+
+def controlnet_fields(say: Say) -> str:
+    """The keys of an entry of `overrides.controlnets`."""
+    return _fields_table(ControlNetFields, CONTROLNET_MEANINGS, say)
 
 
 def sheet_fields(say: Say) -> str:

@@ -24,8 +24,15 @@ Scheduler = Literal[
 ]
 # Other names of samplers, which files and metrics do not have.
 SCHEDULER_ALIASES: Mapping[str, Scheduler] = MappingProxyType({"dpmpp_2m_sde_karras": "dpmpp_sde_karras"})
-ControlKind = Literal["canny", "softedge", "lineart"]
+EdgeKind = Literal["canny", "softedge", "lineart"]
+EDGE_KINDS: tuple[EdgeKind, ...] = get_args(EdgeKind)
+# Edges, and the surface itself.
+ControlKind = Literal["canny", "softedge", "lineart", "depth", "normal"]
 CONTROL_KINDS: tuple[ControlKind, ...] = get_args(ControlKind)
+# What their pictures are called in files: `normal` is a map, which has other colours.
+CONTROL_PICTURES: Mapping[ControlKind, str] = MappingProxyType(
+    {kind: kind if kind in EDGE_KINDS else f"control_{kind}" for kind in CONTROL_KINDS}
+)
 MapName = Literal["height", "normal", "roughness", "ao", "ids"]
 MAP_NAMES: tuple[MapName, ...] = get_args(MapName)
 NormalConvention = Literal["opengl", "directx"]

@@ -226,7 +226,7 @@ def describe_file(path):
 
 
 def manifest_for(path, engine="sdxl"):
-    """A model folder's manifest: softedge has its own ControlNet, canny and lineart share a union one."""
+    """A model folder's manifest: softedge has its own ControlNet, all but normal share a union one."""
     return {
         "models": {
             engine: {
@@ -243,9 +243,10 @@ def manifest_for(path, engine="sdxl"):
                     "union": {"type": "ControlNetUnionModel", "folder": "controlnet-union"},
                 },
                 "control": {
-                    "canny": {"controlnet": "union", "mode": 3},
+                    "canny": {"controlnet": "union"},
                     "softedge": {"controlnet": "lines"},
-                    "lineart": {"controlnet": "union", "mode": 3},
+                    "lineart": {"controlnet": "union"},
+                    "depth": {"controlnet": "union"},
                 },
             }
         }

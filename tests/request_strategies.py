@@ -5,8 +5,17 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
-from plitka.choices import MAP_NAMES, Layout, NormalConvention, OutputFormat, Scheduler, SheetLanguage
+from plitka.choices import (
+    CONTROL_KINDS,
+    MAP_NAMES,
+    Layout,
+    NormalConvention,
+    OutputFormat,
+    Scheduler,
+    SheetLanguage,
+)
 from plitka.colors.palette import PALETTE
+from plitka.request.controlnets import INSTEAD_OF_LIST
 from plitka.request.fields import MAX_SEED
 from plitka.request.prompt_templates import TEMPLATES
 
@@ -51,7 +60,28 @@ orders = st.fixed_dictionaries(
         "bag_kg": st.floats(0.1, 2000),
     },
 )
-overrides = st.fixed_dictionaries(
+control_entries = st.fixed_dictionaries(
+    {"kind": st.sampled_from(CONTROL_KINDS)},
+    optional={
+        "scale": scales,
+        "start": st.floats(0, 0.5, exclude_max=True),
+        "end": st.floats(0.5, 1),
+    },
+)
+control_lists = st.lists(control_entries, min_size=1, max_size=3, unique_by=lambda entry: entry["kind"])
+
+
+def _with_controls(drawn):
+    """Overrides with a list of ControlNets in place of the fields for a single one."""
+    given, controls = drawn
+    if controls is None:
+        return given
+    return {key: value for key, value in given.items() if key not in INSTEAD_OF_LIST} | {
+        "controlnets": controls
+    }
+
+
+single_overrides = st.fixed_dictionaries(
     {},
     optional={
         "use_controlnet": st.booleans(),
@@ -65,6 +95,8 @@ overrides = st.fixed_dictionaries(
         "prompt": st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40),
         "lora_scale": scales,
         "controlnet_scale": scales,
+        "controlnet_start": st.floats(0, 0.5, exclude_max=True),
+        "controlnet_end": st.floats(0.5, 1),
         "color_guidance": st.floats(0, 1),
         "layout": st.sampled_from(get_args(Layout)),
         "output_format": st.sampled_from(get_args(OutputFormat)),
@@ -75,6 +107,7 @@ overrides = st.fixed_dictionaries(
         "scale_bar": st.booleans(),
     },
 )
+overrides = st.tuples(single_overrides, st.none() | control_lists).map(_with_controls)
 documents = st.fixed_dictionaries(
     {"colors": colors},
     optional={

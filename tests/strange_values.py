@@ -103,6 +103,18 @@ BAD_VALUES = {
     ],
     "lora_scale": [*NOT_A_NUMBER, -0.1, 2.1, "60 %"],
     "controlnet_scale": [*NOT_A_NUMBER, -0.1, 2.1],
+    "controlnet_start": [*NOT_A_NUMBER, -0.1, 1, 1.1],
+    "controlnet_end": [*NOT_A_NUMBER, -0.1, 0, 1.1],
+    "controlnets": [
+        True,
+        5,
+        [],
+        {},
+        {"kind": "canny"},
+        *STRANGE_TEXTS,
+        [{"kind": "canny"}] * 4,
+        [{"kind": "canny"}] * 1000,
+    ],
     "color_guidance": [*NOT_A_NUMBER, -0.1, 1.1],
     "num_inference_steps": [*NOT_WHOLE, 0, 101, -1, Raw("1e30")],
     "num_inference_steps_preview": [*NOT_WHOLE, 0, 101],
@@ -118,7 +130,7 @@ OVERRIDES = [
     "use_controlnet", "guidance_scale", "guidance_interval", "num_inference_steps",
     "num_inference_steps_preview", "num_inference_steps_final", "negative_prompt", "lora_scale",
     "prompt", "prompt_template",
-    "controlnet_scale", "color_guidance",
+    "controlnet_scale", "controlnet_start", "controlnet_end", "controlnets", "color_guidance",
     "layout", "output_format", "scheduler",
 ]  # fmt: skip
 STRANGE_KEYS = [

@@ -7,14 +7,14 @@ from PIL import Image
 from small import SMALL
 
 import plitka
-from plitka.choices import ENGINE_NAMES
+from plitka.choices import CONTROL_PICTURES, ENGINE_NAMES
 
 
 @pytest.mark.parametrize(("size", "width"), [(512, SMALL["width"] // 2), (1024, SMALL["width"])])
 def test_plan_draws_every_picture_of_the_plan_without_a_model(invoke, tmp_path, size, width):
     result = invoke("plan", "-p", PARAMS, "--size", size)
     assert result.exit_code == 0, result.output
-    names = ["canny.png", "colormap.png", "lineart.png", "softedge.png", "swatch.png"]
+    names = [f"{name}.png" for name in sorted(["colormap", "swatch", *CONTROL_PICTURES.values()])]
     assert written(tmp_path / "out") == names
     for name in names:
         with Image.open(tmp_path / "out" / name) as picture:

@@ -14,7 +14,15 @@ from plitka.errors import FolderError
 
 PLAN = ("plan", "-p", json.dumps({"colors": [{"name": "black"}], "seed": 1, **SMALL}))
 JPG = '{"colors": [{"name": "red"}], "overrides": {"output_format": "jpg"}}'
-PLAN_FILES = ["canny.png", "colormap.png", "lineart.png", "softedge.png", "swatch.png"]
+PLAN_FILES = [
+    "canny.png",
+    "colormap.png",
+    "control_depth.png",
+    "control_normal.png",
+    "lineart.png",
+    "softedge.png",
+    "swatch.png",
+]
 
 
 def contents(folder):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from mixes import mix_of
 
-from plitka.choices import CONTROL_KINDS
+from plitka.choices import EDGE_KINDS
 from plitka.request.scale import Dimensions, scale_of
 from plitka.tile.control_image import draw_control
 from plitka.tile.plan import JOINT, make_plan
@@ -15,7 +15,7 @@ def plan():
     return make_plan(mix_of(RED=50, BLUE=50), 30, "brick", 4, scale)
 
 
-@pytest.mark.parametrize("kind", CONTROL_KINDS)
+@pytest.mark.parametrize("kind", EDGE_KINDS)
 @pytest.mark.parametrize("size", [512, 1024])
 def test_control_images_are_white_edges_on_black_in_three_channels(plan, kind, size):
     image = draw_control(plan, kind, size)
@@ -34,7 +34,7 @@ def test_canny_is_pure_black_and_white_and_thin_but_for_the_joints(plan):
     assert (blocks > 0).mean() < 0.01
 
 
-@pytest.mark.parametrize("kind", CONTROL_KINDS)
+@pytest.mark.parametrize("kind", EDGE_KINDS)
 def test_granule_edges_are_where_the_plan_has_them(plan, kind):
     labels = plan.labels(1024)
     inside = cv2.erode((labels == np.roll(labels, 1, 1)).astype(np.uint8), np.ones((7, 7))) > 0
@@ -55,8 +55,7 @@ def test_joints_stand_out_from_granules(plan, kind):
 
 def test_softedge_is_softer_than_lineart(plan):
     steps = {
-        k: np.abs(np.diff(draw_control(plan, k, 1024)[..., 0].astype(int), axis=1)).mean()
-        for k in CONTROL_KINDS
+        k: np.abs(np.diff(draw_control(plan, k, 1024)[..., 0].astype(int), axis=1)).mean() for k in EDGE_KINDS
     }
     assert steps["softedge"] < steps["lineart"] < steps["canny"]
 
@@ -66,7 +65,7 @@ def usual_plan(request):
     return make_plan(mix_of(WHITE=50, BLUE=30, YELLOW=20), 30, request.param, 4)
 
 
-@pytest.mark.parametrize("kind", CONTROL_KINDS)
+@pytest.mark.parametrize("kind", EDGE_KINDS)
 def test_joints_stand_out_in_the_preview_of_the_usual_scale_too(usual_plan, kind):
     control = draw_control(usual_plan, kind, 512)[..., 0]
     joint = cv2.erode((usual_plan.labels(512) == JOINT).astype(np.uint8), np.ones((3, 3))) > 0
@@ -82,5 +81,5 @@ def test_preview_of_the_usual_scale_is_as_bright_as_the_final_picture(usual_plan
 
 
 def test_an_unknown_kind_is_refused(plan):
-    with pytest.raises(ValueError, match="depth"):
-        draw_control(plan, "depth", 512)
+    with pytest.raises(ValueError, match="sketch"):
+        draw_control(plan, "sketch", 512)

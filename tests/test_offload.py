@@ -14,6 +14,7 @@ from plitka.diffusion.offload import LowMemory, low_memory_for
 from plitka.diffusion.pipeline_inputs import Stage, control_inputs, start_inputs
 from plitka.diffusion.pipelines import Pipelines
 from plitka.errors import DeviceError
+from plitka.request.drawing_settings import ControlSettings
 
 GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 2**34, "float16")
 
@@ -24,7 +25,8 @@ def run(pipelines_in_use, kind=None, from_image=False, size=64):
     stage = Stage("preview", size, size, job.settings.preview)
     inputs = start_inputs(job, stage)
     if controlnet:
-        inputs |= control_inputs(job, stage, kind, pipelines_in_use.controlnets.mode(kind))
+        control = ControlSettings(kind, job.settings.controlnet_scale)
+        inputs |= control_inputs(job, stage, control, pipelines_in_use.controlnets.mode(kind))
     latents = pipeline(
         prompt="red",
         **inputs,

@@ -10,6 +10,9 @@ from plitka.request.json_text import MAX_PARAMS_BYTES
 from plitka.request.tile_request import parse_request
 
 RED = {"name": "red", "proportion": 100}
+CANNY = {"kind": "canny"}
+# What a list of ControlNets may not stand beside.
+SINGLE = {"use_controlnet": True, "controlnet_scale": 0.5, "controlnet_start": 0.2, "controlnet_end": 0.8}
 EXAMPLE = 'one JSON object such as {"colors":'
 NAMES = "beige, black, blue"
 RUSSIAN_NAMES = "бежевый, чёрный, синий"
@@ -132,6 +135,62 @@ BAD_REQUESTS = [
     (override(negative_prompt="\ud800"), "overrides.negative_prompt", "broken Unicode", "at most 1000"),
     (override(lora_scale=2.1), "overrides.lora_scale", "2.1 is too large", "from 0 to 2"),
     (override(controlnet_scale=-0.1), "overrides.controlnet_scale", "-0.1 is too small", "from 0 to 2"),
+    (override(controlnet_start=1), "overrides.controlnet_start", "1 leaves no step", "below the end"),
+    (
+        override(controlnet_end=0),
+        "overrides.controlnet_end",
+        "0 is not above the start, 0",
+        "above the start",
+    ),
+    (
+        override(controlnet_start=0.6, controlnet_end="0,5"),
+        "overrides.controlnet_end",
+        '"0,5" is not above the start, 0.6',
+        "above the start",
+    ),
+    (override(controlnets=[]), "overrides.controlnets", "[] is empty", "a list of 1 to 3 objects"),
+    (override(controlnets={"kind": "canny"}), "overrides.controlnets", "is not a list", "a list of 1 to 3"),
+    (
+        override(controlnets=[CANNY, {"kind": "CANNY"}]),
+        "overrides.controlnets[1]",
+        "has canny a second time",
+        "each of another kind",
+    ),
+    (
+        override(controlnets=[CANNY, 5]),
+        "overrides.controlnets[1]",
+        "5 is not an object",
+        '{"kind": "canny", ',
+    ),
+    (override(controlnets=[{}]), "overrides.controlnets[0].kind", "is missing", '"depth" or "normal"'),
+    (
+        override(controlnets=[{"kind": "sketch"}]),
+        "overrides.controlnets[0].kind",
+        '"sketch" is not one of the choices',
+        '"canny", "softedge"',
+    ),
+    (
+        override(controlnets=[{**CANNY, "scale": 2.1}]),
+        "overrides.controlnets[0].scale",
+        "2.1 is too large",
+        "from 0 to 2",
+    ),
+    (
+        override(controlnets=[{**CANNY, "start": 0.6, "end": 0.6}]),
+        "overrides.controlnets[0].end",
+        "0.6 is not above the start, 0.6",
+        "above the start",
+    ),
+    (
+        override(controlnets=[{**CANNY, "strength": 1}]),
+        "overrides.controlnets[0].strength",
+        "unknown key",
+        "the keys kind, scale, start, end",
+    ),
+    *(
+        (override(controlnets=[CANNY], **{name: value}), "overrides.controlnets", f"stands beside {name}", "")
+        for name, value in SINGLE.items()
+    ),
     (override(guidance_interval=0.28), "overrides.guidance_interval", "0.28 is not a list", "two numbers"),
     (override(guidance_interval=[1]), "overrides.guidance_interval", "is not a list of two", "two numbers"),
     (

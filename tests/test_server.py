@@ -136,6 +136,22 @@ def test_prompt_beyond_the_models_context_is_refused_before_anything_is_drawn(sd
     assert sdxl_server.idle_status() == "READY"
 
 
+def test_listed_controlnets_are_drawn_together_and_told_of_and_others_are_refused(sdxl_server):
+    listed = [{"kind": "canny", "scale": 0.6, "end": 0.5}, {"kind": "softedge"}]
+    settings = {"num_inference_steps": 2, "color_guidance": 0, "controlnets": listed}
+    params = as_json(width=512, height=512, width_mm=80, overrides=settings)
+    prediction = sdxl_server.predict(params_json=params)
+    assert prediction["status"] == "succeeded", prediction["error"]
+    metrics = prediction["metrics"]
+    assert metrics["pipeline"]["controlnet"] == "controlnet-union + controlnet-lines"
+    controls = metrics["drawing"]["final"]["controls"]
+    assert [(one["kind"], one["calls"]) for one in controls] == [("canny", 1), ("softedge", 2)]
+    assert json.loads(metrics["request"])["overrides"]["controlnets"] == listed
+    refused = sdxl_server.predict(params_json=as_json(overrides={"controlnets": [{"kind": "normal"}]}))
+    assert "overrides.controlnets[0].kind" in refused["error"]
+    assert '"canny", "softedge", "lineart" or "depth"' in refused["error"]
+
+
 def test_log_counts_the_steps_of_each_picture(sdxl_server):
     prediction = sdxl_server.predict(params_json=as_json(overrides={"num_inference_steps": 2}))
     for picture in ("preview", "final"):

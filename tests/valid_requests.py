@@ -7,6 +7,7 @@ from strange_values import COMMANDS, OVERRIDES, PATHS, URLS
 
 from plitka.choices import OutputFormat, Scheduler
 from plitka.colors.palette import PALETTE
+from plitka.request.controlnets import INSTEAD_OF_LIST
 from plitka.request.fields import MAX_SEED
 
 
@@ -55,12 +56,21 @@ def _overrides(random):
         "prompt_template": ["standard", "caption", " Plain "],
         "lora_scale": [0, 0.75, 2],
         "controlnet_scale": [0, 1, "1,5"],
+        "controlnet_start": [0, 0.2, "0,2"],
+        "controlnet_end": [0.6, 1, "0.5"],
+        "controlnets": [
+            [{"kind": "canny"}],
+            [{"kind": " Depth ", "scale": "0,5", "end": 0.6}, {"kind": "normal", "start": "0.2"}],
+        ],
         "color_guidance": [0, 0.5, 1],
         "layout": ["surface", "grid", "brick", "BRICK"],
         "output_format": list(get_args(OutputFormat)),
         "scheduler": list(get_args(Scheduler)),
     }
-    return {key: random.choice(good[key]) for key in random.sample(OVERRIDES, random.randint(0, 4))}
+    keys = random.sample(OVERRIDES, random.randint(0, 4))
+    if "controlnets" in keys:
+        keys = [key for key in keys if key not in INSTEAD_OF_LIST]
+    return {key: random.choice(good[key]) for key in keys}
 
 
 def wrapped(random, text):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from diffusers import ControlNetModel
 
-from plitka.choices import CONTROL_KINDS
+from plitka.choices import EDGE_KINDS
 from training.latents import LatentStore, draw_batch
 from training.loop import Average, Budget, Stage, load_weights, optimize, run, worker
 from training.precision import precision_for
@@ -81,7 +81,7 @@ def train_controlnet(
     def take_step(stage: Stage) -> Mapping[str, float]:
         rng = np.random.default_rng([seed, stage.step, worker()])
         batch = draw_batch(stores, parts, rng, stage.budget.batch, SIDE)
-        kinds = torch.from_numpy(rng.integers(len(CONTROL_KINDS), size=stage.budget.batch))
+        kinds = torch.from_numpy(rng.integers(len(EDGE_KINDS), size=stage.budget.batch))
         edges = batch.edges[torch.arange(len(kinds)), kinds][:, None].expand(-1, 3, -1, -1)
         loss = denoising.loss(batch, rng, _controlled(unet, controlnet, edges.to(denoising.device)))
         optimize(loss, optimizer, list(controlnet.parameters()))

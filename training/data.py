@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.choices import CONTROL_KINDS
+from plitka.choices import EDGE_KINDS
 from plitka.colors.mix import Mix, MixColor, hex_mix_color, palette_mix_color
 from plitka.colors.palette import PALETTE, delta_e00, hex_to_lab, resolve
 from plitka.fidelity.measure import lab_to_hex
@@ -146,7 +146,7 @@ def random_tile(seed: int, number: int) -> tuple[Tile, dict[str, Image]]:
     """Tile `number` of the data set `seed`, with its planes: the three styles, `colors` and `edges`.
 
     `colors` (TILE, TILE) uint8 is an index into the mix, 255 on joints; `edges` (TILE, TILE, 3) uint8 has
-    one channel for each of CONTROL_KINDS.
+    one channel for each of EDGE_KINDS.
     """
     rng = np.random.default_rng([seed, number])
     mix = random_mix(rng)
@@ -164,7 +164,7 @@ def random_tile(seed: int, number: int) -> tuple[Tile, dict[str, Image]]:
     )
     views: dict[str, Image] = {style: draw_style(plan, style, view) for style in STYLES}
     views["colors"] = plan.color_indices(view)
-    views["edges"] = np.stack([draw_control(plan, kind, view)[..., 0] for kind in CONTROL_KINDS], -1)
+    views["edges"] = np.stack([draw_control(plan, kind, view)[..., 0] for kind in EDGE_KINDS], -1)
     window = slice(top, top + TILE), slice(left, left + TILE)
     return tile, {name: plane[window] for name, plane in views.items()}
 

@@ -24,7 +24,7 @@ class Batch:
 
     `latents` (n, c, side, side) float32; `captions` n prompts; `time_ids` (n, 6) float32, SDXL's original
     size, crop corner and target size; `edges` (n, 3, side * factor, side * factor) float32 from 0 to 1, one
-    channel for each of CONTROL_KINDS.
+    channel for each of EDGE_KINDS.
     """
 
     latents: torch.Tensor

@@ -13,11 +13,19 @@ from typing import get_args
 
 import typer
 
-from plitka.choices import CONTROL_KINDS, MAP_NAMES, OutputFormat, one_of
+from plitka.choices import CONTROL_PICTURES, MAP_NAMES, OutputFormat, one_of
 from plitka.errors import FolderError, MetadataError, printable
 
 VARIANTS = tuple(f"final_{number}" for number in range(2, 9))
-PICTURES = ("preview", "final", *VARIANTS, "colormap", "swatch", *CONTROL_KINDS, *MAP_NAMES)
+PICTURES = (
+    "preview",
+    "final",
+    *VARIANTS,
+    "colormap",
+    "swatch",
+    *CONTROL_PICTURES.values(),
+    *MAP_NAMES,
+)
 # Every file that `generate` and `plan` may write.
 SHEET = "sheet.pdf"
 RUN_FILES = frozenset(f"{name}.{ending}" for name in PICTURES for ending in get_args(OutputFormat)) | {SHEET}

@@ -28,15 +28,18 @@ from plitka.diffusion.progress import bar_options
 from plitka.diffusion.routing import Route
 from plitka.diffusion.samplers import ends_step
 from plitka.engine.protocol import Detail, Job
+from plitka.request.drawing_settings import DrawingSettings
 
 if TYPE_CHECKING:
+    from plitka.diffusion.controlnets import LoadedControlNet
     from plitka.diffusion.pipelines import Pipelines
 
 
 class Denoised(NamedTuple):
-    """A picture as it comes from a pipeline: (height, width, 3) uint8, the pipeline, its ControlNet's id.
+    """A picture as it comes from a pipeline: (height, width, 3) uint8, the pipeline, its ControlNets' ids.
 
-    `unet_calls` counts predictions, of which some samplers take several a step. `approximations` says what
+    `unet_calls` counts predictions, of which some samplers take several a step, `control_calls` those of each
+    ControlNet. `approximations` says what
     was left out; `detail` is None for a picture that was drawn in one pass.
     """
 
@@ -46,6 +49,7 @@ class Denoised(NamedTuple):
     steps_run: int
     unet_calls: int
     approximations: tuple[str, ...]
+    control_calls: tuple[int, ...] = ()
     detail: Detail | None = None
 
 
@@ -69,12 +73,7 @@ def denoise(
     """Denoise and decode one picture, or one tile of it."""
     settings = job.settings
     job.pace.check()
-    pipeline, controlnet = pipelines.get(
-        chosen.control,
-        settings.starts_from_swatch,
-        settings.scheduler,
-        skipped=stage.settings.steps - stage.steps_run,
-    )
+    pipeline, controlnet = _pipeline_for(pipelines, chosen, settings, stage)
     bar = bar_options(_name(job, stage), job.pace.output)
     pipeline.set_progress_bar_config(**bar, disable=tile is not None)
     is_ring = job.request.scale.seamless and tile is None
@@ -98,7 +97,22 @@ def denoise(
     name = controlnet.name if controlnet else None
     calls = pipeline.num_timesteps
     left_out = guided.approximations(stage.steps_run)
-    return Denoised(image, type(pipeline).__name__, name, stage.steps_run, calls, left_out)
+    control_calls = (calls,) * len(chosen.controls)
+    if controlnet and not chosen.is_usual:
+        control_calls = tuple(controlnet.model.calls)
+    return Denoised(image, type(pipeline).__name__, name, stage.steps_run, calls, left_out, control_calls)
+
+
+def _pipeline_for(
+    pipelines: Pipelines, chosen: Route, settings: DrawingSettings, stage: Stage
+) -> tuple[Any, LoadedControlNet | None]:
+    kinds = tuple(control.kind for control in chosen.controls)
+    given = settings.starts_from_swatch, settings.scheduler, stage.settings.steps - stage.steps_run
+    if chosen.is_usual:
+        return pipelines.get(kinds[0] if kinds else None, *given)
+    pipeline, controlnet = pipelines.get_several(kinds, *given)
+    controlnet.model.begin()
+    return pipeline, controlnet
 
 
 def denoise_in_tiles(
@@ -134,8 +148,10 @@ def denoise_in_tiles(
     contrast = seam_contrast(image, np.asarray(inputs["image"]), tiles)
     across, down = tiles.spans
     steps, calls = drawn.steps_run * len(tiles), drawn.unet_calls * len(tiles)
+    control_calls = tuple(calls * len(tiles) for calls in drawn.control_calls)
     detail = Detail(len(tiles), across[0].length, down[0].length, contrast)
-    return drawn._replace(image=image, steps_run=steps, unet_calls=calls, detail=detail), retries
+    whole = drawn._replace(image=image, steps_run=steps, unet_calls=calls, control_calls=control_calls)
+    return whole._replace(detail=detail), retries
 
 
 def _name(job: Job, stage: Stage) -> str:

@@ -30,12 +30,12 @@ from plitka.diffusion.granule_size import size_problems
 from plitka.diffusion.identity import identity_of, identity_of_adapter
 from plitka.diffusion.memory_fallback import with_fallback
 from plitka.diffusion.offload import low_memory_for
-from plitka.diffusion.pipeline_inputs import Stage, control_inputs, start_inputs
+from plitka.diffusion.pipeline_inputs import Stage, control_inputs, inputs_of_several, start_inputs
 from plitka.diffusion.progress import timed_phase
-from plitka.diffusion.routing import Route, route
+from plitka.diffusion.routing import Route, control_problems, route
 from plitka.diffusion.samplers import sampler_problems
 from plitka.diffusion.warm_up import RECORDING_SECONDS, warm_up
-from plitka.engine.protocol import Denoising, Drawing, Job
+from plitka.engine.protocol import ControlUse, Denoising, Drawing, Job
 from plitka.errors import RequestError
 from plitka.request.adapter import unlisted
 from plitka.request.drawing_settings import EngineDefaults, settings_for
@@ -144,7 +144,7 @@ class DiffusionEngine:
         return dict(self._identity.get(adapter, self._identity[None]))
 
     def check(self, request: TileRequest, prompt: Prompt) -> None:
-        """Raise RequestError for an adapter that is not listed, for its sampler or scale, or for a prompt.
+        """Raise RequestError for its adapter, sampler, scale or ControlNets, or for its prompt.
 
         A prompt must be one that the text encoders can read whole.
         """
@@ -152,6 +152,7 @@ class DiffusionEngine:
         problems = [
             *size_problems(request, settings),
             *sampler_problems(settings, self.pipelines.scheduler_config),
+            *control_problems(request, self.pipelines.controlnets.kinds),
         ]
         if request.adapter not in self.adapters.words:
             listed = tuple(name for name in self.adapters.words if name is not None)
@@ -219,9 +220,11 @@ class DiffusionEngine:
     def _inputs(self, job: Job, chosen: Route, stage: Stage) -> dict[str, Any]:
         """What one picture starts from and what guides it."""
         inputs = start_inputs(job, stage)
-        if chosen.control is not None:
-            mode = self.pipelines.controlnets.mode(chosen.control)
-            inputs |= control_inputs(job, stage, chosen.control, mode)
+        if not chosen.is_usual:
+            return inputs | inputs_of_several(job, stage, chosen.controls)
+        for control in chosen.controls:
+            mode = self.pipelines.controlnets.mode(control.kind)
+            inputs |= control_inputs(job, stage, control, mode)
         return inputs
 
     def _picture(
@@ -254,7 +257,7 @@ class DiffusionEngine:
             strength=stage.settings.strength,
             color_guidance=settings.color_guidance,
             guidance_scale=settings.guidance_scale,
-            controlnet_scale=settings.controlnet_scale if denoised.controlnet else None,
+            controlnet_scale=chosen.controls[0].scale if len(chosen.controls) == 1 else None,
             lora_scale=self.lora.scale if self.lora else None,
             offload=self.pipelines.offload_level,
             retries=retries,
@@ -263,6 +266,10 @@ class DiffusionEngine:
             approximations=denoised.approximations,
             detail=denoised.detail,
             unet_calls=denoised.unet_calls,
+            controls=tuple(
+                ControlUse(one.kind, one.scale, one.start, one.end, calls)
+                for one, calls in zip(chosen.controls, denoised.control_calls, strict=True)
+            ),
         )
         return Drawing(
             stage.name,

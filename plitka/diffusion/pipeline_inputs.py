@@ -1,12 +1,12 @@
 """What a picture starts from and what guides it: the inputs of one denoising run, from the plan."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from PIL import Image
 
-from plitka.choices import ControlKind
 from plitka.engine.protocol import Job, PictureName
-from plitka.request.drawing_settings import PictureSettings
+from plitka.request.drawing_settings import ControlSettings, PictureSettings
 from plitka.tile.control_image import draw_control
 from plitka.tile.swatch import draw_swatch
 
@@ -42,14 +42,32 @@ def _strength(stage: Stage) -> float:
     return min(1.0, (stage.settings.strength or 0.0) + 0.5 / stage.settings.steps)
 
 
-def control_inputs(job: Job, stage: Stage, kind: ControlKind, mode: int | None) -> dict[str, Any]:
-    """Pipeline arguments for the edges of the plan, as each family of ControlNet pipelines calls them.
+def control_inputs(job: Job, stage: Stage, control: ControlSettings, mode: int | None) -> dict[str, Any]:
+    """Pipeline arguments for one ControlNet at every step, as each family of ControlNet pipelines calls them.
 
-    `mode` is the edge kind's number in a union ControlNet, None for a plain one.
+    `mode` is the kind's number in a union ControlNet, None for a plain one.
     """
-    edges = Image.fromarray(draw_control(job.plan, kind, stage.width))
-    inputs: dict[str, Any] = {"controlnet_conditioning_scale": job.settings.controlnet_scale}
+    image = _control_image(job, stage, control)
+    inputs: dict[str, Any] = {"controlnet_conditioning_scale": control.scale}
     if mode is not None:
-        return {**inputs, "control_image": [edges], "control_mode": [mode]}
+        return {**inputs, "control_image": [image], "control_mode": [mode]}
+    return {**inputs, _image_name(job): image}
+
+
+def inputs_of_several(job: Job, stage: Stage, controls: Sequence[ControlSettings]) -> dict[str, Any]:
+    """Pipeline arguments for `plitka.diffusion.several_controlnets.SeveralControlNets`."""
+    return {
+        _image_name(job): [_control_image(job, stage, control) for control in controls],
+        "controlnet_conditioning_scale": [control.scale for control in controls],
+        "control_guidance_start": [control.start for control in controls],
+        "control_guidance_end": [control.end for control in controls],
+    }
+
+
+def _control_image(job: Job, stage: Stage, control: ControlSettings) -> Image.Image:
+    return Image.fromarray(draw_control(job.plan, control.kind, stage.width))
+
+
+def _image_name(job: Job) -> str:
     # Image to image has an `image` already: the one it starts from.
-    return {**inputs, "control_image" if job.settings.starts_from_swatch else "image": edges}
+    return "control_image" if job.settings.starts_from_swatch else "image"

@@ -8,6 +8,7 @@ import logging
 import math
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,9 @@ WORKING_BYTES = 4_500_000_000
 # What is recorded beside the ControlNets: components of the base, and parts of them.
 RECORDED_PARTS = ("unet", "text_encoder", "text_encoder_2", "vae.encoder", "vae.decoder")
 
+# Of a ControlNet in the manifest, or the kinds of several together; None for the base model alone.
+Key = str | tuple[ControlKind, ...] | None
+
 log = logging.getLogger(__name__)
 
 
@@ -84,7 +88,7 @@ class Pipelines:
             check_controlnets(files, self.base.unet, self.base.vae_scale_factor)
             self.scheduler_config = self.base.scheduler.config
             self.controlnets = ControlNetCache(files, device_info, self._load_controlnet, self._forget)
-            self._variants: dict[tuple[str | None, bool], Any] = {(None, False): self.base}
+            self._variants: dict[tuple[Key, bool], Any] = {(None, False): self.base}
             weights = [weight for model in self._models() for weight in model.parameters()]
             if stays and free >= sum(weight.nbytes for weight in weights) + WORKING_BYTES:
                 copier.finish(self._models())
@@ -111,7 +115,7 @@ class Pipelines:
         return self.low_memory.offload != "none"
 
     @property
-    def variants(self) -> tuple[tuple[str | None, bool], ...]:
+    def variants(self) -> tuple[tuple[Key, bool], ...]:
         """The pipelines made so far: the ControlNet's key, and whether the pictures start from an image."""
         return tuple(self._variants)
 
@@ -123,14 +127,28 @@ class Pipelines:
         `skipped` steps at the beginning of the sampler's schedule will not be run.
         Raises ModelFileError if the ControlNet does not load.
         """
-        controlnet = None if kind is None else self._controlnet(kind)
+        controlnet = None if kind is None else self._loaded((kind,))[0]
         key = (controlnet.key if controlnet else None, from_image)
         if key not in self._variants:
             self._variants[key] = make_variant(self.base, controlnet, from_image, self.dtype)
+        return self._ready(key, scheduler, skipped), controlnet
+
+    def get_several(
+        self, kinds: tuple[ControlKind, ...], from_image: bool, scheduler: str, skipped: int = 0
+    ) -> tuple[Any, LoadedControlNet]:
+        """The same for several kinds together, or one that guides a part of the steps."""
+        parts, key = self._loaded(kinds), (kinds, from_image)
+        controlnet = self.controlnets.together(kinds, parts)
+        if key not in self._variants:
+            self._variants[key] = make_variant(self.base, controlnet, from_image, self.dtype)
+        pipeline = self._ready(key, scheduler, skipped)
+        return pipeline, replace(controlnet, model=pipeline.controlnet)
+
+    def _ready(self, key: tuple[Key, bool], scheduler: str, skipped: int) -> Any:
         pipeline = self._variants[key]
         pipeline.scheduler = make_scheduler(scheduler, self.scheduler_config, skipped)
         self.make_ready(pipeline)
-        return pipeline, controlnet
+        return pipeline
 
     @contextmanager
     def seamless(self, controlnet: LoadedControlNet | None) -> Generator[None]:
@@ -212,12 +230,12 @@ class Pipelines:
         del self.base
         manage_gpu_memory(self.device_info, "clear")
 
-    def _controlnet(self, kind: ControlKind) -> LoadedControlNet:
-        controlnet = self.controlnets.get(kind, WORKING_BYTES)
+    def _loaded(self, kinds: tuple[ControlKind, ...]) -> list[LoadedControlNet]:
+        controlnets = self.controlnets.get_all(kinds, WORKING_BYTES)
         if self._is_short() and (not self.drop_recordings() or self._is_short()):
             log.warning("too little GPU memory is left beside the ControlNet")
             self.save_memory(LowMemory("model", self.low_memory.vae_tiles))
-        return controlnet
+        return controlnets
 
     def _is_short(self) -> bool:
         """Whether what is left may not suffice for a picture while the models stay on the GPU."""
@@ -249,7 +267,7 @@ class Pipelines:
 
     def _forget(self, key: str) -> None:
         self.recordings.forget(f"controlnet.{key}")
-        for variant in [variant for variant in self._variants if variant[0] == key]:
+        for variant in [variant for variant in self._variants if self.controlnets.uses(variant[0], key)]:
             del self._variants[variant]
 
     def _to_cpu(self) -> None:

@@ -84,17 +84,36 @@ class Detail:
 
 
 @dataclass(frozen=True)
+class ControlUse:
+    """How a ControlNet guided a picture.
+
+    Attributes:
+        kind: The kind of control image that it got.
+        scale: Weight of its residuals.
+        start: The part of the steps after which it began.
+        end: The part of the steps after which it ended.
+        calls: How often it was computed, for all tiles together; the UNet was `Denoising.unet_calls` times.
+    """
+
+    kind: ControlKind
+    scale: float
+    start: float
+    end: float
+    calls: int
+
+
+@dataclass(frozen=True)
 class Denoising:
     """How a model drew a picture.
 
     Attributes:
-        control: The kind of edges that guided it; None without a ControlNet.
+        control: The kinds of control images that guided it, with " + " between them; None without one.
         scheduler: The sampler.
         steps: Denoising steps of the whole noise schedule.
         strength: The part of the schedule that was run; None where the picture started from noise.
         color_guidance: How much the plan's colours led it, 0 to 1.
         guidance_scale: Classifier-free guidance.
-        controlnet_scale: Weight of the ControlNet's residuals; None without one.
+        controlnet_scale: Weight of the ControlNet's residuals; None without one, or with several.
         lora_scale: Scale of the LoRA; None without one.
         offload: Where the models wait between uses.
         retries: A sentence for every time that the GPU's memory ran out, up to this picture.
@@ -103,9 +122,10 @@ class Denoising:
         approximations: A sentence for everything that was left out to be faster.
         detail: The tiles of a picture that was drawn in several; None for one that was drawn at once.
         unet_calls: How often the UNet was called, which some samplers do more than once a step.
+        controls: Each ControlNet that guided it; empty without one.
     """
 
-    control: ControlKind | None
+    control: str | None
     scheduler: str
     steps: int
     strength: float | None
@@ -120,6 +140,7 @@ class Denoising:
     approximations: tuple[str, ...] = ()
     detail: Detail | None = None
     unet_calls: int = 0
+    controls: tuple[ControlUse, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON-ready values."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from plitka.choices import CONTROL_KINDS
+from plitka.choices import CONTROL_PICTURES
 from plitka.engine.render import RenderEngine
 from plitka.output.provenance import encode, encode_map, provenance_of
 from plitka.request.drawing_settings import prompt_of, settings_for
@@ -24,11 +24,11 @@ def draw_plan_pictures(request: TileRequest, plan: TilePlan, size: int) -> Itera
     engine = RenderEngine()
     prompt = prompt_of(request, settings_for(request, engine.defaults))
     images = {"colormap": draw_colormap(plan, size), "swatch": draw_swatch(plan, size)}
-    images |= {kind: draw_control(plan, kind, size) for kind in CONTROL_KINDS}
+    maps = PlanMaps(plan, size)
+    images |= {name: draw_control(plan, kind, size, maps) for kind, name in CONTROL_PICTURES.items()}
     for name, image in images.items():
         provenance = provenance_of(name, request, prompt, engine.name, engine.identity(request.adapter))
         yield f"{name}.png", encode(image, "png", provenance)
-    maps = PlanMaps(plan, size)
     for wanted in request.maps:
         drawn = maps.draw(wanted, request.normal_convention)
         provenance = provenance_of(wanted, request, prompt, engine.name, engine.identity(request.adapter))

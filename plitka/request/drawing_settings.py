@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from plitka.choices import ColorLock, OutputFormat, Scheduler
+from plitka.choices import CONTROL_KINDS, ColorLock, ControlKind, OutputFormat, Scheduler
+from plitka.request.controlnets import DEFAULT_END, DEFAULT_START
 from plitka.request.overrides import (
     DEFAULT_COLOR_GUIDANCE,
     DEFAULT_COLOR_LOCK,
     DEFAULT_OUTPUT_FORMAT,
     DEFAULT_SCHEDULER,
+    Overrides,
 )
 from plitka.request.profiles import PROFILES, Profile
 from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, Prompt, build_prompt
@@ -44,6 +46,28 @@ class EngineDefaults:
     def scale_of(self, adapter: str | None) -> float:
         """The scale of an adapter's LoRA; that of the engine's own for one that there is not."""
         return self.lora_scale if adapter is None else self.adapter_scales.get(adapter, self.lora_scale)
+
+
+@dataclass(frozen=True)
+class ControlSettings:
+    """How one ControlNet guides a picture.
+
+    Attributes:
+        kind: The kind of control image that it gets.
+        scale: Weight of its residuals, 0 to 2.
+        start: The part of the steps that are run after which it begins, at least 0.
+        end: The part after which it ends, above `start` and at most 1.
+    """
+
+    kind: ControlKind
+    scale: float
+    start: float = DEFAULT_START
+    end: float = DEFAULT_END
+
+    @property
+    def guides_always(self) -> bool:
+        """Whether it guides every step."""
+        return (self.start, self.end) == (DEFAULT_START, DEFAULT_END)
 
 
 @dataclass(frozen=True)
@@ -77,7 +101,10 @@ class DrawingSettings:
         prompt_template: Name of the prompt's wording.
         own_words: What the request adds to its prompt; empty for nothing.
         controlnet: Whether a ControlNet is used; "auto" leaves that to laying angle and layout.
-        controlnet_scale: Weight of the ControlNet's residuals, 0 to 2.
+        controlnet_scale: Weight of that ControlNet's residuals, 0 to 2.
+        controlnet_part: The parts of the steps between which it guides, 0 to 1.
+        controlnets: The ControlNets that the request lists, in the order of CONTROL_KINDS; empty for that
+            one or none.
         lora_scale: Scale of the LoRA, 0 to 2; of no meaning without one.
         output_format: Format of preview and final picture.
     """
@@ -94,6 +121,8 @@ class DrawingSettings:
     own_words: str
     controlnet: ControlNetUse
     controlnet_scale: float
+    controlnet_part: tuple[float, float]
+    controlnets: tuple[ControlSettings, ...]
     lora_scale: float
     output_format: OutputFormat
 
@@ -129,9 +158,28 @@ def settings_for(request: TileRequest, defaults: EngineDefaults = STANDARD_DEFAU
         own_words=_first(given.prompt, ""),
         controlnet=CONTROLNET_USES[given.use_controlnet],
         controlnet_scale=_first(given.controlnet_scale, DEFAULT_CONTROLNET_SCALE),
+        controlnet_part=(
+            _first(given.controlnet_start, DEFAULT_START),
+            _first(given.controlnet_end, DEFAULT_END),
+        ),
+        controlnets=_listed_controls(given),
         lora_scale=_first(given.lora_scale, defaults.scale_of(request.adapter)),
         output_format=_first(given.output_format, DEFAULT_OUTPUT_FORMAT),
     )
+
+
+def _listed_controls(given: Overrides) -> tuple[ControlSettings, ...]:
+    # In one order, since sums round differently in another.
+    controls = (
+        ControlSettings(
+            entry.kind,
+            _first(entry.scale, DEFAULT_CONTROLNET_SCALE),
+            _first(entry.start, DEFAULT_START),
+            _first(entry.end, DEFAULT_END),
+        )
+        for entry in given.controlnets or ()
+    )
+    return tuple(sorted(controls, key=lambda control: CONTROL_KINDS.index(control.kind)))
 
 
 def prompt_of(request: TileRequest, settings: DrawingSettings) -> Prompt:

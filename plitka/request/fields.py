@@ -31,6 +31,7 @@ from plitka.errors import UnknownColorError, shown
 from plitka.request.adapter import DESCRIPTION, read_adapter_name
 from plitka.request.characters import plain
 from plitka.request.color_text import read_color_text
+from plitka.request.controlnets import read_choice
 from plitka.request.map_names import MAPS, read_maps
 from plitka.request.numbers import (
     PROPORTIONS,
@@ -41,7 +42,7 @@ from plitka.request.numbers import (
     read_degrees,
     read_proportion,
 )
-from plitka.request.overrides import Overrides, read_choice
+from plitka.request.overrides import Overrides
 from plitka.request.proportions import unclear_amounts
 from plitka.request.scale import GRADING_MM, SIDE_STEP, SIDES
 

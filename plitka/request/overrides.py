@@ -25,6 +25,20 @@ from plitka.choices import (
     one_of,
     one_of_names,
 )
+from plitka.request.controlnets import (
+    END_ALLOWED,
+    EXAMPLE,
+    INSTEAD_OF_LIST,
+    MAX_CONTROLNETS,
+    PART,
+    SCALE,
+    START_ALLOWED,
+    ControlNetFields,
+    check_end,
+    check_list,
+    check_start,
+    read_choice,
+)
 from plitka.request.numbers import IntegerRange, NumberRange, invalid_value
 from plitka.request.order import OrderFields
 from plitka.request.prompt_templates import TEMPLATES
@@ -36,11 +50,6 @@ DEFAULT_OUTPUT_FORMAT: OutputFormat = "png"
 DEFAULT_SCHEDULER: Scheduler = "dpmpp_2m_karras"
 DEFAULT_COLOR_LOCK: ColorLock = "auto"
 DEFAULT_NORMAL_CONVENTION: NormalConvention = "opengl"
-
-
-def read_choice(value: object) -> object:
-    """Bring one of a set of words to lower case without surrounding spaces."""
-    return value.strip().lower() if isinstance(value, str) else value
 
 
 def _read_scheduler(value: object) -> object:
@@ -78,14 +87,16 @@ def _read_interval(value: object) -> tuple[float, float]:
 
 # The most noise of any model here, one with zero terminal SNR, is a level of 4096.
 _NOISE_LEVEL = NumberRange(0, 10_000)
-_GUIDANCE, _SCALE, _WEIGHT = NumberRange(1, 20), NumberRange(0, 2), NumberRange(0, 1)
+_GUIDANCE, _WEIGHT = NumberRange(1, 20), NumberRange(0, 1)
 _STEPS = IntegerRange(1, 100)
 
 _Guidance = Annotated[float, BeforeValidator(_GUIDANCE)]
-_Scale = Annotated[float, BeforeValidator(_SCALE)]
+_Scale = Annotated[float, BeforeValidator(SCALE)]
+_Part = Annotated[float, BeforeValidator(PART)]
 _Weight = Annotated[float, BeforeValidator(_WEIGHT)]
 _Steps = Annotated[int, BeforeValidator(_STEPS)]
 _Interval = Annotated[tuple[float, float], BeforeValidator(_read_interval)]
+_ControlNets = Annotated[tuple[ControlNetFields, ...], Field(max_length=MAX_CONTROLNETS)]
 _Text = Annotated[str, BeforeValidator(_read_text)]
 _TEXT = f"text of at most {MAX_PROMPT_CHARACTERS} characters, empty for none"
 
@@ -111,8 +122,15 @@ class Overrides(BaseModel):
         default=None, description=one_of_names(TEMPLATES)
     )
     prompt: _Text | None = Field(default=None, description=_TEXT)
-    lora_scale: _Scale | None = Field(default=None, description=str(_SCALE))
-    controlnet_scale: _Scale | None = Field(default=None, description=str(_SCALE))
+    lora_scale: _Scale | None = Field(default=None, description=str(SCALE))
+    controlnet_scale: _Scale | None = Field(default=None, description=str(SCALE))
+    controlnet_start: _Part | None = Field(default=None, description=START_ALLOWED)
+    controlnet_end: _Part | None = Field(default=None, description=END_ALLOWED)
+    controlnets: _ControlNets | None = Field(
+        default=None,
+        description=f"a list of 1 to {MAX_CONTROLNETS} objects such as {EXAMPLE}, each of another kind, and "
+        f"none of {', '.join(INSTEAD_OF_LIST)} beside it",
+    )
     color_guidance: _Weight | None = Field(default=None, description=str(_WEIGHT))
     color_lock: Annotated[ColorLock | None, BeforeValidator(read_choice)] = Field(
         default=None, description='"auto" or "off", or "always" with color_guidance above 0'
@@ -140,6 +158,23 @@ class Overrides(BaseModel):
         default=None, description=one_of(NormalConvention)
     )
     scale_bar: StrictBool | None = Field(default=None, description="true or false")
+
+    @field_validator("controlnet_start")
+    @classmethod
+    def _starts_in_time(cls, value: float | None) -> float | None:
+        return check_start(value)
+
+    @field_validator("controlnet_end")
+    @classmethod
+    def _ends_later(cls, value: float | None, info: ValidationInfo) -> float | None:
+        return check_end(value, info.data.get("controlnet_start"))
+
+    @field_validator("controlnets")
+    @classmethod
+    def _stands_alone(
+        cls, value: tuple[ControlNetFields, ...] | None, info: ValidationInfo
+    ) -> tuple[ControlNetFields, ...] | None:
+        return check_list(value, info.data)
 
     @field_validator("color_lock")
     @classmethod

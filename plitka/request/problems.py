@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from plitka.errors import LISTED_PROBLEMS, Problem, RequestError, shown
+from plitka.request.controlnets import EXAMPLE, ControlNetFields
 from plitka.request.fields import SYNONYMS, ColorEntry, allowed_names
 from plitka.request.json_text import join_path
 from plitka.request.order import OrderFields
@@ -19,6 +20,7 @@ from plitka.request.sheet import SheetFields
 REASONS = {
     "bool_type": "is not true or false",
     "list_type": "is not a list",
+    "tuple_type": "is not a list",
     "model_type": "is not an object",
     "literal_error": "is not one of the choices",
     "too_short": "is empty",
@@ -29,9 +31,11 @@ _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("overrides",): Overrides,
     ("overrides", "sheet"): SheetFields,
     ("overrides", "order"): OrderFields,
+    ("overrides", "controlnets"): ControlNetFields,
 }
 
-_ENTRY = 'an object such as {"name": "black", "proportion": 60} or {"hex": "#A63437", "proportion": 60}'
+_COLOR = 'an object such as {"name": "black", "proportion": 60} or {"hex": "#A63437", "proportion": 60}'
+_CONTROLNET = f"an object such as {EXAMPLE}"
 
 _Location = tuple[int | str, ...]
 _NOTHING = object()
@@ -158,7 +162,7 @@ def _allowed(location: _Location, fields: type[BaseModel], given: object = None)
     """What may stand there; colours are listed in the language of the name that is given."""
     *parents, last = location
     if isinstance(last, int):
-        return _ENTRY
+        return _CONTROLNET if parents == ["overrides", "controlnets"] else _COLOR
     model = _model(parents, fields)
     field = _field_of(last) if model is ColorEntry else last
     if model is ColorEntry and field == "name":

@@ -163,8 +163,12 @@ class PlanMaps:
         the picture goes on over its edges, a border pixel's neighbour is at the opposite edge. Raises
         ValueError for another convention.
         """
-        steepness = self.um_per_level / (self.plan.scale.width_mm * 1000 / self.size)
-        return normals_of(self.levels, steepness, self.plan.canvas.seamless, convention)
+        return normals_of(self.levels, self.steepness, self.plan.canvas.seamless, convention)
+
+    @property
+    def steepness(self) -> float:
+        """How high a level of the height map is, in pixels."""
+        return self.um_per_level / (self.plan.scale.width_mm * 1000 / self.size)
 
     @cached_property
     def roughness(self) -> _Plane:

@@ -12,6 +12,9 @@ from plitka.request.profiles import PROFILES, Profile
 from plitka.settings import MODEL_DIR_VARIABLE, SHIPPED_MODEL_DIR, model_dir
 from plitka.weights.files import in_one_line
 
+# The numbers of the kinds in xinsir/controlnet-union-sdxl-1.0, the union ControlNet that is in use for SDXL;
+# beside them 0 is for poses and 5 for segments.
+UNION_MODES: Mapping[ControlKind, int] = {"depth": 1, "softedge": 2, "canny": 3, "lineart": 3, "normal": 4}
 MANIFEST_NAME = "manifest.json"
 # An installed package has no model folder.
 MISSING_REMEDY = f"Set {MODEL_DIR_VARIABLE} to a folder with one, such as model_files in the source tree."
@@ -51,7 +54,10 @@ class ControlNetSource(ModelSource):
 
 
 class ControlSpec(_Part):
-    """Which ControlNet takes one kind of edge, and its `control_mode` there if it is a union model."""
+    """Which ControlNet takes one kind of control image, and its `control_mode` in a union one.
+
+    `mode` is for union models that number them otherwise than UNION_MODES.
+    """
 
     controlnet: str
     mode: int | None = None
@@ -100,8 +106,8 @@ class EngineModels(_Part):
             source = self.controlnets.get(spec.controlnet)
             if source is None:
                 raise ValueError(f"control.{kind}: there is no ControlNet '{spec.controlnet}'")
-            if (source.type == "ControlNetUnionModel") != (spec.mode is not None):
-                raise ValueError(f"control.{kind}: 'mode' belongs to a ControlNetUnionModel, and to it alone")
+            if source.type != "ControlNetUnionModel" and spec.mode is not None:
+                raise ValueError(f"control.{kind}: 'mode' belongs to a ControlNetUnionModel alone")
         return self
 
     @model_validator(mode="after")
@@ -109,6 +115,13 @@ class EngineModels(_Part):
         if self.profiles is not None and set(self.profiles) != set(PROFILES):
             raise ValueError(f"profiles: exactly these qualities are needed: {', '.join(PROFILES)}")
         return self
+
+    def mode(self, kind: ControlKind) -> int | None:
+        """The number of a kind in its union ControlNet; None in a plain one."""
+        spec = self.control[kind]
+        if self.controlnets[spec.controlnet].type != "ControlNetUnionModel":
+            return None
+        return UNION_MODES[kind] if spec.mode is None else spec.mode
 
     def quality_profiles(self) -> Mapping[str, Profile]:
         """The profile of every quality."""

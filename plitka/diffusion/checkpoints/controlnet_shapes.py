@@ -68,7 +68,7 @@ def check_fit(
     `config` is what the file says, `key` the ControlNet's in the manifest.
     """
     source = models.controlnets[key]
-    modes = [spec.mode for spec in models.control.values() if spec.controlnet == key]
+    modes = [models.mode(kind) for kind, spec in models.control.items() if spec.controlnet == key]
     model_class = CLASSES[source.type]
     name = config.get("_class_name", source.type)
     if name not in NAMES[source.type]:
@@ -124,7 +124,7 @@ def _against_what_is_fed(settings: Mapping[str, Any], vae_scale_factor: int) -> 
     shrink = 2 ** (len(settings["conditioning_embedding_out_channels"] or ()) - 1)
     if shrink != vae_scale_factor:
         yield f"it shrinks the control image {shrink} times, the base model's VAE {vae_scale_factor} times"
-    # diffusers exchanges the channels for a plain ControlNet by itself; edges are grey here.
+    # diffusers exchanges the channels for a plain ControlNet by itself.
     if settings["controlnet_conditioning_channel_order"] not in ("rgb", "bgr"):
         yield f"its control image has the colours as {settings['controlnet_conditioning_channel_order']}"
     if settings["global_pool_conditions"]:
@@ -138,7 +138,7 @@ def _against_modes(settings: Mapping[str, Any], modes: Sequence[int | None]) -> 
     count = settings["num_control_type"]
     for mode in modes:
         if mode is not None and not 0 <= mode < count:
-            yield f"it knows the kinds of edge 0 to {count - 1}, and the manifest's 'mode' is {mode}"
+            yield f"it knows the kinds 0 to {count - 1}, and the manifest's 'mode' is {mode}"
     if settings["controlnet_conditioning_channel_order"] != "rgb":
         yield "its control image has the colours as bgr, which a union ControlNet does not read"
 
