@@ -225,6 +225,14 @@ def pictures(tmp_path, files):
     return read(zip_of(files), tmp_path / "x")
 
 
+def test_words_that_no_prompt_uses_are_noted(tmp_path):
+    files = {"0.png": RED, "0.txt": "100% красный", "1.png": RED, "1.txt": "100% red"}
+    check = check_captions(pictures(tmp_path, files))
+    assert check.disagreements == ()
+    (note,) = check.notes
+    assert note.startswith("captions say 'красный' and prompts 'red'")
+
+
 def test_honest_captions_pass(tmp_path):
     check = check_captions(pictures(tmp_path, honest()))
     assert (check.pictures, check.disagreements, check.notes) == (2, (), ())

@@ -8,8 +8,9 @@ batch is noted: the model will draw that where the palette's colour is asked for
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import median
@@ -132,7 +133,10 @@ def check_captions(pictures: Sequence[Picture], tolerance: float = TOLERANCE) ->
         found = list(threads.map(lambda picture: _check(picture, tolerance), pictures))
     listed = [each.disagreement for each in found if each.disagreement is not None]
     uneven = [picture.title for picture, each in zip(pictures, found, strict=True) if each.uneven]
-    notes = _notes_of_batches([batch for each in found for batch in each.batches])
+    notes = [
+        *_notes_of_batches([batch for each in found for batch in each.batches]),
+        *_notes_of_words(pictures),
+    ]
     if uneven:
         notes.append(
             f"shares differ across {', '.join(uneven)}: something else is in the picture, or several tiles"
@@ -140,6 +144,20 @@ def check_captions(pictures: Sequence[Picture], tolerance: float = TOLERANCE) ->
     return DataCheck(
         len(pictures), tuple(sorted(listed, key=lambda each: (-each.severity, each.name))), tuple(notes)
     )
+
+
+def _notes_of_words(pictures: Sequence[Picture]) -> Iterator[str]:
+    """A sentence for each word of the captions that prompts do not use for its colour."""
+    others: dict[str, str] = {}
+    for picture in pictures:
+        # What cannot be read is listed as a disagreement.
+        with suppress(ValueError):
+            stated = stated_mix(picture.caption)
+            for word, color in zip(stated.words, stated.mix, strict=True):
+                if word != word_for(color.id):
+                    others[word] = word_for(color.id)
+    for word, said in sorted(others.items()):
+        yield f"captions say {word!r} and prompts {said!r}: no request will ask for what that word is taught"
 
 
 def _check(picture: Picture, tolerance: float) -> _Finding:
