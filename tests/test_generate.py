@@ -169,6 +169,7 @@ def test_metrics_of_all_files_together_are_the_documented_ones():
         "retries": ["out of memory"],
         "recordings": [],
         "approximations": [],
+        "controls": [],
     }
     assert collected["memory.peak_vram_mib"] == 3.0
     assert collected["fidelity.worst_error_pp"] == collected["fidelity.final"]["worst_error_pp"]

@@ -206,7 +206,7 @@ def test_with_every_stream_closed_no_output_lands_in_the_pictures(tmp_path):
     done = shell('"$@" plan --size 512 --colors black <&- 2>&- >/dev/null', tmp_path)
     assert done.returncode == 0
     files = list((tmp_path / "out").iterdir())
-    assert len(files) == 5
+    assert len(files) == 7
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in files)
 
 
