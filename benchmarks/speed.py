@@ -17,7 +17,7 @@ from typing import get_args
 import cv2
 import numpy as np
 
-from plitka.choices import CONTROL_KINDS, MAP_NAMES, Layout, MapName
+from plitka.choices import CONTROL_KINDS, EDGE_KINDS, MAP_NAMES, Layout, MapName
 from plitka.colors.mix import Mix, palette_mix_color
 from plitka.colors.palette import PALETTE
 from plitka.fidelity.measure import measure
@@ -62,9 +62,13 @@ def measure_size(mix: Mix, layout: str, size: int, repeats: int) -> dict[str, fl
         "swatch": lambda: cached_swatch.__wrapped__(plan, size),
         "colormap": lambda: draw_colormap(plan, size),
     }
-    stages |= {kind: lambda kind=kind: draw_control(plan, kind, size) for kind in CONTROL_KINDS}  # type: ignore[misc]
+    stages |= {kind: partial(draw_control, plan, kind, size) for kind in EDGE_KINDS}
     times = {name: milliseconds(job, repeats) for name, job in stages.items()}
     times["all pictures"] = sum(times.values()) - times["plan"]
+    # Of the surface, for ControlNets that want it.
+    for kind in CONTROL_KINDS:
+        if kind not in EDGE_KINDS:
+            times[kind] = milliseconds(partial(draw_control, plan, kind, size), repeats)
     # Each map alone; what several need, such as the light, is made once for all of them.
     for name in MAP_NAMES:
         times[f"map: {name}"] = milliseconds(partial(draw_map, plan, size, name), repeats)
