@@ -131,10 +131,12 @@ def test_every_archive_that_is_not_as_listed_stops_the_start_before_the_models_a
 ):
     for name, content in {"pointer": LFS_POINTER, "broken": archive.read_bytes()[:20_000]}.items():
         (tmp_path / f"{name}.zip").write_bytes(content)
+    (tmp_path / "folder.zip").mkdir()
     same = tmp_path / "same.tar"
     same.write_bytes(archive.read_bytes())
     listed = {
         "gone": {"file": "gone.zip", "sha256": HASH},
+        "folder": {"file": "folder.zip", "sha256": HASH},
         "other": entry(same) | {"sha256": HASH},
         "pointer": {"file": "pointer.zip", "sha256": HASH},
         "broken": entry(tmp_path / "broken.zip"),
@@ -146,8 +148,9 @@ def test_every_archive_that_is_not_as_listed_stops_the_start_before_the_models_a
     with pytest.raises(AdapterListError) as raised:
         load_small_engine(tmp_path, PLITKA_ADAPTERS=str(path), PLITKA_MODEL_DIR=str(model_folder))
     said = dict(problem.removeprefix("adapters.").split(": ", 1) for problem in raised.value.problems)
-    assert list(said) == ["gone", "other", "pointer", "broken", "wordless", "long"]
+    assert list(said) == ["gone", "folder", "other", "pointer", "broken", "wordless", "long"]
     assert "the file is missing" in said["gone"]
+    assert "this is no file" in said["folder"]
     assert "sha256" in said["other"]
     assert "Git LFS pointer" in said["pointer"] and "git lfs pull" in said["pointer"]
     assert "holds embeddings" in said["wordless"]

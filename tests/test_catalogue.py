@@ -30,6 +30,7 @@ from plitka.batch.worker import draw_task
 from plitka.choices import OutputFormat
 from plitka.cli.commands import app
 from plitka.engines import load_engine
+from plitka.errors import FolderError
 from plitka.generation import draw_final, generate
 from plitka.output.provenance_reader import read_provenance
 from plitka.request.tile_request import parse_request
@@ -318,6 +319,10 @@ def test_a_picture_of_any_format_is_known_again_if_it_is_whole(tmp_path, output_
         assert folder.record_of(one, None) is None
     with CatalogueFolder(tmp_path / "out") as folder:
         assert folder.told(one)["seconds"] == drawn.seconds
+        folder.picture(one).unlink()
+        os.mkfifo(folder.picture(one))
+        with pytest.raises(FolderError, match="in the place of a picture"):
+            folder.write(one, drawn.data, {})
 
 
 # Devices of Windows, and a name of more bytes than file systems take.

@@ -79,6 +79,20 @@ def test_bytes_that_are_no_text_cost_their_row(tmp_path):
         read_table(path)
 
 
+@pytest.mark.parametrize("first", ["sep=;\n", '"sep=;"\r\n', "\nSEP=;\n"])
+def test_a_first_line_that_names_the_divider_is_no_row(tmp_path, first):
+    path = tmp_path / "a.csv"
+    # More commas than semicolons: the line decides, not the counting.
+    path.write_text(f"{first}red;blue;overrides.a,b,c\n60;40;\nbad\n50;50;\n", newline="")
+    rows = read_table(path)
+    begun = first.count("\n") + 2
+    assert [(row.line, bool(row.problem)) for row in rows] == [
+        (begun, False),
+        (begun + 1, True),
+        (begun + 2, False),
+    ]
+
+
 def test_columns_without_a_name_may_be_there_if_they_are_empty(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("red;blue;;\n60;40;;\n50;50;;5\n")

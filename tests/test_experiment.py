@@ -4,12 +4,14 @@ import itertools
 import json
 import math
 import random
+import re
 import shutil
 import statistics
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from pages import code
 
 from plitka.engine.render import RenderEngine
@@ -20,7 +22,8 @@ from plitka.experiment.measures import MEASURES
 from plitka.experiment.read_plan import read_plan
 from plitka.experiment.run import run_experiment
 from plitka.experiment.shipped import shipped_names, shipped_text
-from plitka.experiment.verdict import OVERALL, verdicts
+from plitka.experiment.tables import verdict_text
+from plitka.experiment.verdict import OVERALL, Verdict, verdicts
 from plitka.files.folder_locks import locked_folder
 from plitka.output.provenance_reader import read_provenance
 from plitka.server.serve import ROOT
@@ -384,10 +387,21 @@ def test_a_model_draws_a_plan_and_every_cell_is_measured(engine, tmp_path):
 
 def test_a_prompt_that_a_model_cannot_read_is_refused_before_it_draws(engine, tmp_path):
     request = {**SMALL, "width": 1024, "width_mm": 100}
-    text = plan_text(request=request, vary={"overrides.prompt": ["wet", "wet " * 100]})
-    with pytest.raises(PlanError, match=r"overrides.prompt \(prompt wet wet.* too many"):
+    long = [f"{word} " * 100 for word in ("wet", "dry", "cold", "warm", "dull")]
+    text = plan_text(request=request, vary={"overrides.prompt": ["wet", *long]})
+    with pytest.raises(PlanError) as raised:
         run(text, tmp_path / "out", engine)
+    said = str(raised.value)
+    assert re.search(r"overrides.prompt \(prompt wet wet.*; prompt dry.*; prompt cold.*; 2 more\)", said)
+    assert "warm" not in said
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["a", "`", "``", "a ` b `` c"])
+def test_names_with_backticks_stay_code_in_the_report(name):
+    text = verdict_text(Verdict("", name, (), ()))
+    spans = [token for token in MarkdownIt().parse(text)[1].children if token.type == "code_inline"]
+    assert [token.content for token in spans] == [name]
 
 
 # The command

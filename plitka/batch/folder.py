@@ -110,8 +110,15 @@ class CatalogueFolder:
         return self.record_of(item, engine) is not None and _can_be_decoded(self.picture(item))
 
     def write(self, item: Item, data: bytes, told: Mapping[str, Any]) -> None:
-        """Write a picture, then a line with what is told of it. Raises OSError naming the file."""
-        write_whole(self.picture(item), data)
+        """Write a picture, then a line with what is told of it.
+
+        Raises OSError naming the file, and FolderError where something else than a file is in its place: a
+        pipe would be waited for.
+        """
+        path = self.picture(item)
+        if path.exists() and not path.is_file():
+            raise FolderError(printable(f"{path}: is in the place of a picture and no file; move it away"))
+        write_whole(path, data)
         self.note(item, {**told, "prediction": None})
 
     def note(self, item: Item, told: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ JSON_ENDINGS, CSV_ENDINGS = (".jsonl", ".ndjson"), (".csv", ".tsv")
 # A hundred thousand rows of the usual length are a tenth of it.
 MAX_TABLE_BYTES = 128 * 2**20
 _DIVIDERS = ",;\t"
+# Excel opens a table by the divider that such a first line names, and some programs write one for it.
+_NAMED_DIVIDER = re.compile(r"\s*(\"?)sep=([,;\t|])\1[ ]*\r?(?:\n|$)", re.IGNORECASE)
 # Keys of a request that have a column of their own; every other heading is a colour's.
 _FIELDS = frozenset(RequestFields.model_fields) - {"overrides"}
 _NO_TEXT = "there are bytes that are not UTF-8; save the table as UTF-8 (in Excel: CSV UTF-8)"
@@ -90,19 +93,21 @@ def _json_rows(text: str) -> Iterator[Row]:
 
 def _csv_rows(text: str, path: Path) -> Iterator[Row]:
     # csv.reader divides lines itself; a table from an old Mac has \r alone.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_divider(text), strict=True)
-    line = 1
+    divider, begin = _divider(text)
+    reader = csv.reader(io.StringIO(text[begin:], newline=""), delimiter=divider, strict=True)
+    before = text.count("\n", 0, begin)
+    line = before + 1
     headings: list[str] | None = None
     while True:
         try:
             cells = next(reader, None)
         except csv.Error as error:
             yield Row(line, "", {}, f"the row cannot be read: {error}")
-            line = reader.line_num + 1
+            line = before + reader.line_num + 1
             continue
         if cells is None:
             return
-        begun, line = line, reader.line_num + 1
+        begun, line = line, before + reader.line_num + 1
         if not any(cell.strip() for cell in cells):
             continue
         if headings is None:
@@ -111,10 +116,16 @@ def _csv_rows(text: str, path: Path) -> Iterator[Row]:
             yield _csv_row(begun, headings, cells)
 
 
-def _divider(text: str) -> str:
-    """What divides the cells of the first line: commas, semicolons (as where a comma is in numbers), tabs."""
+def _divider(text: str) -> tuple[str, int]:
+    """What divides the cells, and where in the text the first row of cells begins.
+
+    A first line such as `sep=;` says so; else it is what stands most often in the first line: commas,
+    semicolons (as where a comma is in numbers) or tabs.
+    """
+    if named := _NAMED_DIVIDER.match(text):
+        return named[2], named.end()
     first = text.lstrip("\r\n").partition("\n")[0]
-    return max(_DIVIDERS, key=first.count)
+    return max(_DIVIDERS, key=first.count), 0
 
 
 def _headings(cells: list[str], path: Path) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plitka.engine.protocol import Engine
@@ -20,6 +20,8 @@ from plitka.files.whole_files import write_whole
 from plitka.request.drawing_settings import prompt_of, settings_for
 
 PLAN_FILE, TABLE, REPORT = "plan.yaml", "cells.csv", "report.md"
+# Of the arms with the same problem.
+NAMED_ARMS = 3
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,26 @@ def check_folder(out: Path) -> None:
 def check_engine(plan: ExperimentPlan, requests: Requests, engine: Engine) -> None:
     """Refuse what this engine cannot draw, before it draws. Raises PlanError naming the arms."""
     problems: dict[tuple[str, str], Problem] = {}
+    arms: dict[tuple[str, str], list[str]] = {}
     for arm in plan.arms():
         request = requests[arm, plan.seeds[0]]
         try:
             engine.check(request, prompt_of(request, settings_for(request, engine.defaults)))
         except RequestError as error:
             for found in error.problems:
-                place = f"{found.field} ({arm.title})"
-                problems[found.field, found.reason] = Problem(place, found.value, found.reason, found.allowed)
+                kind = found.field, found.reason
+                problems.setdefault(kind, found)
+                arms.setdefault(kind, []).append(arm.title)
     if problems:
-        raise PlanError(problems.values())
+        raise PlanError(
+            replace(problem, field=f"{problem.field} ({_listed(arms[kind])})")
+            for kind, problem in problems.items()
+        )
+
+
+def _listed(titles: Sequence[str]) -> str:
+    more = len(titles) - NAMED_ARMS
+    return "; ".join(titles[:NAMED_ARMS]) + (f"; {more} more" if more > 0 else "")
 
 
 def run_experiment(

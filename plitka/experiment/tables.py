@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 
 from plitka.experiment.cells import Cell, as_row
 from plitka.experiment.intervals import CHANCE, Interval, mean_interval
@@ -129,7 +131,7 @@ def verdict_text(verdict: Verdict) -> str:
     )
     if verdict.best is None:
         return f"{where}no arm meets the conditions."
-    best = f"`{verdict.best}`"
+    best = _code(verdict.best)
     if not verdict.comparisons:
         return f"{where}{best} alone meets the conditions; nothing to compare it with.{left_out}"
     if verdict.is_winner:
@@ -141,7 +143,7 @@ def verdict_text(verdict: Verdict) -> str:
     lines = [f"{head}{left_out}"]
     for comparison in verdict.comparisons:
         said = "better than" if comparison.is_shown else f"{NO_DIFFERENCE} from"
-        lines.append(f"- {said} `{comparison.other}`: worse by {interval_text(comparison.worse_by)}")
+        lines.append(f"- {said} {_code(comparison.other)}: worse by {interval_text(comparison.worse_by)}")
     return "\n".join([lines[0], *([""] if lines[1:] else []), *lines[1:]])
 
 
@@ -151,6 +153,14 @@ def interval_text(found: Interval) -> str:
         pairs = "1 pair" if found.count == 1 else f"{found.count} pairs"
         return f"{found.mean:.3g} ({pairs}: too few for an interval)"
     return f"{found.mean:.3g} ({found.low:.3g} to {found.high:.3g}, {found.count} pairs)"
+
+
+def _code(text: str) -> str:
+    """Text as a code span, whatever backticks it has (CommonMark 0.31, 6.1)."""
+    runs = {len(run) for run in re.findall("`+", text)}
+    fence = "`" * next(length for length in count(1) if length not in runs)
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 def _escaped(text: str) -> str:

@@ -66,7 +66,7 @@ def check_weight_file(
     ModelFileError unless the file is there, whole, of floating-point numbers and as it must be.
     """
     if not path.is_file():
-        raise ModelFileError(path, "the file is missing")
+        raise ModelFileError(path, "this is no file" if path.exists() else "the file is missing")
     with path.open("rb") as file:
         opened = stamp(file.fileno())
         refuse_lfs_pointer(path, file)
