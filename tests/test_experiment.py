@@ -387,13 +387,13 @@ def test_a_model_draws_a_plan_and_every_cell_is_measured(engine, tmp_path):
 
 def test_a_prompt_that_a_model_cannot_read_is_refused_before_it_draws(engine, tmp_path):
     request = {**SMALL, "width": 1024, "width_mm": 100}
-    long = [f"{word} " * 100 for word in ("wet", "dry", "cold", "warm", "dull")]
+    long = [f"{word} " * 100 for word in ("hot", "dry", "fog", "raw", "dim")]
     text = plan_text(request=request, vary={"overrides.prompt": ["wet", *long]})
     with pytest.raises(PlanError) as raised:
         run(text, tmp_path / "out", engine)
     said = str(raised.value)
-    assert re.search(r"overrides.prompt \(prompt wet wet.*; prompt dry.*; prompt cold.*; 2 more\)", said)
-    assert "warm" not in said
+    assert re.search(r"overrides.prompt \(prompt hot.*; prompt dry.*; prompt fog.*; 2 more\)", said)
+    assert "raw" not in said
     assert not (tmp_path / "out").exists()
 
 

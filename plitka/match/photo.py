@@ -17,7 +17,7 @@ MOST_BYTES = 100 * 2**20
 MOST_PIXELS = 100_000_000
 LEAST_SIDE = 128
 _FORMATS = ("JPEG", "PNG", "WEBP")
-_ALLOWED = "a JPEG, PNG or WebP file of at most 100 MiB and 100 million pixels is needed"
+_KINDS = "a JPEG, PNG or WebP file is needed"
 # Brands of the ISO base media file format (ISO/IEC 14496-12) behind `ftyp`, as cameras write them.
 _BRANDS = {
     b"heic": "HEIC",
@@ -61,7 +61,7 @@ def read_photograph(path: Path) -> NDArray[np.uint8]:
         raise PhotographError("is no regular file")
     size = path.stat().st_size
     if size > MOST_BYTES:
-        raise PhotographError(f"has more than {MOST_BYTES // 2**20} MiB; {_ALLOWED}")
+        raise PhotographError(f"has more than {MOST_BYTES // 2**20} MiB, the most that is read")
     with path.open("rb") as file:
         return decode_photograph(file.read(MOST_BYTES + 1))
 
@@ -79,34 +79,32 @@ def decode_photograph(data: bytes) -> NDArray[np.uint8]:
                 image.load()
                 return _as_srgb(_upright(image))
     except UnidentifiedImageError:
-        raise PhotographError(
-            f"cannot be read as a picture: damaged, or of another kind; {_ALLOWED}"
-        ) from None
+        raise PhotographError(f"cannot be read as a picture: damaged, or of another kind; {_KINDS}") from None
     except Image.DecompressionBombError:
-        raise PhotographError(f"has too many pixels; {_ALLOWED}") from None
+        raise PhotographError(f"has more than {MOST_PIXELS:,} pixels, the most that are read") from None
     except PhotographError:
         raise
     except Exception as error:
         # Pillow's decoders raise whatever a damaged file leads them to (OSError, SyntaxError, struct.error…).
-        raise PhotographError(f"is damaged or cut off ({type(error).__name__}); {_ALLOWED}") from error
+        raise PhotographError(f"is damaged or cut off ({type(error).__name__}); {_KINDS}") from error
 
 
 def check_kind(data: bytes) -> None:
     """Refuse a file by its first bytes, naming what it is. Raises PhotographError."""
     if not data:
-        raise PhotographError(f"is empty; {_ALLOWED}")
+        raise PhotographError(f"is empty; {_KINDS}")
     if data[4:8] == b"ftyp" and data[8:12] in _BRANDS:
         name = _BRANDS[data[8:12]]
         raise PhotographError(f"is a {name} picture, which is not read here: save it as JPEG or PNG")
     for start, name in _STARTS.items():
         if data.startswith(start):
-            raise PhotographError(f"is {name}; {_ALLOWED}")
+            raise PhotographError(f"is {name}; {_KINDS}")
 
 
 def _check_size(image: Image.Image) -> None:
     width, height = image.size
     if width * height > MOST_PIXELS:
-        raise PhotographError(f"has {width} x {height} pixels; {_ALLOWED}")
+        raise PhotographError(f"has {width} x {height} pixels; at most {MOST_PIXELS:,} are read")
     if min(width, height) < LEAST_SIDE:
         raise PhotographError(f"has {width} x {height} pixels; at least {LEAST_SIDE} on a side are needed")
 
