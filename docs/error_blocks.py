@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,13 @@ from PIL import Image as Picture
 from request_blocks import BLACK_WHITE, parse_simple
 
 from plitka.choices import CONTROL_KINDS
-from plitka.errors import RequestError
+from plitka.diffusion.routing import route_problems
+from plitka.diffusion.samplers import sampler_problems
+from plitka.errors import Problem, RequestError
 from plitka.match.photo_request import request_of_photo
 from plitka.request.adapter import unlisted
 from plitka.request.color_text import MAX_COLORS_CHARACTERS
+from plitka.request.drawing_settings import settings_for
 from plitka.request.fields import MAX_COLORS, MAX_SEED
 from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
 from plitka.request.numbers import MAX_PROPORTION
@@ -187,8 +190,17 @@ def refusal_reasons(say: Say) -> str:
     errors += [_error_of(partial(parse_simple, **inputs)) for inputs in REFUSED_INPUTS]
     errors += [_error_of(partial(_photograph, photo)) for photo in REFUSED_PHOTOS]
     errors += [RequestError([unlisted("summer", ("winter",))]), RequestError([unlisted("summer", ())])]
+    errors += [RequestError(problems) for problems in _refused_by_models()]
     lines = (str(error.problems[0]).partition(" Allowed: ")[0] for error in errors)
     return block("\n".join(lines))
+
+
+def _refused_by_models() -> Iterator[list[Problem]]:
+    """What depends on the base model: an angle without a ControlNet, a sampler that it does not have."""
+    for overrides in ({}, {"use_controlnet": True}):
+        request = parse_request(json.dumps({"colors": [RED], "angle": 30, "overrides": overrides}))
+        yield list(route_problems(request, settings_for(request), ("canny",)))
+    yield list(sampler_problems(settings_for(request), {}, ("ddim",)))
 
 
 def _photograph(photo: str | bytes) -> None:

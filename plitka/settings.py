@@ -4,6 +4,7 @@
 - `PLITKA_MODEL_DIR`: the model folder; default `model_files` beside the package.
 - `PLITKA_BASE_MODEL`: another base model: a hub id (`owner/name` or `owner/name@revision`), a diffusers
   folder or one `.safetensors` file.
+- `PLITKA_PRIOR_MODEL`: another prior, for a base model of Kandinsky 2.2: a hub id or a diffusers folder.
 - `PLITKA_ALLOW_BASE`: `1` runs without a LoRA or embeddings that are missing; `0` (default) refuses to start.
 - `PLITKA_ADAPTERS`: a file, JSON, that lists further LoRAs that a request may name: see
   model_files/README.md.
@@ -53,6 +54,7 @@ DEFAULT_ENGINE: EngineName = "render"
 ENGINE_VARIABLE = "PLITKA_ENGINE"
 MODEL_DIR_VARIABLE = "PLITKA_MODEL_DIR"
 BASE_MODEL_VARIABLE = "PLITKA_BASE_MODEL"
+PRIOR_MODEL_VARIABLE = "PLITKA_PRIOR_MODEL"
 ALLOW_BASE_VARIABLE = "PLITKA_ALLOW_BASE"
 ADAPTERS_VARIABLE = "PLITKA_ADAPTERS"
 VRAM_FRACTION_VARIABLE = "PLITKA_VRAM_FRACTION"
@@ -104,6 +106,14 @@ def base_model() -> str | None:
     Raises EngineError for what can be neither a path nor a name.
     """
     return _path(BASE_MODEL_VARIABLE) or None
+
+
+def prior_model() -> str | None:
+    """The prior in place of the manifest's, whether it is there or not; None for the manifest's.
+
+    Raises EngineError for what can be neither a path nor a name.
+    """
+    return _path(PRIOR_MODEL_VARIABLE) or None
 
 
 def allows_base() -> bool:

@@ -163,7 +163,7 @@ def write_vae(folder, seed=1, force_upcast=False, channels=VAE_CHANNELS):
     make_vae(force_upcast, channels).save_pretrained(folder)
 
 
-def _give_it_a_voice(controlnet):
+def give_it_a_voice(controlnet):
     """ControlNets start from zero convolutions and change nothing; a trained one has weights there."""
     for block in [*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block]:
         torch.nn.init.normal_(block.weight, std=0.3)
@@ -174,7 +174,7 @@ def write_controlnet(
 ):
     torch.manual_seed(seed)
     controlnet = ControlNetModel(**_controlnet_config(cross_attention_dim, hint_channels) | more)
-    _give_it_a_voice(controlnet)
+    give_it_a_voice(controlnet)
     torch.nn.init.normal_(controlnet.controlnet_cond_embedding.conv_out.weight, std=0.3)
     controlnet.to(torch.float16).save_pretrained(folder, variant="fp16")
 
@@ -188,7 +188,7 @@ def write_union_controlnet(folder, seed=3):
         num_trans_head=4,
         num_proj_channel=UNET_CHANNELS[0],
     )
-    _give_it_a_voice(controlnet)
+    give_it_a_voice(controlnet)
     torch.nn.init.normal_(controlnet.controlnet_cond_embedding.conv_out.weight, std=0.3)
     torch.nn.init.normal_(controlnet.spatial_ch_projs.weight, std=0.3)
     controlnet.to(torch.float16).save_pretrained(folder)

@@ -55,6 +55,14 @@ def server_model_folder(tmp_path_factory):
     return write_model_folder(tmp_path_factory.mktemp("server-models"), vae_channels=QUICK_VAE_CHANNELS)
 
 
+@pytest.fixture(scope="session")
+def kandinsky_folder(tmp_path_factory):
+    """A model folder with Kandinsky's prior, decoder and depth decoder in place of SDXL's models."""
+    from kandinsky_checkpoints import write_kandinsky_folder
+
+    return write_kandinsky_folder(tmp_path_factory.mktemp("kandinsky-models"))
+
+
 @pytest.fixture
 def folder(tmp_path, model_folder):
     """A copy of the model folder, in use, that a test may spoil."""

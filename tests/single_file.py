@@ -46,15 +46,15 @@ def write_single_file(path, base, variant="fp16"):
         f"model.diffusion_model.{unet_name(k)}": v for k, v in load("unet", "diffusion_pytorch_model").items()
     }
     tensors |= {
-        f"first_stage_model.{_vae_name(k)}": v for k, v in load("vae", "diffusion_pytorch_model").items()
+        f"first_stage_model.{vae_name(k)}": v for k, v in load("vae", "diffusion_pytorch_model").items()
     }
     first = "conditioner.embedders.0.transformer."
-    tensors |= {f"{first}{_text_model(k)}": v for k, v in load("text_encoder", "model").items()}
-    tensors |= _open_clip({_text_model(k): v for k, v in load("text_encoder_2", "model").items()})
+    tensors |= {f"{first}{text_model_name(k)}": v for k, v in load("text_encoder", "model").items()}
+    tensors |= _open_clip({text_model_name(k): v for k, v in load("text_encoder_2", "model").items()})
     save_file({name: value.contiguous() for name, value in tensors.items()}, path)
 
 
-def _text_model(name):
+def text_model_name(name):
     return name if name.startswith(("text_model.", "text_projection")) else f"text_model.{name}"
 
 
@@ -78,7 +78,7 @@ def unet_name(name, layers_per_block=1):
     return f"{module}.{ending}"
 
 
-def _vae_name(name):
+def vae_name(name):
     name = name.replace("conv_norm_out", "norm_out").replace("conv_shortcut", "nin_shortcut")
     name = re.sub(r"mid_block\.resnets\.(\d)", lambda found: f"mid.block_{int(found[1]) + 1}", name)
     name = re.sub(r"down_blocks\.(\d)\.resnets", r"down.\1.block", name)

@@ -44,7 +44,7 @@ def unread(monkeypatch):
 @pytest.mark.parametrize(
     ("file", "changes", "reason"),
     [
-        (INDEX, {"_class_name": "StableDiffusionPipeline"}, "a model for StableDiffusionPipeline"),
+        (INDEX, {"_class_name": "StableDiffusionPipeline"}, "where Stable Diffusion 1.5's is None"),
         (INDEX, {"_class_name": "StableDiffusion3Pipeline"}, "a model for StableDiffusion3Pipeline"),
         (INDEX, {"_class_name": "FluxPipeline"}, "a model for FluxPipeline"),
         (INDEX, {"_class_name": "KolorsPipeline"}, "a model for KolorsPipeline"),
@@ -204,7 +204,7 @@ def of_another_layout(*names, drop="conditioner."):
         (of_another_layout("conditioner.embedders.0.model.ln_final.weight"), "this is SDXL's refiner"),
         (
             of_another_layout("model.diffusion_model.output_blocks.11.0.skip_connection.weight"),
-            "no SDXL base model but Stable Diffusion 1.5",
+            "no SDXL base model but a UNet of Stable Diffusion 1.5 without its text encoder",
         ),
         (of_another_layout(), "no SDXL base model but a UNet without the text encoders"),
         (of_another_layout("double_blocks.0.img_attn.norm.key_norm.scale", drop=""), "but flux-schnell"),

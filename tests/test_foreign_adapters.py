@@ -82,7 +82,7 @@ def replaced(own, tensors, name="embeddings.pti"):
         (lambda own: (own / "embeddings.pti").rename(own / "embeddings.pt"), "may be a pickle"),
         (lambda own: (own / "more.safetensors").symlink_to("nowhere"), "a link to none. Give a folder"),
         (lambda own: replaced(own, {"emb_params": torch.ones(2, 768)}), "Stable Diffusion 1.5"),
-        (lambda own: replaced(own, {"<tile>": torch.ones(768)}), "for one of the two text encoders only"),
+        (lambda own: replaced(own, {"<tile>": torch.ones(2, 768)}), "for one of the two text encoders only"),
         (lambda own: replaced(own, {"clip_l": torch.ones(2, WIDTH_L)}), "one of the two text encoders only"),
         (lambda own: replaced(own, make_unet().state_dict(), "unet.safetensors"), "a whole UNet"),
         (

@@ -25,16 +25,18 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from plitka.diffusion.checkpoints.base_model import check_base
 from plitka.diffusion.checkpoints.controlnet_shapes import check_controlnets
 from plitka.diffusion.checkpoints.noise_schedule import Statement
-from plitka.diffusion.checkpoints.single_file import CLIP_G as G
-from plitka.diffusion.checkpoints.single_file import CLIP_L as L
 from plitka.diffusion.checkpoints.single_file import read_statement
 from plitka.diffusion.checkpoints.single_file_names import check_none_left_over
 from plitka.diffusion.checkpoints.weight_checks import check_complete
+from plitka.diffusion.families.sdxl import CLIP_G as SECOND
+from plitka.diffusion.families.sdxl import CLIP_L as FIRST
+from plitka.diffusion.families.sdxl import SDXL
 from plitka.errors import ModelFileError
 from plitka.weights.files import read_header
 from plitka.weights.locate import EngineFiles, Location, files_read
 from plitka.weights.manifest import ControlNetSource, engine_models
 
+L, G = FIRST.prefix, SECOND.prefix
 BASE = {
     "model_index.json": (INDEX, False),
     "scheduler/scheduler_config.json": (SDXL_SCHEDULER, True),
@@ -93,14 +95,14 @@ def test_the_configurations_here_are_those_on_the_hub(name):
 
 
 def test_the_manifests_base_model_is_one(sdxl):
-    schedule = check_base(files_with(sdxl))
+    _, schedule = check_base(files_with(sdxl))
     assert schedule["prediction_type"] == "epsilon"
     assert schedule["beta_end"] == 0.012
 
 
 def test_a_model_saved_from_its_average_is_one(sdxl):
     edit_config(sdxl / "base/unet/config.json", **AVERAGED)
-    assert check_base(files_with(sdxl))["beta_schedule"] == "scaled_linear"
+    assert check_base(files_with(sdxl))[1]["beta_schedule"] == "scaled_linear"
 
 
 UNIONS = [
@@ -237,5 +239,5 @@ LISTS = (
 def test_the_single_files_of_others_are_sdxl(tmp_path, pipeline, names, extra, metadata, said):
     path = tmp_path / "checkpoint.safetensors"
     write_empty_weights(path, names | extra, metadata)
-    assert read_statement(path, read_header(path), 4) == said
-    check_none_left_over(pipeline, path, read_header(path))
+    assert read_statement(path, read_header(path), 4, SDXL) == said
+    check_none_left_over(pipeline, path, read_header(path), SDXL)

@@ -143,6 +143,8 @@ def _load(request: TrainingRequest, pictures: list[Picture], folder: Path) -> tu
 
     from plitka.diffusion.checkpoints.pretrained import HOW_TO_GET_WEIGHTS, check_parts, read_base
     from plitka.diffusion.checkpoints.weight_checks import check_finite
+    from plitka.diffusion.families.known import family_of
+    from plitka.diffusion.families.sdxl import SDXL
     from plitka.errors import remedied
     from plitka.weights.locate import find_files
     from training.adapter_trainer import AdapterSettings, AdapterTrainer
@@ -152,6 +154,9 @@ def _load(request: TrainingRequest, pictures: list[Picture], folder: Path) -> tu
     files = find_files(request.base_model)
     _say(f"loading {files.base.name}")
     pipeline = read_base(files, torch.float32)
+    if (family := family_of(pipeline)) is not SDXL:
+        problem = f"this is {family.title}, and what is trained here is for {SDXL.title}"
+        raise ModelFileError(files.base.name, problem, "Choose another base model for the training.")
     with remedied(HOW_TO_GET_WEIGHTS):
         check_parts(check_finite, pipeline, files)
     _check_lengths(pictures, pipeline)

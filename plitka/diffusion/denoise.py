@@ -23,7 +23,7 @@ from plitka.diffusion.detail import (
 )
 from plitka.diffusion.guidance_interval import guided_within
 from plitka.diffusion.memory_fallback import with_fallback
-from plitka.diffusion.pipeline_inputs import CONDITIONING_SIZE, Stage
+from plitka.diffusion.pipeline_inputs import Stage
 from plitka.diffusion.progress import bar_options
 from plitka.diffusion.routing import Route
 from plitka.diffusion.samplers import ends_step
@@ -84,11 +84,10 @@ def denoise(
         latents = pipeline(
             **embeddings,
             **inputs,
+            **pipelines.family.conditioning,
             num_inference_steps=stage.settings.steps,
             guidance_scale=settings.guidance_scale,
             generator=torch.Generator("cpu").manual_seed(job.request.seed),
-            original_size=CONDITIONING_SIZE,
-            target_size=CONDITIONING_SIZE,
             output_type="latent",
             callback_on_step_end=partial(_check_pace, job, tile, stage.steps_run),
             callback_on_step_end_tensor_inputs=[],

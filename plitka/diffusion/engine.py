@@ -1,4 +1,4 @@
-"""The diffusion engine: SDXL-format models that turn plan and prompt into photographs.
+"""The diffusion engine: models of the known families that turn plan and prompt into photographs.
 
 diffusers and transformers are imported by `DiffusionEngine.load`, after it is known whether the hub is needed
 at all.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -25,24 +25,33 @@ from plitka.diffusion.adapters.prompt_budget import TRIGGER_TOKENS, TRIGGER_WORD
 from plitka.diffusion.checkpoints.read_ahead import read_ahead, start_device
 from plitka.diffusion.denoise import Denoised, denoise, denoise_in_tiles
 from plitka.diffusion.detail import tiles_of
+from plitka.diffusion.drawings import drawing_of
 from plitka.diffusion.gpu_errors import is_fatal
 from plitka.diffusion.granule_size import size_problems
+from plitka.diffusion.hints import guidance, guidance_problems
 from plitka.diffusion.identity import identity_of, identity_of_adapter
 from plitka.diffusion.memory_fallback import with_fallback
 from plitka.diffusion.offload import low_memory_for
-from plitka.diffusion.pipeline_inputs import Stage, control_inputs, inputs_of_several, start_inputs
+from plitka.diffusion.pipeline_inputs import (
+    control_inputs,
+    hint_inputs,
+    inputs_of_several,
+    stages_of,
+    start_inputs,
+)
 from plitka.diffusion.progress import timed_phase
-from plitka.diffusion.routing import Route, control_problems, route
+from plitka.diffusion.prompt_embeddings import prompt_embeddings
+from plitka.diffusion.routing import Route
 from plitka.diffusion.samplers import sampler_problems
+from plitka.diffusion.upscale import Run, enlarged, runs_of, scaled_inputs, together
 from plitka.diffusion.warm_up import RECORDING_SECONDS, warm_up
-from plitka.engine.protocol import ControlUse, Denoising, Drawing, Job
+from plitka.engine.protocol import Drawing, Job
 from plitka.errors import RequestError
 from plitka.request.adapter import unlisted
 from plitka.request.drawing_settings import EngineDefaults, settings_for
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
-from plitka.request.prompt import TOKEN_LIMIT, Prompt, check_token_budget
+from plitka.request.prompt import Prompt, check_token_budget
 from plitka.request.tile_request import TileRequest
-from plitka.tile.canvas import canvas_for
 from plitka.weights.adapter_list import check_archives, listed_adapters
 from plitka.weights.archive import opened_weights
 from plitka.weights.locate import find_adapters, find_files
@@ -121,7 +130,8 @@ class DiffusionEngine:
         identity: dict[str | None, dict[str, str]] = {None: own}
         for key, archive in archives.items():
             identity[key] = own | identity_of_adapter(listed[key], archive, loaded.scales[key])
-        defaults = EngineDefaults(files.models.quality_profiles(), loaded.lora_scale, loaded.scales)
+        profiles = files.models.quality_profiles(pipelines.family.profiles)
+        defaults = EngineDefaults(profiles, loaded.lora_scale, loaded.scales)
         engine = cls(name, pipelines, identity, loaded.switch, defaults, (preview_size, final_size))
         pipelines.accelerate()
         if acceleration.compile != "off" or pipelines.recordings.is_on:
@@ -139,6 +149,11 @@ class DiffusionEngine:
         """What the engine's own embeddings are called."""
         return self.adapters.words[None].tokens
 
+    @property
+    def native_size(self) -> int:
+        """Pixels on a side that the base model draws at once, in proportion to the engine's sizes."""
+        return self.pipelines.family.native_size * self._sizes[1] // FINAL_SIZE
+
     def identity(self, adapter: str | None = None) -> dict[str, str]:
         """Model ids with revisions or hashes, library versions, device; with an adapter's in their place."""
         return dict(self._identity.get(adapter, self._identity[None]))
@@ -150,17 +165,17 @@ class DiffusionEngine:
         """
         settings = settings_for(request, self.defaults)
         problems = [
-            *size_problems(request, settings),
-            *sampler_problems(settings, self.pipelines.scheduler_config),
-            *control_problems(request, self.pipelines.controlnets.kinds),
+            *size_problems(request, settings, self.pipelines.family.native_size),
+            *sampler_problems(settings, self.pipelines.scheduler_config, self.pipelines.family.samplers),
+            *guidance_problems(request, settings, self.pipelines),
         ]
         if request.adapter not in self.adapters.words:
             listed = tuple(name for name in self.adapters.words if name is not None)
             problems.insert(0, unlisted(str(request.adapter), listed))
         if problems:
             raise RequestError(problems)
-        words = self.adapters.words[request.adapter]
-        check_token_budget(self.prompt_for(prompt, request.adapter), words.count_tokens, TOKEN_LIMIT)
+        words, limit = self.adapters.words[request.adapter], self.pipelines.family.token_limit
+        check_token_budget(self.prompt_for(prompt, request.adapter), words.count_tokens, limit)
 
     def draw(self, job: Job) -> Generator[Drawing]:
         """Yield the preview, then the final picture, or the one of them that the job wants.
@@ -191,115 +206,67 @@ class DiffusionEngine:
             yield from self._pictures(job, worker)
 
     def _pictures(self, job: Job, worker: Worker) -> Generator[Drawing]:
-        chosen = route(job.request, job.settings)
-        stages = [stage for stage in self._stages(job) if stage.name in job.pictures]
-        inputs = [worker.submit(self._inputs, job, chosen, stage) for stage in stages]
+        chosen = guidance(job.request, job.settings, self.pipelines)
+        stages = [stage for stage in stages_of(job, self._sizes) if stage.name in job.pictures]
+        runs = [runs_of(job, stage, self.native_size, self._sizes[1]) for stage in stages]
+        inputs = [[worker.submit(self._inputs, run, chosen) for run in passes] for passes in runs]
         embeddings, retries = with_fallback(self.pipelines, partial(self._prepare, job))
-        for stage, given in zip(stages, inputs, strict=True):
-            denoised, more = self._picture(job, chosen, embeddings, stage, given)
+        for stage, passes, given in zip(stages, runs, inputs, strict=True):
+            denoised, more = self._picture(passes, chosen, embeddings, given)
             retries += more
-            yield self._drawing(job, chosen, stage, denoised, retries)
+            lora_scale = self.lora.scale if self.lora else None
+            yield drawing_of(self.pipelines, lora_scale, job, chosen, stage, denoised, retries)
 
-    def _stages(self, job: Job) -> tuple[Stage, Stage]:
-        """Preview and final picture; of smaller ones than usual, sizes in proportion."""
-        canvas, (preview_size, final_size) = canvas_for(job.request.scale), self._sizes
-        preview = canvas.preview[0] * preview_size // PREVIEW_SIZE
-        final = canvas.width * final_size // FINAL_SIZE
-        return (
-            Stage("preview", preview, canvas.shape(preview)[0], job.settings.preview),
-            Stage("final", final, canvas.shape(final)[0], job.settings.final),
-        )
-
-    def _prepare(self, job: Job) -> dict[str, torch.Tensor]:
+    def _prepare(self, job: Job) -> Mapping[str, torch.Tensor]:
         """Bring the adapter and its LoRA's scale into the models, text encoders too; encode the prompt."""
         if self.lora is not None or job.request.adapter is not None:
             self.pipelines.bring_home()
         self.adapters.use(job.request.adapter, job.settings.lora_scale)
-        return self._encode(self.prompt_for(job.prompt, job.request.adapter))
+        prompt = self.prompt_for(job.prompt, job.request.adapter)
+        models = self.pipelines
+        models.make_ready(models.base)
+        device = torch.device(models.device_info.device)
+        return prompt_embeddings(models.base, models.family, prompt, device, job.request.seed, job.pace.check)
 
-    def _inputs(self, job: Job, chosen: Route, stage: Stage) -> dict[str, Any]:
-        """What one picture starts from and what guides it."""
+    def _inputs(self, run: Run, chosen: Route) -> dict[str, Any]:
+        """What one pass over a picture starts from and what guides it."""
+        job, stage = run.job, run.plan_stage
         inputs = start_inputs(job, stage)
-        if not chosen.is_usual:
-            return inputs | inputs_of_several(job, stage, chosen.controls)
-        for control in chosen.controls:
-            mode = self.pipelines.controlnets.mode(control.kind)
-            inputs |= control_inputs(job, stage, control, mode)
-        return inputs
+        if self.pipelines.family.hinted:
+            inputs |= hint_inputs(job, stage, chosen.controls)
+        elif not chosen.is_usual:
+            inputs |= inputs_of_several(job, stage, chosen.controls)
+        else:
+            for control in chosen.controls:
+                inputs |= control_inputs(job, stage, control, self.pipelines.controlnets.mode(control.kind))
+        return inputs if run.stage == stage else scaled_inputs(inputs, run.stage)
 
     def _picture(
         self,
-        job: Job,
+        passes: Sequence[Run],
         chosen: Route,
         embeddings: Mapping[str, torch.Tensor],
-        stage: Stage,
-        inputs: Future[dict[str, Any]],
+        given: Sequence[Future[dict[str, Any]]],
     ) -> tuple[Denoised, tuple[str, ...]]:
-        """Draw one picture, whole or in tiles; also returns a sentence for each lack of memory."""
-        models, is_ring = self.pipelines, job.request.scale.seamless
-        tiles = tiles_of(stage.width, stage.height, self._sizes[1], is_ring)
+        """Draw one picture, in one pass or two; also returns a sentence for each lack of memory."""
+        denoised, retries = self._run(passes[0], chosen, embeddings, given[0].result())
+        for run, future in zip(passes[1:], given[1:], strict=True):
+            inputs, is_ring = future.result(), run.job.request.scale.seamless
+            is_led = passes[0].job.settings.starts_from_swatch
+            start = enlarged(denoised.image, inputs["image"], is_ring, is_led)
+            drawn, more = self._run(run, chosen, embeddings, inputs | {"image": start})
+            denoised, retries = together(denoised, drawn), (*retries, *more)
+        return denoised, retries
+
+    def _run(
+        self, run: Run, chosen: Route, embeddings: Mapping[str, torch.Tensor], inputs: Mapping[str, Any]
+    ) -> tuple[Denoised, tuple[str, ...]]:
+        """One pass, whole or in tiles."""
+        models, job, stage = self.pipelines, run.job, run.stage
+        tiles = tiles_of(stage.width, stage.height, self.native_size, job.request.scale.seamless)
         if tiles is not None and job.settings.starts_from_swatch:
-            return denoise_in_tiles(models, job, chosen, embeddings, stage, inputs.result(), tiles)
-
-        def whole() -> Denoised:
-            return denoise(models, job, chosen, embeddings, stage, inputs.result())
-
-        return with_fallback(models, whole)
-
-    def _drawing(
-        self, job: Job, chosen: Route, stage: Stage, denoised: Denoised, retries: tuple[str, ...]
-    ) -> Drawing:
-        settings = job.settings
-        denoising = Denoising(
-            control=chosen.control,
-            scheduler=settings.scheduler,
-            steps=stage.settings.steps,
-            strength=stage.settings.strength,
-            color_guidance=settings.color_guidance,
-            guidance_scale=settings.guidance_scale,
-            controlnet_scale=chosen.controls[0].scale if len(chosen.controls) == 1 else None,
-            lora_scale=self.lora.scale if self.lora else None,
-            offload=self.pipelines.offload_level,
-            retries=retries,
-            recordings=self.pipelines.recordings.report(),
-            guidance_interval=settings.guidance_interval,
-            approximations=denoised.approximations,
-            detail=denoised.detail,
-            unet_calls=denoised.unet_calls,
-            controls=tuple(
-                ControlUse(one.kind, one.scale, one.start, one.end, calls)
-                for one, calls in zip(chosen.controls, denoised.control_calls, strict=True)
-            ),
-        )
-        return Drawing(
-            stage.name,
-            denoised.image,
-            denoised.pipeline,
-            denoised.controlnet,
-            chosen.reason,
-            denoised.steps_run,
-            denoising,
-        )
-
-    @torch.no_grad()
-    def _encode(self, prompt: Prompt) -> dict[str, torch.Tensor]:
-        """Prompt embeddings for every pipeline, by the names of their arguments."""
-        base = self.pipelines.base
-        self.pipelines.make_ready(base)
-        names = (
-            "prompt_embeds",
-            "negative_prompt_embeds",
-            "pooled_prompt_embeds",
-            "negative_pooled_prompt_embeds",
-        )
-        embeddings = base.encode_prompt(
-            prompt.positive,
-            negative_prompt=prompt.negative,
-            device=torch.device(self.pipelines.device_info.device),
-            num_images_per_prompt=1,
-            do_classifier_free_guidance=True,
-        )
-        return dict(zip(names, embeddings, strict=True))
+            return denoise_in_tiles(models, job, chosen, embeddings, stage, inputs, tiles)
+        return with_fallback(models, partial(denoise, models, job, chosen, embeddings, stage, inputs))
 
     def prompt_for(self, prompt: Prompt, adapter: str | None = None) -> Prompt:
         """The prompt with an adapter's own trigger, and its tokens: one, two or more, or none."""

@@ -15,13 +15,13 @@ LARGEST_FROM_NOISE = 2048
 OWN_NOISE = "euler_a"
 
 
-def size_problems(request: TileRequest, settings: DrawingSettings) -> Iterator[Problem]:
-    """Granules of less than 12 pixels, and pictures that no model draws."""
-    yield from _size_problems(request.scale, settings)
+def size_problems(request: TileRequest, settings: DrawingSettings, native: int) -> Iterator[Problem]:
+    """Granules of less than 12 pixels, and pictures that no model draws; one knows `native` pixels a side."""
+    yield from _size_problems(request.scale, settings, native)
     yield from _granule_problems(request)
 
 
-def _size_problems(scale: Scale, settings: DrawingSettings) -> Iterator[Problem]:
+def _size_problems(scale: Scale, settings: DrawingSettings, native: int) -> Iterator[Problem]:
     least, most = SIDES
     largest = most if settings.starts_from_swatch else LARGEST_FROM_NOISE
     for name, value in (("width", scale.width), ("height", scale.height)):
@@ -31,10 +31,12 @@ def _size_problems(scale: Scale, settings: DrawingSettings) -> Iterator[Problem]
         elif value > largest:
             reason = "is too large for a picture that starts from noise (overrides.color_guidance is 0)"
             yield Problem(name, str(value), reason, f"at most {largest}, or more colour guidance")
-    in_tiles = max(scale.width, scale.height) > DEFAULT_SIDE and settings.starts_from_swatch
+    # A model that knows less than the usual size draws in a second pass, from an image in any case.
+    from_image = settings.starts_from_swatch or native < DEFAULT_SIDE
+    in_tiles = max(scale.width, scale.height) > native and from_image
     if in_tiles and settings.scheduler == OWN_NOISE:
         reason = "adds noise at every step, which differs from tile to tile of a picture as large as this"
-        allowed = f"another sampler, or sides of at most {DEFAULT_SIDE} pixels"
+        allowed = f"another sampler, or sides of at most {native} pixels"
         yield Problem("overrides.scheduler", f'"{OWN_NOISE}"', reason, allowed)
 
 

@@ -13,6 +13,7 @@ VERSIONED_LIBRARIES = ("torch", "diffusers", "transformers", "peft")
 def identity_of(name: str, device_info: DeviceInfo, files: EngineFiles, adapters: Adapters) -> dict[str, str]:
     """What makes the pictures; the same text on every run."""
     parts = {"engine": name, "base": files.base.name, "vae": files.vae.name if files.vae else files.base.name}
+    parts |= {"prior": files.prior.name} if files.prior else {}
     parts |= {f"controlnet.{key}": location.name for key, location in files.controlnets.items()}
     parts |= _files_of(adapters)
     parts |= {library: version(library) for library in VERSIONED_LIBRARIES}

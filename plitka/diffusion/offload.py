@@ -11,11 +11,13 @@ from accelerate import cpu_offload
 
 from plitka.choices import Offload
 from plitka.device.select import DeviceInfo
+from plitka.diffusion.families.family import Family
 from plitka.errors import DeviceError
 from plitka.settings import (
     COMPILE_VARIABLE,
     GRAPHS_VARIABLE,
     OFFLOAD_VARIABLE,
+    VAE_TILING_VARIABLE,
     compile_mode,
     offload,
     records_graphs,
@@ -86,14 +88,25 @@ def low_memory_for(device_info: DeviceInfo) -> LowMemory:
     return asked
 
 
+def check_tiles(asked: LowMemory, family: Family) -> None:
+    """Raise DeviceError for tiles that a family's VAE cannot work in."""
+    if asked.vae_tiles and not family.vae_tiles:
+        problem = f"the VAE of {family.title} draws every picture whole"
+        raise DeviceError(f"{VAE_TILING_VARIABLE}: 1 cannot be had: {problem}")
+
+
 def begin_offload(pipeline: Any, how: Offload, device: str) -> None:
     """Set the hooks that bring models or layers to the device; for a pipeline whose models wait elsewhere."""
     if how == "model":
         pipeline.enable_model_cpu_offload(device=device)
     elif how == "sequential":
         # As the pipeline's own `enable_sequential_cpu_offload`, which takes no device but a GPU.
-        for model in pipeline.components.values():
-            if hasattr(model, "parameters"):
+        for name, model in pipeline.components.items():
+            if not hasattr(model, "parameters"):
+                continue
+            if name in pipeline._exclude_from_cpu_offload:
+                model.to(device)
+            else:
                 cpu_offload(model, device, preload_module_classes=WHOLE)
 
 

@@ -7,12 +7,10 @@ from PIL import Image
 
 from plitka.engine.protocol import Job, PictureName
 from plitka.request.drawing_settings import ControlSettings, PictureSettings
+from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
+from plitka.tile.canvas import canvas_for
 from plitka.tile.control_image import draw_control
 from plitka.tile.swatch import draw_swatch
-
-# What SDXL is given as original and target size of both pictures: a 512-pixel picture conditioned on 512
-# pixels is SDXL's idea of a small picture. To be confirmed with the real weights.
-CONDITIONING_SIZE = (1024, 1024)
 
 
 class Stage(NamedTuple):
@@ -28,6 +26,17 @@ class Stage(NamedTuple):
         """Denoising steps that are run, of those of the whole schedule."""
         steps, strength = self.settings.steps, self.settings.strength
         return steps if strength is None else min(int(steps * _strength(self)), steps)
+
+
+def stages_of(job: Job, sizes: tuple[int, int]) -> tuple[Stage, Stage]:
+    """Preview and final picture; `sizes` are an engine's: of smaller ones than usual, sizes in proportion."""
+    canvas, (preview_size, final_size) = canvas_for(job.request.scale), sizes
+    preview = canvas.preview[0] * preview_size // PREVIEW_SIZE
+    final = canvas.width * final_size // FINAL_SIZE
+    return (
+        Stage("preview", preview, canvas.shape(preview)[0], job.settings.preview),
+        Stage("final", final, canvas.shape(final)[0], job.settings.final),
+    )
 
 
 def start_inputs(job: Job, stage: Stage) -> dict[str, Any]:
@@ -52,6 +61,11 @@ def control_inputs(job: Job, stage: Stage, control: ControlSettings, mode: int |
     if mode is not None:
         return {**inputs, "control_image": [image], "control_mode": [mode]}
     return {**inputs, _image_name(job): image}
+
+
+def hint_inputs(job: Job, stage: Stage, controls: Sequence[ControlSettings]) -> dict[str, Any]:
+    """Pipeline arguments for a decoder whose UNet takes a control image as hint; none without one."""
+    return {"hint": _control_image(job, stage, controls[0])} if controls else {}
 
 
 def inputs_of_several(job: Job, stage: Stage, controls: Sequence[ControlSettings]) -> dict[str, Any]:

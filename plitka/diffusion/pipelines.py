@@ -20,12 +20,15 @@ from transformers.utils import logging as transformers_logging
 from plitka.choices import ControlKind
 from plitka.device.select import DeviceInfo, manage_gpu_memory
 from plitka.diffusion.acceleration import UNACCELERATED, Acceleration, compile_model, put_channels_last
+from plitka.diffusion.checkpoints.base_files import bytes_in_files, check_read
 from plitka.diffusion.checkpoints.base_model import read_config
 from plitka.diffusion.checkpoints.controlnet_shapes import (
     CLASSES,
     check_controlnets,
     check_fit,
+    check_hinted,
     check_loaded,
+    check_types,
 )
 from plitka.diffusion.checkpoints.pretrained import (
     HOW_TO_GET_WEIGHTS,
@@ -38,20 +41,20 @@ from plitka.diffusion.checkpoints.read_ahead import read_ahead
 from plitka.diffusion.checkpoints.to_device import DeviceCopier
 from plitka.diffusion.checkpoints.weight_checks import check_complete, check_finite
 from plitka.diffusion.controlnets import ControlNetCache, LoadedControlNet, usable_bytes
-from plitka.diffusion.offload import ALL_OF_IT, LowMemory, begin_offload, put_in_tiles
+from plitka.diffusion.decoding import decoded
+from plitka.diffusion.families.known import family_of
+from plitka.diffusion.offload import ALL_OF_IT, LowMemory, begin_offload, check_tiles, put_in_tiles
 from plitka.diffusion.recordings import Recordings
 from plitka.diffusion.schedulers import make_scheduler
 from plitka.diffusion.seamless import CIRCULAR, circular
 from plitka.diffusion.variants import make_variant
-from plitka.errors import NonFiniteImageError, remedied
+from plitka.errors import remedied
 from plitka.weights.locate import EngineFiles, Location
 from plitka.weights.manifest import ControlNetSource
 from plitka.weights.verify import check_unchanged
 
 # What a 1024-pixel picture in half precision takes beside the weights: 14 GB with a ControlNet, less 9.5 GB.
 WORKING_BYTES = 4_500_000_000
-# What is recorded beside the ControlNets: components of the base, and parts of them.
-RECORDED_PARTS = ("unet", "text_encoder", "text_encoder_2", "vae.encoder", "vae.decoder")
 
 # Of a ControlNet in the manifest, or the kinds of several together; None for the base model alone.
 Key = str | tuple[ControlKind, ...] | None
@@ -82,10 +85,16 @@ class Pipelines:
         with DeviceCopier(device_info.device) as copier:
             free = usable_bytes(device_info) if device_info.is_gpu else math.inf
             stays = low_memory.offload == "none"
-            fits = stays and free >= _bytes_in_files(files, self.dtype) + WORKING_BYTES
+            fits = stays and free >= bytes_in_files(files, self.dtype) + WORKING_BYTES
             self.base = read_base(files, self.dtype, copier.start if fits else lambda model: None)
-            _check_read(files)
-            check_controlnets(files, self.base.unet, self.base.vae_scale_factor)
+            self.family = family_of(self.base)
+            check_tiles(low_memory, self.family)
+            check_read(files)
+            check_types(files, self.family)
+            if self.family.hinted:
+                check_hinted(files, self.family.hinted, self.base.unet)
+            else:
+                check_controlnets(files, self.base.unet, self.base.vae_scale_factor)
             self.scheduler_config = self.base.scheduler.config
             self.controlnets = ControlNetCache(files, device_info, self._load_controlnet, self._forget)
             self._variants: dict[tuple[Key, bool], Any] = {(None, False): self.base}
@@ -130,7 +139,7 @@ class Pipelines:
         controlnet = None if kind is None else self._loaded((kind,))[0]
         key = (controlnet.key if controlnet else None, from_image)
         if key not in self._variants:
-            self._variants[key] = make_variant(self.base, controlnet, from_image, self.dtype)
+            self._variants[key] = make_variant(self.base, self.family, controlnet, from_image, self.dtype)
         return self._ready(key, scheduler, skipped), controlnet
 
     def get_several(
@@ -140,7 +149,7 @@ class Pipelines:
         parts, key = self._loaded(kinds), (kinds, from_image)
         controlnet = self.controlnets.together(kinds, parts)
         if key not in self._variants:
-            self._variants[key] = make_variant(self.base, controlnet, from_image, self.dtype)
+            self._variants[key] = make_variant(self.base, self.family, controlnet, from_image, self.dtype)
         pipeline = self._ready(key, scheduler, skipped)
         return pipeline, replace(controlnet, model=pipeline.controlnet)
 
@@ -164,7 +173,7 @@ class Pipelines:
     def accelerate(self) -> None:
         """Have the models compiled and recorded as they first run; for models that carry their adapters."""
         compile_model(self.base.unet, self.acceleration.compile)
-        for name in RECORDED_PARTS:
+        for name in self.family.recorded:
             component, _, part = name.partition(".")
             self.recordings.record(name, getattr(self.base, component).get_submodule(part))
 
@@ -190,7 +199,7 @@ class Pipelines:
     def lower(self) -> bool:
         """Free what can be freed and go one offload level further; False if there is none left."""
         further = self.low_memory.lower
-        if further is None:
+        if further is None or (further.vae_tiles and not self.family.vae_tiles):
             manage_gpu_memory(self.device_info, "clear")
             return False
         self.controlnets.evict_all()
@@ -209,18 +218,9 @@ class Pipelines:
             self._to_cpu()
             manage_gpu_memory(self.device_info, "clear")
 
-    @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> NDArray[np.uint8]:
-        """Latents (1, 4, h, w) to one picture, (height, width, 3) uint8. Raises NonFiniteImageError."""
-        vae = self.base.vae
-        if not torch.isfinite(latents).all():
-            raise NonFiniteImageError("the denoised latents are not all finite numbers")
-        pixels = vae.decode(_denormalized(latents, vae.config).to(vae.dtype), return_dict=False)[0]
-        if not torch.isfinite(pixels).all():
-            raise NonFiniteImageError("the decoded picture is not all finite numbers: the VAE overflowed")
-        # Rounded on the device, which has to send a quarter of the bytes then.
-        image = (self.base.image_processor.denormalize(pixels)[0].float() * 255).round().to(torch.uint8)
-        return image.permute(1, 2, 0).contiguous().cpu().numpy()
+        """One picture, as `plitka.diffusion.decoding.decoded` makes it, and raises."""
+        return decoded(self.base, self.family, latents)
 
     def close(self) -> None:
         """Release every model."""
@@ -245,25 +245,42 @@ class Pipelines:
     @remedied(HOW_TO_GET_WEIGHTS)
     def _load_controlnet(self, source: ControlNetSource, location: Location) -> Any:
         read_ahead(location.weight_files)
+        key = next(key for key, one in self._files.models.controlnets.items() if one is source)
+        if self.family.hinted:
+            return self._load_hinted(source, location, f"controlnet.{key}")
         model_class = CLASSES[source.type]
         with errors_of(location.name):
             config = read_config(model_class, location)
-        key = next(key for key, one in self._files.models.controlnets.items() if one is source)
         check_fit(config, self._files.models, key, self.base.unet, self.base.vae_scale_factor, location.name)
         check_unchanged(source, self._files.folder, location.checked)
         model, info = read_model(model_class, location, self.dtype)
         check_unchanged(source, self._files.folder, location.checked)
         check_complete(model, location)
         check_loaded(info, location.name)
+        self._put_in_use(model, location)
+        self.recordings.record_controlnet(f"controlnet.{key}", model)
+        return model
+
+    def _load_hinted(self, source: ControlNetSource, location: Location, name: str) -> Any:
+        """The UNet of a decoder that takes a hint."""
+        assert self.family.hinted is not None
+        self.family.hinted.check(location, self.base.unet)
+        check_unchanged(source, self._files.folder, location.checked)
+        model = self.family.hinted.read(location, self.dtype)
+        check_unchanged(source, self._files.folder, location.checked)
+        self._put_in_use(model, location, "unet")
+        self.recordings.record(name, model)
+        return model
+
+    def _put_in_use(self, model: Any, location: Location, part: str = "") -> None:
+        """Bring a model to where the others are, as fast as they are; `part` is its folder in `location`."""
         if not self.is_offloaded:
             with DeviceCopier(self.device_info.device) as copier:
                 copier.finish([model])
-        check_finite(model, location)
+        check_finite(model, location, part)
         if self.acceleration.channels_last:
             put_channels_last(model)
         compile_model(model, self.acceleration.compile)
-        self.recordings.record_controlnet(f"controlnet.{key}", model)
-        return model
 
     def _forget(self, key: str) -> None:
         self.recordings.forget(f"controlnet.{key}")
@@ -280,33 +297,6 @@ class Pipelines:
 
     def _models(self) -> list[torch.nn.Module]:
         return [part for part in self.base.components.values() if isinstance(part, torch.nn.Module)]
-
-
-def _check_read(files: EngineFiles) -> None:
-    """Raise ModelFileError if another file than the one that was checked may have been read at setup."""
-    check_unchanged(files.models.base, files.folder, files.base.checked)
-    if files.models.vae and files.vae:
-        check_unchanged(files.models.vae, files.folder, files.vae.checked)
-
-
-def _bytes_in_files(files: EngineFiles, dtype: torch.dtype) -> int:
-    """What the base model takes at most, as far as its files lie here."""
-    parts = [files.base, *([files.vae] if files.vae else [])]
-    headers = [part.header(file) for part in parts for file in part.weight_files]
-    return sum(
-        math.prod(one["shape"]) * dtype.itemsize for header in headers for one in header.tensors.values()
-    )
-
-
-def _denormalized(latents: torch.Tensor, config: Any) -> torch.Tensor:
-    """Undo the scaling that the VAE's configuration puts on latents."""
-    if config.latents_mean is None or config.latents_std is None:
-        return latents / config.scaling_factor
-    mean, std = (
-        torch.tensor(values, device=latents.device, dtype=latents.dtype).view(1, -1, 1, 1)
-        for values in (config.latents_mean, config.latents_std)
-    )
-    return latents * std / config.scaling_factor + mean
 
 
 def _quiet_libraries() -> None:

@@ -74,3 +74,18 @@ def control_problems(request: TileRequest, kinds: Sequence[ControlKind]) -> Iter
         if entry.kind not in kinds:
             field = f"overrides.controlnets[{at}].kind"
             yield Problem(field, shown(entry.kind), "has no ControlNet in this engine's manifest", allowed)
+
+
+def route_problems(
+    request: TileRequest, settings: DrawingSettings, kinds: Sequence[ControlKind]
+) -> Iterator[Problem]:
+    """The same for the kind that a laying angle, a layout or `use_controlnet` asks for."""
+    if settings.controlnets:
+        return
+    for kind in (control.kind for control in route(request, settings).controls):
+        if kind not in kinds:
+            is_asked_for = settings.controlnet == "always"
+            field = "overrides.use_controlnet" if is_asked_for else "angle"
+            value = "true" if is_asked_for else f"{request.laying_angle:g}"
+            reason = f"needs a ControlNet for {kind}, and this engine's manifest has none"
+            yield Problem(field, value, reason, "any angle with overrides.use_controlnet: false")

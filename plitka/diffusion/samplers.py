@@ -1,25 +1,32 @@
 """What requests may ask of samplers: which of them suit the model, and where their steps end."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from plitka.choices import Scheduler
+from plitka.choices import Scheduler, one_of_names
 from plitka.errors import Problem
 from plitka.request.drawing_settings import DrawingSettings
 
 
-def sampler_problems(settings: DrawingSettings, config: Mapping[str, Any]) -> Iterator[Problem]:
-    """A sampler that cannot take off the noise of a base model with this scheduler configuration."""
-    # Not at the top: diffusers' schedulers bring the hub's client, which reads the environment as it is then.
-    from plitka.diffusion.schedulers import suits
+def sampler_problems(
+    settings: DrawingSettings, config: Mapping[str, Any], of_family: Sequence[str] | None = None
+) -> Iterator[Problem]:
+    """A sampler that cannot take off the noise of a base model with this scheduler configuration.
 
-    if not suits(settings.scheduler, config):
-        reason = (
-            "weighs two noise levels against each other at every step, and this base model begins at pure "
-            "noise (zero terminal SNR), of which no level is a part"
-        )
-        allowed = ", ".join(f'"{name}"' for name in get_args(Scheduler) if suits(name, config))
+    `of_family` are those that a family's models are drawn with, None for all.
+    """
+    # Not at the top: diffusers' schedulers bring the hub's client, which reads the environment as it is then.
+    from plitka.diffusion.schedulers import unsuited
+
+    if of_family is not None and settings.scheduler not in of_family:
+        reason = "is no sampler for a base model of this family"
+        allowed = one_of_names(of_family)
         yield Problem("overrides.scheduler", f'"{settings.scheduler}"', reason, allowed)
+        return
+    why = unsuited(settings.scheduler, config)
+    if why is not None:
+        allowed = ", ".join(f'"{name}"' for name in get_args(Scheduler) if not unsuited(name, config))
+        yield Problem("overrides.scheduler", f'"{settings.scheduler}"', why, allowed)
 
 
 def ends_step(call: int, calls: int, steps: int) -> bool:

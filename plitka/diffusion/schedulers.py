@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Mapping
 from functools import partial
+from inspect import signature
 from types import MappingProxyType
 from typing import Any
 
@@ -79,8 +80,20 @@ def make_scheduler(name: str, config: Mapping[str, Any], skipped: int = 0) -> An
 
 
 def suits(name: str, config: Mapping[str, Any]) -> bool:
-    """Whether a sampler can take off the noise of a base model with this scheduler configuration."""
-    return not (config.get("rescale_betas_zero_snr") and name in NOT_FROM_PURE_NOISE)
+    """Whether a sampler can draw with a base model of this scheduler configuration."""
+    return unsuited(name, config) is None
+
+
+def unsuited(name: str, config: Mapping[str, Any]) -> str | None:
+    """Why a sampler cannot draw with a base model of this scheduler configuration; None if it can."""
+    if config.get("rescale_betas_zero_snr") and name in NOT_FROM_PURE_NOISE:
+        return (
+            "weighs two noise levels against each other at every step, and this base model begins at pure "
+            "noise (zero terminal SNR), of which no level is a part"
+        )
+    if config.get("thresholding") and "thresholding" not in signature(SCHEDULERS[name][0]).parameters:
+        return "does not limit what the base model predicts, as its configuration asks (thresholding)"
+    return None
 
 
 def _set_timesteps(scheduler: Any, original: Callable[..., None], *given: Any, **named: Any) -> None:
@@ -116,7 +129,7 @@ def base_scheduler(settings: Mapping[str, Any], name: str) -> Any:
     """
     own = EulerDiscreteScheduler.from_config(dict(settings))
     for sampler in SCHEDULERS:
-        if not suits(sampler, own.config):
+        if unsuited(sampler, own.config):
             continue
         try:
             for steps in TRIAL_STEPS:

@@ -33,6 +33,7 @@ from plitka.settings import (
     ENGINE_VARIABLE,
     MODEL_DIR_VARIABLE,
     PALETTE_VARIABLE,
+    PRIOR_MODEL_VARIABLE,
     TEMPORARY_VARIABLE,
     engine_name,
 )
@@ -48,7 +49,7 @@ RESTARTS_AN_HOUR = 5
 # Variables that are a path, which may be relative to the caller's working folder and is not to the server's;
 # and those that are one if something is there.
 PATH_VARIABLES = (MODEL_DIR_VARIABLE, ADAPTERS_VARIABLE, PALETTE_VARIABLE, TEMPORARY_VARIABLE)
-PATH_OR_NAME_VARIABLES = (BASE_MODEL_VARIABLE, "COG_WEIGHTS")
+PATH_OR_NAME_VARIABLES = (BASE_MODEL_VARIABLE, PRIOR_MODEL_VARIABLE, "COG_WEIGHTS")
 # The container has the same. Any of the server's threads may run a prediction, and glibc gives each a heap of
 # its own, whose free end `plitka.server.malloc_trim` cannot release.
 ALLOCATOR = {"MALLOC_ARENA_MAX": "1"}

@@ -48,13 +48,6 @@ def adapters_in(folder: Path) -> dict[str, WeightFile]:
 
 def _other_kind(tensors: Mapping[str, Any]) -> tuple[str, str]:
     """What else a file is, and what to do with it; empty for nothing in particular."""
-    if set(tensors) == {"emb_params"}:
-        problem = "this is a textual inversion for Stable Diffusion 1.5 (emb_params), for one text encoder"
-        return problem, "Use one that was trained for SDXL: it holds clip_l and clip_g."
-    if len(tensors) == 1:
-        name = next(iter(tensors))
-        problem = f"this holds vectors for one of the two text encoders only, as '{name[:60]}'"
-        return problem, "Put those of both encoders into one file, under the names clip_l and clip_g."
     if any(name.startswith(UNET_BEGINNINGS) for name in tensors):
         problem = "this is a whole UNet (a full fine-tune), and no LoRA"
         return (
@@ -75,7 +68,7 @@ def _check_token_map(embeddings: Path, tensors: Mapping[str, Any]) -> None:
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         hint = 'It is a JSON object such as {"TOK": "<s0><s1>"}.'
         raise ModelFileError(path, "this is no map of words to tokens", hint=hint) from error
-    count = min((entry["shape"] or [0])[0] for entry in tensors.values())
+    count = min((entry["shape"] or [0])[0] if len(entry["shape"]) > 1 else 1 for entry in tensors.values())
     missing = [f"<s{index}>" for index in range(count) if f"<s{index}>" not in tokens]
     if missing or f"<s{count}>" in tokens:
         problem = f"it speaks of '{tokens[:60]}', and {embeddings.name} holds {count} vectors"
@@ -86,4 +79,14 @@ def adapter_kind(tensors: Mapping[str, Any]) -> str | None:
     """What a file's tensors are: "LoRA" for low-rank pairs, "embeddings" for one per encoder, or None."""
     if set(tensors) in ({"clip_l", "clip_g"}, set(REPLICATE_NAMES)):
         return "embeddings"
-    return "LoRA" if any("lora" in name for name in tensors) else None
+    if any("lora" in name for name in tensors):
+        return "LoRA"
+    return "embeddings" if _is_for_one_encoder(tensors) else None
+
+
+def _is_for_one_encoder(tensors: Mapping[str, Any]) -> bool:
+    """Whether it is a textual inversion for one text encoder: a single vector, or a table of some."""
+    if len(tensors) != 1:
+        return False
+    name, entry = next(iter(tensors.items()))
+    return len(entry.get("shape", ())) in (1, 2) and not name.startswith(UNET_BEGINNINGS)

@@ -3,8 +3,8 @@
 Each part of the manifest (`model_files/manifest.json`) is looked for in the model folder first and on the
 hub, at a pinned revision, second. Nothing here needs torch.
 
-`PLITKA_MODEL_DIR`, `PLITKA_BASE_MODEL` and `PLITKA_ALLOW_BASE` change what is looked for; `plitka.settings`
-says what they may be.
+`PLITKA_MODEL_DIR`, `PLITKA_BASE_MODEL`, `PLITKA_PRIOR_MODEL` and `PLITKA_ALLOW_BASE` change what is looked
+for; `plitka.settings` says what they may be.
 """
 
 import logging
@@ -19,11 +19,14 @@ from plitka.settings import (
     ALLOW_BASE_VARIABLE,
     BASE_MODEL_VARIABLE,
     MODEL_DIR_VARIABLE,
+    PRIOR_MODEL_VARIABLE,
     allows_base,
     base_model,
     model_dir,
+    prior_model,
 )
 from plitka.weights.adapter_files import adapters_in
+from plitka.weights.base_kind import family_in_folder, family_with_tensors
 from plitka.weights.files import WeightFile, check_weight_file, read_header, refuse_other_formats, stamp
 from plitka.weights.hash_record import VerifiedFiles
 from plitka.weights.manifest import (
@@ -91,12 +94,21 @@ class Location:
         return known.header
 
 
+def family_of_files(base: Location) -> str | None:
+    """The family of a base model by its own files; None for one on the hub, and for another kind of model."""
+    if base.is_single_file:
+        path = Path(base.path)
+        return family_with_tensors(base.header(path).tensors)
+    return family_in_folder(Path(base.path)) if base.is_local else None
+
+
 @dataclass(frozen=True)
 class EngineFiles:
     """Where the models of one engine are loaded from.
 
     `base_config` is where the configuration of a base model in one file comes from, None for any other;
-    `vae` is None where the base model's own is used; `controlnets` are by their key in the manifest.
+    `vae` is None where the base model's own is used; `controlnets` are by their key in the manifest; `prior`
+    is None where none is named.
     """
 
     models: EngineModels
@@ -105,11 +117,12 @@ class EngineFiles:
     base_config: Location | None
     vae: Location | None
     controlnets: Mapping[str, Location]
+    prior: Location | None = None
 
     @property
     def loaded_at_setup(self) -> list[Path]:
         """The local files of everything but ControlNets."""
-        parts = [self.base, *([self.vae] if self.vae else [])]
+        parts = filter(None, (self.base, self.vae, self.prior))
         return [file for part in parts for file in part.weight_files]
 
 
@@ -129,12 +142,15 @@ def find_files(name: str) -> EngineFiles:
     folder = model_dir()
     models = engine_models(name, folder)
     base = _locate_base(models.base, folder)
+    models = models.families.get(family_of_files(base) or "", models)
     config = _locate_config(models.base, folder) if base.is_single_file else None
     vae = locate(models.vae, folder) if models.vae else None
     controlnets = {key: locate(source, folder) for key, source in models.controlnets.items()}
-    if all(location is None or location.is_local for location in (base, config, vae, *controlnets.values())):
+    prior = _locate_prior(models.prior, folder)
+    every = (base, config, vae, prior, *controlnets.values())
+    if all(location is None or location.is_local for location in every):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    return EngineFiles(models, folder, base, config, vae, controlnets)
+    return EngineFiles(models, folder, base, config, vae, controlnets, prior)
 
 
 def locate(source: ModelSource, folder: Path) -> Location:
@@ -172,10 +188,23 @@ def _locate_config(source: ModelSource, folder: Path) -> Location:
 def _locate_base(source: ModelSource, folder: Path) -> Location:
     """Where to load the base model from: what `PLITKA_BASE_MODEL` says, else what the manifest says."""
     chosen = base_model()
-    return _locate_chosen(chosen, source.variant) if chosen else locate(source, folder)
+    if not chosen:
+        return locate(source, folder)
+    with remedied(f"{BASE_MODEL_VARIABLE} may be a hub id, a diffusers folder or a .safetensors file."):
+        return _locate_chosen(chosen, source.variant)
 
 
-@remedied(f"{BASE_MODEL_VARIABLE} may be a hub id, a diffusers folder or a .safetensors file.")
+def _locate_prior(source: ModelSource | None, folder: Path) -> Location | None:
+    """The same for `PLITKA_PRIOR_MODEL`; None where neither names a prior."""
+    chosen = prior_model()
+    if not chosen:
+        return locate(source, folder) if source else None
+    with remedied(f"{PRIOR_MODEL_VARIABLE} may be a hub id or a diffusers folder."):
+        if Path(chosen).suffix == ".safetensors":
+            raise ModelFileError(chosen, "a prior is read from a diffusers folder, not from one file")
+        return _locate_chosen(chosen, source.variant if source else None)
+
+
 def _locate_chosen(chosen: str, variant: str | None) -> Location:
     path = Path(chosen)
     if path.is_dir():
@@ -214,13 +243,14 @@ def _find_adapter(
     kind: str, spec: LoraSpec | EmbeddingsSpec | None, folder: Path, given: Mapping[str, WeightFile] | None
 ) -> WeightFile | None:
     """One adapter's file; sizes and hashes are known only of the manifest's own."""
-    if spec is None:
+    if spec is None and (given is None or kind not in given):
         return None
-    own = folder / spec.file
-    if allows_base() and (not own.exists() if given is None else kind not in given):
+    own = folder / spec.file if spec else None
+    if allows_base() and (not (own and own.exists()) if given is None else kind not in given):
         log.warning("%s=1: running without %s", ALLOW_BASE_VARIABLE, kind)
         return None
     if given is None:
+        assert spec is not None and own is not None
         return check_weight_file(own, spec.size, spec.sha256, hashed=True)
     if kind not in given:
         raise ModelFileError("weights", f"they hold no {kind}")

@@ -48,9 +48,12 @@ class ModelSource(_Part):
 
 
 class ControlNetSource(ModelSource):
-    """A ControlNet, plain or union; `type` is the diffusers class."""
+    """A ControlNet, plain or union, or a decoder that takes a hint; `type` is the diffusers class.
 
-    type: Literal["ControlNetModel", "ControlNetUnionModel"]
+    Of a decoder the folder `unet` is read.
+    """
+
+    type: Literal["ControlNetModel", "ControlNetUnionModel", "UNet2DConditionModel"]
 
 
 class ControlSpec(_Part):
@@ -90,15 +93,22 @@ class ProfileSpec(_Part):
 
 
 class EngineModels(_Part):
-    """All models of one engine; `profiles`, one for every quality, in place of SDXL's."""
+    """All models of one engine; `profiles`, one for every quality, in place of SDXL's.
+
+    `prior` is for a base model that draws an image's embedding, which a prior makes of the prompt.
+    `families` are the models that go with a base model of another family, by the family's name: its `base` is
+    where the configuration of a single file comes from.
+    """
 
     base: ModelSource
+    prior: ModelSource | None = None
     vae: ModelSource | None = None
     lora: LoraSpec | None = None
     embeddings: EmbeddingsSpec | None = None
     controlnets: dict[str, ControlNetSource] = Field(default_factory=dict)
     control: dict[ControlKind, ControlSpec] = Field(default_factory=dict)
     profiles: dict[str, ProfileSpec] | None = None
+    families: dict[str, "EngineModels"] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check_control(self) -> Self:
@@ -123,10 +133,10 @@ class EngineModels(_Part):
             return None
         return UNION_MODES[kind] if spec.mode is None else spec.mode
 
-    def quality_profiles(self) -> Mapping[str, Profile]:
-        """The profile of every quality."""
+    def quality_profiles(self, usual: Mapping[str, Profile] | None = None) -> Mapping[str, Profile]:
+        """The profile of every quality; `usual` are those of the models' family, None for SDXL's."""
         if self.profiles is None:
-            return PROFILES
+            return usual or PROFILES
         return {quality: Profile(**spec.model_dump()) for quality, spec in self.profiles.items()}
 
 

@@ -28,7 +28,7 @@ def verify(name: str, folder: Path | None = None, *, hashes: bool = True) -> Ite
     """Check every file that the manifest lists for an engine, in the model folder."""
     folder = folder or model_dir()
     models = engine_models(name, folder)
-    sources = {"base": models.base, "vae": models.vae}
+    sources = {"base": models.base, "prior": models.prior, "vae": models.vae}
     sources |= {f"controlnet {key}": source for key, source in models.controlnets.items()}
     for part, source in sources.items():
         if source is not None:

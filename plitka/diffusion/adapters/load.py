@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING
 
 from plitka.diffusion.adapters.listed import ListedLoader
 from plitka.diffusion.adapters.prompt_budget import TRIGGER_WORD, check_prompt_room
+from plitka.diffusion.families.family import Family
 from plitka.diffusion.memory_fallback import with_fallback
+from plitka.errors import ModelFileError
+from plitka.settings import ADAPTERS_VARIABLE, adapters_path
 from plitka.weights.adapter_list import ListedAdapter
 from plitka.weights.locate import Adapters, EngineFiles
 from plitka.weights.manifest import LoraSpec
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from plitka.diffusion.adapters.switch import AdapterSwitch
     from plitka.diffusion.checkpoints.stored_weights import StoredWeights
     from plitka.diffusion.pipelines import Pipelines
+
+NOT_TAKEN = "Take it out of the manifest, or choose an SDXL base model."
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +69,7 @@ def load_adapters(
     from plitka.diffusion.checkpoints.stored_weights import stored_weights
 
     base = pipelines.base
+    _check_taken(pipelines.family, adapters, listed)
     plain = copy.deepcopy(tokenizers_of(base)) if listed else {}
     tokens = _load_embeddings(pipelines, files, adapters, own_names, phase)
     stored = stored_weights(base, files.base) if listed or adapters.lora else None
@@ -85,6 +91,20 @@ def load_adapters(
     return LoadedAdapters(switch, scale, scales)
 
 
+def _check_taken(family: Family, adapters: Adapters, listed: Mapping[str, ListedAdapter]) -> None:
+    """Raise ModelFileError for adapters of a family that takes none."""
+    if adapters.lora and not family.lora_targets:
+        raise ModelFileError(adapters.lora.path, f"{family.title} takes no LoRA", NOT_TAKEN)
+    if adapters.embeddings and not family.takes_embeddings:
+        problem = f"{family.title} takes no embeddings of learned tokens"
+        raise ModelFileError(adapters.embeddings.path, problem, NOT_TAKEN)
+    if listed and not family.lora_targets:
+        name = str(adapters_path())
+        problem = f"it lists {len(listed)} adapters, and {family.title} takes none"
+        remedy = f"Unset {ADAPTERS_VARIABLE}, or choose an SDXL base model."
+        raise ModelFileError(name, problem, remedy)
+
+
 def _load_lora(
     pipelines: Pipelines,
     files: EngineFiles,
@@ -95,11 +115,11 @@ def _load_lora(
     """The engine's own LoRA, in the weights at its scale, and the scale; None and 0 without one."""
     from plitka.diffusion.adapters.lora import load_lora
 
-    if not (adapters.lora and files.models.lora):
+    if not adapters.lora:
         return None, 0.0
     with phase("lora"):
         lora = load_lora(pipelines.base, adapters.lora.path, adapters.lora.header, stored)
-        scale = files.models.lora.scale
+        scale = (files.models.lora or LoraSpec(file="")).scale
         with_fallback(pipelines, partial(lora.apply, scale))
         log.info("LoRA: %d modules at scale %g", lora.modules, scale)
     return lora, scale
@@ -112,16 +132,17 @@ def _load_embeddings(
     own_names: bool,
     phase: Callable[[str], AbstractContextManager[None]],
 ) -> tuple[str, ...]:
-    from plitka.diffusion.adapters.textual_inversion import load_textual_inversion
+    from plitka.diffusion.adapters.textual_inversion import load_textual_inversion, tokenizers_of
 
-    if not (adapters.embeddings and files.models.embeddings):
+    if not adapters.embeddings:
         return ()
     base = pipelines.base
     with phase("embeddings"):
-        names = files.models.embeddings.tokens if own_names else ()
+        spec = files.models.embeddings
+        names = spec.tokens if own_names and spec else ()
         path, header = adapters.embeddings.path, adapters.embeddings.header
         tokens = load_textual_inversion(base, path, names, header)
-        counters = (base.tokenizer, base.tokenizer_2)
+        counters = tuple(tokenizers_of(base).values())
         check_prompt_room(
             str(path),
             len(tokens),

@@ -4,21 +4,27 @@ Every tensor must be a part of one whole pair, and every pair must have a module
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from plitka.diffusion.adapters.lora_names import (
-    COMPONENTS,
     Part,
     TensorName,
     module_spellings,
     parse_tensor_name,
 )
+from plitka.diffusion.families.family import Family
+from plitka.diffusion.families.known import family_of
 from plitka.errors import ModelFileError, remedied
 
 REMEDY = "Use the LoRA that was trained for this base model (see model_files/README.md)."
+
+# A layer of the UNet that takes the words of a prompt; how wide these are in the base models in use.
+_READS_WORDS = re.compile(r"attn2[._]to_[kv]$")
+WORD_WIDTHS = {768: "Stable Diffusion 1.5", 1024: "Stable Diffusion 2", 2048: "SDXL"}
 
 
 @dataclass
@@ -45,19 +51,23 @@ def find_pairs(pipeline: Any, path: Path, shapes: Mapping[str, tuple[int, ...]])
     """Find the module of every tensor of a LoRA file.
 
     Args:
-        pipeline: The pipeline with `unet`, `text_encoder` and `text_encoder_2`.
+        pipeline: The pipeline, with its UNet and its text encoders.
         path: The file, for messages.
         shapes: The shape of every tensor in it, by name.
 
     Raises ModelFileError for a tensor that is no part of a pair, has no module or no partner, or has a shape
     that does not fit; for names of two layouts; and for two pairs for one module.
     """
-    models = {component: getattr(pipeline, component) for component in COMPONENTS}
+    family = family_of(pipeline)
+    if not family.lora_targets:
+        raise ModelFileError(path, f"{family.title} is drawn without LoRAs", "Take it away.")
+    models = {component: getattr(pipeline, component) for component in family.lora_targets}
     spellings = {component: module_spellings(component, model) for component, model in models.items()}
     pairs: dict[tuple[str, str], Pair] = {}
     without_module = []
-    for tensor, found in _parse(path, list(shapes)).items():
-        name = spellings[found.component].get(found.module)
+    parsed = _parse(path, list(shapes))
+    for tensor, found in parsed.items():
+        name = spellings.get(found.component, {}).get(found.module)
         if name is None:
             without_module.append(tensor)
             continue
@@ -68,9 +78,9 @@ def find_pairs(pipeline: Any, path: Path, shapes: Mapping[str, tuple[int, ...]])
         pair.tensors[found.part] = tensor
     if without_module:
         problem = f"it does not fit the base model, which has no module for {_and_more(without_module)}"
-        raise ModelFileError(path, problem)
+        raise ModelFileError(path, problem + _other_family(parsed, shapes, pipeline, family))
     for pair in pairs.values():
-        _check(path, pair, shapes)
+        _check(path, pair, shapes, _other_family(parsed, shapes, pipeline, family))
     return list(pairs.values())
 
 
@@ -91,8 +101,21 @@ def _parse(path: Path, names: Sequence[str]) -> dict[str, TensorName]:
     return known
 
 
-def _check(path: Path, pair: Pair, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise ModelFileError unless this is a whole pair of the module's shape."""
+def _other_family(
+    parsed: Mapping[str, TensorName], shapes: Mapping[str, tuple[int, ...]], pipeline: Any, family: Family
+) -> str:
+    """By how wide the words are that its cross-attention takes: what else the LoRA is for, as a clause."""
+    own = pipeline.unet.config.cross_attention_dim
+    for tensor, found in parsed.items():
+        width = (*shapes[tensor], 0, 0)[1]
+        if found.part == "down" and _READS_WORDS.search(found.module) and width != own:
+            model = f", as {WORD_WIDTHS[width]} has them" if width in WORD_WIDTHS else ""
+            return f"; it was trained on words of {width} numbers{model}, and {family.title} here has {own}"
+    return ""
+
+
+def _check(path: Path, pair: Pair, shapes: Mapping[str, tuple[int, ...]], clause: str) -> None:
+    """Raise ModelFileError, with the clause, unless this is a whole pair of the module's shape."""
     if not {"down", "up"} <= pair.tensors.keys():
         tensor = next(iter(pair.tensors.values()))
         raise ModelFileError(path, f"{tensor!r} has no partner: a pair is a down and an up matrix")
@@ -111,7 +134,7 @@ def _check(path: Path, pair: Pair, shapes: Mapping[str, tuple[int, ...]]) -> Non
             problem = (
                 f"it does not fit the base model: {tensor!r} has the shape {list(shape)}, where its module"
             )
-            raise ModelFileError(path, f"{problem}'s weight has {list(pair.module.weight.shape)}")
+            raise ModelFileError(path, f"{problem}'s weight has {list(pair.module.weight.shape)}{clause}")
 
 
 def _as_linear(shape: Sequence[int]) -> tuple[int, ...]:

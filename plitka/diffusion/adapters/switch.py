@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from plitka.diffusion.adapters.listed import KEPT
-from plitka.diffusion.adapters.textual_inversion import ENCODERS, TOKENIZERS, Words
+from plitka.diffusion.adapters.textual_inversion import Words
+from plitka.diffusion.families.known import family_of
 
 if TYPE_CHECKING:
     from plitka.diffusion.adapters.lora import Lora
@@ -28,7 +29,8 @@ class WordTable:
     def __init__(self, pipeline: Any, plain: Mapping[str, Any], most: int) -> None:
         """Make room for `most` vectors after the words of the tokenizers `plain`; what is there stays."""
         self._pipeline = pipeline
-        self._first = {encoder: len(plain[tokenizer]) for tokenizer, encoder in ENCODERS.values()}
+        encoders = family_of(pipeline).text_encoders
+        self._first = {encoder.name: len(plain[encoder.tokenizer]) for encoder in encoders}
         for encoder, first in self._first.items():
             model = getattr(pipeline, encoder)
             if len(model.get_input_embeddings().weight) < first + most:
@@ -47,8 +49,8 @@ class WordTable:
         self._now = None
         for name, vectors in words.vectors.items():
             self._rows(name, len(vectors)).copy_(vectors)
-        for name in TOKENIZERS:
-            setattr(self._pipeline, name, words.tokenizers[name])
+        for name, tokenizer in words.tokenizers.items():
+            setattr(self._pipeline, name, tokenizer)
         self._now = words
 
     def _rows(self, encoder: str, count: int) -> torch.Tensor:

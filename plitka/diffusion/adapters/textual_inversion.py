@@ -1,4 +1,4 @@
-"""Textual inversion for SDXL's two text encoders: words with vectors of their own, one per encoder."""
+"""Textual inversion: words with vectors of their own, one for each text encoder of the base model."""
 
 import copy
 from collections.abc import Mapping
@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from plitka.diffusion.families.family import Family
+from plitka.diffusion.families.known import family_of
 from plitka.errors import ModelFileError, remedied
 from plitka.weights.adapter_files import REPLICATE_NAMES
 from plitka.weights.files import read_header
@@ -16,9 +18,6 @@ from plitka.weights.safetensors_header import TensorHeader
 
 REMEDY = "Use the embeddings that were trained for this base model (see model_files/README.md)."
 TOKEN_REMEDY = "Call them otherwise in the manifest's 'tokens': <s0>, <s1> and so on always work."
-# Tensor in the file, and the tokenizer and encoder it is for: CLIP-L is SDXL's first, CLIP-G its second.
-ENCODERS = {"clip_l": ("tokenizer", "text_encoder"), "clip_g": ("tokenizer_2", "text_encoder_2")}
-TOKENIZERS = tuple(tokenizer for tokenizer, _ in ENCODERS.values())
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Words:
     Attributes:
         tokens: What the vectors are called; empty without any.
         trigger: The word that stands before them.
-        tokenizers: By the names of `TOKENIZERS`: those that know these tokens.
+        tokenizers: By the names of the pipeline's components: those that know these tokens.
         vectors: By the encoder's name, (n, its width), on the CPU.
     """
 
@@ -51,24 +50,29 @@ def token_names(count: int) -> tuple[str, ...]:
 def load_textual_inversion(
     pipeline: Any, path: Path, tokens: tuple[str, ...] = (), header: TensorHeader | None = None
 ) -> tuple[str, ...]:
-    """Add the vectors of a file to both text encoders; returns the tokens they stand for.
+    """Add the vectors of a file to the text encoders; returns the tokens they stand for.
 
     `tokens` names them; without it they are `<s0>`, `<s1>` and so on. `header` is the file's where it has
     been read already.
 
-    The file has `clip_l` (n, width of the first encoder) and `clip_g` (n, width of the second), or both
-    under the names of Replicate's trainer, any n and any floating-point format. Raises ModelFileError if it
-    does not, says so if the two are swapped, and for tokens that the tokenizers would misread.
+    For two encoders the file has `clip_l` (n, width of the first) and `clip_g` (n, width of the second), or
+    both under the names of Replicate's trainer; for one it has one tensor of any name, (n, width) or (width,)
+    for a single vector. Any n and any floating-point format. Raises ModelFileError if it does not, says so if
+    the two are swapped, and for tokens that the tokenizers would misread.
     """
-    vectors = _read(path, header or read_header(path))
+    vectors = _read(family_of(pipeline), path, header or read_header(path))
     _check_shapes(pipeline, path, vectors)
-    count = len(vectors["clip_l"])
+    count = len(next(iter(vectors.values())))
     tokens = tokens or token_names(count)
     if len(tokens) != count:
         raise ModelFileError(path, f"it holds {count} vectors for {len(tokens)} tokens")
     _check_tokens(tokenizers_of(pipeline), path, tokens)
-    for name, (tokenizer_name, encoder_name) in ENCODERS.items():
-        tokenizer, encoder = getattr(pipeline, tokenizer_name), getattr(pipeline, encoder_name)
+    for part in family_of(pipeline).text_encoders:
+        name, tokenizer, encoder = (
+            part.vectors,
+            getattr(pipeline, part.tokenizer),
+            getattr(pipeline, part.name),
+        )
         # diffusers would have the new rows drawn from the distribution of the old ones, which takes seconds,
         # and then overwrite them.
         encoder.resize_token_embeddings(len(tokenizer) + count, mean_resizing=False)
@@ -77,14 +81,15 @@ def load_textual_inversion(
         )
         rows = encoder.get_input_embeddings().weight[tokenizer.convert_tokens_to_ids(list(tokens))]
         if not torch.equal(rows.detach().cpu(), vectors[name].to(rows.dtype)):
-            raise ModelFileError(path, f"'{name}' did not arrive in {encoder_name}")
+            raise ModelFileError(path, f"'{name}' did not arrive in {part.name}")
         _check_reading(tokenizer, path, tokens)
     return tokens
 
 
 def tokenizers_of(pipeline: Any) -> dict[str, Any]:
-    """Both tokenizers by their names."""
-    return {name: getattr(pipeline, name) for name in TOKENIZERS}
+    """The tokenizers by their names."""
+    names = [encoder.tokenizer for encoder in family_of(pipeline).text_encoders]
+    return {name: getattr(pipeline, name) for name in names}
 
 
 @remedied(REMEDY)
@@ -102,9 +107,9 @@ def read_words(
     `plain` are tokenizers without tokens of any embeddings; `known` keeps those that were made for tokens of
     the same names. Raises what `load_textual_inversion` raises.
     """
-    vectors = _read(path, header or read_header(path))
+    vectors = _read(family_of(pipeline), path, header or read_header(path))
     _check_shapes(pipeline, path, vectors)
-    count = len(vectors["clip_l"])
+    count = len(next(iter(vectors.values())))
     tokens = token_names(count) if tokens is None else tokens
     if len(tokens) != count:
         raise ModelFileError(path, f"it holds {count} vectors for {len(tokens)} tokens")
@@ -113,7 +118,7 @@ def read_words(
         known[tokens] = with_tokens(plain, tokens)
         for tokenizer in known[tokens].values():
             _check_reading(tokenizer, path, tokens)
-    by_encoder = {encoder: vectors[name] for name, (_, encoder) in ENCODERS.items()}
+    by_encoder = {encoder.name: vectors[encoder.vectors] for encoder in family_of(pipeline).text_encoders}
     return Words(tokens, trigger, known[tokens], by_encoder)
 
 
@@ -132,12 +137,30 @@ def _check_reading(tokenizer: Any, path: Path, tokens: tuple[str, ...]) -> None:
         raise ModelFileError(path, problem)
 
 
-def _read(path: Path, header: TensorHeader) -> dict[str, torch.Tensor]:
+def _read(family: Family, path: Path, header: TensorHeader) -> dict[str, torch.Tensor]:
     """The vectors by the names used here, whatever the trainer has called them."""
-    names = set(header.tensors)
-    if names not in (set(ENCODERS), set(REPLICATE_NAMES)):
-        raise ModelFileError(path, f"it holds {sorted(names)} instead of clip_l and clip_g")
-    return {REPLICATE_NAMES.get(name, name): vectors for name, vectors in load_file(path).items()}
+    encoders, names = family.text_encoders, set(header.tensors)
+    is_for_one = len(names) == 1
+    if is_for_one and len(encoders) == 1:
+        vectors = next(iter(load_file(path).values()))
+        return {encoders[0].vectors: vectors[None] if vectors.ndim == 1 else vectors}
+    if len(encoders) == 2 and names in (set(REPLICATE_NAMES.values()), set(REPLICATE_NAMES)):
+        return {REPLICATE_NAMES.get(name, name): vectors for name, vectors in load_file(path).items()}
+    raise ModelFileError(path, f"it holds {sorted(names)} {_wanted(family, is_for_one)}")
+
+
+def _wanted(family: Family, is_for_one: bool) -> str:
+    """What a family takes, where a file has something else."""
+    if not family.text_encoders:
+        return f"and {family.title} takes no embeddings"
+    if len(family.text_encoders) == 1:
+        return f"instead of one table of vectors for the text encoder of {family.title}, such as emb_params"
+    of_one = (
+        ": that is for one of the two text encoders only, as Stable Diffusion 1.5 has it"
+        if is_for_one
+        else ""
+    )
+    return f"instead of clip_l and clip_g{of_one}"
 
 
 @remedied(TOKEN_REMEDY)
@@ -159,14 +182,16 @@ def _check_tokens(tokenizers: Mapping[str, Any], path: Path, tokens: tuple[str, 
 
 def _check_shapes(pipeline: Any, path: Path, vectors: dict[str, torch.Tensor]) -> None:
     widths = {
-        name: getattr(pipeline, encoder).get_input_embeddings().weight.shape[1]
-        for name, (_, encoder) in ENCODERS.items()
+        encoder.vectors: getattr(pipeline, encoder.name).get_input_embeddings().weight.shape[1]
+        for encoder in family_of(pipeline).text_encoders
     }
-    shapes = {name: tuple(vectors[name].shape) for name in ENCODERS}
-    expected = {name: (len(vectors["clip_l"]), width) for name, width in widths.items()}
-    if shapes != expected or shapes["clip_l"][0] == 0:
-        swapped = [shape[-1:] for shape in shapes.values()] == [(widths["clip_g"],), (widths["clip_l"],)]
-        hint = "; clip_l and clip_g are swapped" if swapped and widths["clip_l"] != widths["clip_g"] else ""
+    shapes = {name: tuple(vectors[name].shape) for name in widths}
+    count = len(next(iter(vectors.values())))
+    expected = {name: (count, width) for name, width in widths.items()}
+    if shapes != expected or count == 0:
+        ends = [shape[-1:] for shape in shapes.values()]
+        swapped = ends == [(width,) for width in reversed(widths.values())] != [*reversed(ends)]
+        hint = "; clip_l and clip_g are swapped" if swapped else ""
         raise ModelFileError(path, f"its shapes are {shapes}, the encoders take {expected}{hint}")
     if not all(torch.isfinite(vector).all() for vector in vectors.values()):
         raise ModelFileError(path, "its vectors are not all finite numbers")

@@ -1,7 +1,7 @@
 """Whether the pipelines can draw with a base model, by its configuration, before its weights are read.
 
-It needs SDXL's two text encoders, a UNet whose only inputs are latents and the words' embeddings, and noise
-that the samplers can remove.
+It needs its family's text encoders, a UNet whose only inputs are latents and the words' embeddings, and
+noise that the samplers can remove.
 """
 
 import inspect
@@ -9,29 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, DiffusionPipeline, EulerDiscreteScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig
 
 from plitka.diffusion.checkpoints.noise_schedule import noise_schedule
 from plitka.diffusion.checkpoints.single_file import WIDTHS, read_statement
+from plitka.diffusion.families.family import Family
+from plitka.diffusion.families.known import FAMILIES
+from plitka.diffusion.families.sdxl import SDXL
 from plitka.errors import ModelFileError, remedied
+from plitka.weights.base_kind import family_named_in, family_with_tensors
 from plitka.weights.locate import EngineFiles, Location
 
-REMEDY = "Choose an SDXL base model (see model_files/README.md)."
-# Their parts are the same; which of them draws is decided here.
-PIPELINE_CLASSES = (
-    "StableDiffusionXLPipeline",
-    "StableDiffusionXLImg2ImgPipeline",
-    "StableDiffusionXLInpaintPipeline",
-)
-PARTS: Mapping[str, tuple[str, ...]] = {
-    "unet": ("UNet2DConditionModel",),
-    "vae": ("AutoencoderKL",),
-    "text_encoder": ("CLIPTextModel", "CLIPTextModelWithProjection"),
-    "text_encoder_2": ("CLIPTextModelWithProjection",),
-    "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
-    "tokenizer_2": ("CLIPTokenizer", "CLIPTokenizerFast"),
-}
+REMEDY = "Choose a base model of SDXL or Stable Diffusion 1.5 (see model_files/README.md)."
+# What goes with a base model of another family than the engine's own.
+OTHER_FAMILY = "Say in the manifest, under 'families', what goes with it (see model_files/README.md)."
 # Inputs of a UNet or a ControlNet that the pipelines do not have.
 NOT_FED = ("class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type")
 # What diffusers' EMAModel writes into a configuration: how it averaged the weights in training.
@@ -51,29 +43,47 @@ DOWNSAMPLE_PADDING = 1
 
 
 @remedied(REMEDY)
-def check_base(files: EngineFiles) -> dict[str, Any]:
-    """The noise schedule of the base model, once it is known to be one that can be drawn with.
+def check_base(files: EngineFiles) -> tuple[Family, dict[str, Any]]:
+    """The base model's family and its noise schedule, once it is known to be one that can be drawn with.
 
     Reads configuration files, which a model on the hub is asked for, and a single file's header. Raises
     ModelFileError for every other kind of model, and what diffusers raises where a file cannot be read.
     """
     source = files.base_config or files.base
-    index = read_config(StableDiffusionXLPipeline, source)
-    _check_pipeline(index, _where(source, "model_index.json"))
+    index = read_config(DiffusionPipeline, source)
+    family = _family(files, index)
+    if files.base.is_single_file and family_named_in(index.get("_class_name")) != family.name:
+        problem = f"this is {family.title}, and {source.name}, where its configuration should be, is not"
+        raise ModelFileError(files.base.path, problem, OTHER_FAMILY)
+    if family.name in files.models.families:
+        problem = f"this is {family.title}, which is told before anything is loaded only where it lies here"
+        raise ModelFileError(files.base.name, problem, "Download it, and name its folder or file.")
+    if family.check is not None:
+        return family, family.check(files, index)
+    _check_pipeline(index, _where(source, "model_index.json"), family)
     unet = read_config(UNet2DConditionModel, source, "unet")
     vae = read_config(AutoencoderKL, files.vae) if files.vae else read_config(AutoencoderKL, source, "vae")
     where = _where(source, "unet/config.json")
     check_known(UNet2DConditionModel, unet, where)
-    _check_unet(unet, vae, where)
-    _check_words(unet, source, where)
+    _check_unet(unet, vae, where, family)
+    _check_words(unet, source, where, family)
     if files.vae:
         _check_vae(source, vae)
     scheduler = read_config(EulerDiscreteScheduler, source, "scheduler")
     said = None
     if files.base.is_single_file:
         path = files.base.weight_files[0]
-        said = read_statement(path, files.base.header(path), unet.get("in_channels", 4))
-    return noise_schedule(scheduler, _where(source, "scheduler/scheduler_config.json"), said)
+        said = read_statement(path, files.base.header(path), unet.get("in_channels", 4), family)
+    return family, noise_schedule(scheduler, _where(source, "scheduler/scheduler_config.json"), said)
+
+
+def _family(files: EngineFiles, index: Mapping[str, Any]) -> Family:
+    """The family by the tensors of a single file, by the pipeline in a folder's index; else SDXL."""
+    found = family_named_in(index.get("_class_name"))
+    if files.base.is_single_file:
+        path = files.base.weight_files[0]
+        found = family_with_tensors(files.base.header(path).tensors)
+    return FAMILIES[found or SDXL.name]
 
 
 def check_known(model_class: Any, config: Mapping[str, Any], where: str) -> None:
@@ -98,22 +108,25 @@ def _where(source: Location, file: str) -> str:
     return f"{source.path}/{file}" if source.is_local else f"{source.name}: {file}"
 
 
-def _check_pipeline(index: Mapping[str, Any], where: str) -> None:
+def _check_pipeline(index: Mapping[str, Any], where: str, family: Family) -> None:
     if index.get("requires_aesthetics_score"):
         raise ModelFileError(where, "this is SDXL's refiner, which only reworks finished pictures")
     name = index.get("_class_name")
-    if name not in PIPELINE_CLASSES:
-        raise ModelFileError(where, f"this is a model for {str(name)[:60]}, and no SDXL base model")
-    for part, allowed in PARTS.items():
+    if family_named_in(name) != family.name:
+        known = " or ".join(one.title for one in FAMILIES.values())
+        wanted = family.title if family_named_in(name) else known
+        problem = f"this is a model for {str(name)[:60]}, and no base model of {wanted}"
+        raise ModelFileError(where, problem)
+    for part, allowed in family.parts.items():
         found = index.get(part)
         found = found[1] if isinstance(found, list | tuple) and len(found) == 2 else None
         if found not in allowed:
-            problem = f"its {part} is {found}, where SDXL's base model has {allowed[0]}"
+            problem = f"its {part} is {found}, where {family.title}'s base model has {allowed[0]}"
             raise ModelFileError(where, problem)
 
 
-def _check_unet(unet: Mapping[str, Any], vae: Mapping[str, Any], where: str) -> None:
-    if unet.get("_class_name") not in PARTS["unet"]:
+def _check_unet(unet: Mapping[str, Any], vae: Mapping[str, Any], where: str, family: Family) -> None:
+    if unet.get("_class_name") not in family.parts["unet"]:
         raise ModelFileError(where, f"its UNet is a {unet.get('_class_name')}")
     takes, gives = unet.get("in_channels", 4), unet.get("out_channels", 4)
     channels = vae.get("latent_channels", 4)
@@ -133,24 +146,30 @@ def _check_unet(unet: Mapping[str, Any], vae: Mapping[str, Any], where: str) -> 
     if unet.get("downsample_padding", DOWNSAMPLE_PADDING) != DOWNSAMPLE_PADDING:
         problem = f"its downsample_padding is {unet['downsample_padding']}, which halves no picture"
         raise ModelFileError(where, problem)
-    if unet.get("addition_embed_type") != "text_time":
-        problem = f"its addition_embed_type is {unet.get('addition_embed_type')}, where SDXL's is text_time"
+    if unet.get("addition_embed_type") != family.addition_embed_type:
+        found = unet.get("addition_embed_type")
+        problem = (
+            f"its addition_embed_type is {found}, where {family.title}'s is {family.addition_embed_type}"
+        )
         raise ModelFileError(where, problem)
+    for key, (value, others) in family.unet_settings.items():
+        found = unet.get(key, inspect.signature(UNet2DConditionModel.__init__).parameters[key].default)
+        if found != value:
+            problem = f"its {key} is {found}: this is {others}, and {family.title} has {value}"
+            raise ModelFileError(where, problem)
 
 
-def _check_words(unet: Mapping[str, Any], source: Location, where: str) -> None:
-    """The UNet's inputs against what both text encoders give."""
+def _check_words(unet: Mapping[str, Any], source: Location, where: str, family: Family) -> None:
+    """The UNet's inputs against what the text encoders give."""
     options = {"revision": source.revision, "local_files_only": source.is_local}
-    first, second = (
-        CLIPTextConfig.from_pretrained(source.path, subfolder=part, **options)
-        for part in ("text_encoder", "text_encoder_2")
-    )
-    fed = {
-        "cross_attention_dim": first.hidden_size + second.hidden_size,
-        "projection_class_embeddings_input_dim": (
-            TIME_IDS * (unet.get("addition_time_embed_dim") or 0) + second.projection_dim
-        ),
-    }
+    configs = [
+        CLIPTextConfig.from_pretrained(source.path, subfolder=encoder.name, **options)
+        for encoder in family.text_encoders
+    ]
+    fed = {"cross_attention_dim": sum(config.hidden_size for config in configs)}
+    if family.has_pooled_embedding:
+        sizes = TIME_IDS * (unet.get("addition_time_embed_dim") or 0)
+        fed["projection_class_embeddings_input_dim"] = sizes + configs[-1].projection_dim
     for key, value in fed.items():
         if unet.get(key) != value:
             raise ModelFileError(where, f"its {key} is {unet.get(key)}, and {value} is fed")

@@ -13,6 +13,7 @@ from typing import Any
 from diffusers import ControlNetModel, ControlNetUnionModel
 
 from plitka.diffusion.checkpoints.base_model import DOWNSAMPLE_PADDING, NOT_FED, check_known
+from plitka.diffusion.families.family import Family, HintedDecoder
 from plitka.errors import ModelFileError, remedied
 from plitka.weights.locate import EngineFiles, Location
 from plitka.weights.manifest import ControlNetSource, EngineModels
@@ -32,13 +33,23 @@ UNION_MIDDLE = ("mid_block_type", "UNetMidBlock2DCrossAttn")
 # A tensor that every union ControlNet has, and no plain one.
 UNION_TENSOR = "task_embedding"
 REMEDY = (
-    "Choose a ControlNet for SDXL in the manifest, and say its kind in 'type' (see model_files/README.md)."
+    "Choose a ControlNet for this base model in the manifest, and say its kind in 'type' "
+    "(see model_files/README.md)."
 )
 # The residuals are added up block by block, and text, size and noise are the same for both.
 AS_THE_UNET = ("cross_attention_dim", "block_out_channels", "layers_per_block", "in_channels")
 # With an addition_embed_type only; without one the ControlNet leaves the size out.
 SIZE_KEYS = ("addition_time_embed_dim", "projection_class_embeddings_input_dim")
 CONTROL_CHANNELS = 3
+
+
+@remedied(REMEDY)
+def check_types(files: EngineFiles, family: Family) -> None:
+    """Raise ModelFileError for a kind of ControlNet that there is none of for the base model's family."""
+    for key, source in files.models.controlnets.items():
+        if (source.type, False) not in family.pipelines:
+            problem = f"it is a {source.type}, of which there is none for {family.title}"
+            raise ModelFileError(files.controlnets[key].name, problem)
 
 
 @remedied(REMEDY)
@@ -82,6 +93,13 @@ def check_fit(
         *(_against_modes(settings, modes) if source.type == UNION else ()),
     ):
         raise ModelFileError(where, problem)
+
+
+def check_hinted(files: EngineFiles, hinted: HintedDecoder, unet: Any) -> None:
+    """The same for a family with a second decoder in place of ControlNets."""
+    for location in files.controlnets.values():
+        if location.is_local:
+            hinted.check(location, unet)
 
 
 def _defaults(model_class: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from plitka.errors import ModelFileError, remedied
 
-REMEDY = "Choose an SDXL model that predicts epsilon or v (see model_files/README.md)."
+REMEDY = "Choose a model that predicts epsilon or v (see model_files/README.md)."
 PREDICTIONS = ("epsilon", "v_prediction")
 BETAS = ("beta_start", "beta_end", "beta_schedule")
 # diffusers' samplers of models with one list of betas, but for two that need more libraries; any of them may

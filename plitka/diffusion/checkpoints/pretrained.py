@@ -7,13 +7,15 @@ from typing import Any
 
 import torch
 import transformers
-from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, DiffusionPipeline, UNet2DConditionModel
 
 from plitka.diffusion.checkpoints.base_model import check_base, read_config
 from plitka.diffusion.checkpoints.mapped import read_mapped
 from plitka.diffusion.checkpoints.single_file_names import check_none_left_over
 from plitka.diffusion.checkpoints.tokenizers import check_tokenizers
 from plitka.diffusion.checkpoints.weight_checks import check_complete
+from plitka.diffusion.families.family import Family
+from plitka.diffusion.families.known import family_of
 from plitka.diffusion.gpu_errors import is_out_of_memory
 from plitka.diffusion.schedulers import base_scheduler
 from plitka.errors import ModelFileError, remedied
@@ -35,9 +37,12 @@ def read_base(
     finite number is not checked here.
     """
     with errors_of(files.base.name):
-        scheduler = base_scheduler(check_base(files), files.base.name)
-    options: dict[str, Any] = {"dtype": dtype, "add_watermarker": False, "scheduler": scheduler}
-    for part, model_class in _classes(files).items():
+        family, schedule = check_base(files)
+        scheduler = base_scheduler(schedule, files.base.name)
+    if family.read is not None:
+        return family.read(files, dtype, scheduler, on_model)
+    options: dict[str, Any] = {**family.pipeline_options, "dtype": dtype, "scheduler": scheduler}
+    for part, model_class in _classes(files, family).items():
         if model := read_mapped(model_class, files.base, dtype, part):
             options[part] = model
             on_model(model)
@@ -45,14 +50,14 @@ def read_base(
         options["vae"], _ = read_model(AutoencoderKL, files.vae, dtype)
         on_model(options["vae"])
     if files.base_config is not None:
-        base = _from_single_file(files, files.base_config, options)
+        base = _from_single_file(files, files.base_config, family, options)
         path = files.base.weight_files[0]
-        check_none_left_over(base, path, files.base.header(path))
+        check_none_left_over(base, path, files.base.header(path), family)
     else:
-        base = from_pretrained(StableDiffusionXLPipeline, files.base, **options)
-    check_tokenizers(base, (files.base_config or files.base).path)
+        base = from_pretrained(family.base_pipeline, files.base, **options)
+    check_tokenizers(base, (files.base_config or files.base).path, family)
     check_parts(check_complete, base, files)
-    if dtype == torch.float16 and base.vae.config.force_upcast:
+    if dtype == torch.float16 and family.vae_may_overflow and base.vae.config.force_upcast:
         name = files.vae.name if files.vae else files.base.name
         problem = "its VAE overflows in half precision (force_upcast is set) and would give black pictures"
         raise ModelFileError(name, problem, "Name a half-precision safe VAE in the manifest.")
@@ -63,8 +68,11 @@ def check_parts(check: Callable[..., None], base: Any, files: EngineFiles) -> No
     """Put every model of the base pipeline to one of the checks of `weight_checks`."""
     if files.vae is not None:
         check(base.vae, files.vae)
-    for part in ["unet", "text_encoder", "text_encoder_2", *(["vae"] if files.vae is None else [])]:
-        check(getattr(base, part), files.base, part)
+    family = family_of(base)
+    for part in family.models:
+        if files.vae is None or part != "vae":
+            source, folder = family.places.get(part, ("base", part))
+            check(getattr(base, part), getattr(files, source), folder)
 
 
 def read_model(model_class: Any, location: Location, dtype: torch.dtype) -> tuple[Any, Mapping[str, Any]]:
@@ -77,12 +85,13 @@ def read_model(model_class: Any, location: Location, dtype: torch.dtype) -> tupl
     return loaded
 
 
-def _classes(files: EngineFiles) -> dict[str, Any]:
+def _classes(files: EngineFiles, family: Family) -> dict[str, Any]:
     """The models with a folder of their own in the base model's, and their classes; the largest first."""
     if files.base.is_single_file or not files.base.is_local:
         return {}
-    index = read_config(StableDiffusionXLPipeline, files.base)
-    encoders = {part: getattr(transformers, index[part][1]) for part in ("text_encoder_2", "text_encoder")}
+    index = read_config(DiffusionPipeline, files.base)
+    names = [encoder.name for encoder in reversed(family.text_encoders)]
+    encoders = {part: getattr(transformers, index[part][1]) for part in names}
     vae = {} if files.vae else {"vae": AutoencoderKL}
     return {"unet": UNet2DConditionModel, **encoders, **vae}
 
@@ -101,10 +110,10 @@ def from_pretrained(model_class: Any, location: Location, dtype: torch.dtype, **
         )
 
 
-def _from_single_file(files: EngineFiles, config: Location, options: dict[str, Any]) -> Any:
+def _from_single_file(files: EngineFiles, config: Location, family: Family, options: dict[str, Any]) -> Any:
     """Load one `.safetensors` file; what it does not say, the base model's configuration files do."""
     with errors_of(files.base.path):
-        return StableDiffusionXLPipeline.from_single_file(
+        return family.base_pipeline.from_single_file(
             files.base.path,
             config=config.path,
             revision=config.revision,

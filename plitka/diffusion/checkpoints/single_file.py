@@ -5,26 +5,24 @@ metadata (https://github.com/Stability-AI/ModelSpec) say how it was trained; the
 shapes of its tensors. Nothing here reads a weight.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from plitka.diffusion.checkpoints.noise_schedule import Statement
+from plitka.diffusion.families.family import Family, SingleFile
 from plitka.errors import ModelFileError, remedied
+from plitka.weights.base_kind import SIGNS
 from plitka.weights.safetensors_header import TensorHeader
 
-REMEDY = "PLITKA_BASE_MODEL takes an SDXL base model that predicts epsilon or v (see model_files/README.md)."
+REMEDY = (
+    "PLITKA_BASE_MODEL takes a base model of SDXL or Stable Diffusion 1.5 that predicts epsilon or v "
+    "(see model_files/README.md)."
+)
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
-CLIP_L, CLIP_G = "conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."
 REFINER_CLIP = "conditioner.embedders.0.model."
 FIRST_CONVOLUTION = f"{UNET}input_blocks.0.0.weight"
-NEEDED = (
-    FIRST_CONVOLUTION,
-    f"{CLIP_L}text_model.embeddings.token_embedding.weight",
-    f"{CLIP_G}ln_final.weight",
-)
 V_MARKER, ZERO_SNR_MARKER = MARKERS = ("v_pred", "ztsnr")
 # Markers of training with noise that has no list of betas (Karras et al. 2022,
 # https://arxiv.org/abs/2206.00364): CosXL, Playground v2.5 and the like.
@@ -38,20 +36,8 @@ PREDICTION_WORDS = {
     **dict.fromkeys(("v", "v_prediction", "v-prediction"), "v_prediction"),
 }
 ARCHITECTURE_KEY = "modelspec.architecture"
-# `stable-diffusion-xl-v1-base` is the standard's word; some tools write a family's name of their own. The
-# tensors have shown by then that it is SDXL's network, so only what they cannot show counts: another
-# training, or another network that the standard has a word for.
-OTHER_ARCHITECTURES = re.compile(
-    r"refiner|inpaint|edit|pix2pix|control|lcm|flow|edm|flux|stable-diffusion-v?\d|stable-cascade"
-)
-# Left by trainers beside the model, and never read: averaged weights, lists of noise levels, counters.
-HARMLESS = re.compile(
-    r"(model_ema|denoiser|first_stage_model)\..*|(log_|sqrt_)?(one_minus_|recip_|recipm1_)?alphas_cumprod(_prev)?"
-    r"|betas|posterior_\w+|logvar|global_step|(.*\.)?(logit_scale|position_ids)"
-    r"|conditioner\.embedders\.0\.(transformer\.)?text_projection(\.weight)?"
-)
 KINDS = {
-    "v1": "Stable Diffusion 1.5",
+    "v1": "a UNet of Stable Diffusion 1.5 without its text encoder",
     "v2": "Stable Diffusion 2",
     "inpainting": "an inpainting model of Stable Diffusion 1.5",
     "inpainting_v2": "an inpainting model of Stable Diffusion 2",
@@ -62,8 +48,8 @@ KINDS = {
 
 
 @remedied(REMEDY)
-def read_statement(path: Path, header: TensorHeader, latent_channels: int) -> Statement:
-    """What the file states about its training, once it is known to be an SDXL base model.
+def read_statement(path: Path, header: TensorHeader, latent_channels: int, family: Family) -> Statement:
+    """What the file states about its training, once it is known to be a base model of the family.
 
     `latent_channels` is how many channels the UNet's input has in the configuration. Raises ModelFileError
     for another kind of model, for training that no sampler here can honour, for a marker that is not known,
@@ -73,19 +59,23 @@ def read_statement(path: Path, header: TensorHeader, latent_channels: int) -> St
     if edm := next((name for name in tensors if name.removeprefix(UNET) in EDM_MARKERS), None):
         problem = f"its tensor '{edm}' says that it was trained with EDM's noise, which no sampler takes off"
         raise ModelFileError(path, problem)
-    _check_kind(path, tensors, latent_channels)
-    _check_left_over(path, tensors)
-    _check_architecture(path, header.metadata)
+    _check_kind(path, tensors, latent_channels, family)
+    if family.single_file is None:
+        raise ModelFileError(path, f"{family.title} is read from a diffusers folder, not from one file")
+    _check_left_over(path, tensors, family, family.single_file)
+    _check_architecture(path, header.metadata, family, family.single_file)
     markers = {name.removeprefix(UNET) for name in tensors}
     prediction = _prediction(path, markers, header.metadata)
     return Statement(prediction, True if ZERO_SNR_MARKER in markers else None)
 
 
-def _check_kind(path: Path, tensors: Mapping[str, Any], latent_channels: int) -> None:
+def _check_kind(path: Path, tensors: Mapping[str, Any], latent_channels: int, family: Family) -> None:
     if any(name.startswith(REFINER_CLIP) for name in tensors):
         raise ModelFileError(path, "this is SDXL's refiner, which only reworks finished pictures")
-    if missing := [name for name in NEEDED if name not in tensors]:
-        problem = f"this is no SDXL base model but {_other_kind(tensors)}: it has no tensor '{missing[0]}'"
+    needed = (FIRST_CONVOLUTION, *SIGNS[family.name].tensors)
+    if missing := [name for name in needed if name not in tensors]:
+        kind = _other_kind(tensors)
+        problem = f"this is no {family.title} base model but {kind}: it has no tensor '{missing[0]}'"
         raise ModelFileError(path, problem)
     width = (tensors[FIRST_CONVOLUTION]["shape"] + [0, 0])[1]
     if width != latent_channels:
@@ -111,20 +101,21 @@ def _other_kind(tensors: Mapping[str, Any]) -> str:
     return KINDS.get(kind, kind)
 
 
-def _check_left_over(path: Path, tensors: Mapping[str, Any]) -> None:
+def _check_left_over(path: Path, tensors: Mapping[str, Any], family: Family, said: SingleFile) -> None:
     """Refuse a tensor outside the parts that are loaded: it may change what the others mean."""
+    prefixes = (UNET, *(encoder.prefix for encoder in family.text_encoders))
     for name in tensors:
         marker = name.removeprefix(UNET)
-        known = marker in MARKERS or name.startswith((UNET, CLIP_L, CLIP_G))
-        if not (known or HARMLESS.fullmatch(name)):
+        known = marker in MARKERS or name.startswith(prefixes)
+        if not (known or said.harmless.fullmatch(name)):
             problem = f"nothing here knows what its tensor '{name[:80]}' means"
             raise ModelFileError(path, problem, hint="Save it without, or as a diffusers folder.")
 
 
-def _check_architecture(path: Path, metadata: Mapping[str, str]) -> None:
+def _check_architecture(path: Path, metadata: Mapping[str, str], family: Family, file: SingleFile) -> None:
     said = metadata.get(ARCHITECTURE_KEY, "").strip().lower()
-    if OTHER_ARCHITECTURES.search(said):
-        problem = f"its {ARCHITECTURE_KEY} is '{said[:60]}', which is no SDXL base model"
+    if file.other_architectures.search(said):
+        problem = f"its {ARCHITECTURE_KEY} is '{said[:60]}', which is no {family.title} base model"
         raise ModelFileError(path, problem)
 
 

@@ -11,22 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.loaders.single_file_utils import (
-    convert_ldm_clip_checkpoint,
-    convert_ldm_unet_checkpoint,
-    convert_open_clip_checkpoint,
-)
+from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 from safetensors import SafetensorError, safe_open
 
-from plitka.diffusion.checkpoints.single_file import CLIP_G, CLIP_L, UNET
+from plitka.diffusion.checkpoints.single_file import UNET
+from plitka.diffusion.checkpoints.single_file_names import renamed_clip
 from plitka.diffusion.checkpoints.weight_checks import CLIP_PREFIX
+from plitka.diffusion.families.known import family_of
 from plitka.errors import ModelFileError
 from plitka.weights.files import in_one_line, stamp
 from plitka.weights.locate import Location, files_read
 from plitka.weights.remedies import RESTART_REMEDY
-
-# The models that a LoRA may change.
-PARTS = ("unet", "text_encoder", "text_encoder_2")
 
 # From a tensor of the file to tensors by the model's names.
 Conversion = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
@@ -53,7 +48,7 @@ class StoredWeights:
         find = self._in_single_file if location.is_single_file else self._in_folder
         self._places = {
             (part, name.removeprefix(CLIP_PREFIX)): place
-            for part in PARTS
+            for part in family_of(base).lora_targets
             for name, place in find(base, location, part)
         }
 
@@ -99,12 +94,10 @@ class StoredWeights:
             renamed: Mapping[str, str] = convert_ldm_unet_checkpoint(names, dict(model.config))
             yield from ((name, _Place(file, tensor)) for name, tensor in renamed.items())
             return
-        prefix, convert = {
-            "text_encoder": (CLIP_L, convert_ldm_clip_checkpoint),
-            "text_encoder_2": (CLIP_G, partial(convert_open_clip_checkpoint, model, prefix=CLIP_G)),
-        }[part]
+        encoder = next(one for one in family_of(base).text_encoders if one.name == part)
+        convert = partial(renamed_clip, encoder, model)
         for tensor, entry in tensors.items():
-            if tensor.startswith(prefix):
+            if tensor.startswith(encoder.prefix):
                 for name in convert({tensor: torch.empty(entry["shape"], device="meta")}):
                     yield name, _Place(file, tensor, convert)
 

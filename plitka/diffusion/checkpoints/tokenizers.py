@@ -6,23 +6,25 @@ without settings one that takes texts of any length.
 
 from typing import Any
 
+from plitka.diffusion.families.family import Family
 from plitka.errors import ModelFileError
 
 # What a prompt is made of: figures, a sign, words of colours.
 TRIED_TEXT = "60% red, 40% dark green"
 
 
-def check_tokenizers(base: Any, where: str) -> None:
+def check_tokenizers(base: Any, where: str, family: Family) -> None:
     """Raise ModelFileError for a tokenizer that is missing, broken or made for another text encoder.
 
-    `base` is a pipeline with both tokenizers and text encoders; `where` is what their model is called.
+    `base` is a pipeline with tokenizers and text encoders; `where` is what their model is called.
     """
-    for tokenizer, encoder in (("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")):
-        if problem := _problem(getattr(base, tokenizer), getattr(base, encoder).config):
-            raise ModelFileError(f"{where}/{tokenizer}", problem)
+    for encoder in family.text_encoders:
+        tokenizer, model = getattr(base, encoder.tokenizer), getattr(base, encoder.name)
+        if problem := tokenizer_problem(tokenizer, model.config):
+            raise ModelFileError(f"{where}/{encoder.tokenizer}", problem)
 
 
-def _problem(tokenizer: Any, config: Any) -> str | None:
+def tokenizer_problem(tokenizer: Any, config: Any) -> str | None:
     """What is wrong with a tokenizer for the text encoder of this configuration; None if nothing is."""
     tokens = tokenizer(TRIED_TEXT)["input_ids"]
     spelled = tokenizer.decode(tokens, skip_special_tokens=True)
