@@ -27,8 +27,9 @@ from plitka.request.overrides import (
     MAX_PROMPT_CHARACTERS,
     Overrides,
 )
-from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, TOKEN_LIMIT, build_prompt
+from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, MAX_CHUNKS, TOKEN_LIMIT, build_prompt
 from plitka.request.prompt_templates import DEFAULT_TEMPLATE, TEMPLATES
+from plitka.request.prompt_weights import MOST_LIGHTER
 from plitka.request.scale import (
     DEFAULT_GRANULE_MM,
     DEFAULT_JOINT_MM,
@@ -124,12 +125,13 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
     "num_inference_steps": (BY_QUALITY, "Denoising steps of both pictures."),
     "num_inference_steps_preview": ("`num_inference_steps`", "Denoising steps of the preview alone."),
     "num_inference_steps_final": ("`num_inference_steps`", "Denoising steps of the final picture alone."),
-    "negative_prompt": ("see Prompt", "What the picture should not show."),
+    "negative_prompt": ("see Prompt", "What the picture should not show; its words may have weights."),
     "prompt_template": (code(DEFAULT_TEMPLATE), "The wording of the prompt, by its name; see Prompt."),
     "prompt": (
         "none",
-        "Words of your own, put at the end of the prompt after a comma; the mix stays in it. All of it may "
-        "have 77 tokens, which is checked before anything is drawn.",
+        "Words of your own, put at the end of the prompt after a comma; the mix stays in it. They may have "
+        "[weights](#weights), and with template and mix 300 tokens; both are checked before anything "
+        "is drawn.",
     ),
     "lora_scale": ("see Profiles", "How strongly the LoRA acts."),
     "controlnet_scale": (
@@ -288,7 +290,8 @@ def request_limits(say: Say) -> str:
         ("`colors` as text, characters", MAX_COLORS_CHARACTERS),
         ("colours of a mix", MAX_COLORS),
         ("`prompt` and `negative_prompt`, characters each", MAX_PROMPT_CHARACTERS),
-        ("prompt and negative prompt, CLIP tokens each, with `sdxl`", TOKEN_LIMIT),
+        ("prompt and negative prompt, CLIP tokens each, with `sdxl`", MAX_CHUNKS * (TOKEN_LIMIT - 2)),
+        ("parts lighter than 1 in a text with weights", MOST_LIGHTER),
     )
     return table(map(say, ("what", "at most")), ((say(what), str(most)) for what, most in rows))
 

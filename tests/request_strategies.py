@@ -18,6 +18,7 @@ from plitka.colors.palette import PALETTE
 from plitka.request.controlnets import INSTEAD_OF_LIST
 from plitka.request.fields import MAX_SEED
 from plitka.request.prompt_templates import TEMPLATES
+from plitka.request.prompt_weights import escaped
 
 NAMES = [name for color in PALETTE.values() for name in color.names]
 colors = st.lists(
@@ -81,6 +82,9 @@ def _with_controls(drawn):
     }
 
 
+words = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40).map(escaped) | st.sampled_from(
+    ["(wet)1.2, [dry]", "((a:1.1))+ b--", "(ночь:0,5)"]
+)
 single_overrides = st.fixed_dictionaries(
     {},
     optional={
@@ -90,9 +94,9 @@ single_overrides = st.fixed_dictionaries(
         "num_inference_steps": steps,
         "num_inference_steps_preview": steps,
         "num_inference_steps_final": steps,
-        "negative_prompt": st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40),
+        "negative_prompt": words,
         "prompt_template": st.sampled_from(list(TEMPLATES)),
-        "prompt": st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40),
+        "prompt": words,
         "lora_scale": scales,
         "controlnet_scale": scales,
         "controlnet_start": st.floats(0, 0.5, exclude_max=True),

@@ -289,7 +289,7 @@ def test_without_a_list_no_name_is_known(model_folder):
 
 
 def test_the_prompt_is_counted_with_the_adapters_words(engine):
-    job = make_job(negative_prompt="<w0>" * 60)
+    job = make_job(negative_prompt="<w0>" * 200)
     engine.check(replace(job.request, adapter="diffusers"), job.prompt)
     with pytest.raises(RequestError, match="tokens"):
         engine.check(job.request, job.prompt)

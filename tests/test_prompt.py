@@ -14,9 +14,10 @@ from plitka.request.prompt import (
     STYLE,
     TOKEN_LIMIT,
     TRIGGER,
+    Length,
     Prompt,
     build_prompt,
-    check_token_budget,
+    check_prompt,
 )
 from plitka.request.prompt_templates import TEMPLATES
 from plitka.request.tile_request import parse_inputs, parse_request
@@ -116,17 +117,33 @@ def count_words(text):
     return len(text.split())
 
 
-def test_a_prompt_of_exactly_the_limit_is_accepted():
-    check_token_budget(Prompt("word " * TOKEN_LIMIT, "word " * TOKEN_LIMIT), count_words)
+def count_chunks(parts):
+    words = count_words("".join(text for text, _ in parts))
+    return Length(words, -(-words // 75))
+
+
+def test_a_prompt_of_exactly_the_most_chunks_is_accepted():
+    check_prompt(Prompt("word " * 300, "word " * 300), count_chunks)
 
 
 def test_prompts_that_the_encoders_would_cut_off_are_refused_by_the_field_that_made_them():
     with pytest.raises(RequestError) as caught:
-        check_token_budget(Prompt("word " * 78, "word " * 90), count_words)
+        check_prompt(Prompt("word " * 301, "word " * 390), count_chunks)
     positive, negative = caught.value.problems
     assert (positive.field, negative.field) == ("colors", "overrides.negative_prompt")
-    assert "makes a prompt of 78 tokens. Allowed: at most 77 tokens" in str(positive)
-    assert "makes a prompt of 90 tokens" in str(negative)
+    assert "makes a prompt of 301 tokens in 5 chunks. Allowed: at most 300 tokens in 4 chunks" in str(
+        positive
+    )
+    assert "makes a prompt of 390 tokens" in str(negative)
+
+
+def test_a_model_that_reads_no_weights_refuses_them_by_field():
+    with pytest.raises(RequestError) as caught:
+        check_prompt(Prompt("a, (b)2", "[c]", "(b)2"), count_chunks, reads_weights=False)
+    assert [problem.field for problem in caught.value.problems] == [
+        "overrides.prompt",
+        "overrides.negative_prompt",
+    ]
 
 
 def test_the_default_negative_prompt_is_far_below_the_limit():

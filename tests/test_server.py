@@ -126,12 +126,12 @@ def test_pictures_come_in_the_chosen_format_and_the_colormap_as_png(render_serve
     assert kinds == [f"data:{mime}", f"data:{mime}", "data:image/png"]
 
 
-def test_prompt_beyond_the_models_context_is_refused_before_anything_is_drawn(sdxl_server):
-    params = as_json(overrides={"negative_prompt": "blurry " * 120})
+def test_a_prompt_of_too_many_chunks_is_refused_before_anything_is_drawn(sdxl_server):
+    params = as_json(overrides={"negative_prompt": "blur, " * 160})
     prediction = sdxl_server.predict(params_json=params)
     assert prediction["status"] == "failed"
     assert "overrides.negative_prompt" in prediction["error"]
-    assert "77" in prediction["error"]
+    assert "at most 300 tokens in 4 chunks" in prediction["error"]
     assert prediction["logs"] == ""
     assert sdxl_server.idle_status() == "READY"
 

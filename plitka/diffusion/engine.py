@@ -40,7 +40,7 @@ from plitka.diffusion.pipeline_inputs import (
     start_inputs,
 )
 from plitka.diffusion.progress import timed_phase
-from plitka.diffusion.prompt_embeddings import prompt_embeddings
+from plitka.diffusion.prompt_embeddings import length_of, prompt_embeddings
 from plitka.diffusion.routing import Route
 from plitka.diffusion.samplers import sampler_problems
 from plitka.diffusion.upscale import Run, enlarged, runs_of, scaled_inputs, together
@@ -50,7 +50,8 @@ from plitka.errors import RequestError
 from plitka.request.adapter import unlisted
 from plitka.request.drawing_settings import EngineDefaults, settings_for
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
-from plitka.request.prompt import Prompt, check_token_budget
+from plitka.request.prompt import MAX_CHUNKS, Prompt, check_prompt
+from plitka.request.prompt_weights import escaped
 from plitka.request.tile_request import TileRequest
 from plitka.weights.adapter_list import check_archives, listed_adapters
 from plitka.weights.archive import opened_weights
@@ -159,10 +160,7 @@ class DiffusionEngine:
         return dict(self._identity.get(adapter, self._identity[None]))
 
     def check(self, request: TileRequest, prompt: Prompt) -> None:
-        """Raise RequestError for its adapter, sampler, scale or ControlNets, or for its prompt.
-
-        A prompt must be one that the text encoders can read whole.
-        """
+        """Raise RequestError for its adapter, sampler, scale or ControlNets, or a prompt that is too long."""
         settings = settings_for(request, self.defaults)
         problems = [
             *size_problems(request, settings, self.pipelines.family.native_size),
@@ -174,8 +172,7 @@ class DiffusionEngine:
             problems.insert(0, unlisted(str(request.adapter), listed))
         if problems:
             raise RequestError(problems)
-        words, limit = self.adapters.words[request.adapter], self.pipelines.family.token_limit
-        check_token_budget(self.prompt_for(prompt, request.adapter), words.count_tokens, limit)
+        self._check_prompt(self.prompt_for(prompt, request.adapter), request.adapter)
 
     def draw(self, job: Job) -> Generator[Drawing]:
         """Yield the preview, then the final picture, or the one of them that the job wants.
@@ -268,16 +265,25 @@ class DiffusionEngine:
             return denoise_in_tiles(models, job, chosen, embeddings, stage, inputs, tiles)
         return with_fallback(models, partial(denoise, models, job, chosen, embeddings, stage, inputs))
 
+    def _check_prompt(self, prompt: Prompt, adapter: str | None) -> None:
+        family, tokenizers = self.pipelines.family, self.adapters.words[adapter].tokenizers
+        length = partial(length_of, tokenizers=tokenizers, limit=family.token_limit)
+        # A first stage of its own reads one chunk, and every word of it alike.
+        whole = family.embed is None
+        check_prompt(prompt, length, MAX_CHUNKS if whole else 1, reads_weights=whole)
+
     def prompt_for(self, prompt: Prompt, adapter: str | None = None) -> Prompt:
         """The prompt with an adapter's own trigger, and its tokens: one, two or more, or none."""
         words = self.adapters.words[adapter]
         tokens = "".join(words.tokens)
 
-        put = {TRIGGER_TOKENS: tokens, TRIGGER_WORD: words.trigger}
+        # Whatever they are called, they have no weights of their own.
+        put = {TRIGGER_TOKENS: escaped(tokens), TRIGGER_WORD: escaped(words.trigger)}
 
         # In one pass: a token may be called like the word.
         def said(text: str) -> str:
             return _TRIGGER.sub(lambda found: put[found[0]], text)
 
         # Without embeddings a template that begins with their tokens would begin with a comma.
-        return Prompt(said(prompt.positive).removeprefix(", "), prompt.negative, said(prompt.own))
+        positive, own, mix = said(prompt.positive), said(prompt.own), said(prompt.mix)
+        return Prompt(positive.removeprefix(", "), prompt.negative, own, mix)

@@ -42,6 +42,7 @@ from plitka.request.controlnets import (
 from plitka.request.numbers import IntegerRange, NumberRange, invalid_value
 from plitka.request.order import OrderFields
 from plitka.request.prompt_templates import TEMPLATES
+from plitka.request.prompt_weights import ALLOWED, weight_problem
 from plitka.request.sheet import SheetFields, read_sheet_switch
 
 MAX_PROMPT_CHARACTERS = 1000
@@ -66,6 +67,9 @@ def _read_text(value: object) -> str:
         raise invalid_value("is too long")
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
         raise invalid_value("contains control characters or broken Unicode")
+    # Columns are those of the text as it was given.
+    if problem := weight_problem(value):
+        raise invalid_value(problem)
     return text
 
 
@@ -98,7 +102,7 @@ _Steps = Annotated[int, BeforeValidator(_STEPS)]
 _Interval = Annotated[tuple[float, float], BeforeValidator(_read_interval)]
 _ControlNets = Annotated[tuple[ControlNetFields, ...], Field(max_length=MAX_CONTROLNETS)]
 _Text = Annotated[str, BeforeValidator(_read_text)]
-_TEXT = f"text of at most {MAX_PROMPT_CHARACTERS} characters, empty for none"
+_TEXT = f"text of at most {MAX_PROMPT_CHARACTERS} characters, empty for none; {ALLOWED}"
 
 
 class Overrides(BaseModel):

@@ -46,6 +46,7 @@ class TextEncoder:
         vectors: What files of embeddings call the vectors for it.
         prefix: What the names of its tensors begin with in a single file.
         is_open_clip: Whether it stands there as OpenCLIP has it.
+        penultimate: Whether the UNet takes its last layer but one, as it is; else the last, normalized.
     """
 
     name: str
@@ -54,6 +55,7 @@ class TextEncoder:
     vectors: str
     prefix: str
     is_open_clip: bool = False
+    penultimate: bool = False
 
 
 class HintedDecoder(NamedTuple):

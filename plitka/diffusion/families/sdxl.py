@@ -19,6 +19,7 @@ CLIP_L = TextEncoder(
     classes=("CLIPTextModel", "CLIPTextModelWithProjection"),
     vectors="clip_l",
     prefix="conditioner.embedders.0.transformer.",
+    penultimate=True,
 )
 CLIP_G = TextEncoder(
     name="text_encoder_2",
@@ -27,6 +28,7 @@ CLIP_G = TextEncoder(
     vectors="clip_g",
     prefix="conditioner.embedders.1.model.",
     is_open_clip=True,
+    penultimate=True,
 )
 TOKENIZER_CLASSES = ("CLIPTokenizer", "CLIPTokenizerFast")
 # What SDXL is given as original and target size of both pictures: a 512-pixel picture conditioned on 512
