@@ -66,8 +66,8 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
         ),
         quality: str = Input(
             default="standard",
-            choices=["preview", "standard", "high"],
-            description="How many denoising steps the pictures get",
+            choices=["preview", "standard", "high", "fast"],
+            description="How many denoising steps the pictures get; fast takes a few-step model",
         ),
         seed: int = Input(
             default=-1,

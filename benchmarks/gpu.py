@@ -48,6 +48,7 @@ SECTIONS = {
     "layout": ("layout",),
     "processes": (*PARTS, "processes"),
     "guidance-interval": ("guidance-interval",),
+    "fast": ("fast",),
     "setup": ("setup",),
     "lora": ("lora",),
     "vram": ("vram", "vram-16", "vram-12"),
@@ -81,6 +82,7 @@ def work_of(part: str) -> "Callable[[Bench], None]":
     from card import (
         baseline,
         catalogue,
+        fast,
         guidance,
         measures,
         memory,
@@ -111,6 +113,7 @@ def work_of(part: str) -> "Callable[[Bench], None]":
         **{name: partial(processes.run_process, part=name) for name in PARTS},
         "processes": processes.compare,
         "guidance-interval": guidance.run,
+        "fast": fast.run,
         "setup": startup.run_setup,
         "lora": startup.run_lora,
         "vram": memory.run_vram,

@@ -5,6 +5,7 @@ import io
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,22 @@ from markdown_text import block
 from PIL import Image as Picture
 from request_blocks import BLACK_WHITE, parse_simple
 
-from plitka.choices import CONTROL_KINDS
+from plitka.choices import CONTROL_KINDS, FAST
 from plitka.diffusion.routing import route_problems
 from plitka.diffusion.samplers import sampler_problems
+from plitka.engine import render
 from plitka.errors import Problem, RequestError
 from plitka.match.photo_request import request_of_photo
 from plitka.request.adapter import unlisted
 from plitka.request.color_text import MAX_COLORS_CHARACTERS
 from plitka.request.drawing_settings import settings_for
+from plitka.request.few_step import FewStep, quality_problems
 from plitka.request.fields import MAX_COLORS, MAX_SEED
 from plitka.request.json_text import MAX_DEPTH, MAX_PARAMS_BYTES
 from plitka.request.numbers import MAX_PROPORTION
 from plitka.request.overrides import MAX_PROMPT_CHARACTERS
 from plitka.request.tile_request import parse_request
+from plitka.weights.remedies import NO_FEW_STEP
 
 REFUSED: Mapping[str, str] = {
     "Several things at once": '{"colors": [{"name": "blak", "proportion": 60}, {"name": "white", '
@@ -160,6 +164,14 @@ REFUSED_INPUTS: tuple[Mapping[str, Any], ...] = (
     {"colors": "black, " * MAX_COLORS_CHARACTERS},
     {"params_json": BLACK_WHITE, "angle": 45},
 )
+# Overrides that a few-step model cannot have.
+FAST_OVERRIDES: tuple[Mapping[str, Any], ...] = (
+    {"num_inference_steps": 35},
+    {"guidance_scale": 6.5},
+    {"scheduler": "ddim"},
+    {"negative_prompt": "blurry"},
+    {"guidance_interval": [0.28, 5.42]},
+)
 # Photographs: a text that Cog's server could not fetch, and files.
 REFUSED_PHOTOS: tuple[str | bytes, ...] = (
     "file:///etc/hostname",
@@ -198,6 +210,7 @@ def refusal_reasons(say: Say) -> str:
     errors += [_error_of(partial(_photograph, photo)) for photo in REFUSED_PHOTOS]
     errors += [RequestError([unlisted("summer", ("winter",))]), RequestError([unlisted("summer", ())])]
     errors += [RequestError(problems) for problems in _refused_by_models()]
+    errors += [RequestError([problem]) for problem in _fast_problems()]
     lines = (str(error.problems[0]).partition(" Allowed: ")[0] for error in errors)
     return block("\n".join(lines))
 
@@ -208,6 +221,18 @@ def _refused_by_models() -> Iterator[list[Problem]]:
         request = parse_request(json.dumps({"colors": [RED], "angle": 30, "overrides": overrides}))
         yield list(route_problems(request, settings_for(request), ("canny",)))
     yield list(sampler_problems(settings_for(request), {}, ("ddim",)))
+
+
+def _fast_problems() -> Iterator[Problem]:
+    """Of quality `fast`, and of the others where the base model is made for it."""
+    fast = {"colors": [RED], "quality": FAST}
+    lightning = FewStep("lightning", 4)
+    yield from quality_problems(parse_request(fast), None, NO_FEW_STEP)
+    yield from quality_problems(parse_request(fast), None, render.NO_FEW_STEP)
+    for overrides in FAST_OVERRIDES:
+        yield from quality_problems(parse_request({**fast, "overrides": overrides}), lightning, "")
+    base = replace(lightning, is_base=True)
+    yield from quality_problems(parse_request({"colors": [RED]}), base, "")
 
 
 def _photograph(photo: str | bytes) -> None:

@@ -61,7 +61,10 @@ REQUEST_MEANINGS: Mapping[str, tuple[str, str]] = {
         "Laying angle: how far the joints are turned in the picture, in degrees, anticlockwise. It is taken "
         "modulo 360, and joints turned by 180 are the same joints.",
     ),
-    "quality": (code(DEFAULT_QUALITY), "How many denoising steps the pictures get; see Profiles."),
+    "quality": (
+        code(DEFAULT_QUALITY),
+        "How many denoising steps the pictures get; `fast` takes a few-step model; see Profiles.",
+    ),
     "seed": (code(str(DEFAULT_SEED)), "The same seed gives the same tile. A random seed is reported."),
     "granule_mm": (
         code(f"{DEFAULT_GRANULE_MM:g}"),

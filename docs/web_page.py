@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 from request_blocks import DIFFUSION_ENGINES
 
-from plitka.choices import MAP_NAMES, ColorLock, Layout
+from plitka.choices import FAST, MAP_NAMES, ColorLock, Layout
 from plitka.colors.mix import MIN_SHARE, ROUNDING
 from plitka.colors.palette import PALETTE
 from plitka.order import material
@@ -130,7 +130,9 @@ def _limits() -> dict[str, Any]:
         "profiles": [
             {"name": quality} | {engine: _steps(engine, quality) for engine in DIFFUSION_ENGINES}
             for quality in PROFILES
-        ],
+        ]
+        # Its steps are the few-step model's.
+        + [{"name": FAST}],
         "layouts": list(get_args(Layout)),
         "guidance": DEFAULT_COLOR_GUIDANCE,
         "locks": list(get_args(ColorLock)),

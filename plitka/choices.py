@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-Quality = Literal["preview", "standard", "high"]
+Quality = Literal["preview", "standard", "high", "fast"]
+# The quality that few-step models are for.
+FAST: Quality = "fast"
 ColorLock = Literal["auto", "off", "always"]
 Layout = Literal["surface", "grid", "brick", "herringbone", "hexagon", "puzzle"]
 Grading = Literal["fine", "medium", "coarse"]
@@ -24,6 +26,9 @@ Scheduler = Literal[
 ]
 # Other names of samplers, which files and metrics do not have.
 SCHEDULER_ALIASES: Mapping[str, Scheduler] = MappingProxyType({"dpmpp_2m_sde_karras": "dpmpp_sde_karras"})
+# Kinds of few-step models, and the samplers that these take off noise with.
+FewStepKind = Literal["lcm", "tcd", "lightning", "hyper_sd", "turbo"]
+FewStepSampler = Literal["lcm", "tcd", "euler_trailing", "euler_a_trailing", "ddim_trailing"]
 EdgeKind = Literal["canny", "softedge", "lineart"]
 EDGE_KINDS: tuple[EdgeKind, ...] = get_args(EdgeKind)
 # Edges, and the surface itself.

@@ -273,7 +273,7 @@ def _provenance(
     approximations: Sequence[str] = (),
 ) -> Provenance:
     """The provenance of one of a job's pictures."""
-    identity = engine.identity(job.request.adapter)
+    identity = engine.identity(job.request.adapter, job.request.quality)
     return provenance_of(picture, job.request, job.prompt, engine.name, identity, measured, approximations)
 
 

@@ -8,6 +8,11 @@
 - `PLITKA_ALLOW_BASE`: `1` runs without a LoRA or embeddings that are missing; `0` (default) refuses to start.
 - `PLITKA_ADAPTERS`: a file, JSON, that lists further LoRAs that a request may name: see
   model_files/README.md.
+- `PLITKA_FEW_STEP`: the few-step model that `quality: "fast"` draws with, as `kind:steps`, such as
+  `lightning:4`, or `kind:steps:guidance`, such as `hyper_sd:8:5`; in place of the manifest's. Kinds: `lcm`,
+  `tcd`, `lightning`, `hyper_sd`, `turbo`. See model_files/README.md.
+- `PLITKA_FEW_STEP_LORA`: that model's LoRA, a `.safetensors` file; not set, the base model itself is a
+  few-step model.
 - `PLITKA_VRAM_FRACTION`: 0.5 to 0.95, the part of the GPU's memory that this process may take; default all.
 - `PLITKA_COMPILE`: what is compiled as part of setup: `off` (default); `blocks`, the transformer blocks,
   which are most of the work and compile in a fraction of the time; `unet`, the whole UNet.
@@ -57,6 +62,8 @@ BASE_MODEL_VARIABLE = "PLITKA_BASE_MODEL"
 PRIOR_MODEL_VARIABLE = "PLITKA_PRIOR_MODEL"
 ALLOW_BASE_VARIABLE = "PLITKA_ALLOW_BASE"
 ADAPTERS_VARIABLE = "PLITKA_ADAPTERS"
+FEW_STEP_VARIABLE = "PLITKA_FEW_STEP"
+FEW_STEP_LORA_VARIABLE = "PLITKA_FEW_STEP_LORA"
 VRAM_FRACTION_VARIABLE = "PLITKA_VRAM_FRACTION"
 COMPILE_VARIABLE = "PLITKA_COMPILE"
 GRAPHS_VARIABLE = "PLITKA_GRAPHS"
@@ -127,6 +134,17 @@ def allows_base() -> bool:
 def adapters_path() -> Path | None:
     """The operator's list of adapters, whether it is there or not; None without one."""
     text = _text(ADAPTERS_VARIABLE)
+    return Path(text) if text else None
+
+
+def few_step() -> str | None:
+    """The few-step model in place of the manifest's, as it is written; None for the manifest's."""
+    return _text(FEW_STEP_VARIABLE).strip() or None
+
+
+def few_step_lora_path() -> Path | None:
+    """The LoRA of that model, whether it is there or not; None without one."""
+    text = _text(FEW_STEP_LORA_VARIABLE)
     return Path(text) if text else None
 
 

@@ -151,12 +151,21 @@ def render_server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def sdxl_server(tmp_path_factory, server_model_folder):
-    """A server with models and a list of adapters."""
+    """A server with models, a list of adapters and a few-step LoRA."""
     from adapter_lists import write_adapters
+    from few_step_models import write_few_step_lora
 
     folder = tmp_path_factory.mktemp("sdxl-server")
     adapters = write_adapters(server_model_folder / "adapters", ("kohya", "diffusers", "peft"))
-    server = CogServer.start(folder, "sdxl", PLITKA_MODEL_DIR=server_model_folder, PLITKA_ADAPTERS=adapters)
+    lora = write_few_step_lora(server_model_folder / "lightning.safetensors")
+    server = CogServer.start(
+        folder,
+        "sdxl",
+        PLITKA_MODEL_DIR=server_model_folder,
+        PLITKA_ADAPTERS=adapters,
+        PLITKA_FEW_STEP="lightning:2",
+        PLITKA_FEW_STEP_LORA=lora,
+    )
     server.wait_until_started()
     yield server
     server.stop()

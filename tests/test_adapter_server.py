@@ -1,4 +1,4 @@
-"""Adapters through the real server: chosen by name, named in what comes back, gone afterwards."""
+"""Adapters and a few-step LoRA through the real server: named in what comes back, gone afterwards."""
 
 import json
 
@@ -45,6 +45,36 @@ def test_an_adapter_is_drawn_and_named_and_nothing_of_it_is_left(sdxl_server, ha
     assert f'"adapter": "kohya", "adapter_sha256": "{hashes["kohya"]}"' in log
     first, second = (pictures(drawn)[place].tobytes() for place in (1, 3))
     assert first != second
+
+
+def test_fast_is_drawn_and_named_and_nothing_of_it_is_left(sdxl_server):
+    before = sdxl_server.predict(params_json=request())
+    fast = {"quality": "fast", "overrides": {}}
+    drawn = sdxl_server.predict(params_json=request(**fast))
+    joints = sdxl_server.predict(params_json=request(**fast, adapter="kohya", angle=45))
+    after, again = (sdxl_server.predict(params_json=request(**more)) for more in ({}, fast))
+    assert {one["status"] for one in (before, drawn, joints, after, again)} == {"succeeded"}
+    assert after["output"] == before["output"]
+    assert again["output"] == drawn["output"] != joints["output"]
+    for one in (drawn, joints):
+        for name in ("preview", "final"):
+            how = one["metrics"]["drawing"][name]
+            assert (how["few_step"], how["scheduler"]) == ("lightning", "euler_trailing")
+            assert (how["steps"], how["strength"], how["guidance_scale"]) == (2, 0.5, 1)
+            assert one["metrics"]["steps"][name] == how["unet_calls"] == 1
+    assert joints["metrics"]["drawing"]["final"]["control"] == "softedge"
+    assert before["metrics"]["drawing"]["final"]["few_step"] is None
+    identities = [json.loads(field_of(pictures(one)[1], "identity")) for one in (drawn, after)]
+    assert identities[0]["few_step"].startswith("lightning lightning.safetensors sha256:")
+    assert "few_step" not in identities[1]
+
+
+def test_fast_with_settings_of_other_qualities_is_refused(sdxl_server):
+    overrides = {"num_inference_steps": 35, "scheduler": "ddim", "negative_prompt": "blurry"}
+    answer = sdxl_server.predict(params_json=request(quality="fast", overrides=overrides))
+    assert answer["status"] == "failed"
+    for said in ("35 is no number of steps", "the sampler is euler_trailing", "without a negative prompt"):
+        assert said in answer["error"]
 
 
 @pytest.mark.parametrize(

@@ -297,8 +297,8 @@ class Counting(RenderEngine):
         self.drawn = []
         self.more = {}
 
-    def identity(self, adapter=None):
-        return super().identity(adapter) | self.more
+    def identity(self, adapter=None, quality=None):
+        return super().identity(adapter, quality) | self.more
 
     def draw(self, job):
         self.drawn.append(job.request.to_json())

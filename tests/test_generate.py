@@ -54,7 +54,7 @@ class FakeEngine:
         self.drawn = []
         self.closed = False
 
-    def identity(self, adapter=None):
+    def identity(self, adapter=None, quality=None):
         return {"engine": self.name}
 
     def check(self, request, prompt):

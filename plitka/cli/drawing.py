@@ -131,7 +131,7 @@ def task_from(picture: Path, weights: Path | None, out: Path, force: bool) -> Ta
     only = None if ending is None else _same_picture(provenance.picture, request, out, ending)
     target = _target(out, ending, force)
     engine = load(name, weights)
-    for difference in differences(provenance, engine.identity(request.adapter)):
+    for difference in differences(provenance, engine.identity(request.adapter, request.quality)):
         print_lines(messages, f"the bytes may differ: {difference}", style="yellow")
     return Task(request, engine, target, only)
 

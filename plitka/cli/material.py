@@ -53,7 +53,9 @@ def draw_material(request: TileRequest, target: PictureFile, plane_mm: float) ->
         print_lines(messages, note, style="yellow")
     engine = RenderEngine()
     prompt = prompt_of(request, settings_for(request, engine.defaults))
-    provenance = provenance_of("material", request, prompt, engine.name, engine.identity(request.adapter))
+    provenance = provenance_of(
+        "material", request, prompt, engine.name, engine.identity(request.adapter, request.quality)
+    )
     plan = plan_for(request)
     width, height = plan.canvas.width, plan.canvas.height
     data = write_material(PlanMaps(plan, width), plane_mm, provenance_texts(provenance))

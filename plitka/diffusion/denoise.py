@@ -87,6 +87,7 @@ def denoise(
             **pipelines.family.conditioning,
             num_inference_steps=stage.settings.steps,
             guidance_scale=settings.guidance_scale,
+            **({"eta": settings.few_step.eta} if settings.few_step else {}),
             generator=torch.Generator("cpu").manual_seed(job.request.seed),
             output_type="latent",
             callback_on_step_end=partial(_check_pace, job, tile, stage.steps_run),

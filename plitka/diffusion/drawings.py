@@ -44,6 +44,7 @@ def drawing_of(
             ControlUse(one.kind, one.scale, one.start, one.end, calls)
             for one, calls in zip(chosen.controls, denoised.control_calls, strict=True)
         ),
+        few_step=settings.few_step.kind if settings.few_step else None,
     )
     return Drawing(
         stage.name,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from plitka.choices import FAST
 from plitka.device.select import DeviceInfo, optimize_for_device, select_best_device
 from plitka.device.worker_thread import Worker
 from plitka.diffusion.acceleration import Acceleration, acceleration_for
@@ -49,13 +50,16 @@ from plitka.engine.protocol import Drawing, Job
 from plitka.errors import RequestError
 from plitka.request.adapter import unlisted
 from plitka.request.drawing_settings import EngineDefaults, settings_for
+from plitka.request.few_step import quality_problems
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
 from plitka.request.prompt import MAX_CHUNKS, Prompt, check_prompt
 from plitka.request.prompt_weights import escaped
 from plitka.request.tile_request import TileRequest
 from plitka.weights.adapter_list import check_archives, listed_adapters
 from plitka.weights.archive import opened_weights
+from plitka.weights.few_step import find_few_step
 from plitka.weights.locate import find_adapters, find_files
+from plitka.weights.remedies import NO_FEW_STEP
 
 if TYPE_CHECKING:
     from plitka.diffusion.adapters.lora import Lora
@@ -78,6 +82,7 @@ class DiffusionEngine:
         adapters: AdapterSwitch,
         defaults: EngineDefaults,
         sizes: tuple[int, int],
+        few_step_identity: str = "",
     ) -> None:
         self.name = name
         self.device = pipelines.device_info
@@ -86,6 +91,7 @@ class DiffusionEngine:
         self.adapters = adapters
         self._identity = {name: dict(parts) for name, parts in identity.items()}
         self._sizes = sizes
+        self._few_step_identity = few_step_identity
         self._healthy = True
 
     @classmethod
@@ -118,22 +124,27 @@ class DiffusionEngine:
             with phase("files"):
                 files = find_files(name)
                 adapters = find_adapters(files.models, files.folder, weights_folder)
+                named = find_few_step(files.models, files.folder)
                 listed = listed_adapters()
                 archives = check_archives(listed)
                 read_ahead(files.loaded_at_setup)
                 own = identity_of(name, device_info, files, adapters)
             with phase("libraries"):
                 # Imported here, so that the libraries' time is a phase of its own.
+                from plitka.diffusion.checkpoints.few_step import few_step_model
                 from plitka.diffusion.pipelines import Pipelines
             with phase("base"):
                 pipelines = Pipelines(files, device_info, acceleration, low_memory)
-            loaded = load_adapters(pipelines, files, adapters, weights is None, phase, listed)
+                few_step = few_step_model(files, pipelines.base, pipelines.family, named)
+            loaded = load_adapters(pipelines, files, adapters, weights is None, phase, listed, named)
         identity: dict[str | None, dict[str, str]] = {None: own}
         for key, archive in archives.items():
             identity[key] = own | identity_of_adapter(listed[key], archive, loaded.scales[key])
         profiles = files.models.quality_profiles(pipelines.family.profiles)
-        defaults = EngineDefaults(profiles, loaded.lora_scale, loaded.scales)
-        engine = cls(name, pipelines, identity, loaded.switch, defaults, (preview_size, final_size))
+        defaults = EngineDefaults(profiles, loaded.lora_scale, loaded.scales, few_step)
+        sizes = preview_size, final_size
+        said = named.identity if named else few_step.kind if few_step else ""
+        engine = cls(name, pipelines, identity, loaded.switch, defaults, sizes, said)
         pipelines.accelerate()
         if acceleration.compile != "off" or pipelines.recordings.is_on:
             with phase("warm-up"):
@@ -155,14 +166,19 @@ class DiffusionEngine:
         """Pixels on a side that the base model draws at once, in proportion to the engine's sizes."""
         return self.pipelines.family.native_size * self._sizes[1] // FINAL_SIZE
 
-    def identity(self, adapter: str | None = None) -> dict[str, str]:
-        """Model ids with revisions or hashes, library versions, device; with an adapter's in their place."""
-        return dict(self._identity.get(adapter, self._identity[None]))
+    def identity(self, adapter: str | None = None, quality: str | None = None) -> dict[str, str]:
+        """Model ids with revisions or hashes, library versions, device; with an adapter's in their place.
+
+        Of the few-step model only at the quality that is drawn with it.
+        """
+        parts = dict(self._identity.get(adapter, self._identity[None]))
+        return parts | ({"few_step": self._few_step_identity} if quality == FAST else {})
 
     def check(self, request: TileRequest, prompt: Prompt) -> None:
         """Raise RequestError for its adapter, sampler, scale or ControlNets, or a prompt that is too long."""
         settings = settings_for(request, self.defaults)
         problems = [
+            *quality_problems(request, self.defaults.few_step, NO_FEW_STEP),
             *size_problems(request, settings, self.pipelines.family.native_size),
             *sampler_problems(settings, self.pipelines.scheduler_config, self.pipelines.family.samplers),
             *guidance_problems(request, settings, self.pipelines),
@@ -216,9 +232,10 @@ class DiffusionEngine:
 
     def _prepare(self, job: Job) -> Mapping[str, torch.Tensor]:
         """Bring the adapter and its LoRA's scale into the models, text encoders too; encode the prompt."""
-        if self.lora is not None or job.request.adapter is not None:
+        if self.adapters.changes_weights or job.request.adapter is not None:
             self.pipelines.bring_home()
-        self.adapters.use(job.request.adapter, job.settings.lora_scale)
+        few_step = job.settings.few_step is not None
+        self.adapters.use(job.request.adapter, job.settings.lora_scale, few_step=few_step)
         prompt = self.prompt_for(job.prompt, job.request.adapter)
         models = self.pipelines
         models.make_ready(models.base)

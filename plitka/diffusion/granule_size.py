@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from plitka.choices import FAST
 from plitka.errors import Problem
 from plitka.request.drawing_settings import DrawingSettings
 from plitka.request.scale import DEFAULT_SIDE, JOINTED_GRANULES, Scale
@@ -34,8 +35,12 @@ def _size_problems(scale: Scale, settings: DrawingSettings, native: int) -> Iter
     # A model that knows less than the usual size draws in a second pass, from an image in any case.
     from_image = settings.starts_from_swatch or native < DEFAULT_SIDE
     in_tiles = max(scale.width, scale.height) > native and from_image
+    reason = "adds noise at every step, which differs from tile to tile of a picture as large as this"
+    if in_tiles and settings.few_step is not None and settings.few_step.adds_noise:
+        side = "width" if scale.width > native else "height"
+        reason = f'is too large for quality "{FAST}": the sampler {settings.scheduler} {reason}'
+        yield Problem(side, str(getattr(scale, side)), reason, f"at most {native}, or another quality")
     if in_tiles and settings.scheduler == OWN_NOISE:
-        reason = "adds noise at every step, which differs from tile to tile of a picture as large as this"
         allowed = f"another sampler, or sides of at most {native} pixels"
         yield Problem("overrides.scheduler", f'"{OWN_NOISE}"', reason, allowed)
 

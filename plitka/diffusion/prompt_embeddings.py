@@ -39,8 +39,8 @@ def prompt_embeddings(
     """Prompt and negative prompt by the names of the pipelines' arguments; `base` is ready to be called.
 
     Both have the same number of chunks: the shorter one is filled up with empty ones. `seed` is the
-    request's, for a family whose first stage draws noise; `on_step` is called after each of its steps, and may
-    end it by raising.
+    request's, for a family whose first stage draws noise; `on_step` is called after each of its steps, and
+    may end it by raising.
     """
     texts = prompt.positive_parts, prompt.negative_parts
     positive, negative = map(plain_text, texts)

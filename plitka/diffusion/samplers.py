@@ -18,6 +18,9 @@ def sampler_problems(
     # Not at the top: diffusers' schedulers bring the hub's client, which reads the environment as it is then.
     from plitka.diffusion.schedulers import unsuited
 
+    # A few-step model's own sampler is no choice of the request.
+    if settings.few_step is not None:
+        return
     if of_family is not None and settings.scheduler not in of_family:
         reason = "is no sampler for a base model of this family"
         allowed = one_of_names(of_family)

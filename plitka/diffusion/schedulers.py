@@ -14,6 +14,8 @@ from diffusers import (
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     HeunDiscreteScheduler,
+    LCMScheduler,
+    TCDScheduler,
     UniPCMultistepScheduler,
 )
 
@@ -50,8 +52,23 @@ SCHEDULERS: Mapping[str, tuple[Any, Mapping[str, Any]]] = MappingProxyType(
         "pndm": (PseudoLinearScheduler, {"skip_prk_steps": True, "set_alpha_to_one": False}),
     }
 )
+# Those of few-step models, which no request names. Trailing: a model for n steps has learned the timesteps
+# that end each of n equal parts of the schedule, the first of them the noisiest of all. LCM's and TCD's own
+# take theirs from the 50 steps of their training, and add noise between them.
+FEW_STEP_SCHEDULERS: Mapping[str, tuple[Any, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "lcm": (LCMScheduler, {"clip_sample": False, "set_alpha_to_one": False}),
+        "tcd": (TCDScheduler, {"clip_sample": False, "set_alpha_to_one": False}),
+        "euler_trailing": (EulerDiscreteScheduler, {"timestep_spacing": "trailing"}),
+        "euler_a_trailing": (EulerAncestralDiscreteScheduler, {"timestep_spacing": "trailing"}),
+        "ddim_trailing": (
+            DDIMScheduler,
+            {"clip_sample": False, "set_alpha_to_one": False, "timestep_spacing": "trailing"},
+        ),
+    }
+)
 # Half precision would round what these compute from several predictions; the others change over on their own.
-IN_FLOAT = ("unipc", "heun", "lms", "pndm")
+IN_FLOAT = ("unipc", "heun", "lms", "pndm", "lcm", "tcd")
 # They average predictions at two noise levels over the step between, which from pure noise on is a long one.
 NOT_FROM_PURE_NOISE = ("heun", "pndm")
 
@@ -66,7 +83,7 @@ def make_scheduler(name: str, config: Mapping[str, Any], skipped: int = 0) -> An
     Karras' levels take the model's own: from pure noise on, a third of Karras' fall on the first of a
     thousand timesteps.
     """
-    scheduler_class, settings = SCHEDULERS[name]
+    scheduler_class, settings = {**SCHEDULERS, **FEW_STEP_SCHEDULERS}[name]
     if config.get("rescale_betas_zero_snr") and "use_karras_sigmas" in settings:
         settings = {**settings, "use_karras_sigmas": False}
     scheduler = scheduler_class.from_config(config, **settings)

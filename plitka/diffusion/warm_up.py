@@ -4,11 +4,15 @@ import json
 import logging
 import math
 import time
+from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
+from plitka.choices import FAST
 from plitka.engine.ahead import draw_ahead
 from plitka.engine.protocol import Engine, job_for
 from plitka.errors import DrawingError
+from plitka.request.few_step import FewStep
 from plitka.request.tile_request import ANY_COLOR, parse_request
 
 # Any mix will do; one step of each picture is enough.
@@ -29,9 +33,7 @@ def warm_up(engine: Engine, seconds: float = math.inf) -> None:
     says why.
     """
     begun = time.perf_counter()
-    for guidance in COLOR_GUIDANCE:
-        overrides = {**SETTINGS, "color_guidance": guidance}
-        document = {"colors": COLORS, "seed": 0, "overrides": overrides}
+    for document in _documents(engine.defaults.few_step):
         job = job_for(parse_request(json.dumps(document)), engine.defaults)
         try:
             # In the thread that draws later: a GPU's handles and plans belong to the thread that made them.
@@ -41,3 +43,18 @@ def warm_up(engine: Engine, seconds: float = math.inf) -> None:
                         return
         except DrawingError as error:
             log.warning("warm-up: %s", error)
+
+
+def _documents(few_step: FewStep | None) -> Iterator[dict[str, Any]]:
+    """The requests that are drawn."""
+    plain = {"colors": COLORS, "seed": 0}
+    if few_step is None or not few_step.is_base:
+        for color_guidance in COLOR_GUIDANCE:
+            yield {**plain, "overrides": {**SETTINGS, "color_guidance": color_guidance}}
+    if few_step is not None:
+        # Mostly without guidance, which is another shape. Its LoRA changes weights, and no shape.
+        quality = {"quality": FAST} if few_step.is_base else {}
+        steps = {"num_inference_steps": few_step.steps if few_step.is_base else 1}
+        for color_guidance in COLOR_GUIDANCE:
+            overrides = {**steps, "guidance_scale": few_step.guidance_scale, "color_guidance": color_guidance}
+            yield {**plain, **quality, "overrides": overrides}

@@ -123,6 +123,7 @@ class Denoising:
         detail: The tiles of a picture that was drawn in several; None for one that was drawn at once.
         unet_calls: How often the UNet was called, which some samplers do more than once a step.
         controls: Each ControlNet that guided it; empty without one.
+        few_step: The kind of few-step model that drew it; None where none did.
     """
 
     control: str | None
@@ -141,6 +142,7 @@ class Denoising:
     detail: Detail | None = None
     unet_calls: int = 0
     controls: tuple[ControlUse, ...] = ()
+    few_step: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON-ready values."""
@@ -185,8 +187,8 @@ class Engine(Protocol):
     device: DeviceInfo
     defaults: EngineDefaults
 
-    def identity(self, adapter: str | None = None) -> dict[str, str]:
-        """What draws with this adapter, or without: model ids, revisions, hashes.
+    def identity(self, adapter: str | None = None, quality: str | None = None) -> dict[str, str]:
+        """What draws with this adapter, or without, at this quality: model ids, revisions, hashes.
 
         The same text on every run, since the PNG carries it.
         """

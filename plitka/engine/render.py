@@ -6,12 +6,14 @@ from plitka.device.select import cpu_device
 from plitka.engine.protocol import Drawing, Job, PictureName
 from plitka.errors import Problem, RequestError, shown
 from plitka.request.drawing_settings import EngineDefaults
+from plitka.request.few_step import quality_problems
 from plitka.request.prompt import Prompt
 from plitka.request.scale import LARGE_SIDE
 from plitka.request.tile_request import TileRequest
 from plitka.tile.swatch import draw_swatch
 
 PIPELINE = "swatch"
+NO_FEW_STEP = "the render engine draws the plan without any model"
 REASON = "the render engine draws the plan itself and needs no ControlNet"
 
 
@@ -24,13 +26,13 @@ class RenderEngine:
         self.device = cpu_device()
         self.defaults = EngineDefaults()
 
-    def identity(self, adapter: str | None = None) -> dict[str, str]:
+    def identity(self, adapter: str | None = None, quality: str | None = None) -> dict[str, str]:
         """The engine's name alone: the code is its only model."""
         return {"engine": self.name}
 
     def check(self, request: TileRequest, prompt: Prompt) -> None:
-        """Refuse a LoRA, and a correction of pictures that are too large; everything else can be drawn."""
-        scale, problems = request.scale, []
+        """Refuse `fast`, a LoRA, and a correction of pictures that are too large; the rest can be drawn."""
+        scale, problems = request.scale, list(quality_problems(request, None, NO_FEW_STEP))
         if request.adapter is not None:
             reason = "names a LoRA, and the render engine draws the plan without any model"
             problems.append(

@@ -94,7 +94,7 @@ class CellFolder:
             provenance.request == request.without_sheet().to_json()
             and provenance.picture == "final"
             and provenance.engine == self._engine.name
-            and not differences(provenance, self._engine.identity(request.adapter))
+            and not differences(provenance, self._engine.identity(request.adapter, request.quality))
         )
         return cell if is_whole and is_same else None
 

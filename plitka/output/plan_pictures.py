@@ -27,9 +27,13 @@ def draw_plan_pictures(request: TileRequest, plan: TilePlan, size: int) -> Itera
     maps = PlanMaps(plan, size)
     images |= {name: draw_control(plan, kind, size, maps) for kind, name in CONTROL_PICTURES.items()}
     for name, image in images.items():
-        provenance = provenance_of(name, request, prompt, engine.name, engine.identity(request.adapter))
+        provenance = provenance_of(
+            name, request, prompt, engine.name, engine.identity(request.adapter, request.quality)
+        )
         yield f"{name}.png", encode(image, "png", provenance)
     for wanted in request.maps:
         drawn = maps.draw(wanted, request.normal_convention)
-        provenance = provenance_of(wanted, request, prompt, engine.name, engine.identity(request.adapter))
+        provenance = provenance_of(
+            wanted, request, prompt, engine.name, engine.identity(request.adapter, request.quality)
+        )
         yield f"{wanted}.png", encode_map(drawn, provenance)

@@ -10,8 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from plitka.choices import CONTROL_KINDS, ColorLock, ControlKind, OutputFormat, Scheduler
+from plitka.choices import (
+    CONTROL_KINDS,
+    FAST,
+    ColorLock,
+    ControlKind,
+    FewStepSampler,
+    OutputFormat,
+    Scheduler,
+)
 from plitka.request.controlnets import DEFAULT_END, DEFAULT_START
+from plitka.request.few_step import FewStep, swatch_strength_at
 from plitka.request.overrides import (
     DEFAULT_COLOR_GUIDANCE,
     DEFAULT_COLOR_LOCK,
@@ -19,7 +28,7 @@ from plitka.request.overrides import (
     DEFAULT_SCHEDULER,
     Overrides,
 )
-from plitka.request.profiles import PROFILES, Profile
+from plitka.request.profiles import NO_FAST, PROFILES, Profile
 from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, Prompt, build_prompt
 from plitka.request.prompt_templates import DEFAULT_TEMPLATE
 from plitka.request.tile_request import TileRequest
@@ -36,16 +45,25 @@ T = TypeVar("T")
 class EngineDefaults:
     """Defaults that differ from engine to engine: a profile for every quality, and the scale of the LoRA.
 
-    `adapter_scales` are the scales of the LoRAs that requests may name, by name.
+    `adapter_scales` are the scales of the LoRAs that requests may name, by name; `few_step` is the few-step
+    model, which `fast` draws with.
     """
 
     profiles: Mapping[str, Profile] = field(default_factory=lambda: PROFILES)
     lora_scale: float = 0.0
     adapter_scales: Mapping[str, float] = field(default_factory=dict)
+    few_step: FewStep | None = None
 
     def scale_of(self, adapter: str | None) -> float:
         """The scale of an adapter's LoRA; that of the engine's own for one that there is not."""
         return self.lora_scale if adapter is None else self.adapter_scales.get(adapter, self.lora_scale)
+
+    def profile_of(self, quality: str) -> Profile:
+        """The profile of a quality: for `fast`, that of the few-step model."""
+        if quality != FAST:
+            return self.profiles[quality]
+        own = self.few_step
+        return Profile(own.steps, own.steps, own.guidance_scale) if own else NO_FAST
 
 
 @dataclass(frozen=True)
@@ -97,6 +115,7 @@ class DrawingSettings:
         color_guidance: How much the plan's colours lead the picture, 0 to 1.
         color_lock: Whether a finished picture is corrected towards the plan.
         scheduler: Name of the sampler.
+        few_step: The few-step model that draws; None where none does.
         negative_prompt: What the picture should not show; empty for nothing.
         prompt_template: Name of the prompt's wording.
         own_words: What the request adds to its prompt; empty for nothing.
@@ -115,7 +134,7 @@ class DrawingSettings:
     guidance_interval: tuple[float, float] | None
     color_guidance: float
     color_lock: ColorLock
-    scheduler: Scheduler
+    scheduler: Scheduler | FewStepSampler
     negative_prompt: str
     prompt_template: str
     own_words: str
@@ -125,6 +144,7 @@ class DrawingSettings:
     controlnets: tuple[ControlSettings, ...]
     lora_scale: float
     output_format: OutputFormat
+    few_step: FewStep | None = None
 
     @property
     def starts_from_swatch(self) -> bool:
@@ -141,18 +161,20 @@ def settings_for(request: TileRequest, defaults: EngineDefaults = STANDARD_DEFAU
     `num_inference_steps` sets the steps of both pictures; `num_inference_steps_preview` and
     `num_inference_steps_final` win over it.
     """
-    given, profile = request.overrides, defaults.profiles[request.quality]
+    given, profile = request.overrides, defaults.profile_of(request.quality)
+    few_step = defaults.few_step if request.quality == FAST else None
+    strength = swatch_strength_at if few_step else swatch_strength
     guidance = _first(given.color_guidance, DEFAULT_COLOR_GUIDANCE)
     preview = _first(given.num_inference_steps_preview, given.num_inference_steps, profile.steps_preview)
     final = _first(given.num_inference_steps_final, given.num_inference_steps, profile.steps_final)
     return DrawingSettings(
-        preview=PictureSettings(preview, swatch_strength(guidance, preview)),
-        final=PictureSettings(final, swatch_strength(guidance, final)),
+        preview=PictureSettings(preview, strength(guidance, preview)),
+        final=PictureSettings(final, strength(guidance, final)),
         guidance_scale=_first(given.guidance_scale, profile.guidance_scale),
         guidance_interval=given.guidance_interval,
         color_guidance=guidance,
         color_lock=_first(given.color_lock, DEFAULT_COLOR_LOCK),
-        scheduler=_first(given.scheduler, DEFAULT_SCHEDULER),
+        scheduler=few_step.sampler if few_step else _first(given.scheduler, DEFAULT_SCHEDULER),
         negative_prompt=_first(given.negative_prompt, DEFAULT_NEGATIVE_PROMPT),
         prompt_template=_first(given.prompt_template, DEFAULT_TEMPLATE),
         own_words=_first(given.prompt, ""),
@@ -165,6 +187,7 @@ def settings_for(request: TileRequest, defaults: EngineDefaults = STANDARD_DEFAU
         controlnets=_listed_controls(given),
         lora_scale=_first(given.lora_scale, defaults.scale_of(request.adapter)),
         output_format=_first(given.output_format, DEFAULT_OUTPUT_FORMAT),
+        few_step=few_step,
     )
 
 

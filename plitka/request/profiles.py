@@ -27,3 +27,5 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "high": Profile(steps_preview=40, steps_final=60, guidance_scale=6.0),
     }
 )
+# `fast` where an engine has no few-step model, and so refuses it.
+NO_FAST = Profile(steps_preview=4, steps_final=4, guidance_scale=1.0)

@@ -58,7 +58,7 @@ class TileRequest:
     Attributes:
         mix: 1 to 8 colours with shares that sum to 1, in the request's order.
         angle: Degrees, at least 0 and below 360.
-        quality: ``preview``, ``standard`` or ``high``.
+        quality: ``preview``, ``standard``, ``high`` or ``fast``.
         seed: 0 to 2**63 - 1; a random one where the request has none.
         overrides: Settings that take precedence over profile and defaults.
         maps: Names of the maps that are drawn beside the pictures, in the order asked for.
@@ -139,12 +139,12 @@ def parse_request(params_json: str | Mapping[str, Any]) -> TileRequest:
     Args:
         params_json: The request as JSON text, or the same as a dictionary: `colors` (1 to 8 dictionaries,
             each with a `name` or `hex` and a `proportion`, in percent or as fractions of 1), and as needed
-            `angle` (degrees, anticlockwise; default 0), `quality` ("preview", "standard" or "high"; default
-            "standard"), `seed` (0 to 2**63 - 1, or -1 for a random one; default -1), the scale in millimetres
-            (`granule_mm`, `width_mm`, `height_mm`, `tile_mm`, `joint_mm`), `seamless` (true or false),
-            `width` and `height` (pixels), `overrides` (a dictionary of settings), `maps` (a list of names),
-            `variants` (1 to 8) and `adapter` (a name of the operator's list). None stands for a key that is
-            not given.
+            `angle` (degrees, anticlockwise; default 0), `quality` ("preview", "standard", "high" or "fast";
+            default "standard"), `seed` (0 to 2**63 - 1, or -1 for a random one; default -1), the scale in
+            millimetres (`granule_mm`, `width_mm`, `height_mm`, `tile_mm`, `joint_mm`), `seamless` (true or
+            false), `width` and `height` (pixels), `overrides` (a dictionary of settings), `maps` (a list of
+            names), `variants` (1 to 8) and `adapter` (a name of the operator's list). None stands for a key
+            that is not given.
 
     Returns:
         The request with shares that sum to 1 and a seed; what was merged or scaled is in its `notices`.

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from plitka.choices import ControlKind
+from plitka.choices import ControlKind, FewStepKind
 from plitka.errors import ModelFileError
 from plitka.request.profiles import PROFILES, Profile
 from plitka.settings import MODEL_DIR_VARIABLE, SHIPPED_MODEL_DIR, model_dir
@@ -84,6 +84,25 @@ class EmbeddingsSpec(_Part):
     tokens: tuple[str, ...] = ()
 
 
+class FewStepLoraSpec(LoraSpec):
+    """The same for a few-step LoRA, which is made for its full strength."""
+
+    scale: float = Field(default=1.0, gt=0, le=2)
+
+
+class FewStepSpec(_Part):
+    """A few-step model, which `quality: "fast"` draws with; without `lora` the base model itself is one.
+
+    `plitka.request.few_step.KINDS` says what each kind allows.
+    """
+
+    kind: FewStepKind
+    steps: int
+    guidance_scale: float | None = None
+    eta: float | None = None
+    lora: FewStepLoraSpec | None = None
+
+
 class ProfileSpec(_Part):
     """What a quality means for these models: denoising steps of both pictures, and the guidance scale."""
 
@@ -105,6 +124,7 @@ class EngineModels(_Part):
     vae: ModelSource | None = None
     lora: LoraSpec | None = None
     embeddings: EmbeddingsSpec | None = None
+    few_step: FewStepSpec | None = None
     controlnets: dict[str, ControlNetSource] = Field(default_factory=dict)
     control: dict[ControlKind, ControlSpec] = Field(default_factory=dict)
     profiles: dict[str, ProfileSpec] | None = None

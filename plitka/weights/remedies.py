@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
-from plitka.settings import ALLOW_BASE_VARIABLE
+from plitka.settings import ALLOW_BASE_VARIABLE, FEW_STEP_VARIABLE
 from plitka.weights.manifest import ModelSource
 
 RESTART_REMEDY = "Start the program again, with the files as they are now."
+
+# As the end of a sentence.
+NO_FEW_STEP = f"this engine has none, and its operator names one in {FEW_STEP_VARIABLE} or in the manifest"
 
 
 def adapter_remedy(folder: Path) -> str:

@@ -21,6 +21,7 @@ from plitka.diffusion.memory_fallback import with_fallback
 from plitka.errors import ModelFileError
 from plitka.settings import ADAPTERS_VARIABLE, adapters_path
 from plitka.weights.adapter_list import ListedAdapter
+from plitka.weights.few_step import NamedFewStep
 from plitka.weights.locate import Adapters, EngineFiles
 from plitka.weights.manifest import LoraSpec
 
@@ -57,10 +58,12 @@ def load_adapters(
     own_names: bool,
     phase: Callable[[str], AbstractContextManager[None]],
     listed: Mapping[str, ListedAdapter] = MappingProxyType({}),
+    few_step: NamedFewStep | None = None,
 ) -> LoadedAdapters:
     """Put embeddings and LoRA into the base pipeline, where its engine has any; make the listed ones ready.
 
-    The embeddings are called as the manifest says if `own_names`, else `<s0>`, `<s1>` and so on. Raises
+    The embeddings are called as the manifest says if `own_names`, else `<s0>`, `<s1>` and so on. The LoRA of
+    a few-step model is read, and put in by the requests that it is for. Raises
     ModelFileError for a file that does not fit, AdapterListError for those of the list that do not,
     GpuMemoryError if the memory does not suffice.
     """
@@ -72,22 +75,24 @@ def load_adapters(
     _check_taken(pipelines.family, adapters, listed)
     plain = copy.deepcopy(tokenizers_of(base)) if listed else {}
     tokens = _load_embeddings(pipelines, files, adapters, own_names, phase)
-    stored = stored_weights(base, files.base) if listed or adapters.lora else None
+    fast = few_step.lora if few_step else None
+    stored = stored_weights(base, files.base) if listed or adapters.lora or fast else None
     loader = ListedLoader(base, listed, plain, stored)
     # The weights are still the base model's own, which is what a LoRA is read beside.
     with phase("adapters") if listed else nullcontext():
         more, loras = loader.read_all()
+    top = _load_few_step(pipelines, few_step, stored, phase)
     own, scale = _load_lora(pipelines, files, adapters, stored, phase)
     words = Words(tokens, TRIGGER_WORD, tokenizers_of(base), {})
     if not listed:
-        return LoadedAdapters(AdapterSwitch(own, {None: words}), scale, {})
+        return LoadedAdapters(AdapterSwitch(own, {None: words}, few_step=top), scale, {})
     table = WordTable(base, plain, max(len(one.tokens) for one in (words, *more.values())))
     words = replace(words, vectors=table.vectors(len(tokens)))
     default = (files.models.lora or LoraSpec(file="")).scale
     scales = {name: default if one.scale is None else one.scale for name, one in listed.items()}
     every: dict[str | None, Words] = {None: words}
     every.update(more)
-    switch = AdapterSwitch(own, every, table, loader.lora, loras)
+    switch = AdapterSwitch(own, every, table, loader.lora, loras, few_step=top)
     return LoadedAdapters(switch, scale, scales)
 
 
@@ -123,6 +128,23 @@ def _load_lora(
         with_fallback(pipelines, partial(lora.apply, scale))
         log.info("LoRA: %d modules at scale %g", lora.modules, scale)
     return lora, scale
+
+
+def _load_few_step(
+    pipelines: Pipelines,
+    named: NamedFewStep | None,
+    stored: StoredWeights | None,
+    phase: Callable[[str], AbstractContextManager[None]],
+) -> tuple[Lora, float] | None:
+    """The LoRA of a few-step model, not in the weights, and its scale; None without one."""
+    from plitka.diffusion.adapters.lora import load_lora
+
+    if named is None or named.lora is None or named.spec.lora is None:
+        return None
+    with phase("few-step"):
+        lora = load_lora(pipelines.base, named.lora.path, named.lora.header, stored, on_cpu=True)
+        log.info("few-step LoRA (%s): %d modules", named.spec.kind, lora.modules)
+    return lora, named.spec.lora.scale
 
 
 def _load_embeddings(

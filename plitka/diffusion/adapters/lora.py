@@ -90,6 +90,26 @@ class Lora:
             weight.copy_(original + scale * change.view_as(original))
         self._scale = scale
 
+    @torch.no_grad()
+    def add(self, scale: float) -> None:
+        """Add it at this scale to weights that another LoRA may be in; `apply(0)` takes both out again.
+
+        Only while its own scale is 0, so that nothing is added twice.
+        """
+        assert self._scale == 0
+        self._scale = None
+        for layer in self._layers:
+            weight = layer.module.weight
+            up, down = (part.to(weight.device, torch.float32) for part in (layer.up, layer.down))
+            change = (layer.strength * up) @ down
+            now = weight.to(torch.float32)
+            weight.copy_(now + scale * change.view_as(now))
+        self._scale = scale
+
+    def forget(self) -> None:
+        """Another LoRA has put back weights that this one is in: the next `apply` does all of it again."""
+        self._scale = None
+
 
 @remedied(REMEDY)
 def load_lora(

@@ -5,6 +5,9 @@ every weight is read again from the base model's files, before another one is pu
 embeddings are written over those of others, in a table that has room for the most. Whatever breaks a change
 off, the next one does all of it again, and nothing is ever computed from weights that are not the base
 model's own.
+
+A few-step LoRA comes on top of the adapter's for the requests that are drawn with it, and its weights are
+read again from the base model's files, and then the adapter's LoRA put in anew, before any other request.
 """
 
 from __future__ import annotations
@@ -53,6 +56,10 @@ class WordTable:
             setattr(self._pipeline, name, tokenizer)
         self._now = words
 
+    def has(self, words: Words) -> bool:
+        """Whether the text encoders read these words now."""
+        return words is self._now
+
     def _rows(self, encoder: str, count: int) -> torch.Tensor:
         first = self._first[encoder]
         weight: torch.Tensor = getattr(self._pipeline, encoder).get_input_embeddings().weight
@@ -65,6 +72,7 @@ class AdapterSwitch:
     Attributes:
         own: The engine's own LoRA; None without one.
         words: By the adapter's name, None for the engine's own: what its prompts say.
+        few_step: The few-step LoRA with its scale; None without one.
     """
 
     def __init__(
@@ -75,10 +83,12 @@ class AdapterSwitch:
         load: Callable[[str], Lora] | None = None,
         loaded: Mapping[str, Lora] | None = None,
         kept: int = KEPT,
+        few_step: tuple[Lora, float] | None = None,
     ) -> None:
         """`load` reads the LoRA of a name while the weights are the base model's own; `loaded` has been."""
         self.own = own
         self.words = words
+        self.few_step = few_step
         self._table = table
         self._load = load
         self._kept = kept
@@ -94,16 +104,25 @@ class AdapterSwitch:
         return self._lora
 
     @property
+    def changes_weights(self) -> bool:
+        """Whether a LoRA is in the weights, or may come in without an adapter's name."""
+        return self._lora is not None or self.few_step is not None
+
+    @property
     def loaded(self) -> tuple[str, ...]:
         """The adapters of the list whose LoRA is in memory, least recently used first."""
         return tuple(self._loaded)
 
-    def use(self, name: str | None, scale: float) -> None:
+    def use(self, name: str | None, scale: float, *, few_step: bool = False) -> None:
         """Bring the models to an adapter, None for the engine's own, and its LoRA to this scale.
 
+        With `few_step` the few-step LoRA, where there is one, comes on top of it.
         Raises ModelFileError if its archive, or the base model's file, is not as it was when the engine was
         loaded; then, and if anything else breaks it off, the next call does it again from the beginning.
         """
+        if self._is_as_wanted(name, scale, few_step):
+            return
+        self._take_off_few_step()
         if self._name != (name,):
             self._take_out()
             self._lora = self.own if name is None else self._lora_of(name)
@@ -112,11 +131,31 @@ class AdapterSwitch:
             self._table.put(self.words[name])
         if self._lora is not None:
             self._lora.apply(scale)
+        if few_step and self.few_step is not None:
+            lora, full = self.few_step
+            lora.add(full)
 
     def close(self) -> None:
         """Release every LoRA."""
         self._loaded.clear()
-        self.own = self._lora = None
+        self.own = self._lora = self.few_step = None
+
+    def _is_as_wanted(self, name: str | None, scale: float, few_step: bool) -> bool:
+        """Whether the few-step LoRA is in the weights, on top of just this."""
+        if not few_step or self.few_step is None or self.few_step[0].scale != self.few_step[1]:
+            return False
+        is_scale = self._lora is None or self._lora.scale == scale
+        is_words = self._table is None or self._table.has(self.words[name])
+        return self._name == (name,) and is_scale and is_words
+
+    def _take_off_few_step(self) -> None:
+        """Bring the few-step LoRA's weights back to what the base model's files have; not the adapter's."""
+        if self.few_step is None or self.few_step[0].scale == 0:
+            return
+        # Before, since a weight of both is the base model's own from here on.
+        if self._lora is not None:
+            self._lora.forget()
+        self.few_step[0].apply(0.0)
 
     def _take_out(self) -> None:
         """Bring every weight back to what the base model's files have."""

@@ -137,9 +137,6 @@ def _check_unet(unet: Mapping[str, Any], vae: Mapping[str, Any], where: str, fam
     if gives != channels:
         problem = f"its UNet gives {gives} channels, and the VAE has {channels}"
         raise ModelFileError(where, problem)
-    if unet.get("time_cond_proj_dim") is not None:
-        problem = "it takes guidance as an input (time_cond_proj_dim), which leaves no negative prompt"
-        raise ModelFileError(where, problem)
     for key in NOT_FED:
         if unet.get(key) is not None:
             raise ModelFileError(where, f"its {key} is {unet[key]}, which nothing here feeds")

@@ -27,7 +27,9 @@ SCHEDULER_CLASSES = (
     "HeunDiscreteScheduler",
     "KDPM2AncestralDiscreteScheduler",
     "KDPM2DiscreteScheduler",
+    "LCMScheduler",
     "PNDMScheduler",
+    "TCDScheduler",
     "UniPCMultistepScheduler",
 )
 
@@ -61,6 +63,9 @@ HONOURED: Mapping[str, Callable[[Any], bool]] = MappingProxyType(
         "sigma_min": lambda value: value is None or _is_number(1e-6, 1e6)(value),
         "sigma_max": lambda value: value is None or _is_number(1e-6, 1e6)(value),
         "final_sigmas_type": _one_of("zero", "sigma_min"),
+        # Of few-step models: the steps of their training, of which some are taken, and a scale of it.
+        "original_inference_steps": lambda value: type(value) is int and 8 <= value <= 1000,
+        "timestep_scaling": _is_number(0.1, 1000),
     }
 )
 # What would change the meaning of the UNet's numbers, and the only values at which it does not.

@@ -111,7 +111,8 @@ function showQualities() {
 }
 
 function showQualityNote() {
-  byId("quality-note").textContent = text("qualityNote", LIMITS.profiles.find((profile) => profile.name === state.quality));
+  const profile = LIMITS.profiles.find(({ name }) => name === state.quality);
+  byId("quality-note").textContent = text(profile.sdxl ? "qualityNote" : "fastNote", profile);
 }
 
 function setSeed(typed) {
