@@ -29,7 +29,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from card.ways import COMPILED, COPIED, PARTS, WAYS
+from card.ways import COMPILED, COPIED, PARTS, WAYS, parts_of
+from card.ways import SECTIONS as PROCESSES
 
 # The libraries are imported by the processes that need them.
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ SECTIONS = {
     "upsets": ("upset-scale", "upset-recording"),
     "recorded": ("recorded-controlnet", "recorded-encode", "recorded-decode"),
     "layout": ("layout",),
-    "processes": (*PARTS, "processes"),
+    **{section: parts_of(section) for section in PROCESSES},
+    "fused": ("fused-kernels", "fused"),
     "guidance-interval": ("guidance-interval",),
     "fast": ("fast",),
     "setup": ("setup",),
@@ -83,6 +85,7 @@ def work_of(part: str) -> "Callable[[Bench], None]":
         baseline,
         catalogue,
         fast,
+        fused,
         guidance,
         measures,
         memory,
@@ -111,7 +114,9 @@ def work_of(part: str) -> "Callable[[Bench], None]":
         "recorded-decode": recorded.run_decode,
         "layout": predictions.run_layout,
         **{name: partial(processes.run_process, part=name) for name in PARTS},
-        "processes": processes.compare,
+        **{section: partial(processes.compare, section=section) for section in PROCESSES},
+        "fused-kernels": fused.run_kernels,
+        "fused": fused.run,
         "guidance-interval": guidance.run,
         "fast": fast.run,
         "setup": startup.run_setup,

@@ -42,6 +42,7 @@ MapName = Literal["height", "normal", "roughness", "ao", "ids"]
 MAP_NAMES: tuple[MapName, ...] = get_args(MapName)
 NormalConvention = Literal["opengl", "directx"]
 CompileMode = Literal["off", "blocks", "unet"]
+FusedWork = Literal["norm", "geglu", "qkv"]
 Offload = Literal["none", "model", "sequential"]
 EngineName = Literal["render", "mini", "sdxl"]
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)

@@ -19,6 +19,9 @@
 - `PLITKA_GRAPHS`: whether the models' work on the GPU is recorded once for each size and replayed, so that no
   step waits for Python: `0` never, `1` always, and the engine does not load without an NVIDIA or AMD GPU;
   default where there is such a GPU.
+- `PLITKA_FUSED`: what one GPU kernel does in place of several, separated by commas: `norm`, group
+  normalisation with SiLU; `geglu`, GELU and product; both need an NVIDIA or AMD GPU with Triton; `qkv`,
+  query, key and value of attention. Default nothing.
 - `PLITKA_OFFLOAD`: where models wait between uses: `none` (default), on the GPU while its memory suffices;
   `model`, in the machine's memory, each brought to the GPU for its turn; `sequential`, each layer. Without a
   GPU only `none`.
@@ -52,7 +55,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from plitka.choices import ENGINE_NAMES, CompileMode, EngineName, Offload
+from plitka.choices import ENGINE_NAMES, CompileMode, EngineName, FusedWork, Offload
 from plitka.errors import DeviceError, EngineError, shown
 
 DEFAULT_ENGINE: EngineName = "render"
@@ -67,6 +70,7 @@ FEW_STEP_LORA_VARIABLE = "PLITKA_FEW_STEP_LORA"
 VRAM_FRACTION_VARIABLE = "PLITKA_VRAM_FRACTION"
 COMPILE_VARIABLE = "PLITKA_COMPILE"
 GRAPHS_VARIABLE = "PLITKA_GRAPHS"
+FUSED_VARIABLE = "PLITKA_FUSED"
 OFFLOAD_VARIABLE = "PLITKA_OFFLOAD"
 VAE_TILING_VARIABLE = "PLITKA_VAE_TILING"
 CUDNN_BENCHMARK_VARIABLE = "PLITKA_CUDNN_BENCHMARK"
@@ -85,6 +89,7 @@ ROOM_FOR_NAMES = 100
 SHIPPED_MODEL_DIR = Path(__file__).resolve().parents[1] / "model_files"
 VRAM_FRACTIONS = (0.5, 0.95)
 COMPILE_MODES: tuple[CompileMode, ...] = get_args(CompileMode)
+FUSED_WORKS: tuple[FusedWork, ...] = get_args(FusedWork)
 OFFLOADS: tuple[Offload, ...] = get_args(Offload)
 SWITCH = {"": False, "0": False, "1": True}
 
@@ -178,6 +183,19 @@ def records_graphs() -> bool | None:
     if text not in SWITCH:
         raise DeviceError(f"{GRAPHS_VARIABLE}: {text!r} is not one of 0, 1")
     return SWITCH[text] if text else None
+
+
+def fused_works() -> tuple[FusedWork, ...]:
+    """What is done by one kernel in place of several, each once, in the order of FUSED_WORKS.
+
+    Raises DeviceError.
+    """
+    text = _text(FUSED_VARIABLE)
+    asked = [part.strip() for part in text.split(",")] if text else []
+    if unknown := [part for part in asked if part not in FUSED_WORKS]:
+        allowed = ", ".join(FUSED_WORKS)
+        raise DeviceError(f"{FUSED_VARIABLE}: {unknown[0]!r} in {text!r} is not one of {allowed}")
+    return tuple(work for work in FUSED_WORKS if work in asked)
 
 
 def offload() -> Offload:

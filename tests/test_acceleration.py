@@ -15,7 +15,7 @@ GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 2**34, "float16")
 ROCM = DeviceInfo("rocm", "cuda:0", "an AMD GPU", 2**34, "float16")
 MPS = DeviceInfo("mps", "mps", "an Apple GPU", 2**34, "float16")
 XPU = DeviceInfo("xpu", "xpu:0", "an Intel GPU", 2**34, "float16")
-VARIABLES = ("PLITKA_COMPILE", "PLITKA_GRAPHS", "PLITKA_CUDNN_BENCHMARK")
+VARIABLES = ("PLITKA_COMPILE", "PLITKA_GRAPHS", "PLITKA_FUSED", "PLITKA_CUDNN_BENCHMARK")
 
 
 @pytest.fixture(autouse=True)

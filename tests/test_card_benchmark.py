@@ -77,8 +77,8 @@ def test_a_copy_of_the_repository_needs_the_packages_that_the_benchmark_names_an
     listed = re.search(
         r"what they need themselves: (.*?)\.", ast.get_docstring(ast.parse(script.read_text())), re.S
     )
-    # Sheets, which need fpdf, are not made there, and nothing is traced.
-    left_out = {"plitka", "card", "fpdf", "opentelemetry"}
+    # Sheets, which need fpdf, are not made there, and nothing is traced; Triton comes with PyTorch for GPUs.
+    left_out = {"plitka", "card", "fpdf", "opentelemetry", "triton"}
     imported = imported_by(script, set()) - sys.stdlib_module_names - left_out
     assert {"torch", "coloraide"} < imported
     assert (
@@ -298,10 +298,12 @@ def test_kept_figures_are_of_one_card_each_and_name_no_place_on_a_machine():
 
 def test_each_process_of_a_way_is_a_part_with_what_it_needs(tmp_path, monkeypatch):
     import gpu
-    from card.ways import PARTS, WAYS
+    from card.ways import PARTS, SECTIONS, WAYS
 
-    assert gpu.SECTIONS["processes"] == (*PARTS, "processes")
-    assert {gpu.work_of(part) is not None for part in gpu.SECTIONS["processes"]} == {True}
+    parts = [part for section in SECTIONS for part in gpu.SECTIONS[section]]
+    assert sorted(parts) == sorted([*PARTS, *SECTIONS])
+    assert all(gpu.SECTIONS[section][-1] == section for section in SECTIONS)
+    assert {gpu.work_of(part) is not None for part in parts} == {True}
     assert {name for name, _ in PARTS.values()} == set(WAYS)
     cache = tmp_path / "compiler-cache"
     (cache / "process-1").mkdir(parents=True)
@@ -326,7 +328,7 @@ def test_processes_that_draw_the_same_are_said_to_and_others_are_not(bench):
 
     for part in ("process-eager-1", "process-eager-2"):
         processes.run_process(bench, part)
-    processes.compare(bench)
+    processes.compare(bench, "processes")
     found = bench.find("processes: eager")
     kinds = ("same_in_one_process", "same_in_another_process", "same_with_controlnet")
     assert [found[kind] for kind in kinds] == [True, True, True]
@@ -369,6 +371,18 @@ def test_a_tuned_unet_is_compared_with_the_one_from_the_compilers_cache(bench):
         predictions.run_tuned_unet_again(bench)
     assert bench.find("ours, tuned UNet: guided step at 128")["tflop"] > 0
     assert bench.find("tuned UNet, bytes")["same_in_another_process"]
+
+
+def test_fused_work_is_timed_and_changes_no_picture(bench):
+    from card import fused
+
+    fused.run_kernels(bench)
+    assert bench.find("norms of a step at 128")["layers"] == 21
+    assert bench.find("GEGLUs of a step at 128")["relative_error"] == 0
+    fused.run(bench)
+    for name in ("norm", "geglu", "qkv", "everything"):
+        assert bench.find(f"fused: {name}: guided step at 128")["seconds"] > 0
+        assert bench.find(f"fused: {name}, against none")["psnr_to_plain"] > 60
 
 
 def test_recorded_parts_and_another_scale_of_the_lora_change_nothing(bench):

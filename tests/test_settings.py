@@ -92,6 +92,7 @@ def test_what_is_set_later_counts(monkeypatch):
         ("PLITKA_COMPILE", "all", settings.compile_mode, DeviceError),
         ("PLITKA_GRAPHS", "yes", settings.records_graphs, DeviceError),
         ("PLITKA_CUDNN_BENCHMARK", "on", settings.cudnn_benchmark, DeviceError),
+        ("PLITKA_FUSED", "layers", settings.fused_works, DeviceError),
         ("PLITKA_OFFLOAD", "models", settings.offload, DeviceError),
         ("PLITKA_VAE_TILING", "yes", settings.vae_tiling, DeviceError),
         ("PLITKA_CPU_BF16", "auto", settings.cpu_bfloat16, DeviceError),

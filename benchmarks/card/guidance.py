@@ -3,13 +3,12 @@
 Kynkäänniemi et al. 2024, https://arxiv.org/abs/2404.07724, whose interval for SDXL is the one here.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 
 from card.bench import Bench
-from card.figures import SAME
+from card.pictures import psnr
 from card.predictions import Prediction, loaded, median_of, predict
 from plitka.request.overrides import Overrides
 
@@ -43,6 +42,4 @@ def run(bench: Bench) -> None:
 
 def _psnr(one: Prediction, other: Prediction) -> float:
     """Decibels between two final pictures."""
-    pictures = (prediction.results[1].image.astype(np.float64) for prediction in (one, other))
-    error = float(np.mean(np.square(np.subtract(*pictures))))
-    return 10 * math.log10(255**2 / error) if error else SAME
+    return psnr(*(prediction.results[1].image.astype(np.float64) for prediction in (one, other)))

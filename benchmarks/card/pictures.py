@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +40,13 @@ def difference_from_baseline(bench: Bench, name: str, image: NDArray[np.uint8]) 
     if not path.is_file():
         return None
     kept = np.asarray(Image.open(path), np.float64)
-    error = float(np.mean((kept - image) ** 2))
-    psnr = 10 * math.log10(255**2 / error) if error else SAME
-    return {"psnr_db": psnr, "contrast": float(kept.std())}
+    return {"psnr_db": psnr(kept, image), "contrast": float(kept.std())}
+
+
+def psnr(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Decibels between two pictures of levels 0 to 255, one of them of floating-point numbers."""
+    error = float(np.mean((one - other) ** 2))
+    return 10 * math.log10(255**2 / error) if error else SAME
 
 
 def _path(bench: Bench, section: str, name: str) -> Path:

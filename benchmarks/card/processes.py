@@ -14,7 +14,7 @@ from typing import Any
 from card.bench import Bench
 from card.figures import Figure
 from card.predictions import Prediction, predict
-from card.ways import PARTS, WAYS, Way
+from card.ways import PARTS, SECTIONS, WAYS, Way
 from plitka.diffusion.acceleration import Acceleration
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.request.tile_request import TileRequest
@@ -47,9 +47,10 @@ def run_process(bench: Bench, part: str) -> None:
         )
 
 
-def compare(bench: Bench) -> None:
-    """Compare what the processes of each way have drawn."""
-    for name, way in WAYS.items():
+def compare(bench: Bench, section: str) -> None:
+    """Compare what the processes of each way of a section have drawn."""
+    for name in SECTIONS[section]:
+        way = WAYS[name]
         found = [bench.find(_figure(name, number)) for number in range(1, way.processes + 1)]
         known = [figure for figure in found if figure]
         if len(known) > 1:

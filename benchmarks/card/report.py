@@ -36,6 +36,8 @@ COLUMNS = {
     "memory_gb": "{:.4g} GB",
     "busy_share": "device busy {:.0%}",
     "psnr_to_full_guidance": "{:.0f} dB to the picture with guidance throughout",
+    "psnr_to_plain": "{:.0f} dB to the picture without it",
+    "relative_error": "differs by {:.1e} of it",
     "same_each_time": "the same bytes again: {}",
     "same_in_one_process": "the same bytes again: {}",
     "same_in_another_process": "the same bytes as another process: {}",

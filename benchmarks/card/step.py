@@ -38,10 +38,15 @@ def count_step_flops(architecture: Architecture, size: int) -> int:
 
     Counted on the meta device, where attention is its two matrix products: no weights, no work.
     """
-    unet = architecture.empty("unet")
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        unet(**_inputs(architecture, size, "meta", torch.float32))
+    with FlopCounterMode(display=False) as counter:
+        meta_step(architecture, size, architecture.empty("unet"))
     return counter.get_total_flops()
+
+
+@torch.no_grad()
+def meta_step(architecture: Architecture, size: int, unet: Any) -> None:
+    """Run a guided step of a UNet on the meta device: shapes alone."""
+    unet(**_inputs(architecture, size, "meta", torch.float32))
 
 
 def _inputs(architecture: Architecture, size: int, device: str, dtype: torch.dtype) -> dict[str, Any]:

@@ -20,6 +20,12 @@ WAYS = {
     "eager, kernels by timing": Way(by_timing=True),
     "recorded, kernels by timing": Way(recorded=True, by_timing=True),
 }
+# Sections of the benchmark, each short enough for one call of a lent card; a part of its name compares them.
+SECTIONS = {
+    "processes": ("eager", "recorded"),
+    "processes-compiled": ("compiled",),
+    "processes-timing": ("eager, kernels by timing", "recorded, kernels by timing"),
+}
 # Parts of the benchmark by their names: the way, and the number of the process.
 PARTS = {
     f"process-{name.replace(', kernels by ', '-')}-{number}": (name, number)
@@ -29,3 +35,8 @@ PARTS = {
 # Each process compiles for itself, but for the third, which gets a copy of the first one's cache.
 COMPILED = {part: f"process-{number}" for part, (name, number) in PARTS.items() if WAYS[name].compiled}
 COPIED = {part: "process-1" for part in COMPILED if PARTS[part][1] == 3}
+
+
+def parts_of(section: str) -> tuple[str, ...]:
+    """The processes of a section, and the part that compares them."""
+    return (*(part for part, (name, _) in PARTS.items() if name in SECTIONS[section]), section)

@@ -1,24 +1,42 @@
-"""What is done to run the models faster: their memory format, compilation, and recorded GPU work.
+"""What is done to run the models faster: memory format, compilation, recorded GPU work, fused kernels.
 
-`PLITKA_COMPILE` and `PLITKA_GRAPHS` decide on the last two; `plitka.settings` says what they may be.
+`PLITKA_COMPILE`, `PLITKA_GRAPHS` and `PLITKA_FUSED` decide; `plitka.settings` says what they may be.
 
 torch is imported when a function needs it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
-from plitka.choices import CompileMode
+from plitka.choices import CompileMode, FusedWork
 from plitka.device.select import DeviceInfo
 from plitka.errors import DeviceError
-from plitka.settings import GRAPHS_VARIABLE, compile_mode, cudnn_benchmark, records_graphs
+from plitka.settings import (
+    COMPILE_VARIABLE,
+    FUSED_VARIABLE,
+    FUSED_WORKS,
+    GRAPHS_VARIABLE,
+    compile_mode,
+    cudnn_benchmark,
+    fused_works,
+    records_graphs,
+)
 
 # One compiled variant for each width, size, and guided or not; torch stops with an error at its own limit, 8.
 COMPILED_VARIANTS = 64
 # Devices whose convolutions want the channels last; on a CPU the gain depends on the processor.
 CHANNELS_LAST_BACKENDS = ("cuda", "rocm")
 GRAPH_BACKENDS = ("cuda", "rocm")
+# Fused work that is Triton's, on GPUs that Triton compiles for.
+TRITON_WORKS, TRITON_BACKENDS = ("norm", "geglu"), ("cuda", "rocm")
+# Fused work that a compiler does itself, or that its code cannot hold.
+NOT_COMPILED: dict[CompileMode, tuple[FusedWork, ...]] = {
+    "off": (),
+    "blocks": ("geglu", "qkv"),
+    "unet": ("norm", "geglu", "qkv"),
+}
 
 
 @dataclass(frozen=True)
@@ -29,11 +47,13 @@ class Acceleration:
         channels_last: Keep convolution weights with the channels last.
         compile: What is compiled.
         graphs: Record the models' work on the GPU and replay it.
+        fused: What one kernel does in place of several.
     """
 
     channels_last: bool = False
     compile: CompileMode = "off"
     graphs: bool = False
+    fused: tuple[FusedWork, ...] = ()
 
 
 UNACCELERATED = Acceleration()
@@ -51,7 +71,27 @@ def acceleration_for(device_info: DeviceInfo) -> Acceleration:
         channels_last=device_info.backend in CHANNELS_LAST_BACKENDS,
         compile=mode,
         graphs=device_info.backend in GRAPH_BACKENDS if graphs is None else graphs,
+        fused=_fused_for(device_info, mode),
     )
+
+
+def _fused_for(device_info: DeviceInfo, mode: CompileMode) -> tuple[FusedWork, ...]:
+    """The fused work that is asked for. Raises DeviceError for what cannot be here or beside a compiler."""
+    works = fused_works()
+    needing = [work for work in works if work in TRITON_WORKS]
+    if needing and device_info.backend not in TRITON_BACKENDS:
+        raise DeviceError(
+            f"{FUSED_VARIABLE}: {needing[0]} needs an NVIDIA or AMD GPU; here is {device_info.name}"
+        )
+    if needing and find_spec("triton") is None:
+        raise DeviceError(f"{FUSED_VARIABLE}: {needing[0]} needs Triton, which is not installed")
+    if doubled := [work for work in works if work in NOT_COMPILED[mode]]:
+        allowed = ", ".join(work for work in FUSED_WORKS if work not in NOT_COMPILED[mode]) or "nothing"
+        raise DeviceError(
+            f"{FUSED_VARIABLE}: {doubled[0]} and {COMPILE_VARIABLE}={mode} exclude each other; allowed "
+            f"beside it: {allowed}"
+        )
+    return works
 
 
 def put_channels_last(model: Any) -> None:
@@ -59,6 +99,23 @@ def put_channels_last(model: Any) -> None:
     import torch
 
     model.to(memory_format=torch.channels_last)
+
+
+def fuse(model: Any, works: tuple[FusedWork, ...], device: str) -> None:
+    """Have one kernel do this work of the model, in place of several; for a model that has its weights.
+
+    Raises DeviceError if the kernels do not run, or give anything else than the work that they replace.
+    """
+    if not works:
+        return
+    from plitka.diffusion.fused.layers import check_kernels, fuse_geglu, fuse_norms
+    from plitka.diffusion.fused.projections import stack_projections
+
+    ways = {"norm": fuse_norms, "geglu": fuse_geglu, "qkv": stack_projections}
+    if any(work in TRITON_WORKS for work in works):
+        check_kernels(device)
+    for work in works:
+        ways[work](model)
 
 
 def compile_model(model: Any, mode: CompileMode) -> None:

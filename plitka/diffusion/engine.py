@@ -30,7 +30,7 @@ from plitka.diffusion.drawings import drawing_of
 from plitka.diffusion.gpu_errors import is_fatal
 from plitka.diffusion.granule_size import size_problems
 from plitka.diffusion.hints import guidance, guidance_problems
-from plitka.diffusion.identity import identity_of, identity_of_adapter
+from plitka.diffusion.identity import identity_of, identity_of_acceleration, identity_of_adapter
 from plitka.diffusion.memory_fallback import with_fallback
 from plitka.diffusion.offload import low_memory_for
 from plitka.diffusion.pipeline_inputs import (
@@ -129,6 +129,7 @@ class DiffusionEngine:
                 archives = check_archives(listed)
                 read_ahead(files.loaded_at_setup)
                 own = identity_of(name, device_info, files, adapters)
+                own |= identity_of_acceleration(acceleration)
             with phase("libraries"):
                 # Imported here, so that the libraries' time is a phase of its own.
                 from plitka.diffusion.checkpoints.few_step import few_step_model

@@ -5,8 +5,13 @@ import torch
 from plitka.errors import GpuMemoryError
 
 # Messages of the libraries under PyTorch, which have no error class of their own.
-OUT_OF_MEMORY_SIGNS = ("CUDA error: out of memory", "STATUS_ALLOC_FAILED")
-FATAL_SIGNS = ("CUDA error", "HIP error", "device-side assert")
+OUT_OF_MEMORY_SIGNS = (
+    "CUDA error: out of memory",
+    "STATUS_ALLOC_FAILED",
+    "Triton Error [CUDA]: out of memory",
+    "Triton Error [HIP]: out of memory",
+)
+FATAL_SIGNS = ("CUDA error", "HIP error", "device-side assert", "Triton Error")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from plitka.device.select import DeviceInfo
+from plitka.diffusion.acceleration import Acceleration
 from plitka.settings import cudnn_benchmark
 from plitka.weights.adapter_list import ListedAdapter
 from plitka.weights.locate import Adapters, EngineFiles
@@ -24,6 +25,12 @@ def identity_of(name: str, device_info: DeviceInfo, files: EngineFiles, adapters
         else {}
     )
     return {**parts, "device": device_info.name, "dtype": device_info.dtype, **kernels}
+
+
+def identity_of_acceleration(acceleration: Acceleration) -> dict[str, str]:
+    """What is asked for that makes the models round differently; empty by default."""
+    compiled = {} if acceleration.compile == "off" else {"compiled": acceleration.compile}
+    return compiled | ({"fused": ", ".join(acceleration.fused)} if acceleration.fused else {})
 
 
 def identity_of_adapter(adapter: ListedAdapter, files: Adapters, scale: float) -> dict[str, str]:

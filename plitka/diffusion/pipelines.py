@@ -19,7 +19,13 @@ from transformers.utils import logging as transformers_logging
 
 from plitka.choices import ControlKind
 from plitka.device.select import DeviceInfo, manage_gpu_memory
-from plitka.diffusion.acceleration import UNACCELERATED, Acceleration, compile_model, put_channels_last
+from plitka.diffusion.acceleration import (
+    UNACCELERATED,
+    Acceleration,
+    compile_model,
+    fuse,
+    put_channels_last,
+)
 from plitka.diffusion.checkpoints.base_files import bytes_in_files, check_read
 from plitka.diffusion.checkpoints.base_model import read_config
 from plitka.diffusion.checkpoints.controlnet_shapes import (
@@ -171,7 +177,9 @@ class Pipelines:
             self.recordings.variant = ""
 
     def accelerate(self) -> None:
-        """Have the models compiled and recorded as they first run; for models that carry their adapters."""
+        """Have the models fused, compiled and recorded; for models that carry their adapters."""
+        for model in (self.base.unet, self.base.vae):
+            fuse(model, self.acceleration.fused, self.device_info.device)
         compile_model(self.base.unet, self.acceleration.compile)
         for name in self.family.recorded:
             component, _, part = name.partition(".")
@@ -280,6 +288,7 @@ class Pipelines:
         check_finite(model, location, part)
         if self.acceleration.channels_last:
             put_channels_last(model)
+        fuse(model, self.acceleration.fused, self.device_info.device)
         compile_model(model, self.acceleration.compile)
 
     def _forget(self, key: str) -> None:
