@@ -35,7 +35,7 @@ from plitka.colors.palette import PALETTE, PaletteColor, delta_e00, resolve
 from plitka.files.whole_files import write_whole
 from plitka.output.metrics import METRICS
 from plitka.output.provenance import Provenance
-from plitka.server.openapi import SCHEMA_FILE
+from plitka.server.schema_file import SCHEMA_FILE
 
 GENERATED_PAGES = ("API", "Deployment", "WebInterfaceExamples", "palette", "cli")
 # Their English pages contain what benchmarks wrote or people measured.

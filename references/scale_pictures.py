@@ -41,13 +41,18 @@ def scale_requests() -> Mapping[str, dict[str, Any]]:
 
 
 def draw_scale_pictures() -> Iterator[tuple[str, Image.Image]]:
-    """Yield every name and its picture: the seamless one is laid two by two."""
-    for name, request in scale_requests().items():
-        plan = plan_for(parse_request(json.dumps(request)))
-        drawn = draw_swatch(plan, plan.scale.width)
-        if name == SEAMLESS:
-            drawn = np.tile(drawn, (2, 2, 1))
-        rows, columns = (round(side * SIDE / max(drawn.shape)) for side in drawn.shape[:2])
-        # Smaller in linear light, as an eye sees it from afar.
-        light = cv2.resize(to_light(drawn), (columns, rows), interpolation=cv2.INTER_AREA)
-        yield name, Image.fromarray(from_light(light, np.uint8))
+    """Yield every name and its picture."""
+    for name in scale_requests():
+        yield name, draw_scale_picture(name)
+
+
+def draw_scale_picture(name: str) -> Image.Image:
+    """The picture of that name: the seamless one is laid two by two."""
+    plan = plan_for(parse_request(json.dumps(scale_requests()[name])))
+    drawn = draw_swatch(plan, plan.scale.width)
+    if name == SEAMLESS:
+        drawn = np.tile(drawn, (2, 2, 1))
+    rows, columns = (round(side * SIDE / max(drawn.shape)) for side in drawn.shape[:2])
+    # Smaller in linear light, as an eye sees it from afar.
+    light = cv2.resize(to_light(drawn), (columns, rows), interpolation=cv2.INTER_AREA)
+    return Image.fromarray(from_light(light, np.uint8))

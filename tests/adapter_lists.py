@@ -5,7 +5,7 @@ import json
 import tarfile
 import zipfile
 
-from checkpoints import make_unet, write_embeddings
+from checkpoints import UNET_CHANNELS, make_unet, write_embeddings
 from lora_files import write_lora_diffusers, write_lora_kohya, write_lora_old_diffusers, write_lora_peft
 
 # How each LoRA is written. Ranks, alphas and seeds differ, so that no two change the weights alike.
@@ -39,11 +39,11 @@ def pack(files, archive):
     return archive
 
 
-def write_adapter(folder, name):
+def write_adapter(folder, name, unet_channels=UNET_CHANNELS):
     """The archive of one adapter, a zip or a tar in turn, and its files in a folder beside it."""
     files = folder / name
     files.mkdir(parents=True)
-    LORAS[name](files / f"{name}_lora.safetensors", make_unet())
+    LORAS[name](files / f"{name}_lora.safetensors", make_unet(unet_channels))
     if vectors := VECTORS.get(name, 2):
         write_embeddings(files / f"{name}_words.safetensors", vectors, seed=len(name))
     return pack(files, folder / f"{name}{'.tar' if len(name) % 2 else '.zip'}")
@@ -61,9 +61,10 @@ def write_list(folder, adapters):
     return path
 
 
-def write_adapters(folder, names=tuple(LORAS)):
+def write_adapters(folder, names=tuple(LORAS), unet_channels=UNET_CHANNELS):
     """A folder with archives and a list of them."""
     folder.mkdir(parents=True, exist_ok=True)
+    archives = {name: write_adapter(folder, name, unet_channels) for name in names}
     return write_list(
-        folder, {name: entry(write_adapter(folder, name), **SAID.get(name, {})) for name in names}
+        folder, {name: entry(archive, **SAID.get(name, {})) for name, archive in archives.items()}
     )

@@ -15,8 +15,16 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Where this is "required", as in the gate, a missing browser is a failure and no reason to skip.
 REQUIRED = "PLITKA_TEST_BROWSER"
 PATIENCE_SECONDS = 300
-# A screen of few pixels, as the page sees it: the live picture, which nearly no test looks at, takes a page's
-# whole start to draw.
+# The live picture and the samples of the granules, which nearly no test looks at, take a page's whole start,
+# and the picture as long after each change. They are drawn in slices; the message before the next one never
+# comes.
+NOT_DRAWN = """
+window.MessageChannel = function () {
+  this.port1 = { close() {} };
+  this.port2 = { postMessage() {} };
+};
+"""
+# A screen of few pixels, as the page sees it.
 FEW_PIXELS = "Object.defineProperty(window, 'devicePixelRatio', { get: () => 0.2 });"
 # A size is written into predictions of which the page says none.
 SMALL_PICTURES = f"""
@@ -78,19 +86,24 @@ class Page:
 
     def __init__(self, browser):
         self.browser = browser
+        # What the page has been opened for, where several tests may share it.
+        self.purpose = None
         self._samples = None
 
-    def begin_with(self, source):
-        """Have pages that are opened from now on begin with a script; its identifier."""
-        added = self.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
-        return added["identifier"]
-
-    def begin_without(self, identifier):
-        script = {"identifier": identifier}
-        self.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    @contextlib.contextmanager
+    def beginning_with(self, *sources):
+        """Pages that are opened here begin with scripts."""
+        added, removed = (f"Page.{name}ScriptToEvaluateOnNewDocument" for name in ("add", "remove"))
+        begun = [self.browser.execute_cdp_cmd(added, {"source": source}) for source in sources]
+        try:
+            yield
+        finally:
+            for script in begun:
+                self.browser.execute_cdp_cmd(removed, {"identifier": script["identifier"]})
 
     # So high that nothing is ever scrolled: a click while the page still moves would hit something else.
     def open(self, url, language="en", width=1280, height=3200, with_samples=True):
+        self.purpose = None
         self.browser.set_window_size(width, height)
         self._samples = self.script(SAMPLES_MADE) or self._samples
         kept = {"origin": url, "storageTypes": "indexeddb"}

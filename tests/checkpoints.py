@@ -28,8 +28,8 @@ from plitka.colors.palette import PALETTE
 WIDTH_L, WIDTH_G = 32, 48  # CLIP-L and CLIP-G, 768 and 1280 in SDXL
 UNET_CHANNELS = (32, 64)
 VAE_CHANNELS = (8, 16, 16, 16)
-# Of 1024 pixels the VAE's part takes longest.
-QUICK_VAE_CHANNELS = (4, 4, 4, 4)
+# For servers, which draw 1024 pixels: attention, on the last of three levels, sees a sixteenth of the places.
+QUICK_UNET_CHANNELS, QUICK_VAE_CHANNELS = (8, 16, 32), (4, 4, 4, 4)
 TIME_EMBED = 8
 # What stands in `scheduler/scheduler_config.json` of SDXL's base model.
 SDXL_SCHEDULER = {
@@ -99,15 +99,22 @@ def text_config(width, vocab_size):
     )
 
 
-def make_unet():
+def _blocks(channels):
+    """The parts of a UNet's or ControlNet's way down, with attention on the last level alone."""
+    return {
+        "block_out_channels": channels,
+        "layers_per_block": 1,
+        "norm_num_groups": 8,
+        "down_block_types": (*("DownBlock2D",) * (len(channels) - 1), "CrossAttnDownBlock2D"),
+        "attention_head_dim": tuple(width // 16 or 1 for width in channels),
+    }
+
+
+def make_unet(channels=UNET_CHANNELS):
     return UNet2DConditionModel(
         sample_size=32,
-        block_out_channels=UNET_CHANNELS,
-        layers_per_block=1,
-        norm_num_groups=8,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        attention_head_dim=(2, 4),
+        **_blocks(channels),
+        up_block_types=("CrossAttnUpBlock2D", *("UpBlock2D",) * (len(channels) - 1)),
         transformer_layers_per_block=1,
         use_linear_projection=True,
         cross_attention_dim=WIDTH_L + WIDTH_G,
@@ -133,7 +140,7 @@ def make_vae(force_upcast, channels=VAE_CHANNELS):
     )
 
 
-def write_base(folder, seed=0, vae_channels=VAE_CHANNELS, variant="fp16"):
+def write_base(folder, seed=0, vae_channels=VAE_CHANNELS, variant="fp16", unet_channels=UNET_CHANNELS):
     """A diffusers folder as the hub holds SDXL: components in subfolders, half-precision safetensors."""
     torch.manual_seed(seed)
     vocab_size = write_tokenizer(folder / "tokenizer")
@@ -144,7 +151,7 @@ def write_base(folder, seed=0, vae_channels=VAE_CHANNELS, variant="fp16"):
         text_encoder_2=CLIPTextModelWithProjection(text_config(WIDTH_G, vocab_size)),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2"),
-        unet=make_unet(),
+        unet=make_unet(unet_channels),
         scheduler=EulerDiscreteScheduler(
             beta_start=0.00085,
             beta_end=0.012,
@@ -179,14 +186,14 @@ def write_controlnet(
     controlnet.to(torch.float16).save_pretrained(folder, variant="fp16")
 
 
-def write_union_controlnet(folder, seed=3):
+def write_union_controlnet(folder, seed=3, channels=UNET_CHANNELS):
     torch.manual_seed(seed)
     controlnet = ControlNetUnionModel(
-        **_controlnet_config(WIDTH_L + WIDTH_G, (4, 8, 8, 8)),
+        **_controlnet_config(WIDTH_L + WIDTH_G, (4, 8, 8, 8)) | _blocks(channels),
         num_control_type=6,
-        num_trans_channel=UNET_CHANNELS[0],
+        num_trans_channel=channels[0],
         num_trans_head=4,
-        num_proj_channel=UNET_CHANNELS[0],
+        num_proj_channel=channels[0],
     )
     give_it_a_voice(controlnet)
     torch.nn.init.normal_(controlnet.controlnet_cond_embedding.conv_out.weight, std=0.3)
@@ -195,12 +202,7 @@ def write_union_controlnet(folder, seed=3):
 
 
 def _controlnet_config(cross_attention_dim, hint_channels):
-    return {
-        "block_out_channels": UNET_CHANNELS,
-        "layers_per_block": 1,
-        "norm_num_groups": 8,
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
-        "attention_head_dim": (2, 4),
+    return _blocks(UNET_CHANNELS) | {
         "use_linear_projection": True,
         "cross_attention_dim": cross_attention_dim,
         "addition_embed_type": "text_time",
@@ -253,14 +255,14 @@ def manifest_for(path, engine="sdxl"):
     }
 
 
-def write_model_folder(path, engine="sdxl", vae_channels=VAE_CHANNELS) -> Path:
+def write_model_folder(path, engine="sdxl", vae_channels=VAE_CHANNELS, unet_channels=UNET_CHANNELS) -> Path:
     """A complete model folder: base, fp16-safe VAE, LoRA, embeddings, both kinds of ControlNet, manifest."""
     path.mkdir(parents=True, exist_ok=True)
-    write_base(path / "base", vae_channels=vae_channels)
+    write_base(path / "base", vae_channels=vae_channels, unet_channels=unet_channels)
     write_vae(path / "vae", channels=vae_channels)
-    write_controlnet(path / "controlnet-lines")
-    write_union_controlnet(path / "controlnet-union")
-    write_lora_peft(path / LORA_FILE, make_unet())
+    write_controlnet(path / "controlnet-lines", **_blocks(unet_channels))
+    write_union_controlnet(path / "controlnet-union", channels=unet_channels)
+    write_lora_peft(path / LORA_FILE, make_unet(unet_channels))
     write_embeddings(path / EMBEDDINGS_FILE)
     (path / "manifest.json").write_text(json.dumps(manifest_for(path, engine), indent=2))
     return path

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import local_http
 from PIL import Image
-from small import SMALL
+from small import SMALL, SMALL_OF_MODELS
 
 # Against a hang alone: a busy machine is slow, not wrong.
 START_SECONDS = ANSWER_SECONDS = PATIENCE_SECONDS = 300
@@ -140,6 +140,11 @@ def as_json(**changes):
 def small_json(**changes):
     """The same for `render`, which draws it in a tenth of the time."""
     return as_json(**SMALL | changes)
+
+
+def small_model_json(**changes):
+    """The same for an engine with models."""
+    return as_json(**SMALL_OF_MODELS | changes)
 
 
 def wait_for(condition, seconds=PATIENCE_SECONDS):

@@ -19,7 +19,7 @@ from typer.testing import CliRunner  # noqa: E402
 # A busy machine is slow, not wrong. `make test` tries the same cases each time, so that it judges a change; a
 # thorough run tries new ones.
 settings.register_profile(
-    "plitka", deadline=None, max_examples=40 * FACTOR if THOROUGH else 40, derandomize=not THOROUGH
+    "plitka", deadline=None, max_examples=25 * FACTOR if THOROUGH else 25, derandomize=not THOROUGH
 )
 settings.load_profile("plitka")
 
@@ -50,9 +50,10 @@ def model_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def server_model_folder(tmp_path_factory):
     """The same for servers, which draw at 512 and 1024 pixels."""
-    from checkpoints import QUICK_VAE_CHANNELS, write_model_folder
+    from checkpoints import QUICK_UNET_CHANNELS, QUICK_VAE_CHANNELS, write_model_folder
 
-    return write_model_folder(tmp_path_factory.mktemp("server-models"), vae_channels=QUICK_VAE_CHANNELS)
+    folder = tmp_path_factory.mktemp("server-models")
+    return write_model_folder(folder, vae_channels=QUICK_VAE_CHANNELS, unet_channels=QUICK_UNET_CHANNELS)
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +119,16 @@ def pipeline(model_folder):
     )
 
 
+@pytest.fixture(scope="module")
+def few_crops():
+    """Every stage of a training that loads the VAE normalises its latents again: here, over few pictures."""
+    from training import vae
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vae, "NORMALIZED_OVER", 4)
+        yield
+
+
 @pytest.fixture
 def invoke(tmp_path, monkeypatch):
     """Run the command line in an empty folder, without an engine in the environment."""
@@ -153,11 +164,14 @@ def render_server(tmp_path_factory):
 def sdxl_server(tmp_path_factory, server_model_folder):
     """A server with models, a list of adapters and a few-step LoRA."""
     from adapter_lists import write_adapters
+    from checkpoints import QUICK_UNET_CHANNELS
     from few_step_models import write_few_step_lora
 
     folder = tmp_path_factory.mktemp("sdxl-server")
-    adapters = write_adapters(server_model_folder / "adapters", ("kohya", "diffusers", "peft"))
-    lora = write_few_step_lora(server_model_folder / "lightning.safetensors")
+    adapters = write_adapters(
+        server_model_folder / "adapters", ("kohya", "diffusers", "peft"), QUICK_UNET_CHANNELS
+    )
+    lora = write_few_step_lora(server_model_folder / "lightning.safetensors", channels=QUICK_UNET_CHANNELS)
     server = CogServer.start(
         folder,
         "sdxl",
@@ -193,17 +207,21 @@ def browser(tmp_path_factory):
 def page(request, browser):
     """The web page in a browser, to be opened.
 
-    Its live picture has few pixels, unless `every_pixel` is marked, and the server draws small ones, unless
-    `usual_size` is.
+    Its live picture is drawn where `few_pixels` is marked, with few pixels, or `every_pixel`; and the server
+    draws small pictures, unless `usual_size` is.
     """
-    from browser import FEW_PIXELS, SMALL_PICTURES
+    from browser import FEW_PIXELS, NOT_DRAWN, SMALL_PICTURES
 
-    scripts = {"every_pixel": FEW_PIXELS, "usual_size": SMALL_PICTURES}
-    wanted = [source for mark, source in scripts.items() if not request.node.get_closest_marker(mark)]
-    begun = [browser.begin_with(source) for source in wanted]
-    yield browser
-    for identifier in begun:
-        browser.begin_without(identifier)
+    def is_marked(mark):
+        return request.node.get_closest_marker(mark) is not None
+
+    scripts = {
+        FEW_PIXELS: not is_marked("every_pixel"),
+        NOT_DRAWN: not (is_marked("few_pixels") or is_marked("every_pixel")),
+        SMALL_PICTURES: not is_marked("usual_size"),
+    }
+    with browser.beginning_with(*(source for source, is_wanted in scripts.items() if is_wanted)):
+        yield browser
 
 
 @pytest.fixture
@@ -222,5 +240,16 @@ def screen(page):
 def served(page, render_server):
     """The web page as the server serves it; the browser's console must stay without errors."""
     page.open(f"{render_server.url}/")
+    yield page
+    assert page.console_errors() == []
+
+
+@pytest.fixture
+def served_once(request, page, render_server):
+    """The same, opened once for all cases of a test, each of which begins where the one before has ended."""
+    purpose = request.node.originalname
+    if page.purpose != purpose:
+        page.open(f"{render_server.url}/")
+        page.purpose = purpose
     yield page
     assert page.console_errors() == []

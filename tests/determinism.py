@@ -59,7 +59,7 @@ def load(engine_name, size, threads):
     return DiffusionEngine.load(engine_name, **sizes)
 
 
-def child(engine_name, size, threads, between, picture):
+def draw(engine_name, size, threads, between, picture):
     """What one process draws: the hashes of the first and the last time; the final picture goes to a file."""
     engine, hashes = load(engine_name, size, threads), []
     # The engine that needs no model has no sizes of its own.
@@ -69,7 +69,7 @@ def child(engine_name, size, threads, between, picture):
         hashes.append(tuple(hashlib.sha256(result.data).hexdigest() for result in results))
         image = results[1].image
     np.save(picture, image)
-    print(json.dumps({"first": hashes[0], "last": hashes[-1], "distinct": len(set(hashes))}))
+    return {"first": hashes[0], "last": hashes[-1], "distinct": len(set(hashes))}
 
 
 def run_child(options, threads, between, picture, environment):
@@ -129,7 +129,7 @@ def main():
     parser.add_argument("--picture", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.threads:
-        child(given.engine, given.size, given.threads, given.between, given.picture)
+        print(json.dumps(draw(given.engine, given.size, given.threads, given.between, given.picture)))
         return
     with tempfile.TemporaryDirectory() as folder:
         models = given.models

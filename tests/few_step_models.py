@@ -15,10 +15,10 @@ ALL_LAYERS = re.compile(
 GUIDANCE_WIDTH = 16
 
 
-def write_few_step_lora(path, layout="kohya", seed=31):
-    """A random LoRA over every kind of layer, in one of the layouts that are published."""
+def write_few_step_lora(path, layout="kohya", seed=31, **sizes):
+    """A random LoRA over every kind of layer of a UNet of `make_unet`, in a layout that is published."""
     write = {"kohya": write_lora_kohya, "diffusers": write_lora_diffusers}[layout]
-    write(path, make_unet(), rank=2, seed=seed, targets=ALL_LAYERS)
+    write(path, make_unet(**sizes), rank=2, seed=seed, targets=ALL_LAYERS)
     return path
 
 

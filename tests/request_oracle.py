@@ -26,7 +26,7 @@ from plitka.request.tile_request import (
     parse_inputs,
     parse_request,
 )
-from plitka.server.openapi import SCHEMA_FILE
+from plitka.server.schema_file import SCHEMA_FILE
 from plitka.server.serve import ROOT
 
 DEFAULTS = {

@@ -6,9 +6,9 @@ import local_http
 import pytest
 from adapter_lists import entry
 from cog_server import REQUEST, field_of, pictures
+from small import SMALL_OF_MODELS
 
-# One step at the smallest size that a model draws.
-QUICK = {"width": 512, "height": 512, "width_mm": 80, "overrides": {"num_inference_steps": 1}}
+QUICK = SMALL_OF_MODELS | {"overrides": {"num_inference_steps": 1}}
 
 
 def request(**changes):

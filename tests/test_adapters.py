@@ -9,12 +9,12 @@ import torch
 from adapter_lists import LORAS, SAID, entry, pack, write_adapters, write_list
 from checkpoints import make_unet, write_embeddings
 from drawing import FINAL, PREVIEW, images, load_small_engine, make_job
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from interruptions import BreaksOff, Cancelled, out_of_memory
 from lora_files import write_lora_kohya
 from tape import TapeRecorder
-from thorough import FACTOR
+from thorough import examples
 
 from plitka.diffusion import recordings
 from plitka.diffusion.acceleration import Acceleration
@@ -193,7 +193,7 @@ def _without_archive(engine, adapters, name, scale):
     return True
 
 
-@settings(max_examples=15 * FACTOR)
+@examples(60)
 @given(steps=st.lists(STEP, min_size=1, max_size=6))
 def test_whatever_was_asked_for_or_broke_off_the_models_are_as_if_nothing_had_been(
     engine, adapters, straight, steps

@@ -11,6 +11,7 @@ from config_faults import changed_configs
 from drawing import CPU, files_in
 from safetensors.torch import load_file, save_file
 from single_file import write_single_file
+from thorough import THOROUGH
 
 from plitka.choices import Scheduler
 from plitka.diffusion.checkpoints.pretrained import read_base
@@ -84,7 +85,10 @@ def test_every_change_of_a_unets_configuration_is_refused_or_drawn(folder):
     """No key leads to an error in the first picture."""
     path = folder / UNET_CONFIG
     whole, outcomes = path.read_text(), {}
-    for key, value, _ in list(changed_configs(path)):
+    refused = ("in_channels", "class_embed_type", "something_new", "block_out_channels")
+    for place, (key, value, _) in enumerate(list(changed_configs(path))):
+        if place % 3 and key not in refused and not THOROUGH:
+            continue
         edit_config(path, **{key: value})
         try:
             pipelines = Pipelines(files_in(folder), CPU)
@@ -98,8 +102,7 @@ def test_every_change_of_a_unets_configuration_is_refused_or_drawn(folder):
             assert found.shape == (1, 4, 8, 8), key
             outcomes.setdefault(key, "drawn")
         path.write_text(whole)
-    for key in ("in_channels", "class_embed_type", "something_new", "block_out_channels"):
-        assert outcomes[key] == "refused"
+    assert {outcomes[key] for key in refused} == {"refused"}
 
 
 # Single files

@@ -9,6 +9,7 @@ import re
 import shutil
 import struct
 import weakref
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from diffusers import AutoencoderKL
 from drawing import draw, load_small_engine
 from safetensors.torch import load_file, save_file
 from single_file import write_single_file
+from thorough import one_in
 
 from plitka.diffusion.checkpoints.weight_checks import check_complete
 from plitka.diffusion.pipelines import Pipelines
@@ -93,8 +95,7 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize("damage", UNREADABLE)
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(("part", "damage"), one_in(7, product(PARTS, UNREADABLE)))
 def test_a_file_that_is_no_whole_weight_file_is_refused_by_name(folder, part, damage):
     path = folder / PARTS[part]
     UNREADABLE[damage](path)

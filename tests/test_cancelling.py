@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import closing
+from itertools import cycle
 from pathlib import Path
 from unittest import mock
 
@@ -19,8 +20,10 @@ from plitka.errors import GpuMemoryError
 from plitka.request.tile_request import parse_request
 
 
-@pytest.mark.parametrize(("part", "call"), CALLS)
-@pytest.mark.parametrize("error", [Cancelled(), ValueError("a defect")], ids=["cancelled", "defect"])
+@pytest.mark.parametrize(
+    ("part", "call", "error"),
+    [(*at, error) for at, error in zip(CALLS, cycle([Cancelled(), ValueError("a defect")]), strict=False)],
+)
 def test_broken_off_at_any_model_call_the_next_picture_is_the_same(engine, undisturbed, part, call, error):
     with failing(part_of(engine, part), error, (call,)), pytest.raises(type(error)):
         draw(engine, angle=45, scheduler="euler_a", lora_scale=0.3, seed=77, num_inference_steps=4)

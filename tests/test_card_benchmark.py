@@ -1,12 +1,8 @@
-"""The benchmark of production: its models are SDXL's, and it runs whole on a small one."""
+"""The benchmark of production runs whole on a small model, and finds what differs."""
 
-import argparse
-import ast
 import json
 import os
-import re
 import shutil
-import sys
 from contextlib import closing
 from dataclasses import replace
 from unittest import mock
@@ -18,111 +14,13 @@ from safetensors.torch import load_file
 from plitka.device.select import DeviceInfo
 from plitka.diffusion.acceleration import Acceleration
 from plitka.server.serve import ROOT
-from plitka.settings import SHIPPED_MODEL_DIR
-from plitka.weights.manifest import load_manifest
 
 CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
-# https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0 and the models named in the manifest.
-PARAMETERS = {
-    "unet": 2_567_463_684,
-    "text_encoder": 123_060_480,
-    "text_encoder_2": 694_659_840,
-    "vae": 83_653_863,
-}
-PUBLISHED_FILES = {
-    "unet": ("base", "unet/diffusion_pytorch_model.fp16.safetensors", 2),
-    "text_encoder": ("base", "text_encoder/model.fp16.safetensors", 2),
-    "text_encoder_2": ("base", "text_encoder_2/model.fp16.safetensors", 2),
-    "vae": ("vae", "diffusion_pytorch_model.safetensors", 4),
-    "union": ("union", "diffusion_pytorch_model.safetensors", 2),
-}
-# A safetensors file is its tensors and a header of about a hundred bytes for each.
-LARGEST_HEADER = 300_000
-# Packages by the names of their modules, where those differ.
-PACKAGES = {
-    "PIL": "pillow",
-    "cv2": "opencv-python-headless",
-    "pydantic_core": "pydantic",
-}
-# Nobody imports it, but the libraries do where it is installed, and do not offload without it.
-BEHIND = {"torch", "accelerate"}
 
 
 @pytest.fixture(autouse=True)
 def _benchmarks(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-
-
-def imported_by(path, seen):
-    """The modules that a file and those of ours behind it import, by the first part of their names."""
-    if path in seen:
-        return set()
-    seen.add(path)
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            places = [folder / f"{name.replace('.', '/')}.py" for folder in (ROOT, ROOT / "benchmarks")]
-            ours = [place for place in places if place.is_file()]
-            found |= imported_by(ours[0], seen) if ours else {name.partition(".")[0]}
-    return found
-
-
-def test_a_copy_of_the_repository_needs_the_packages_that_the_benchmark_names_and_no_others():
-    script = ROOT / "benchmarks" / "gpu.py"
-    listed = re.search(
-        r"what they need themselves: (.*?)\.", ast.get_docstring(ast.parse(script.read_text())), re.S
-    )
-    # Sheets, which need fpdf, are not made there, and nothing is traced; Triton comes with PyTorch for GPUs.
-    left_out = {"plitka", "card", "fpdf", "opentelemetry", "triton"}
-    imported = imported_by(script, set()) - sys.stdlib_module_names - left_out
-    assert {"torch", "coloraide"} < imported
-    assert (
-        set(re.split(r",\s+", listed[1])) | BEHIND == {PACKAGES.get(name, name) for name in imported} | BEHIND
-    )
-
-
-def parameters(model):
-    return sum(weight.numel() for weight in model.parameters())
-
-
-@pytest.mark.parametrize("part", PARAMETERS)
-def test_models_are_of_sdxls_size_to_the_parameter(part):
-    from card.architecture import SDXL
-
-    assert parameters(SDXL.empty(part)) == PARAMETERS[part]
-
-
-@pytest.mark.parametrize("part", PUBLISHED_FILES)
-def test_models_are_as_large_as_the_published_files(part):
-    from card.architecture import SDXL
-
-    source_name, path, bytes_each = PUBLISHED_FILES[part]
-    models = load_manifest(SHIPPED_MODEL_DIR).models["sdxl"]
-    sources = {"base": models.base, "vae": models.vae, **models.controlnets}
-    size = next(spec.size for spec in sources[source_name].files if spec.path == path)
-    assert 0 < size - bytes_each * parameters(SDXL.empty(part)) < LARGEST_HEADER
-
-
-def test_the_lora_is_as_large_as_the_customers():
-    from card.architecture import SDXL
-    from card.weights import random_lora
-
-    tensors = random_lora(SDXL, "cpu")
-    assert sum(tensor.nbytes for tensor in tensors.values()) / 2**20 == pytest.approx(97, abs=1)
-    assert {tensor.shape[0] for name, tensor in tensors.items() if "lora_A" in name} == {32}
-    assert any("conv2.lora_B" in name for name in tensors)
-
-
-def test_a_guided_step_at_1024_pixels_is_13_and_a_half_teraflop():
-    from card.architecture import SDXL
-    from card.step import count_step_flops
-
-    assert count_step_flops(SDXL, 1024) / 1e12 == pytest.approx(13.5, abs=0.1)
 
 
 @pytest.fixture
@@ -229,11 +127,6 @@ def test_weights_are_written_once_and_in_the_real_layouts(bench):
         assert {name for name in encoder if not name.startswith("text_model.")} == beside
 
 
-def block_of(page):
-    """The lines of a page's measured block, of which the first and the last are the marks."""
-    return re.search(r"<!-- measured -->\n.*?<!-- end -->", page.read_text(), re.S)[0].splitlines()
-
-
 def test_the_report_has_the_latest_figure_of_each_name_targets_and_a_chart(bench, tmp_path):
     from card.figures import read_figures
     from card.report import write_report
@@ -260,67 +153,6 @@ def test_the_report_has_the_latest_figure_of_each_name_targets_and_a_chart(bench
     chart = ElementTree.parse(tmp_path / "images/performance.svg")
     bars = [float(bar.get("width")) for bar in chart.iter("{http://www.w3.org/2000/svg}rect")][1:]
     assert bars[0] == pytest.approx(2 * bars[1], rel=0.01)
-
-
-def test_both_pages_are_made_of_the_figures_that_the_repository_keeps(tmp_path):
-    from card.figures import kept_figures
-    from card.report import write_report
-
-    names = ("performance.md", "ru/performance.md", "images/performance.svg")
-    (tmp_path / "ru").mkdir()
-    for name in names[:2]:
-        page = (ROOT / "docs" / name).read_text()
-        (tmp_path / name).write_text(page.replace("\n".join(block_of(ROOT / "docs" / name)[1:-1]), ""))
-        assert (tmp_path / name).read_text() != page
-    write_report(kept_figures(), tmp_path)
-    for name in names:
-        assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text(), name
-
-
-def test_both_languages_have_the_same_figures_row_by_row(tmp_path):
-    english, russian = (block_of(ROOT / "docs" / name) for name in ("performance.md", "ru/performance.md"))
-    assert len(english) > 50
-    for mine, other in zip(english, russian, strict=True):
-        digits = [sorted(re.findall(r"\d+", line)) for line in (mine, other)]
-        assert digits[0] == digits[1], mine
-
-
-def test_kept_figures_are_of_one_card_each_and_name_no_place_on_a_machine():
-    files = sorted((ROOT / "benchmarks/card").glob("figures-*.jsonl"))
-    assert files
-    for file in files:
-        text = file.read_text()
-        figures = [json.loads(line) for line in text.splitlines()]
-        assert len({figure["device"] for figure in figures}) == 1
-        assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", figure["date"]) for figure in figures)
-        assert not re.search(r"/(home|root|tmp|work|usr|mnt)/", text)
-
-
-def test_each_process_of_a_way_is_a_part_with_what_it_needs(tmp_path, monkeypatch):
-    import gpu
-    from card.ways import PARTS, SECTIONS, WAYS
-
-    parts = [part for section in SECTIONS for part in gpu.SECTIONS[section]]
-    assert sorted(parts) == sorted([*PARTS, *SECTIONS])
-    assert all(gpu.SECTIONS[section][-1] == section for section in SECTIONS)
-    assert {gpu.work_of(part) is not None for part in parts} == {True}
-    assert {name for name, _ in PARTS.values()} == set(WAYS)
-    cache = tmp_path / "compiler-cache"
-    (cache / "process-1").mkdir(parents=True)
-    (cache / "process-1/choice").write_text("fastest")
-    for part, (way, number) in PARTS.items():
-        monkeypatch.setattr(gpu.os, "environ", {"PLITKA_CUDNN_BENCHMARK": "0"})
-        gpu.set_environment(part, tmp_path)
-        assert gpu.os.environ.get("PLITKA_CUDNN_BENCHMARK", "") == "1" * WAYS[way].by_timing
-        folder = gpu.os.environ.get("TORCHINDUCTOR_CACHE_DIR")
-        assert folder == (str(cache / f"process-{number}") if WAYS[way].compiled else None)
-        if part == "process-compiled-1":
-            # A process that compiles begins with nothing; then it leaves its choices.
-            assert not (cache / "process-1").exists()
-            (cache / "process-1").mkdir()
-            (cache / "process-1/choice").write_text("fastest")
-    assert (cache / "process-3/choice").read_text() == "fastest"
-    assert not (cache / "process-2").exists()
 
 
 def test_processes_that_draw_the_same_are_said_to_and_others_are_not(bench):
@@ -401,80 +233,3 @@ def test_recorded_parts_and_another_scale_of_the_lora_change_nothing(bench):
     assert all(line.get("same_recorded", line.get("same_weights")) for line in same)
     assert bench.find("recorded, another scale of the LoRA")["scale_changes_pictures"]
     assert bench.find("a recording that is spoilt")["same_as_eager"]
-
-
-def test_a_target_is_judged_by_the_best_figure_or_by_the_worst():
-    from card.targets import TARGETS
-
-    def figure(times, preview, final):
-        alike = {"preview": {"psnr_db": preview}, "final": {"psnr_db": final}}
-        return {"times_baseline": times, "against_baseline": alike}
-
-    known = {
-        "ours, compiled": figure(2.3, 60, 45),
-        "ours, whole UNet compiled": figure(2.5, 50, 39),
-        "a card of 16 GiB: base": {"offload": "none", "retries": []},
-    }
-    judged = {target.what.split(":")[0]: target.judge(known) for target in TARGETS}
-    assert judged["a whole prediction compiled, the best way"] == ("2.50× the baseline's speed", "yes")
-    assert judged["pictures against the baseline's, the worst of every way"] == ("39 dB", "missed")
-    assert judged["a card of 16 GiB, base and one ControlNet"] == ("0", "yes")
-    known["a card of 16 GiB: ControlNet"] = {"offload": "none", "retries": ["out of memory"]}
-    judged = {target.what.split(":")[0]: target.judge(known) for target in TARGETS}
-    assert judged["a card of 16 GiB, base and one ControlNet"] == ("1", "missed")
-
-
-@pytest.fixture
-def orchestrator(tmp_path, monkeypatch):
-    """The benchmark's command, with parts that are run by `outcome(part)` and in no process."""
-    import gpu
-
-    ran = []
-
-    def run(*sections, outcome=lambda part: "", again=False):
-        ran.clear()
-        arguments = argparse.Namespace(out=tmp_path, small=True, again=again, repeats=1, minutes=1)
-
-        def process(part, arguments):
-            ran.append(part)
-            return outcome(part)
-
-        monkeypatch.setattr(gpu, "run_process", process)
-        return gpu.run_sections(list(sections), arguments), list(ran)
-
-    return run
-
-
-def test_a_part_that_fails_costs_no_other_and_is_run_again(orchestrator):
-    def fail(part):
-        return "exit status 1" if part == "vram-16" else ""
-
-    everything = ["models", "vram", "vram-16", "vram-12", "monitor"]
-    assert orchestrator("vram", "monitor", outcome=fail) == (False, everything)
-    assert orchestrator("vram", "monitor") == (True, ["models", "vram-16"])
-    assert orchestrator("vram", "monitor") == (True, ["models"])
-    assert orchestrator("vram", "monitor", again=True) == (True, everything)
-
-
-def test_without_models_nothing_is_run(orchestrator):
-    assert orchestrator("vram", outcome=lambda part: "exit status 1") == (False, ["models"])
-
-
-def test_a_part_that_hangs_is_ended(tmp_path, monkeypatch):
-    import gpu
-
-    script = tmp_path / "hang.py"
-    script.write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(gpu, "__file__", str(script))
-    arguments = argparse.Namespace(out=tmp_path, small=True, repeats=1, minutes=0.01)
-    assert gpu.run_process("ours", arguments) == "ended after 0.01 minutes"
-
-
-def test_what_the_environment_asks_of_plitka_does_not_count(tmp_path, monkeypatch):
-    import gpu
-
-    monkeypatch.setattr(gpu.os, "environ", {"PLITKA_BASE_MODEL": "other", "PYTORCH_CUDA_ALLOC_CONF": "x"})
-    gpu.set_environment("ours", tmp_path)
-    assert gpu.os.environ == {}
-    gpu.set_environment("vram-16", tmp_path)
-    assert gpu.os.environ == {"PYTORCH_ALLOC_CONF": "expandable_segments:False"}

@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from cog_server import small_json
 from disks import Disk, small_disk
 from local_predictor import LocalPredictor, run
 
@@ -83,7 +84,7 @@ def test_every_prediction_sweeps(tmp_path):
 
 def test_the_server_makes_its_folders_where_they_are_swept(render_server):
     name = uuid.uuid4().hex
-    assert render_server.post({"colors": "black"}, id=name).json()["id"] == name
+    assert render_server.post({"params_json": small_json()}, id=name).json()["id"] == name
     left = sorted(path.relative_to(FOLDER / name) for path in (FOLDER / name).rglob("*"))
     assert left == [Path(part) for part in PARTS]
 

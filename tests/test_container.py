@@ -19,7 +19,7 @@ from packaging.version import Version
 from pins import pins
 
 from plitka.choices import ENGINE_NAMES
-from plitka.server.openapi import (
+from plitka.server.schema_file import (
     PREDICTOR_CLASS,
     PREDICTOR_FILE,
     SCHEMA_FILE,

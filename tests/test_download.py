@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from checkpoints import EMBEDDINGS_FILE, LORA_FILE
-from cog_server import CogServer, as_json, pictures
+from cog_server import CogServer, pictures, small_model_json
 from drawing import load_small_engine
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ from plitka.errors import ModelFileError
 from plitka.weights.download import UNREADABLE, without_secrets
 
 SECRET = "X-Amz-Signature=verysecret"
-SHORT = {"params_json": as_json(overrides={"num_inference_steps": 2})}
+SHORT = {"params_json": small_model_json(overrides={"num_inference_steps": 2})}
 
 
 class Store(http.server.BaseHTTPRequestHandler):
@@ -56,11 +56,11 @@ def free_port():
 
 
 @pytest.fixture(scope="module")
-def archive(model_folder, tmp_path_factory):
+def archive(server_model_folder, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "own weights.tar"
     with tarfile.open(path, "w") as tar:
         for name in (LORA_FILE, EMBEDDINGS_FILE):
-            tar.add(model_folder / name, name)
+            tar.add(server_model_folder / name, name)
     return path
 
 
@@ -104,15 +104,15 @@ def test_a_file_address_reaches_the_engine_as_the_path_of_the_file(started, arch
 
 
 @pytest.mark.parametrize("kind", ["folder", "archive"])
-def test_a_file_address_works_for_a_folder_and_an_archive(model_folder, archive, tmp_path, kind):
+def test_a_file_address_works_for_a_folder_and_an_archive(server_model_folder, archive, tmp_path, kind):
     place = tmp_path / "own folder"
     place.mkdir()
     for name in (LORA_FILE, EMBEDDINGS_FILE):
-        shutil.copy(model_folder / name, place)
+        shutil.copy(server_model_folder / name, place)
     given = place if kind == "folder" else archive
     with predict.fetched(given.as_uri()) as path:
         assert path == given
-        engine = load_small_engine(model_folder, path)
+        engine = load_small_engine(server_model_folder, path)
     assert engine.lora is not None
     assert engine.tokens == ("<s0>", "<s1>")
 

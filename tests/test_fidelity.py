@@ -57,9 +57,14 @@ def test_the_plans_shares_are_read_off_its_swatch(seed, size):
 
 
 @pytest.mark.parametrize(
-    "codes", [("GRAY", "LTGRAY"), ("BLACK", "DKGRAY"), ("WHITE", "PEARL"), ("BEIGE", "SAND")]
+    ("codes", "size"),
+    [
+        (("GRAY", "LTGRAY"), 512),
+        (("BLACK", "DKGRAY"), 1024),
+        (("WHITE", "PEARL"), 512),
+        (("BEIGE", "SAND"), 1024),
+    ],
 )
-@pytest.mark.parametrize("size", [512, 1024])
 def test_colours_as_alike_as_light_and_shade_are_distinguished_where_the_light_is_known(codes, size):
     plan = make_plan(mix_of(**dict(zip(codes, (60, 40), strict=True))), 30, "brick", 5)
     drawn = with_wrong_granules(plan, 0.3)

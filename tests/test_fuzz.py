@@ -5,6 +5,7 @@ from pathlib import Path
 
 import local_http
 import pytest
+from cog_server import small_json
 from fuzz import batch_of, fuzz, read_records, run_batch, summary
 from request_mutations import Case
 from request_oracle import check_answer, check_parser
@@ -91,7 +92,7 @@ BESIDE_THE_INPUT = [
 def test_what_stands_beside_the_input_disturbs_neither_the_picture_nor_the_server(
     render_server, envelope, status
 ):
-    answer = render_server.post({"colors": "black"}, **envelope)
+    answer = render_server.post({"params_json": small_json()}, **envelope)
     assert answer.status_code == status
     assert answer.json()["detail"] if status == 422 else answer.json()["status"] == "succeeded"
     assert render_server.idle_status() == "READY"

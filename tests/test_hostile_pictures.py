@@ -13,6 +13,7 @@ import pytest
 from command_line import written
 from hypothesis import example, given
 from hypothesis import strategies as st
+from thorough import THOROUGH
 
 from plitka.errors import ContainerError, MetadataError, printable
 from plitka.output.picture_texts import MAX_PIECES, read_description, read_png_texts
@@ -44,7 +45,9 @@ def is_clean(text):
 
 def test_hostile_picture_is_refused_in_one_sentence_that_names_it(invoke, tmp_path):
     tried = 0
-    for path in itertools.chain(hostile.files(tmp_path), hostile.paths(tmp_path)):
+    # All of them go through the reader itself in the tests below.
+    some = itertools.islice(hostile.files(tmp_path), None, None, 1 if THOROUGH else 3)
+    for path in itertools.chain(some, hostile.paths(tmp_path)):
         result = invoke("generate", "--from", path)
         said = result.stderr.strip()
         assert result.exit_code in (1, 2), (path, result.output, result.exception)
@@ -55,7 +58,7 @@ def test_hostile_picture_is_refused_in_one_sentence_that_names_it(invoke, tmp_pa
         assert result.stdout == ""
         assert not (tmp_path / "out").exists()
         tried += 1
-    assert tried > 250
+    assert tried > 150
 
 
 def test_no_hostile_picture_takes_more_than_100_mib(tmp_path):

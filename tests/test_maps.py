@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from small import SMALL
 from test_generate import FakeEngine
 
 from plitka.choices import MAP_NAMES
@@ -54,6 +55,7 @@ def results(engine=RenderEngine, maps=MAP_NAMES, **overrides):
             "seed": 4,
             "maps": list(maps),
             "overrides": overrides,
+            **SMALL,
         }
     )
     return list(generate(request, engine()))
@@ -267,12 +269,12 @@ def test_files_are_exact_say_their_request_and_declare_no_colours(name):
     pixels, file = read(result)
     assert np.array_equal(pixels, result.image)
     assert file.mode == {"height": "I;16", "roughness": "L", "ao": "L"}.get(name, "RGB")
-    assert file.size == (1024, 1024)
+    assert file.size == (SMALL["width"], SMALL["height"])
     assert file.info["plitka:picture"] == name
     assert parse_request(file.info["plitka:request"]).maps == MAP_NAMES
     assert (
         json.loads(file.info["plitka:map"])
-        == {"width_mm": 94.0, "height_mm": 94.0} | result.metrics["maps"][name]
+        == {"width_mm": 42.0, "height_mm": 42.0} | result.metrics["maps"][name]
     )
     assert not {"srgb", "gamma", "icc_profile"} & file.info.keys()
 

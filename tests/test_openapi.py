@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance
 
-from plitka.server.openapi import SCHEMA_FILE
+from plitka.server.schema_file import SCHEMA_FILE
 from plitka.server.serve import ROOT
 
 # What else Cog describes, `plitka serve` does not pass on.

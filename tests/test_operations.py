@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import local_http
 import pytest
-from cog_server import MIX, PATIENCE_SECONDS, CogServer, as_json, wait_for
+from cog_server import MIX, PATIENCE_SECONDS, CogServer, as_json, small_json, wait_for
 from operations import lines_of, scrape
 from otlp_receiver import otlp_receiver
 from test_gateway_line import ask, body, held, later, place, processes, state
@@ -58,7 +58,7 @@ def outcomes(watched):
 
 def test_figures_of_a_prediction_are_those_of_its_metrics(watched):
     before = scrape(watched.port)
-    request = as_json(maps=["height"], overrides={"sheet": {}})
+    request = small_json(maps=["height"], overrides={"sheet": {}})
     metrics = watched.server.predict(params_json=request)["metrics"]
     wait_for(lambda: scrape(watched.port)["plitka_predictions_total"] > before["plitka_predictions_total"])
     after = scrape(watched.port)
@@ -141,7 +141,7 @@ def test_cancelled_drawing_is_counted_and_is_in_the_log(watched):
 
 def test_every_prediction_has_a_line_in_the_log_and_none_in_its_own(watched):
     before = len(lines_of(watched.server.log))
-    drawn = watched.server.predict(params_json=as_json(seed=77))
+    drawn = watched.server.predict(params_json=small_json(seed=77))
     bad = watched.server.post({"colors": f"60% {CALLER_TEXT}"}).json()
     wait_for(lambda: len(lines_of(watched.server.log)) >= before + 2)
     good, failed = lines_of(watched.server.log)[before:]
@@ -159,7 +159,7 @@ def test_every_prediction_has_a_line_in_the_log_and_none_in_its_own(watched):
 
 def test_stages_of_a_prediction_are_spans_inside_of_its_callers_trace(watched):
     trace, parent = "0123456789abcdef0123456789abcdef", "0123456789abcdef"
-    call = {"input": {"params_json": as_json(maps=["height", "ids"], overrides={"sheet": {}})}}
+    call = {"input": {"params_json": small_json(maps=["height", "ids"], overrides={"sheet": {}})}}
     answer = local_http.post(
         f"{watched.server.url}/predictions",
         json=call,
@@ -200,7 +200,7 @@ def test_stages_of_a_prediction_are_spans_inside_of_its_callers_trace(watched):
 
 def test_caller_without_a_trace_costs_no_span(watched):
     seen = len(watched.spans)
-    watched.server.predict(params_json=as_json(quality="preview"))
+    watched.server.predict(params_json=small_json(quality="preview"))
     assert [span for span in watched.spans[seen:] if span.scope == "plitka"] == []
 
 

@@ -3,24 +3,19 @@
 import gzip
 import http.server
 import json
-import os
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import local_http
-import psutil
 import pytest
 from cog_server import pictures
 from gateway_setup import EchoHandler, connection, echo_server, everything, gateway
-from photo_files import BAD_FILES, KIND_ALONE, NEAR, SHARES, address, encoded, tile, turned
+from photo_files import BAD_FILES, KIND_ALONE, NEAR, SHARES, address, encoded, tile
 
-from plitka.colors.palette import PALETTE, palette_in_use
-from plitka.server import matches
 from plitka.server.limits import Limits
-from plitka.server.matches import MAX_MATCHES, MAX_OTHER_BYTES
+from plitka.server.matches import MAX_OTHER_BYTES
 from plitka.server.photographs import MAX_PHOTO_BYTES, MAX_PHOTOS, body_bytes_with_photo
 
 
@@ -238,152 +233,6 @@ def test_as_many_large_photographs_as_there_is_room_for_wait_and_the_next_is_sen
         assert client.post("/predictions", json={"input": {**large["input"], "a": 1}}).status_code == 422
 
 
-def test_a_match_says_what_was_found_without_cogs_server(client, photo):
-    reached = EchoHandler.reached
-    answer = client.post("/match", json={"photo": photo})
-    assert answer.status_code == 200
-    assert answer.headers["Cache-Control"] == "no-store"
-    found = answer.json()
-    assert is_right(found["colors"])
-    assert found["size"] == [1024, 1024]
-    assert {entry["name"] for entry in found["request"]["colors"]} == set(SHARES)
-    assert EchoHandler.reached == reached
-
-
-def test_a_match_takes_corners_and_known_colours(client, photo):
-    corners = [[100, 100], [900, 100], [900, 900], [100, 900]]
-    found = client.post("/match", json={"photo": photo, "corners": corners, "colors": "red, black, yellow"})
-    assert is_right(found.json()["colors"])
-    assert found.json()["corners"] == corners
-    assert found.json()["sets"][0]["confidence"] == 1
-
-
-def test_a_photograph_that_lies_on_its_side_is_turned_as_it_says(client):
-    found = client.post("/match", json={"photo": address(turned(tile()[:768]))}).json()
-    assert found["size"] == [1024, 768]
-    assert is_right(found["colors"])
-
-
-@pytest.mark.parametrize("kind", BAD_FILES)
-def test_a_match_of_what_is_no_photograph_of_a_tile_is_refused_in_words(client, kind):
-    data, said = BAD_FILES[kind]
-    (words,) = words_at(client.post("/match", json={"photo": address(data)}), "body", "photo")
-    assert words.startswith("photo: the photograph")
-    assert said in words
-
-
-@pytest.mark.parametrize(
-    "corners",
-    [
-        [],
-        [[0, 0]] * 3,
-        [[0, 0]] * 5,
-        [[0, 0, 0]] * 4,
-        [[0, "a"]] * 4,
-        [[0, None]] * 4,
-        "x",
-        [[1e9, 0]] * 4,
-        5,
-    ],
-)
-def test_corners_that_are_none_are_refused_with_what_is_allowed(client, photo, corners):
-    answer = client.post("/match", json={"photo": photo, "corners": corners, "colors": 5, "more": 1})
-    assert "Allowed: four points" in words_at(answer, "body", "corners")[0]
-    assert words_at(answer, "body", "colors") and words_at(answer, "body", "more")
-
-
-def test_corners_outside_and_unknown_colours_are_problems_of_their_own(client, photo):
-    outside = client.post(
-        "/match", json={"photo": photo, "corners": [[0, 0], [5000, 0], [5000, 900], [0, 900]]}
-    )
-    assert "a corner lies outside" in words_at(outside, "body", "photo")[0]
-    unknown = client.post("/match", json={"photo": photo, "colors": "blakc"})
-    assert "black" in words_at(unknown, "body", "colors")[0]
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b"5", b"null", b"{", b"\xff", b"{}", b'{"photo": null}'])
-def test_what_is_no_call_of_a_match_is_refused(client, body):
-    answer = client.post("/match", content=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code in (400, 422)
-    assert answer.json()["detail"]
-    assert client.get("/match").status_code == 405
-
-
-def looking():
-    """The processes that look at photographs."""
-    return [
-        child
-        for child in psutil.Process(os.getpid()).children(recursive=True)
-        if child.is_running() and "waits for ever" in " ".join(child.cmdline())
-    ]
-
-
-@pytest.fixture
-def endless(monkeypatch):
-    program = (sys.executable, "-c", "import time; 'waits for ever'; time.sleep(1000)")
-    monkeypatch.setattr(matches, "_PROGRAM", program)
-
-
-def test_a_match_that_takes_too_long_is_ended_and_said_to_have_failed(client, photo, endless, monkeypatch):
-    monkeypatch.setattr(matches, "MATCH_SECONDS", 1.0)
-    answer = client.post("/match", json={"photo": photo})
-    assert answer.status_code == 500
-    assert "in time" in answer.json()["detail"]
-    assert not looking()
-
-
-def test_a_process_that_computes_for_ever_ends_itself(client, photo, monkeypatch):
-    code = (
-        "import plitka.server.match_process as match; match.CPU_SECONDS = 1;"
-        "match.answer_to = lambda *given: all(number == 0 for number in iter(int, 1)); match.main()"
-    )
-    monkeypatch.setattr(matches, "_PROGRAM", (sys.executable, "-c", code))
-    assert client.post("/match", json={"photo": photo}).status_code == 500
-    assert not looking()
-
-
-def test_a_process_that_dies_takes_nothing_with_it(client, photo, monkeypatch):
-    monkeypatch.setattr(matches, "_PROGRAM", ("/bin/sh", "-c", "kill -SEGV $$"))
-    assert client.post("/match", json={"photo": photo}).status_code == 500
-    monkeypatch.undo()
-    assert client.post("/match", json={"photo": photo}).status_code == 200
-
-
-def test_a_caller_who_goes_away_ends_the_process(running, client, photo, endless):
-    body = json.dumps({"photo": photo}).encode()
-    head = "POST /match HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    with connection(running, f"{head}Content-Length: {len(body)}\r\n\r\n".encode(), body):
-        wait_until(looking)
-    wait_until(lambda: not looking())
-
-
-def test_more_matches_than_there_is_room_for_are_sent_away_and_other_calls_go_on(client, photo, endless):
-    with ThreadPoolExecutor(MAX_MATCHES) as pool:
-        calls = [pool.submit(local_post, client, photo) for _ in range(MAX_MATCHES)]
-        wait_until(looking)
-        wait_until(lambda: local_post(client, photo, 2) == 429)
-        assert client.get("/health-check").status_code == 200
-        while not all(call.done() for call in calls):
-            for process in looking():
-                process.kill()
-            time.sleep(0.05)
-    assert {call.result() for call in calls} == {500}
-
-
-def local_post(client, photo, seconds=300):
-    try:
-        return client.post("/match", json={"photo": photo}, timeout=seconds).status_code
-    except httpx.TimeoutException:
-        return None
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 300
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.05)
-
-
 def test_a_header_that_announces_too_much_is_refused_before_the_body(running):
     size = body_bytes_with_photo(Limits.body_bytes) + 1
     head = f"POST /predictions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n"
@@ -391,19 +240,3 @@ def test_a_header_that_announces_too_much_is_refused_before_the_body(running):
         raw.shutdown(1)
         assert everything(raw).startswith(b"HTTP/1.1 413 ")
     assert local_http.get(f"http://127.0.0.1:{running.port}/", timeout=30).status_code == 200
-
-
-@pytest.mark.parametrize("later", [None, "{broken", '{"version": 1, "colors": []}'])
-def test_the_palette_is_that_of_the_servers_start(client, photo, monkeypatch, tmp_path, later):
-    path = tmp_path / "own.json"
-    own = [
-        {"code": f"Z-{code}", "names": {"en": f"own {code}"}, "prompt_word": "red", "hex": color.hex}
-        for code, color in PALETTE.items()
-    ]
-    path.write_text(json.dumps({"version": 1, "colors": own}), encoding="utf-8")
-    monkeypatch.setenv("PLITKA_PALETTE", str(path))
-    assert "Z-RED" in palette_in_use()
-    path.unlink() if later is None else path.write_text(later)
-    answer = client.post("/match", json={"photo": photo, "colors": "own red, own black, Z-BLUE, own yellow"})
-    assert answer.status_code == 200, answer.text[:300]
-    assert set(shares(answer.json()["colors"])) >= {f"Z-{code}" for code in SHARES}

@@ -108,8 +108,10 @@ def test_from_any_step_of_any_schedule_a_model_that_knows_the_picture_gives_it(
         latents = scheduler.step(predicted, timestep, latents, **more, return_dict=False)[0]
     assert latents.dtype == dtype
     if dtype == torch.float32:
-        # Those two end at the schedule's first level of noise, which may be 0.04 deep.
-        assert (latents - picture).abs().max() < (0.2 if name in ("ddim", "pndm") else 1e-2)
+        # Two end at the schedule's first level of noise, which may be 0.04 deep; LMS is off by 0.026 at most,
+        # in double precision too.
+        allowed = {"ddim": 0.2, "pndm": 0.2, "lms": 0.04}
+        assert (latents - picture).abs().max() < allowed.get(name, 1e-2)
     assert torch.isfinite(latents).all()
 
 

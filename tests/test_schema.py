@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from plitka.errors import SchemaError
 from plitka.request import tile_request as requests
 from plitka.request.profiles import PROFILES
-from plitka.server import openapi as schema
+from plitka.server import schema_file as schema
+from plitka.server.openapi import openapi_schema
 from plitka.server.serve import ROOT
 
 SOURCE = (ROOT / schema.PREDICTOR_FILE).read_text(encoding="utf-8")
@@ -200,12 +201,12 @@ def with_input(annotation):
 @pytest.mark.parametrize("annotation", [None, str, list[str], Iterator[dict], Iterator])
 def test_output_type_that_the_schema_does_not_know_is_refused(annotation):
     with pytest.raises(SchemaError, match="output type"):
-        schema.openapi_schema(with_output(annotation))
+        openapi_schema(with_output(annotation))
 
 
 def test_input_type_that_the_schema_does_not_know_is_refused_by_name():
     with pytest.raises(SchemaError, match="mix"):
-        schema.openapi_schema(with_input(dict))
+        openapi_schema(with_input(dict))
 
 
 def test_trainings_have_a_section_of_their_own_as_in_what_cog_builds(committed):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import local_http
 import pytest
-from cog_server import CogServer, as_json, decode, field_of, pictures, small_json, wait_for
+from cog_server import CogServer, as_json, decode, field_of, pictures, small_json, small_model_json, wait_for
 
 from plitka.output.metrics import METRICS
-from plitka.server.openapi import SCHEMA_FILE
 from plitka.server.relay import Upstream
+from plitka.server.schema_file import SCHEMA_FILE
 from plitka.server.serve import ROOT, ServeError, free_port, new_gateway, server_environment
 
 
@@ -90,7 +90,7 @@ def test_every_documented_metric_is_reported_and_no_other(render_server):
 
 @pytest.mark.parametrize("seed", [0, 2**53 + 1, 2**63 - 1])
 def test_seed_is_reported_exactly(render_server, seed):
-    prediction = render_server.predict(seed=seed)
+    prediction = render_server.predict(params_json=small_json(seed=seed))
     assert prediction["metrics"]["seed"] == str(seed)
     assert field_of(pictures(prediction)[1], "seed") == str(seed)
 
@@ -139,7 +139,7 @@ def test_a_prompt_of_too_many_chunks_is_refused_before_anything_is_drawn(sdxl_se
 def test_listed_controlnets_are_drawn_together_and_told_of_and_others_are_refused(sdxl_server):
     listed = [{"kind": "canny", "scale": 0.6, "end": 0.5}, {"kind": "softedge"}]
     settings = {"num_inference_steps": 2, "color_guidance": 0, "controlnets": listed}
-    params = as_json(width=512, height=512, width_mm=80, overrides=settings)
+    params = small_model_json(overrides=settings)
     prediction = sdxl_server.predict(params_json=params)
     assert prediction["status"] == "succeeded", prediction["error"]
     metrics = prediction["metrics"]
@@ -153,7 +153,7 @@ def test_listed_controlnets_are_drawn_together_and_told_of_and_others_are_refuse
 
 
 def test_log_counts_the_steps_of_each_picture(sdxl_server):
-    prediction = sdxl_server.predict(params_json=as_json(overrides={"num_inference_steps": 2}))
+    prediction = sdxl_server.predict(params_json=small_model_json(overrides={"num_inference_steps": 2}))
     for picture in ("preview", "final"):
         # The bar may be written again as it is closed, with another duration.
         lines = [
@@ -165,7 +165,7 @@ def test_log_counts_the_steps_of_each_picture(sdxl_server):
 
 def test_preview_reaches_the_webhook_before_the_final_picture_is_there(sdxl_server):
     with WebhookReceiver() as (url, events):
-        inputs = {"params_json": as_json(overrides={"num_inference_steps": 8})}
+        inputs = {"params_json": small_model_json(overrides={"num_inference_steps": 8})}
         sdxl_server.start_prediction("webhook", inputs, webhook=url)
         wait_for(lambda: any(event["status"] == "succeeded" for event in events))
     # Cog sends them side by side, so that those of final picture and colour map may change places.
@@ -176,14 +176,14 @@ def test_preview_reaches_the_webhook_before_the_final_picture_is_there(sdxl_serv
 
 def test_cancelled_prediction_leaves_nothing_behind(sdxl_server):
     steps = {"num_inference_steps_preview": 2, "num_inference_steps_final": 100}
-    inputs = {"params_json": as_json(overrides=steps)}
+    inputs = {"params_json": small_model_json(overrides=steps)}
     with WebhookReceiver() as (url, events):
         sdxl_server.start_prediction("cancelled", inputs, webhook=url)
         wait_for(lambda: any(event.get("output") for event in events))
         assert sdxl_server.cancel("cancelled").status_code == 200
         wait_for(lambda: events[-1]["status"] == "canceled")
     assert sdxl_server.output_files() == []
-    again = sdxl_server.predict(params_json=as_json(overrides={"num_inference_steps": 2}))
+    again = sdxl_server.predict(params_json=small_model_json(overrides={"num_inference_steps": 2}))
     assert len(pictures(again)) == 3
     assert sdxl_server.idle_status() == "READY"
 

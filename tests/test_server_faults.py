@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import httpx
 import psutil
 import pytest
-from cog_server import CogServer, as_json, pictures, small_json, wait_for
+from cog_server import CogServer, as_json, pictures, small_json, small_model_json, wait_for
 
 # Seconds of drawing after the preview.
 LARGE = {"width": 2048, "height": 2048}
@@ -67,10 +67,10 @@ def test_sigterm_in_the_middle_of_a_prediction_ends_everything(tmp_path):
 
 
 def test_cancelled_on_the_server_the_next_answer_is_the_same(sdxl_server):
-    request = {"params_json": as_json(angle=45, overrides={"num_inference_steps": 2})}
+    request = {"params_json": small_model_json(angle=45, overrides={"num_inference_steps": 2})}
     expected = [picture.tobytes() for picture in pictures(sdxl_server.predict(**request))]
     for name in ("fault-at-once", "fault-drawing"):
-        sdxl_server.start_prediction(name, {"params_json": as_json(angle=20, overrides=LONG)})
+        sdxl_server.start_prediction(name, {"params_json": small_model_json(angle=20, overrides=LONG)})
         if name == "fault-drawing":
             wait_for(sdxl_server.output_files)
         sdxl_server.cancel(name)
@@ -80,7 +80,7 @@ def test_cancelled_on_the_server_the_next_answer_is_the_same(sdxl_server):
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
 def test_caller_that_hangs_up_ends_its_prediction_and_leaves_nothing(sdxl_server, accept):
-    body = json.dumps({"input": {"params_json": as_json(overrides=LONG)}})
+    body = json.dumps({"input": {"params_json": small_model_json(overrides=LONG)}})
     head = f"PUT /predictions/hung-up HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n"
     host, port = sdxl_server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=300) as caller:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from command_line import COMMAND, FILES, run_process, written
+from thorough import one_in
 
 from plitka.server.serve import ROOT
 
@@ -26,10 +27,13 @@ def catches(pid, number):
 
 @pytest.mark.parametrize(
     ("number", "delay"),
-    [
-        *((signal.SIGINT, delay) for delay in (0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)),
-        *((number, delay) for number in (signal.SIGTERM, signal.SIGHUP) for delay in (0, 0.15, 0.5)),
-    ],
+    one_in(
+        2,
+        [
+            *((signal.SIGINT, delay) for delay in (0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)),
+            *((number, delay) for number in (signal.SIGTERM, signal.SIGHUP) for delay in (0.15, 0, 0.5)),
+        ],
+    ),
 )
 def test_a_signal_ends_the_work_without_output_and_without_half_a_file(tmp_path, number, delay):
     """At any moment from the first lines of ours on: while the libraries load, plan, draw and write."""
@@ -86,7 +90,7 @@ def test_the_installed_command_starts_with_what_sees_to_all_this():
 # Memory
 
 
-@pytest.mark.parametrize("mebibytes", [60, 100, 160, 250, 400, 500, 600, 700, 900])
+@pytest.mark.parametrize("mebibytes", one_in(2, [60, 100, 160, 250, 400, 500, 600, 700, 900]))
 def test_too_little_memory_is_one_sentence(tmp_path, mebibytes):
     line = ["prlimit", f"--as={mebibytes * 2**20}", *COMMAND, *DRAWING]
     threads = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}

@@ -19,7 +19,8 @@ from training.captions import caption, mix_words, whole_percentages
 from training.checkpoints import read_checkpoint
 from training.controlnet import train_controlnet
 from training.data import PLANES, STYLES, TILE, TileStore, crop_shares, draw_style, random_mix, random_tile
-from training.data_check import CaptionError, check_captions
+from training.data_check import check_captions
+from training.data_findings import CaptionError
 from training.decoder import train_decoder
 from training.export import ADAPTER_FILES, export_adapters, export_base, export_controlnet, write_manifest
 from training.latents import LatentStore, draw_batch
@@ -32,6 +33,7 @@ from training.text import train_text
 from training.unet import Denoising, make_unet, train_unet
 from training.vae import make_vae, train_vae
 
+pytestmark = pytest.mark.usefixtures("few_crops")
 torch.set_num_threads(1)
 DEVICE = "cpu"
 
@@ -76,7 +78,7 @@ def shop(store, tmp_path_factory):
     )
     export_base(work / "mini", vae, tokenizer, work / "text" / "tokenizer", encoders, unet)
     export_controlnet(work / "mini", controlnet)
-    write_pieces(store, work / "pieces", {"crumb": 1.0}, 4, 160, 0)
+    write_pieces(store, work / "pieces", {"crumb": 1.0}, 2, 160, 0)
     write_pieces(store, work / "prior", {"terrazzo": 1.0}, 2, 160, 1)
     return SimpleNamespace(work=work, vae=vae, latents=latents, denoising=denoising, unet=unet)
 

@@ -88,3 +88,14 @@ def test_cards_never_lie_over_each_other_however_far_the_page_is_scrolled(served
         for part in (0, 0.3, 0.6, 1):
             served.script("scrollTo(0, arguments[0] * document.documentElement.scrollHeight)", part)
             assert served.script(OVERLAPPING) == [], (width, height, part)
+
+
+def test_picture_says_in_words_what_it_shows_in_both_languages(served):
+    served.choose("#example", "1")
+    assert served.find("#live").get_attribute("aria-label") == (
+        "Picture of the tile: 70 % terracotta, 20 % beige, 10 % black; brick bond at 45°; 170 × 170 mm."
+    )
+    served.click("[data-language=ru]")
+    label = served.find("#live").get_attribute("aria-label")
+    assert label.startswith("Картинка плитки: 70 % терракот, 20 % бежевый, 10 % чёрный;")
+    assert label.endswith("45°; 170 × 170 мм.")

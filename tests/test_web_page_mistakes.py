@@ -97,8 +97,8 @@ def test_address_copied_with_what_follows_it_is_still_the_servers(served, render
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_something_else_than_a_cog_server_is_said_in_words(served, status):
-    served.script(
+def test_something_else_than_a_cog_server_is_said_in_words(served_once, status):
+    served_once.script(
         """
         const [status] = arguments;
         const headers = { "Content-Type": "text/html" };
@@ -106,8 +106,8 @@ def test_something_else_than_a_cog_server_is_said_in_words(served, status):
         """,
         status,
     )
-    served.send()
-    assert served.text("#error") == "Something answers there, but it is no Cog server."
+    served_once.send()
+    assert served_once.text("#error") == "Something answers there, but it is no Cog server."
 
 
 def test_second_click_sends_nothing_and_the_focus_is_left_where_it_went(served):

@@ -3,6 +3,7 @@
 import base64
 
 import pytest
+from browser import NOT_DRAWN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orders import asked, goods, mixes, palette_with, request_of
@@ -46,7 +47,8 @@ def address(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def opened_once(browser, address):
-    browser.open(address, "ru")
+    with browser.beginning_with(NOT_DRAWN):
+        browser.open(address, "ru")
     return browser
 
 
@@ -54,7 +56,8 @@ def opened_once(browser, address):
 def opened(opened_once, address):
     """The page with 60 % black and 40 % white and an empty order in English."""
     if opened_once.browser.current_url != address:
-        opened_once.open(address, "ru")
+        with opened_once.beginning_with(NOT_DRAWN):
+            opened_once.open(address, "ru")
     opened_once.script("loadRequest(EXAMPLES[0]); speak('en'); byId('order-area').value = ''")
     for name, value in (("thickness", "10"), ("waste", "5"), ("binder", "18")):
         opened_once.script("byId(arguments[0]).value = arguments[1]", f"order-{name}", value)

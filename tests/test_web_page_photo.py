@@ -113,9 +113,8 @@ def test_found_corners_are_shown_and_keys_move_them_and_the_server_is_asked_agai
     assert recipe(opened) == pytest.approx(SHARES, abs=NEAR)
 
 
-@pytest.mark.parametrize("kind", ["mouse", "touch"])
-def test_a_corner_is_dragged(opened, files, kind):
-    choose(opened, files / "aslant.png")
+def drag_corner(opened, kind):
+    """Drag the first corner, and wait for what the server says of it."""
     asked = opened.script("return photo.asked")
     before = opened.script("return photo.corners[0]")
     place = opened.script("const at = document.querySelector('.corner').getBoundingClientRect();"
@@ -133,6 +132,13 @@ def test_a_corner_is_dragged(opened, files, kind):
     moved = np.array(opened.script("return photo.corners[0]")) - before
     assert moved * [width, height] == pytest.approx([20, 30], abs=2)
     opened.wait_for(lambda: opened.script("return photo.asked > arguments[0] && !photo.isAsking", asked))
+
+
+def test_a_corner_is_dragged_with_mouse_and_finger_and_found_again(opened, files):
+    choose(opened, files / "aslant.png")
+    before = opened.script("return photo.corners[0]")
+    drag_corner(opened, "mouse")
+    drag_corner(opened, "touch")
     opened.click("#photo-find")
     opened.wait_for(lambda: opened.script("return photo.found.corners_found && !photo.isAsking"))
     assert np.array(opened.script("return photo.corners[0]")) == pytest.approx(before, abs=0.01)

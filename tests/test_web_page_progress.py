@@ -4,6 +4,7 @@ import re
 
 import pytest
 from drawing import draw
+from thorough import one_in
 
 # A prediction that stays where a test puts it: nothing is sent and nothing ticks.
 STILL = """
@@ -162,8 +163,11 @@ return arguments[0].flatMap((selector) => [...document.querySelectorAll(selector
 """
 
 
-@pytest.mark.parametrize("language", ["en", "ru"])
-@pytest.mark.parametrize(("width", "height"), [(1366, 768), (390, 844)])
+@pytest.mark.few_pixels
+@pytest.mark.parametrize(
+    ("width", "height", "language"),
+    one_in(3, [(1366, 768, "en"), (390, 844, "en"), (1366, 768, "ru"), (390, 844, "ru")]),
+)
 def test_recipe_live_picture_and_button_are_on_the_first_screen(
     page, render_server, screen, width, height, language
 ):

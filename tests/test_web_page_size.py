@@ -88,15 +88,13 @@ def test_tiles_of_the_live_picture_are_those_of_the_server(served):
 
 
 @pytest.mark.parametrize("layout", ["", *JOINTED])
-def test_every_preset_is_a_request_that_the_server_takes(served, layout):
-    # The request alone is looked at, and a live picture of each takes a second.
-    served.script("drawLive = () => {}")
+def test_every_preset_is_a_request_that_the_server_takes(served_once, layout):
     for preset in PRESETS:
-        served.choose("#layout", layout)
-        served.click(f"[data-preset={preset}]")
-        assert served.find(f"[data-preset={preset}]").get_attribute("aria-pressed") == "true"
-        scale = parse_request(served.script("return paramsJson()")).scale
-        assert served.script("return sizeProblems()") == []
+        served_once.choose("#layout", layout)
+        served_once.click(f"[data-preset={preset}]")
+        assert served_once.find(f"[data-preset={preset}]").get_attribute("aria-pressed") == "true"
+        scale = parse_request(served_once.script("return paramsJson()")).scale
+        assert served_once.script("return sizeProblems()") == []
         if preset == "sample":
             assert (scale.width_mm, scale.height_mm) == (100, 100)
         if preset == "floor":
@@ -106,8 +104,8 @@ def test_every_preset_is_a_request_that_the_server_takes(served, layout):
         if preset == "print":
             assert (scale.width, scale.height) == (2480, 3504)
             assert scale.width / scale.width_mm * 25.4 == pytest.approx(300, abs=0.1)
-        served.click("[data-preset=usual]")
-    assert served.script("return state.granule_mm") is None
+        served_once.click("[data-preset=usual]")
+    assert served_once.script("return state.granule_mm") is None
 
 
 def test_texture_at_an_angle_without_a_period_is_an_error_beside_its_box_and_not_sent(served):
@@ -132,30 +130,31 @@ def test_texture_at_an_angle_without_a_period_is_an_error_beside_its_box_and_not
         ("tile_length", "-3", "from 10 to 10000"),
     ],
 )
-def test_what_is_typed_stays_and_what_is_wrong_stands_beside_it(served, field, typed, words):
-    served.choose("#layout", "brick")
-    served.type(f"#size-{field}", typed)
+def test_what_is_typed_stays_and_what_is_wrong_stands_beside_it(served_once, field, typed, words):
+    served_once.choose("#layout", "brick")
+    served_once.type(f"#size-{field}", typed)
     note = "tile_mm" if field == "tile_length" else field
-    assert words in served.text(f"#note-{note}")
-    assert served.find(f"#size-{field}").get_property("value") == typed
-    assert served.find(f"#size-{field}").get_attribute("aria-invalid") == "true"
-    served.send_in_vain()
-    assert served.script("return document.activeElement.id") == f"size-{field}"
-    served.type(f"#size-{field}", Keys.DELETE)
-    assert served.text(f"#note-{note}") == ""
-    assert served.find(f"#size-{field}").get_attribute("aria-invalid") is None
+    assert words in served_once.text(f"#note-{note}")
+    assert served_once.find(f"#size-{field}").get_property("value") == typed
+    assert served_once.find(f"#size-{field}").get_attribute("aria-invalid") == "true"
+    served_once.send_in_vain()
+    assert served_once.script("return document.activeElement.id") == f"size-{field}"
+    served_once.type(f"#size-{field}", Keys.DELETE)
+    assert served_once.text(f"#note-{note}") == ""
+    assert served_once.find(f"#size-{field}").get_attribute("aria-invalid") is None
 
 
 @pytest.mark.parametrize(
     ("typed", "value"),
     [("123,45", 123.45), ("0123", 123), ("250 mm", 250), ("1e3", 1000), ("99.1234", 99.1234)],
 )
-def test_number_is_sent_as_it_was_typed_and_not_touched(served, typed, value):
-    served.type("#size-width_mm", typed)
-    assert served.find("#size-width_mm").get_property("value") == typed
-    assert json.loads(served.script("return paramsJson()"))["width_mm"] == value
-    served.click("[data-language=ru]")
-    assert served.find("#size-width_mm").get_property("value") == typed
+def test_number_is_sent_as_it_was_typed_and_not_touched(served_once, typed, value):
+    served_once.type("#size-width_mm", typed)
+    assert served_once.find("#size-width_mm").get_property("value") == typed
+    assert json.loads(served_once.script("return paramsJson()"))["width_mm"] == value
+    served_once.click("[data-language=ru]")
+    assert served_once.find("#size-width_mm").get_property("value") == typed
+    served_once.click("[data-language=en]")
 
 
 def test_size_is_in_link_undo_and_saved_recipes(served):
@@ -199,6 +198,7 @@ def test_picture_and_its_place_in_the_strip_say_how_large_it_is_and_maps_can_be_
     assert served.text("#live-size") == "100 × 100 мм"
 
 
+@pytest.mark.few_pixels
 def test_live_picture_has_the_shape_of_what_is_shown_and_its_shares(served):
     mix = [["RED", 300], ["WHITE", 700]]
     served.script("Object.assign(state, { width_mm: 210, height_mm: 297 })")
@@ -227,11 +227,12 @@ def test_phone_shows_the_whole_title_of_what_the_server_has_drawn(page, render_s
 
 
 @pytest.mark.parametrize(("width", "is_larger"), [(181, False), (183, True)])
-def test_live_picture_says_from_which_size_on_its_granules_are_larger(served, width, is_larger):
-    served.type("#size-width_mm", str(width))
-    assert ("granules are larger" in served.text("#live-note")) is is_larger
+def test_live_picture_says_from_which_size_on_its_granules_are_larger(served_once, width, is_larger):
+    served_once.type("#size-width_mm", str(width))
+    assert ("granules are larger" in served_once.text("#live-note")) is is_larger
 
 
+@pytest.mark.few_pixels
 def test_two_metres_of_floor_pour_no_more_granules_and_have_the_same_colour(served):
     mix = [["TERCOT", 600], ["BEIGE", 400]]
     choose(served, mix, "surface")

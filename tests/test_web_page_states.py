@@ -81,6 +81,7 @@ def breaches(page, rules=RULES):
     return page.browser.execute_async_script(BREACHES, rules)
 
 
+@pytest.mark.few_pixels
 @pytest.mark.parametrize(("width", "language"), [(1366, "ru"), (390, "en")])
 def test_every_state_of_the_page_keeps_wcag_aa_in_light_and_dark(
     page, render_server, screen, schemes, width, language

@@ -96,25 +96,25 @@ def test_variants_and_scale_bar_are_in_the_request_and_in_all_that_keeps_a_recip
 
 
 @pytest.mark.parametrize("given", ["0", "9", "2.5", "many", "-1", ""])
-def test_link_with_a_wrong_number_of_variants_is_refused_and_says_what_is_allowed(served, given):
-    found = served.script(
+def test_link_with_a_wrong_number_of_variants_is_refused_and_says_what_is_allowed(served_once, given):
+    found = served_once.script(
         "return recipeOf([['black', '100']], [['variants', arguments[0]]]).problems.map(problemText)", given
     )
     assert len(found) == 1 and "a whole number from 1 to 8" in found[0]
 
 
 @pytest.mark.parametrize("typed", ["0", "9", "2.5", Keys.DELETE])
-def test_wrong_number_of_variants_stays_and_nothing_is_sent(served, typed):
-    served.type("#variants", typed)
-    assert served.text("#variants-note") == "Give a whole number from 1 to 8."
-    assert served.find("#variants").get_attribute("aria-invalid") == "true"
-    served.send_in_vain()
-    assert served.find("#error").get_attribute("data-key") == "variantsWrong"
-    assert served.script("return document.activeElement.id") == "variants"
-    served.type("#variants", "2")
-    assert served.text("#variants-note") == ""
-    served.find("#variants").send_keys(Keys.ARROW_UP)
-    assert json.loads(served.script(PARAMS))["variants"] == 3
+def test_wrong_number_of_variants_stays_and_nothing_is_sent(served_once, typed):
+    served_once.type("#variants", typed)
+    assert served_once.text("#variants-note") == "Give a whole number from 1 to 8."
+    assert served_once.find("#variants").get_attribute("aria-invalid") == "true"
+    served_once.send_in_vain()
+    assert served_once.find("#error").get_attribute("data-key") == "variantsWrong"
+    assert served_once.script("return document.activeElement.id") == "variants"
+    served_once.type("#variants", "2")
+    assert served_once.text("#variants-note") == ""
+    served_once.find("#variants").send_keys(Keys.ARROW_UP)
+    assert json.loads(served_once.script(PARAMS))["variants"] == 3
 
 
 def test_seed_with_too_few_after_it_is_said_beside_the_field(served):
@@ -251,8 +251,7 @@ def test_steps_of_each_final_picture_are_counted_on_their_own(served):
     assert left < 1, "nothing comes after the last step of the last one"
 
 
-@pytest.mark.parametrize("language", ["en", "ru"])
-@pytest.mark.parametrize("width", [360, 1366])
+@pytest.mark.parametrize(("width", "language"), [(360, "ru"), (1366, "en")])
 def test_variants_fit_the_screen_and_are_accessible(page, render_server, screen, width, language):
     screen(width, 800)
     page.open(f"{render_server.url}/", language)

@@ -12,7 +12,7 @@ import httpx
 import local_http
 from cog_server import PATIENCE_SECONDS, START_SECONDS
 
-from plitka.server.openapi import TRAINER_FILE, TRAINER_FUNCTION
+from plitka.server.schema_file import TRAINER_FILE, TRAINER_FUNCTION
 from plitka.server.serve import ROOT
 
 

@@ -17,7 +17,8 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 
 from training.adapter_trainer import AdapterSettings, AdapterTrainer
-from training.data_check import TOLERANCE, CaptionError, check_captions
+from training.data_check import TOLERANCE, check_captions
+from training.data_findings import CaptionError
 from training.loop import Budget
 from training.pictures import Picture, read_pictures
 from training.precision import AUTO

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from plitka.errors import GpuMemoryError, ModelFileError, Problem, RequestError
 from plitka.files.temporary_folders import named_when_full, own_folder
 from plitka.files.whole_files import write_whole
-from training.data_check import CaptionError, DataCheck, check_captions
+from training.data_check import check_captions
+from training.data_findings import CaptionError, DataCheck
 from training.photo_archive import read_archive
 from training.pictures import Picture
 from training.training_request import TOKENS, TrainingRequest, checked

@@ -22,6 +22,8 @@ from training.precision import autocast, precision_for
 from training.sheets import to_pictures, to_tensor, write_sheet
 
 CROP = 64
+# Pieces, twice as large, whose latents get mean 0 and deviation 1.
+NORMALIZED_OVER = 64
 LATENT_CHANNELS = 8
 # Crumb is the hardest of the three styles, and what the product shows.
 STYLE_PARTS = (0.6, 0.2, 0.2)
@@ -160,7 +162,7 @@ def _normalize_latents(vae: Any, store: TileStore, device: str) -> None:
     `latents_mean` and `latents_std` in the configuration are meant for it, but diffusers' SDXL pipelines
     take them for four channels.
     """
-    crops = random_crops(store, np.random.default_rng(1), 64, 2 * CROP)
+    crops = random_crops(store, np.random.default_rng(1), NORMALIZED_OVER, 2 * CROP)
     with autocast(device):
         latents = vae.encode(to_tensor(crops).to(device)).latent_dist.mode().float()
     mean, std = latents.mean((0, 2, 3)), latents.std((0, 2, 3))

@@ -1,7 +1,7 @@
 """The models of production by their configurations: SDXL 1.0's own, and a small one for trying it all out.
 
 The configurations are those of the published models (see `model_files/manifest.json` for the repositories);
-`tests/test_card_benchmark.py` holds them against the sizes of the published files.
+`tests/test_card_models.py` holds them against the sizes of the published files.
 """
 
 from dataclasses import dataclass

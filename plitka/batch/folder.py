@@ -109,8 +109,8 @@ class CatalogueFolder:
         """
         return self.record_of(item, engine) is not None and _can_be_decoded(self.picture(item))
 
-    def write(self, item: Item, data: bytes, told: Mapping[str, Any]) -> None:
-        """Write a picture, then a line with what is told of it.
+    def write(self, item: Item, data: bytes, noted: Mapping[str, Any]) -> None:
+        """Write a picture, then a line with what is noted of it.
 
         Raises OSError naming the file, and FolderError where something else than a file is in its place: a
         pipe would be waited for.
@@ -119,17 +119,17 @@ class CatalogueFolder:
         if path.exists() and not path.is_file():
             raise FolderError(printable(f"{path}: is in the place of a picture and no file; move it away"))
         write_whole(path, data)
-        self.note(item, {**told, "prediction": None})
+        self.note(item, {**noted, "prediction": None})
 
-    def note(self, item: Item, told: Mapping[str, Any]) -> None:
+    def note(self, item: Item, noted: Mapping[str, Any]) -> None:
         """Remember something about an item for later runs. Raises OSError naming the file."""
         known = self._known.setdefault(item.hash, {})
-        known |= told
-        line = json.dumps({"hash": item.hash, **told}).encode() + b"\n"
+        known |= noted
+        line = json.dumps({"hash": item.hash, **noted}).encode() + b"\n"
         with _named(self._mark_path):
             os.write(self._mark, line)
 
-    def told(self, item: Item) -> Mapping[str, Any]:
+    def noted(self, item: Item) -> Mapping[str, Any]:
         """What is remembered about an item; empty if nothing is."""
         return self._known.get(item.hash, {})
 
@@ -152,7 +152,7 @@ class CatalogueFolder:
         lock(self._mark, self.path, "plitka catalogue")
 
     def _read_mark(self) -> dict[str, dict[str, Any]]:
-        """What earlier runs have told, by hash; writes the first line of a new one."""
+        """What earlier runs have noted, by hash; writes the first line of a new one."""
         written = self._mark_path.read_bytes()
         if not written.startswith(_FIRST_LINE):
             # A run that was killed, or a disk that was full, may have left a part of the line.
@@ -167,13 +167,13 @@ class CatalogueFolder:
         known: dict[str, dict[str, Any]] = {}
         for line in written.split(b"\n")[1:]:
             with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                told = json.loads(line, parse_int=float)
+                noted = json.loads(line, parse_int=float)
                 right = {
-                    key: told[key]
+                    key: noted[key]
                     for key, kind in _TOLD.items()
-                    if key in told and isinstance(told[key], kind)
+                    if key in noted and isinstance(noted[key], kind)
                 }
-                known.setdefault(told["hash"], {}).update(right)
+                known.setdefault(noted["hash"], {}).update(right)
         return known
 
     def _try_to_write(self) -> None:

@@ -51,7 +51,7 @@ class Calls:
     Args:
         client: What sends.
         patience: Seconds for which a call is tried again.
-        note: Is told in words what is waited for.
+        note: Gets in words what is waited for.
     """
 
     def __init__(self, client: httpx2.AsyncClient, patience: float, note: Callable[[str], None]) -> None:

@@ -26,7 +26,7 @@ class Entry:
 
     item: Item
     record: Provenance
-    told: Mapping[str, Any]
+    noted: Mapping[str, Any]
     small: Thumbnail
 
     @property
@@ -64,8 +64,8 @@ class Entry:
             "worst_delta_e00": fidelity["worst_delta_e"],
             "corrected": said["correction"]["corrected"],
             "mean_hex": self.small.mean_hex,
-            "seconds": self.told.get("seconds"),
-            "cost": self.told.get("cost"),
+            "seconds": self.noted.get("seconds"),
+            "cost": self.noted.get("cost"),
             "hash": self.item.hash,
             "file_sha256": self.small.sha256,
             "request": self.record.request,

@@ -69,7 +69,7 @@ def draw(items: list[Item], folder: CatalogueFolder, runner: Runner) -> Generato
         OSError: A picture cannot be written.
     """
     by_hash = {item.hash: item for item in items}
-    tasks = [Task(item.hash, item.request.to_json(), folder.told(item).get("prediction")) for item in items]
+    tasks = [Task(item.hash, item.request.to_json(), folder.noted(item).get("prediction")) for item in items]
     with closing(runner.run(tasks)) as events:
         for event in events:
             item = by_hash.get(getattr(event, "hash", ""))
@@ -79,8 +79,8 @@ def draw(items: list[Item], folder: CatalogueFolder, runner: Runner) -> Generato
                 if not _is_asked_for(event, runner.engine):
                     yield replace(event, data=None, problem=_ANOTHER), item
                     continue
-                told = {"seconds": event.seconds, "cost": event.cost}
-                known = {key: value for key, value in told.items() if value is not None}
+                noted = {"seconds": event.seconds, "cost": event.cost}
+                known = {key: value for key, value in noted.items() if value is not None}
                 folder.write(item, event.data, known)
             yield event, item
 
@@ -132,7 +132,7 @@ def _entries(catalogue: Catalogue, folder: CatalogueFolder) -> list[Entry]:
     small = thumbnails((folder.picture(item) for item, _ in found), len(found))
     with closing(small):
         return [
-            Entry(item, record, folder.told(item), each)
+            Entry(item, record, folder.noted(item), each)
             for (item, record), each in zip(found, small, strict=True)
         ]
 

@@ -36,7 +36,7 @@ class Service(Protocol):
     async def draw(self, task: Task, calls: Calls, begun: Callable[[str], None]) -> Drawn:
         """The final picture's file, and the seconds that the service charges for.
 
-        `begun` is told the address of a prediction that goes on without its caller. Raises CallError.
+        `begun` gets the address of a prediction that goes on without its caller. Raises CallError.
         """
         ...
 

@@ -30,7 +30,7 @@ def schema(
     ] = False,
 ) -> None:
     """Write the OpenAPI schema of predict.py to where the server looks for it."""
-    from plitka.server.openapi import SCHEMA_FILE, install_schema, is_current
+    from plitka.server.schema_file import SCHEMA_FILE, install_schema, is_current
     from plitka.server.serve import ROOT
 
     with exit_status():

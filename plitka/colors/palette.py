@@ -27,12 +27,12 @@ __all__ = [
     "delta_e00",
     "fold",
     "hex_to_lab",
-    "hold",
     "is_russian",
     "nearest",
     "palette_in_use",
     "palette_names",
     "resolve",
+    "use_palette",
 ]
 
 # The built-in palette.
@@ -40,8 +40,8 @@ PALETTE: Palette = decode_palette(
     resources.files("plitka.colors").joinpath("palette.json").read_bytes(), "palette.json"
 )
 
-# What `hold` was given.
-_held: list[Palette] = []
+# What `use_palette` was given.
+_given: list[Palette] = []
 
 
 def palette_in_use() -> Palette:
@@ -50,15 +50,15 @@ def palette_in_use() -> Palette:
     Raises:
         PaletteError: The file cannot be read or is no palette, with every problem found.
     """
-    if _held:
-        return _held[-1]
+    if _given:
+        return _given[-1]
     path = palette_path()
     return PALETTE if path is None else _read(path)
 
 
-def hold(palette: Palette) -> None:
+def use_palette(palette: Palette) -> None:
     """Use this palette in this process from here on, whatever `PLITKA_PALETTE` names."""
-    _held.append(palette)
+    _given.append(palette)
 
 
 @cache

@@ -54,7 +54,7 @@ class Denoised(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """A tile, the noise of the whole picture, and what is told of every step."""
+    """A tile, the noise of the whole picture, and what is called after every step."""
 
     place: tuple[Span, Span]
     noise: NoiseField

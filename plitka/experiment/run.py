@@ -106,7 +106,7 @@ def run_experiment(
         engine: What draws.
         out: The folder, made where it is missing; cells in it that are done are kept.
         text: The plan's own text, which is kept beside its cells.
-        watch: Is told of every cell.
+        watch: Gets every cell.
 
     Raises:
         PlanError: This engine cannot draw a cell.

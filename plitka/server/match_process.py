@@ -13,7 +13,7 @@ import resource
 import sys
 from typing import Any
 
-from plitka.colors.palette import hold
+from plitka.colors.palette import use_palette
 from plitka.colors.palette_file import decode_palette
 from plitka.errors import PhotographError, RequestError
 
@@ -56,7 +56,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     line, _, data = sys.stdin.buffer.read().partition(b"\n")
     options = json.loads(line)
-    hold(decode_palette(json.dumps(options["palette"]).encode(), "palette"))
+    use_palette(decode_palette(json.dumps(options["palette"]).encode(), "palette"))
     json.dump(answer_to(options, data), sys.stdout)
 
 

@@ -23,9 +23,9 @@ from plitka.server.access import OWN_PAGE_ALONE, Access
 from plitka.server.cog_process import LOOPBACK, CogProcess
 from plitka.server.gateway import Gateway
 from plitka.server.line import Line
-from plitka.server.openapi import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE, install_schema
 from plitka.server.page_palette import page_in_use
 from plitka.server.relay import Upstream
+from plitka.server.schema_file import PREDICTOR_CLASS, PREDICTOR_FILE, SCHEMA_FILE, install_schema
 from plitka.server.stuck_worker import StuckWatch
 from plitka.settings import (
     ADAPTERS_VARIABLE,
