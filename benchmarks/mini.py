@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
+from plitka.choices import ControlKind
 from plitka.colors.palette import PALETTE, delta_e00
 from plitka.diffusion.adapters.switch import AdapterSwitch
 from plitka.diffusion.engine import DiffusionEngine
@@ -40,6 +41,7 @@ Image = NDArray[np.uint8]
 LEAST_DELTA_E = 15.0
 # Mixes that the adapters are left out for.
 ABLATIONS = 12
+EDGE_KINDS: tuple[ControlKind, ...] = ("canny", "softedge", "lineart")
 
 
 def fixed_mixes(count: int) -> list[list[dict[str, Any]]]:
@@ -95,8 +97,8 @@ def evaluate(
     yield from _ablations(engine, defaults, requests, rows)
     if sheet is not None:
         Picture.fromarray(np.vstack([np.hstack(row[:6]) for row in rows.values()])).save(sheet)
-    for scale in (None, 0.0):
-        yield joints(engine, defaults, scale, angles)
+    for kind in (*EDGE_KINDS, None):
+        yield joints(engine, defaults, kind, angles)
 
 
 def _ablations(
@@ -143,21 +145,21 @@ def figures_of(
 
 
 def joints(
-    engine: DiffusionEngine, defaults: EngineDefaults, scale: float | None, angles: int = 16
+    engine: DiffusionEngine, defaults: EngineDefaults, kind: ControlKind | None, angles: int = 16
 ) -> dict[str, Any]:
-    """Text to image at several laying angles: how many have their joints within two degrees.
+    """Text to image of bricks at several laying angles: how many have their joints within two degrees.
 
-    All three kinds of edges take part: canny's hold 0° and 90°, soft ones 45°, line art the others.
+    `kind` is that of the edges that the ControlNet gets at every angle; None for no ControlNet.
     """
     colors = [{"name": "red", "proportion": 60}, {"name": "white", "proportion": 40}]
+    given: dict[str, Any] = {"controlnets": [{"kind": kind}]} if kind else {"use_controlnet": False}
     errors = []
     for number in range(angles):
         angle = 180 * number / angles
-        given = {} if scale is None else {"controlnet_scale": scale}
         job = make_job(colors, defaults, angle, number, color_guidance=0.0, layout="brick", **given)
         errors.append(angle_error(joint_angle(preview_of(engine, job)), angle))
     return {
-        "figure": "joints with ControlNet" if scale is None else "joints without",
+        "figure": f"joints, {kind}" if kind else "joints without",
         "within_2_degrees": sum(error <= 2 for error in errors),
         "errors": [round(error, 1) for error in errors],
         "pictures": len(errors),

@@ -16,6 +16,7 @@ from PIL import Image as Picture
 from request_blocks import BLACK_WHITE, parse_simple
 
 from plitka.choices import CONTROL_KINDS, FAST
+from plitka.diffusion.hints import Hint, hint_problems
 from plitka.diffusion.routing import route_problems
 from plitka.diffusion.samplers import sampler_problems
 from plitka.engine import render
@@ -215,12 +216,27 @@ def refusal_reasons(say: Say) -> str:
     return block("\n".join(lines))
 
 
+# Overrides, the rest of a request, and whether there is a decoder that takes depth as hint.
+REFUSED_BY_HINTS: tuple[tuple[Mapping[str, Any], Mapping[str, Any], bool], ...] = (
+    ({"use_controlnet": True}, {}, False),
+    ({"controlnets": [{"kind": "canny"}]}, {}, True),
+    ({"controlnet_scale": 0.5}, {"angle": 45}, True),
+    ({"color_guidance": 0}, {"angle": 45}, False),
+    ({}, {"seamless": True, "width": 1000}, True),
+)
+
+
 def _refused_by_models() -> Iterator[list[Problem]]:
     """What depends on the base model: an angle without a ControlNet, a sampler that it does not have."""
     for overrides in ({}, {"use_controlnet": True}):
         request = parse_request(json.dumps({"colors": [RED], "angle": 30, "overrides": overrides}))
         yield list(route_problems(request, settings_for(request), ("canny",)))
     yield list(sampler_problems(settings_for(request), {}, ("ddim",)))
+    yield list(sampler_problems(replace(settings_for(request), scheduler="euler"), {"thresholding": True}))
+    for by_hint, more, is_there in REFUSED_BY_HINTS:
+        request = parse_request(json.dumps({"colors": [RED], "overrides": by_hint, **more}))
+        hint = Hint("depth", is_there, grain=64, native=768)
+        yield list(hint_problems(request, settings_for(request), hint))
 
 
 def _fast_problems() -> Iterator[Problem]:

@@ -45,7 +45,20 @@ from plitka.request.scale import (
 from plitka.request.sheet import MAX_SHEET_TEXT
 from plitka.request.tile_request import DEFAULT_QUALITY
 from plitka.server.page_palette import ADAPTERS, javascript, named_constants, palette_constants
-from plitka.tile import camera, canvas, chance, granules, joints, lens, light, relief, rims, shading, swatch
+from plitka.tile import (
+    camera,
+    canvas,
+    chance,
+    granules,
+    joints,
+    lens,
+    light,
+    neutral,
+    relief,
+    rims,
+    shading,
+    swatch,
+)
 from plitka.tile.canvas import GRANULES_ACROSS
 from plitka.tile.colormap import JOINTS
 from plitka.tile.joints import MIDDLE
@@ -78,6 +91,7 @@ RUBBER: dict[str, dict[ModuleType, str]] = {
             STEADY ROUNDS MAY_BE_OFF BY_CHROMA BATCHES VEILS VARIANTS""",
         canvas: "OVERSAMPLING",
     },
+    "NEUTRAL": {neutral: "SPREAD_LEFT VIVID_FROM REACH"},
     "LENS": {
         camera: "BLUR SHARPENING SHARPENED_OVER GRAIN",
         lens: "SHARPENED_FROM FOCUSED_ON DEPTH_OF_FIELD TILTS TILT LEAST_FOCUS MOST_FOCUS",

@@ -64,6 +64,28 @@ def kandinsky_folder(tmp_path_factory):
     return write_kandinsky_folder(tmp_path_factory.mktemp("kandinsky-models"))
 
 
+@pytest.fixture(scope="session")
+def sd15_folder(tmp_path_factory):
+    """A model folder for the engine `sdxl` whose base model is one of Stable Diffusion 1.5."""
+    from sd15_checkpoints import write_sd15_folder
+
+    return write_sd15_folder(tmp_path_factory.mktemp("sd15"))
+
+
+@pytest.fixture(scope="module")
+def sd15(sd15_folder):
+    """Its engine, drawing small pictures; a test leaves it as it was."""
+    from drawing import load_small_engine
+
+    return load_small_engine(sd15_folder)
+
+
+@pytest.fixture
+def spoilt(tmp_path, sd15_folder):
+    """A copy of its folder that a test may spoil."""
+    return shutil.copytree(sd15_folder, tmp_path / "sd15")
+
+
 @pytest.fixture
 def folder(tmp_path, model_folder):
     """A copy of the model folder, in use, that a test may spoil."""

@@ -5,11 +5,13 @@ import os
 from functools import lru_cache
 from unittest import mock
 
+import pytest
 import torch
 
 from plitka.device.select import DeviceInfo
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.engine.protocol import Job
+from plitka.errors import ModelFileError
 from plitka.request.drawing_settings import EngineDefaults, prompt_of, settings_for
 from plitka.request.tile_request import parse_request
 from plitka.tile.plan import make_plan
@@ -29,6 +31,13 @@ def load_small_engine(folder, weights=None, sizes=(PREVIEW, FINAL), **environmen
     """The engine of a model folder, drawing small pictures."""
     with _using(folder, environment):
         return DiffusionEngine.load("sdxl", weights, preview_size=sizes[0], final_size=sizes[1])
+
+
+def refusal(folder, *given, **environment):
+    """What is said of a model folder that cannot be drawn with."""
+    with pytest.raises(ModelFileError) as raised:
+        load_small_engine(folder, *given, **environment)
+    return str(raised.value)
 
 
 def files_in(folder, **environment):

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from plitka.colors.lab import to_lab
+from plitka.tile.plan import inner_pixels
 from plitka.tile.swatch import draw_swatch
 
 
@@ -41,6 +42,16 @@ def softened(image, softness=0.9, noise=3, seed=0):
     rng = np.random.default_rng(seed)
     soft = cv2.GaussianBlur(image.astype(np.float32), (0, 0), softness) + rng.normal(0, noise, image.shape)
     return np.clip(np.rint(soft), 0, 255).astype(np.uint8)
+
+
+def with_own_details(image, labels, kept=0.7, deviation=2, seed=0):
+    """Granules as light as they were, but a part of the facets and grain inside is a model's own."""
+    lab, inside = to_lab(image), inner_pixels(labels)
+    granule, lightness = labels[inside] + 1, lab[inside, 0]
+    light = (np.bincount(granule, lightness) / np.maximum(np.bincount(granule), 1))[granule]
+    own = cv2.GaussianBlur(np.random.default_rng(seed).normal(0, 1, labels.shape), (0, 0), 1)
+    lab[inside, 0] = light + kept * (lightness - light) + own[inside] * (deviation / own.std())
+    return to_srgb(lab)
 
 
 def drawn_badly(plan, size):

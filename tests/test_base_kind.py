@@ -45,7 +45,7 @@ def unread(monkeypatch):
 @pytest.mark.parametrize(
     ("file", "changes", "reason"),
     [
-        (INDEX, {"_class_name": "StableDiffusionPipeline"}, "where Stable Diffusion 1.5's is None"),
+        (INDEX, {"_class_name": "StableDiffusionUpscalePipeline"}, "a model for StableDiffusionUpscale"),
         (INDEX, {"_class_name": "StableDiffusion3Pipeline"}, "a model for StableDiffusion3Pipeline"),
         (INDEX, {"_class_name": "FluxPipeline"}, "a model for FluxPipeline"),
         (INDEX, {"_class_name": "KolorsPipeline"}, "a model for KolorsPipeline"),

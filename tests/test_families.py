@@ -1,43 +1,31 @@
 """Families of base models: found from their files, drawn as they are, and what each cannot do."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
 import torch
 from checkpoints import (
-    EMBEDDINGS_FILE,
-    LORA_FILE,
-    WIDTH_G,
     WIDTH_L,
     edit_config,
     edit_manifest,
-    make_unet,
-    write_controlnet,
-    write_embeddings,
 )
 from cog_server import CogServer, pictures
 from diffusers.pipelines import auto_pipeline
-from drawing import CPU, draw, files_in, images, load_small_engine, make_job
+from drawing import draw, files_in, images, load_small_engine, make_job, refusal
 from hypothesis import given
 from hypothesis import strategies as st
-from lora_files import write_lora_diffusers, write_lora_kohya, write_lora_peft
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from sd15_checkpoints import (
-    make_sd15_unet,
-    write_sd15_embeddings,
-    write_sd15_folder,
     write_sd15_single_file,
 )
 
 from plitka.diffusion.checkpoints.pretrained import read_base
 from plitka.diffusion.families.known import FAMILIES
 from plitka.diffusion.pipeline_inputs import Stage
-from plitka.diffusion.pipelines import Pipelines
 from plitka.diffusion.upscale import enlarged, runs_of
-from plitka.errors import ModelFileError, RequestError
+from plitka.errors import ModelFileError
 from plitka.request.drawing_settings import PictureSettings, swatch_strength
 from plitka.weights.base_kind import SIGNS, family_named_in
 
@@ -46,31 +34,6 @@ MAPPINGS = {
     True: auto_pipeline.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING,
 }
 OF_CONTROLNETS = {"ControlNetModel": "-controlnet", "ControlNetUnionModel": "-controlnet-union", None: ""}
-LORAS = {"PEFT": write_lora_peft, "diffusers": write_lora_diffusers, "kohya": write_lora_kohya}
-
-
-@pytest.fixture(scope="module")
-def sd15_folder(tmp_path_factory):
-    """A model folder of Stable Diffusion 1.5, complete and small."""
-    return write_sd15_folder(tmp_path_factory.mktemp("sd15"))
-
-
-@pytest.fixture(scope="module")
-def sd15(sd15_folder):
-    """Its engine, drawing small pictures."""
-    return load_small_engine(sd15_folder)
-
-
-@pytest.fixture
-def spoilt(tmp_path, sd15_folder):
-    """A copy of the model folder that a test may spoil."""
-    return shutil.copytree(sd15_folder, tmp_path / "sd15")
-
-
-def refusal(folder, *given, **environment):
-    with pytest.raises(ModelFileError) as raised:
-        load_small_engine(folder, *given, **environment)
-    return str(raised.value)
 
 
 # Found from their files
@@ -138,6 +101,21 @@ def test_another_family_without_a_word_in_the_manifest_is_refused(folder, sd15_f
 def test_what_only_looks_like_it_is_refused(spoilt, file, changes, reason):
     edit_config(spoilt / "base" / file, **changes)
     assert reason in refusal(spoilt)
+
+
+def test_sdxl_under_another_name_is_refused(folder):
+    edit_config(folder / "base/model_index.json", _class_name="StableDiffusionPipeline")
+    edit_manifest(folder, lambda models: models.pop("vae"))
+    assert "addition_embed_type is text_time, where Stable Diffusion 1.5's is None" in refusal(folder)
+
+
+def test_one_from_the_hub_is_refused_with_what_to_do(folder, monkeypatch):
+    own = {"base": {"folder": "sd15-base"}}
+    edit_manifest(folder, lambda models: models.update(families={"sd15": own}))
+    index = {"_class_name": "StableDiffusionPipeline"}
+    monkeypatch.setattr("plitka.diffusion.checkpoints.base_model.read_config", lambda *_: index)
+    with pytest.raises(ModelFileError, match=r"this is Stable Diffusion 1\.5.* Download it"):
+        read_base(files_in(folder, PLITKA_BASE_MODEL="owner/name"), torch.float32)
 
 
 def test_v_prediction_is_honoured_by_folder_and_by_marker(spoilt, tmp_path):
@@ -225,114 +203,6 @@ def test_the_plan_puts_its_own_detail_back_into_an_enlarged_picture(seed, wraps)
     assert np.abs(again - plan).max() <= 2
     alone = np.asarray(enlarged(small, Image.fromarray(plan), wraps, is_led=False)).astype(int)
     assert np.abs(alone - plan).mean() > 10
-
-
-# What a family cannot do
-
-
-@pytest.mark.parametrize(
-    ("tensors", "count"),
-    [
-        ({"emb_params": (3, WIDTH_L)}, 3),
-        ({"<tile>": (WIDTH_L,)}, 1),
-        ({"tile texture": (2, WIDTH_L)}, 2),
-        ({"clip_l": (2, WIDTH_L)}, 2),
-    ],
-)
-def test_embeddings_of_one_encoder_are_read(spoilt, tmp_path, tensors, count):
-    own = tmp_path / "own"
-    own.mkdir()
-    shutil.copy(spoilt / LORA_FILE, own / "lora.safetensors")
-    random = torch.Generator().manual_seed(count)
-    vectors = {name: torch.randn(*shape, generator=random) for name, shape in tensors.items()}
-    save_file(vectors, own / "embeddings.safetensors")
-    engine = load_small_engine(spoilt, own)
-    assert engine.tokens == tuple(f"<s{number}>" for number in range(count))
-    base = engine.pipelines.base
-    rows = base.text_encoder.get_input_embeddings().weight[-count:]
-    assert torch.equal(rows, next(iter(vectors.values())).reshape(count, WIDTH_L))
-
-
-@pytest.mark.parametrize("layout", LORAS)
-def test_a_lora_of_its_own_changes_its_pictures(spoilt, sd15, layout):
-    path = spoilt / LORA_FILE
-    LORAS[layout](path, make_sd15_unet())
-    # The same pairs in every layout.
-    assert images(draw(load_small_engine(spoilt))) == images(draw(sd15))
-    LORAS[layout](path, make_sd15_unet(), seed=6)
-    assert images(draw(load_small_engine(spoilt))) != images(draw(sd15))
-
-
-def test_a_lora_of_its_text_encoder_is_read_in_kohyas_layout(spoilt, sd15):
-    name = "lora_te_text_model_encoder_layers_0_self_attn_q_proj"
-    down, up = torch.ones(2, WIDTH_L) * 0.1, torch.ones(WIDTH_L, 2)
-    tensors = {
-        f"{name}.lora_down.weight": down,
-        f"{name}.lora_up.weight": up,
-        f"{name}.alpha": torch.ones(()),
-    }
-    save_file(tensors, spoilt / LORA_FILE)
-    engine = load_small_engine(spoilt)
-    assert engine.lora.modules == 1
-    assert images(draw(engine)) != images(draw(sd15))
-
-
-@pytest.mark.parametrize("layout", LORAS)
-def test_a_lora_of_another_family_is_refused_in_words(spoilt, folder, layout):
-    LORAS[layout](spoilt / LORA_FILE, make_unet())
-    LORAS[layout](folder / LORA_FILE, make_sd15_unet())
-    edit_manifest(folder, lambda models: models["lora"].update(size=None, sha256=None))
-    trained = f"it was trained on words of {WIDTH_L + WIDTH_G} numbers, and Stable Diffusion 1.5 here has 32"
-    assert trained in refusal(spoilt)
-    assert f"it was trained on words of {WIDTH_L} numbers, and SDXL here has 80" in refusal(folder)
-
-
-def test_embeddings_of_another_family_are_refused_in_words(spoilt, folder):
-    write_embeddings(spoilt / EMBEDDINGS_FILE)
-    write_sd15_embeddings(folder / EMBEDDINGS_FILE)
-    edit_manifest(folder, lambda models: models["embeddings"].update(size=None, sha256=None))
-    said = "['clip_g', 'clip_l'] instead of one table of vectors for the text encoder of Stable Diffusion 1.5"
-    assert said in refusal(spoilt)
-    assert "for one of the two text encoders only, as Stable Diffusion 1.5 has it" in refusal(folder)
-
-
-def test_controlnets_of_another_family_are_refused_in_words(spoilt, model_folder):
-    shutil.rmtree(spoilt / "controlnet")
-    write_controlnet(spoilt / "controlnet")
-    assert "its cross_attention_dim is 80, the base model's 32" in refusal(spoilt)
-    shutil.copytree(model_folder / "controlnet-union", spoilt / "union")
-    union = {"type": "ControlNetUnionModel", "folder": "union"}
-    edit_manifest(spoilt, lambda models: models.update(controlnets={"plain": union}))
-    assert "it is a ControlNetUnionModel, of which there is none for Stable Diffusion 1.5" in refusal(spoilt)
-
-
-@pytest.mark.parametrize(
-    ("request_", "field"),
-    [
-        ({"angle": 30}, "angle"),
-        ({"angle": 30, "use_controlnet": True}, "overrides.use_controlnet"),
-        ({"controlnets": [{"kind": "lineart"}]}, "overrides.controlnets[0].kind"),
-        ({"scheduler": "euler_a"}, "overrides.scheduler"),
-        ({"scheduler": "euler_a", "color_guidance": 0}, "overrides.scheduler"),
-    ],
-)
-def test_what_a_request_cannot_have_is_refused_before_any_drawing(sd15, request_, field):
-    job = make_job(**request_)
-    with pytest.raises(RequestError) as raised:
-        sd15.check(job.request, job.prompt)
-    assert [problem.field for problem in raised.value.problems] == [field]
-
-
-def test_a_request_of_an_angle_without_a_controlnet_is_drawn_where_it_wants_none(sd15):
-    job = make_job(angle=30, use_controlnet=False)
-    sd15.check(job.request, job.prompt)
-    assert [drawing.controlnet for drawing in sd15.draw(job)] == [None, None]
-
-
-def test_the_pipelines_have_no_safety_checker(sd15_folder):
-    base = Pipelines(files_in(sd15_folder), CPU).base
-    assert base.safety_checker is None
-    assert base.feature_extractor is None
 
 
 # The real server

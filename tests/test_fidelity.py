@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mixes import mix_of, random_mixes
-from model_faults import softened, with_wrong_granules
+from model_faults import softened, with_own_details, with_wrong_granules
 
 from plitka.colors.mix import hex_mix_color
 from plitka.colors.palette import hex_to_lab
@@ -71,6 +71,15 @@ def test_colours_as_alike_as_light_and_shade_are_distinguished_where_the_light_i
     for shown in (plan, drawn):
         measured = [c.measured for c in measure(draw_swatch(shown, size), plan.mix, plan).colors]
         assert measured == pytest.approx(shown.shares(size).tolist(), abs=0.02)
+
+
+@pytest.mark.parametrize("codes", [("GRAY", "LTGRAY"), ("BLACK", "DKGRAY"), ("WHITE", "PEARL")])
+def test_they_are_distinguished_where_a_model_keeps_the_light_of_granules_but_not_their_details(codes):
+    plan = make_plan(mix_of(**dict(zip(codes, (65, 35), strict=True))), 0, "surface", 5)
+    drawn = with_wrong_granules(plan, 0.3)
+    picture = with_own_details(draw_swatch(drawn, 512), plan.labels(512))
+    measured = [c.measured for c in measure(picture, plan.mix, plan).colors]
+    assert measured == pytest.approx(drawn.shares(512).tolist(), abs=0.02)
 
 
 def test_light_that_is_not_the_plans_is_left_in_the_picture():

@@ -1,5 +1,10 @@
 """One kernel in place of several: the same pictures up to rounding; what cannot be is refused at setup."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -281,3 +286,20 @@ def test_the_kernels_geglu_is_pytorchs(kernels, number):
     ours = kernels.geglu(pairs)
     assert ours.shape == plain.shape
     assert (ours.double() - plain.double()).norm() <= 1e-3 * plain.double().norm()
+
+
+def test_the_kernels_compile_for_gpus(tmp_path):
+    pytest.importorskip("triton", reason="Triton comes with PyTorch for GPUs")
+    # In a process of its own: here they may have been made for the interpreter.
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    environment |= {"TRITON_CACHE_DIR": str(tmp_path)}
+    script = Path(__file__).with_name("compile_kernels.py")
+    path = os.pathsep.join([str(script.parents[1]), environment.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, script],
+        env=environment | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

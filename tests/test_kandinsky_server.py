@@ -30,15 +30,24 @@ def server(tmp_path_factory, kandinsky_folder):
 
 
 def test_a_tile_is_drawn_with_the_depth_of_its_plan_and_its_colours_hold(server):
-    request = {"angle": 45, "width": 512, "height": 512, "overrides": {"num_inference_steps": 2}}
+    request = {
+        "angle": 45,
+        "width": 512,
+        "height": 512,
+        "width_mm": 84,
+        "overrides": {"num_inference_steps": 2},
+    }
     prediction = server.predict(params_json=as_json(**request))
     preview, final, _ = pictures(prediction)
     assert (preview.size, final.size) == ((256, 256), (512, 512))
     metrics = prediction["metrics"]
     drawn = metrics["drawing"]["final"]
     assert (drawn["pipeline"], drawn["control"]) == ("KandinskyPipeline", "depth")
-    assert metrics["fidelity"]["worst_error_pp"] < 1
-    assert all(color["delta_e00"] < 3 for color in metrics["fidelity"]["final"]["colors"])
+    before = metrics["correction"]["final"]["before"]["colors"]
+    assert max(color["delta_e"] for color in before) > 10
+    for color in metrics["fidelity"]["final"]["colors"]:
+        assert color["delta_e"] < 3
+        assert abs(color["measured"] - color["requested"]) < 0.01
     assert json.loads(field_of(final, "engine"))["prior"] == "prior"
 
 

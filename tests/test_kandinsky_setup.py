@@ -7,17 +7,20 @@ import pytest
 import torch
 from adapter_lists import write_adapters
 from checkpoints import EMBEDDINGS_FILE, LORA_FILE, edit_config, edit_manifest, make_unet, write_embeddings
+from diffusers.pipelines import auto_pipeline
 from drawing import CPU, files_in, load_small_engine, make_job
 from kandinsky_checkpoints import write_prior
 from lora_files import write_lora_peft
 from safetensors.torch import load_file, save_file
 
 from plitka.diffusion.checkpoints.pretrained import read_base
+from plitka.diffusion.families.kandinsky22 import KANDINSKY22
 from plitka.diffusion.kandinsky.checks import check_depth_decoder, noise_of
 from plitka.diffusion.pipelines import Pipelines
 from plitka.diffusion.samplers import sampler_problems
 from plitka.diffusion.schedulers import base_scheduler, make_scheduler
 from plitka.errors import ModelFileError
+from plitka.weights.base_kind import SIGNS
 from plitka.weights.verify import verify
 
 UNET, PRIOR = "decoder/unet/config.json", "prior/prior/config.json"
@@ -45,6 +48,16 @@ def of_manifest(folder, **changes):
 
 
 # Found
+
+
+def test_its_decoders_are_those_of_autopipeline():
+    """Its own pipelines there are made of a decoder and a prior together, as no folder on the hub is."""
+    mappings = (
+        auto_pipeline._AUTO_TEXT2IMAGE_DECODER_PIPELINES_MAPPING,
+        auto_pipeline._AUTO_IMAGE2IMAGE_DECODER_PIPELINES_MAPPING,
+    )
+    known = {mapping[KANDINSKY22.auto].__name__ for mapping in mappings}
+    assert set(SIGNS[KANDINSKY22.name].index_classes) == known
 
 
 def test_a_base_model_of_another_family_is_found_by_its_own_files(models, model_folder, tmp_path):

@@ -21,20 +21,18 @@ pytestmark = pytest.mark.usefixtures("few_crops")
 STAGES = ("vae", "text", "unet", "decoder", "adapters", "controlnet")
 # What a stage that has nothing left to do leaves as it is.
 KEPT = (INDEX, "log.jsonl", "model.safetensors", "diffusion_pytorch_model.safetensors", ADAPTER_FILES[0])
-# Two steps, however long they take, and small samples.
-TINY = dataclasses.replace(
-    PROFILES["cpu"],
-    tiles=4,
-    latents=4,
-    pieces=4,
-    prior=2,
-    sample_side=64,
-    **{stage: Budget(2, math.inf, 2, getattr(PROFILES["cpu"], stage).rate) for stage in STAGES},
-)
+
+
+def tiny(name, **changes):
+    """A profile with two steps a stage, however long they take, and small samples, on a CPU."""
+    profile = PROFILES[name]
+    budgets = {stage: Budget(2, math.inf, 2, getattr(profile, stage).rate) for stage in STAGES}
+    small = {"device": "cpu", "tiles": 4, "latents": 4, "pieces": 4, "prior": 2, "sample_side": 64}
+    return dataclasses.replace(profile, **small | budgets | changes)
 
 
 def shop_in(folder, workers=1):
-    return Workshop(folder / "work", folder / "models/mini", dataclasses.replace(TINY, workers=workers), 0)
+    return Workshop(folder / "work", folder / "models/mini", tiny("cpu", workers=workers), 0)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +76,7 @@ def test_a_model_is_refined_from_a_finished_one_whose_prompts_and_latents_keep_t
     made, tmp_path, monkeypatch
 ):
     first, second = made / "models/mini", tmp_path / "second/mini"
-    make_mini(Workshop(tmp_path / "again", second, dataclasses.replace(TINY, workers=1, start=first), 1))
+    make_mini(Workshop(tmp_path / "again", second, tiny("gpu", start=first), 1))
 
     def weights(model, part):
         return load_file(next((model / BASE / part).glob("*.safetensors")))
@@ -92,6 +90,8 @@ def test_a_model_is_refined_from_a_finished_one_whose_prompts_and_latents_keep_t
     before, after = weights(first, "unet"), weights(second, "unet")
     changes = [float((before[name] - after[name]).float().abs().mean()) for name in before]
     assert 0 < max(changes) < 0.02  # two steps from where it was, not from somewhere else
+    parts = [path.stat().st_size for path in (tmp_path / "again").rglob("checkpoint.*")]
+    assert parts and max(parts) <= 16 * 2**20
     monkeypatch.setenv("PLITKA_MODEL_DIR", str(second.parent))
     engine = DiffusionEngine.load("mini", preview_size=64, final_size=128)
     assert [drawing.image.shape for drawing in engine.draw(make_job())] == [(64, 64, 3), (128, 128, 3)]

@@ -152,7 +152,6 @@ def _cpu():
     [
         ({"_class_name": "EDMEulerScheduler"}, "its scheduler is EDMEulerScheduler"),
         ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "its scheduler is FlowMatchEuler"),
-        ({"_class_name": "LCMScheduler"}, "its scheduler is LCMScheduler"),
         ({"_class_name": None}, "its scheduler is None"),
         ({"prediction_type": "sample"}, "its prediction_type is 'sample'"),
         ({"prediction_type": "flow_prediction"}, "its prediction_type is 'flow_prediction'"),

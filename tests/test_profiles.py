@@ -8,6 +8,7 @@ from hypothesis import given
 from request_strategies import overrides as all_overrides
 
 from plitka.request.drawing_settings import STANDARD_DEFAULTS, EngineDefaults, settings_for
+from plitka.request.few_step import FewStep
 from plitka.request.overrides import Overrides
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE, PROFILES, Profile
 from plitka.request.tile_request import parse_request
@@ -79,7 +80,7 @@ def test_no_setting_is_left_open_and_every_given_one_is_kept(overrides):
     # Several ControlNets become settings of their own: test_several_controlnets.
     for name in (given_ones.keys() & vars(chosen).keys()) - {"controlnets"}:
         assert getattr(chosen, name) == given_ones[name]
-    # No interval means guidance at every level of noise.
-    assert None not in astuple(replace(chosen, guidance_interval=(0, 0)))
+    # No interval means guidance at every level of noise, and few steps are for one quality.
+    assert None not in astuple(replace(chosen, guidance_interval=(0, 0), few_step=FewStep("lcm", 4)))
     for picture in (chosen.preview, chosen.final):
         assert (picture.strength is not None) == chosen.starts_from_swatch == (chosen.color_guidance > 0)

@@ -52,7 +52,7 @@ NAMES_IN_PATHS = ("models", "b" * 100, "c" * 255, "d" * 256, "..", "a\nb", "é" 
 
 
 @given(st.lists(st.sampled_from(NAMES_IN_PATHS), max_size=45), st.sampled_from(["", "/", "/dev/null/"]))
-@pytest.mark.parametrize("variable", ["PLITKA_MODEL_DIR", "PLITKA_BASE_MODEL"])
+@pytest.mark.parametrize("variable", ["PLITKA_MODEL_DIR", "PLITKA_BASE_MODEL", "PLITKA_PRIOR_MODEL"])
 def test_whatever_names_models_is_found_or_refused_in_one_sentence(variable, names, start):
     path = start + "/".join(names)
     with mock.patch.dict(os.environ, {"PLITKA_BASE_MODEL": "", "PLITKA_MODEL_DIR": ""} | {variable: path}):
@@ -62,7 +62,7 @@ def test_whatever_names_models_is_found_or_refused_in_one_sentence(variable, nam
             assert "\n" not in str(error)
 
 
-@pytest.mark.parametrize("variable", ["PLITKA_MODEL_DIR", "PLITKA_BASE_MODEL"])
+@pytest.mark.parametrize("variable", ["PLITKA_MODEL_DIR", "PLITKA_BASE_MODEL", "PLITKA_PRIOR_MODEL"])
 @pytest.mark.parametrize("path", ["d" * 300, "/".join(["e" * 200] * 30), f"/{'f' * 200}" * 20])
 def test_a_path_that_no_system_takes_is_refused_by_the_variables_name(monkeypatch, variable, path):
     monkeypatch.setenv(variable, path)

@@ -85,8 +85,20 @@ def test_every_colour_of_a_mix_has_its_mean(mix):
         if color.share >= 0.05:
             assert difference < 3
         if color.share > 0.5:
-            # 1 is aimed at; of 24 mixes the worst is 1.2.
+            # Over 60 mixes, 17 of 18 are below 0.85; the eighteenth, gray beside grass green, is 1.19.
             assert difference < 1.2
+
+
+@pytest.mark.parametrize("vivid", ["RED", "GRSGRN", "BLUE", "YELLOW"])
+@pytest.mark.parametrize("neutral", ["BLACK", "GRAY", "WHITE"])
+def test_a_neutral_colour_is_neutral_beside_a_vivid_one(neutral, vivid):
+    mix = mix_of(**{neutral: 30, vivid: 70})
+    plan = make_plan(mix, 0, "surface", 3)
+    lab, shown = lab_of(draw_swatch(plan, 1024)), (plan.color_indices(1024) == 0).view(np.uint8)
+    inside = cv2.erode(shown, np.ones((9, 9), np.uint8)) > 0
+    # The eye sees a tint of 2 on a grey. At edges some of the neighbour's is left; so it is on photographs.
+    assert np.abs(lab[inside].mean(0) - mix[0].lab)[1:].max() < 1
+    assert np.hypot(*(lab[shown > 0].mean(0) - mix[0].lab)[1:]) < 3
 
 
 def contrast_at_edges(picture, labels):

@@ -26,10 +26,10 @@ SECTION = "fused"
 NOTHING, ALL = "nothing", "everything"
 
 
-def run(bench: Bench) -> None:
+def run(bench: Bench, kinds: tuple[FusedWork, ...] = FUSED_WORKS) -> None:
     """Predictions, recorded where that is possible, with each kind of fused work, and with all of them."""
     ways: dict[str, tuple[FusedWork, ...]] = {NOTHING: ()}
-    ways |= {work: (work,) for work in FUSED_WORKS} | {ALL: FUSED_WORKS}
+    ways |= {work: (work,) for work in kinds} | {ALL: FUSED_WORKS}
     for name, works in ways.items():
         figure = f"fused: {name}"
         with loaded(bench, replace(bench.fastest(), fused=works)) as engine:

@@ -13,9 +13,9 @@ from plitka.tile.colormap import draw_colormap
 from plitka.tile.plan import JOINT, TilePlan, inner_pixels
 from plitka.tile.swatch import cached_swatch
 
-# Correlation of a picture's lightness with the plan's light, inside of granules, above which the light counts
-# as the plan's. A model that draws the plan's edges with a light of its own stays below.
-_SAME_LIGHT = 0.6
+# Strength above which light counts as the plan's: half of the difference in lightness that its granules have.
+# A model that draws the plan's edges with a light of its own stays below.
+_SAME_LIGHT = 0.5
 
 
 def without_light(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]:
@@ -28,10 +28,12 @@ def without_light(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]
     bands = list(measured_bands(image.shape))
     # Of a large picture, those in the middle tell how strong the light is.
     middle = bands[len(bands) // 2]
+    base = to_lab(flat[middle])[..., 0]
     strength = _strength(
-        to_lab(image[middle])[..., 0],
-        to_lab(lit[middle])[..., 0] - to_lab(flat[middle])[..., 0],
+        to_lab(image[middle])[..., 0] - base,
+        to_lab(lit[middle])[..., 0] - base,
         labels[middle],
+        plan.granule_color,
     )
     if strength == 0:
         return image
@@ -48,23 +50,52 @@ def without_light(image: NDArray[np.uint8], plan: TilePlan) -> NDArray[np.uint8]
 
 
 def _strength(
-    lightness: NDArray[np.float32], expected: NDArray[np.float32], labels: NDArray[np.int32]
+    found: NDArray[np.float32],
+    known: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    granule_color: NDArray[np.uint8],
 ) -> float:
     """How strong the plan's light is in a picture (1: as in the swatch), 0 if the light is another.
 
-    Compared inside of granules, all (h, w), where it cannot be mistaken for their colours or their edges.
+    `found` and `known` (h, w) are how much lighter than its flat colour each pixel is and should be. Compared
+    are means of whole granules, which a model keeps where it draws facets and grain of its own, and only with
+    those of granules of the same planned colour. The slope is that of the least absolute deviations, the
+    weighted median of the ratios (Edgeworth 1888), which granules in other colours hardly move.
     """
     inside = inner_pixels(labels) & (labels != JOINT)
     granule = labels[inside]
-    if not len(granule):
+    counts = np.bincount(granule, minlength=len(granule_color))
+    shown, expected = (
+        _above_color(plane[inside], granule, counts, granule_color) for plane in (found, known)
+    )
+    weights = np.abs(expected) * counts.astype(np.float64)
+    used = weights > 0
+    if not used.any():
         return 0.0
-    found, known = (_less_mean(plane[inside], granule) for plane in (lightness, expected))
-    both, square = float(found @ known), float(known @ known)
-    correlation = both / max((square * float(found @ found)) ** 0.5, 1e-6)
-    return min(both / square, 1.0) if correlation > _SAME_LIGHT else 0.0
+    slope = _weighted_median(shown[used] / expected[used], weights[used])
+    return min(slope, 1.0) if slope > _SAME_LIGHT else 0.0
 
 
-def _less_mean(values: NDArray[np.float32], granule: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Values (n,) less the mean of those of the same granule."""
-    count = np.maximum(np.bincount(granule), 1)
-    return values - (np.bincount(granule, values) / count)[granule]
+def _above_color(
+    values: NDArray[np.float32],
+    granule: NDArray[np.int32],
+    counts: NDArray[np.int64],
+    granule_color: NDArray[np.uint8],
+) -> NDArray[np.float64]:
+    """(G,) means of each granule's values less the median of the granules of its colour.
+
+    `values` and `granule`, the ids, are (n,); `counts` says how many values each granule has.
+    """
+    means = np.bincount(granule, values.astype(np.float64), len(counts)) / np.maximum(counts, 1)
+    for color in np.unique(granule_color):
+        own = (granule_color == color) & (counts > 0)
+        if own.any():
+            means[own] -= np.median(means[own])
+    return np.asarray(means, np.float64)
+
+
+def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """The value below which lies half of the weight."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(below, below[-1] / 2)])

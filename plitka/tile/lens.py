@@ -13,6 +13,7 @@ from plitka.request.scale import SURFACE_GRANULES
 from plitka.tile.bands import Part, parts_of
 from plitka.tile.camera import USUAL, Camera, camera_of
 from plitka.tile.canvas import GRANULES_ACROSS, READABLE_PIXELS, Canvas, stretched, wrapped
+from plitka.tile.neutral import Shown
 
 # Granules of so many pixels take all of blur and sharpening, those of one pixel none.
 SHARPENED_FROM = 8
@@ -71,10 +72,13 @@ def lens_for(canvas: Canvas, size: int, seed: int) -> Lens:
     return Lens(canvas.shape(size), sharpness, canvas.contrast, canvas.seamless, is_far, camera_of(seed))
 
 
-def photograph(fine: NDArray[Depth], height: NDArray[np.float32], lens: Lens, seed: int) -> NDArray[Depth]:
+def photograph(
+    fine: NDArray[Depth], height: NDArray[np.float32], lens: Lens, seed: int, shown: Shown | None = None
+) -> NDArray[Depth]:
     """(rows, columns, 3) sRGB of a larger sRGB picture, both uint8 or both uint16, as a camera gives it.
 
     `height` is that of the heap at the larger picture's pixels, in pitches: the camera is focused on its top.
+    `shown`, of the picture's own pixels, keeps neutral colours from being tinted.
     """
     scale = fine.shape[1] / lens.shape[1]
     margin = lens.margin
@@ -83,11 +87,17 @@ def photograph(fine: NDArray[Depth], height: NDArray[np.float32], lens: Lens, se
         height = wrapped(height, round(margin * scale))
     rows, columns = (side + 2 * margin for side in lens.shape)
     small = _exposed(fine, lens, scale, (rows, columns))
-    return develop(small, cv2.resize(height, (columns, rows), interpolation=cv2.INTER_LINEAR), lens, seed)
+    height = cv2.resize(height, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return develop(small, height, lens, seed, shown)
 
 
 def photograph_in_parts(
-    fine: Callable[[Part], NDArray[Depth]], height: NDArray[np.float32], lens: Lens, scale: float, seed: int
+    fine: Callable[[Part], NDArray[Depth]],
+    height: NDArray[np.float32],
+    lens: Lens,
+    scale: float,
+    seed: int,
+    shown: Shown | None = None,
 ) -> NDArray[Depth]:
     """The same, where the larger picture is too large to be whole in memory.
 
@@ -112,13 +122,15 @@ def photograph_in_parts(
     assert small is not None
     if margin:
         small, height = wrapped(small, margin), wrapped(height, margin)
-    return develop(small, height, lens, seed)
+    return develop(small, height, lens, seed, shown)
 
 
-def develop(small: NDArray[Depth], height: NDArray[np.float32], lens: Lens, seed: int) -> NDArray[Depth]:
+def develop(
+    small: NDArray[Depth], height: NDArray[np.float32], lens: Lens, seed: int, shown: Shown | None = None
+) -> NDArray[Depth]:
     """Sharpen an exposed picture, as far as its `height` is in focus, and add the grain.
 
-    Both have the lens's margin; the result has none.
+    Both have the lens's margin; the result has none, nor has `shown`, as in `photograph`.
     """
     rng = np.random.Generator(np.random.PCG64([seed, _GRAIN_STREAM]))
     margin = lens.margin
@@ -126,17 +138,22 @@ def develop(small: NDArray[Depth], height: NDArray[np.float32], lens: Lens, seed
     planes: list[NDArray[Depth]] = _channels(small, lens)
     planes[0] = _sharpened(planes[0], _focus(height, lens, rng), lens)
     inner = slice(margin, margin + rows), slice(margin, margin + columns)
-    shown = [np.ascontiguousarray(plane[inner]) for plane in planes]
-    grained = [_grained(shown[0], rng, lens.camera.grain, 1, lens.wraps)]
-    grained += [_grained(plane, rng, lens.camera.chroma_grain, 2, lens.wraps) for plane in shown[1:]]
+    kept: list[NDArray[Depth]] = [np.ascontiguousarray(plane[inner]) for plane in planes]
+    if shown:
+        shown.keep_neutral(kept[1:], lens.wraps)
+    grained = [_grained(kept[0], rng, lens.camera.grain, 1, lens.wraps)]
+    grained += [_grained(plane, rng, lens.camera.chroma_grain, 2, lens.wraps) for plane in kept[1:]]
     return cv2.cvtColor(cv2.merge(grained), cv2.COLOR_YCrCb2RGB)
 
 
-def through_lens(
-    fine: NDArray[np.uint8], lens: Lens, scale: float, shape: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """(rows, columns, 3) uint8 sRGB of a part of a picture `scale` times larger, without grain."""
-    luma, *chroma = _channels(_exposed(fine, lens, scale, shape), lens)
+def through_lens(fine: NDArray[np.uint8], lens: Lens, scale: float, shown: Shown) -> NDArray[np.uint8]:
+    """(rows, columns, 3) uint8 sRGB of a part of a picture `scale` times larger, without grain.
+
+    `shown` has the colours of these rows and columns.
+    """
+    rows, columns = shown.colors.shape
+    luma, *chroma = _channels(_exposed(fine, lens, scale, (rows, columns)), lens)
+    shown.keep_neutral(chroma, wraps=False)
     return cv2.cvtColor(cv2.merge([_sharpened(luma, None, lens), *chroma]), cv2.COLOR_YCrCb2RGB)
 
 

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from plitka.colors.lab import Depth, to_lab
 from plitka.colors.mix import MixColor
-from plitka.tile.bands import Part, is_large
+from plitka.tile.bands import Part, is_large, row_bands
 from plitka.tile.lens import Lens, lens_for, photograph, photograph_in_parts, through_lens
 from plitka.tile.light import Light, light_in_parts, light_on
+from plitka.tile.neutral import Neutral, Shown, neutrality, neutrals_of
 from plitka.tile.noise import noise_on_picture
 from plitka.tile.plan import TilePlan, pixel_centres
 from plitka.tile.rims import fill_joints
@@ -89,14 +90,16 @@ def draw_deep_swatch(plan: TilePlan, size: int, depth: type[Depth]) -> NDArray[D
     index, height = shaded(plan, seen, paint, lens)
     pitch = index.shape[1] * plan.canvas.pitch
     fill_joints(index, VARIANTS * len(plan.mix), pitch, noise_on_picture(plan.canvas), rng)
-    ramps = _ramps_in_picture(plan, index, lens, depth)
+    neutrals = neutrals_of(plan.mix) if pitch >= _SEPARATE else ()
+    ramps = _ramps_in_picture(plan, index, lens, neutrals, depth)
+    shown = Shown(_shown_colors(index, lens.shape), neutrals) if neutrals else None
     if in_parts:
 
         def fine(part: Part) -> NDArray[Depth]:
             return _look_up(ramps, part.of(index))
 
-        return photograph_in_parts(fine, height, lens, scale, plan.seed)
-    return photograph(_look_up(ramps, index), height, lens, plan.seed)
+        return photograph_in_parts(fine, height, lens, scale, plan.seed, shown)
+    return photograph(_look_up(ramps, index), height, lens, plan.seed, shown)
 
 
 def _shaded(
@@ -133,17 +136,26 @@ def _lit_paints(plan: TilePlan, seen: Seen, light: Light, paint: NDArray[np.uint
 
 
 def _ramps_in_picture(
-    plan: TilePlan, index: NDArray[np.uint16], lens: Lens, depth: type[Depth]
+    plan: TilePlan,
+    index: NDArray[np.uint16],
+    lens: Lens,
+    neutrals: tuple[Neutral, ...],
+    depth: type[Depth],
 ) -> NDArray[Depth]:
     """The ramps with which the colours have their own means in the picture."""
     pitch = index.shape[1] * plan.canvas.pitch
     lit = _statistics(index, len(plan.mix))
     means = np.array([color.lab for color in plan.mix])
     aims = means.copy()
-    allowed = np.where([color.share > 0.5 for color in plan.mix], *MAY_BE_OFF)[:, None]
+    is_most = np.array([color.share > 0.5 for color in plan.mix])[:, None]
+    allowed = np.where(is_most, *MAY_BE_OFF)
     allowed *= 1 + BY_CHROMA * np.linalg.norm(means[:, 1:], axis=1, keepdims=True)
+    neutral = np.array([[0, part, part] for part in map(neutrality, plan.mix)])
+    mended = np.where(is_most, 1, 1 - neutral)
+    band, shown, scale = _measured(index, lens, neutrals)
     for _ in range(ROUNDS if pitch >= _SEPARATE else 0):
-        missing = means - _means_in_picture(plan, index, _ramps(plan, lit, aims, np.uint8), lens)
+        found = through_lens(_look_up(_ramps(plan, lit, aims, np.uint8), band), lens, scale, shown)
+        missing = mended * (means - _means_in_picture(found, shown, means))
         distance = np.maximum(np.linalg.norm(missing, axis=1, keepdims=True), 1e-6)
         aims += missing * np.maximum(1 - allowed / distance, 0)
     return _ramps(plan, lit, aims, depth)
@@ -158,29 +170,43 @@ def _ramps(
     return np.concatenate([*ramps, joint_ramp(depth)])
 
 
-def _means_in_picture(
-    plan: TilePlan, index: NDArray[np.uint16], ramps: NDArray[np.uint8], lens: Lens
-) -> NDArray[np.float64]:
-    """(C, 3) CIELAB: the mean of each colour's pixels after the lens, which mixes colours at their edges.
-
-    Measured on a band of the picture; for a colour with few pixels there, mostly its palette mean.
-    """
+def _measured(
+    index: NDArray[np.uint16], lens: Lens, neutrals: tuple[Neutral, ...]
+) -> tuple[NDArray[np.uint16], Shown, float]:
+    """The band of the picture on which means are measured, what it shows, and how many times finer it is."""
     rows, columns = lens.shape
     scale = len(index) / rows
     height = rows // BAND_PART
     first = round((rows - height) // 2 // 2 * 2 * scale)
     band = index[first : first + round(height * scale)]
-    lab = to_lab(through_lens(_look_up(ramps, band), lens, scale, (height, columns)))
-    down, across = pixel_centres(rows, len(index))[:height], pixel_centres(columns, index.shape[1])
-    down = np.minimum(down, len(band) - 1)
-    shown = ((band >> 8) // VARIANTS)[down][:, across].astype(np.uint8)
-    means = np.array([color.lab for color in plan.mix])
-    for color in range(len(plan.mix)):
-        mask = (shown == color).view(np.uint8)
+    return band, Shown(_shown_colors(band, (height, columns)), neutrals), scale
+
+
+def _means_in_picture(
+    picture: NDArray[np.uint8], shown: Shown, means: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(C, 3) CIELAB: the mean of each colour's pixels after the lens, which mixes colours at their edges.
+
+    For a colour with few pixels in the picture, mostly its palette mean, one of `means`.
+    """
+    lab = to_lab(picture)
+    found = means.copy()
+    for color in range(len(means)):
+        mask = (shown.colors == color).view(np.uint8)
         weight = np.count_nonzero(mask)
         seen = np.array(cv2.mean(lab, mask)[:3])
-        means[color] += (seen - means[color]) * weight / (weight + STEADY)
-    return means
+        found[color] += (seen - means[color]) * weight / (weight + STEADY)
+    return found
+
+
+def _shown_colors(index: NDArray[np.uint16], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Of each pixel of a picture (rows, columns), index into the mix, or more on joints."""
+    down, across = (pixel_centres(*sides) for sides in zip(shape, index.shape, strict=True))
+    of_index = (np.arange(1 << 16) // (256 * VARIANTS)).astype(np.uint8)
+    shown = np.empty(shape, np.uint8)
+    for rows in row_bands(shape):
+        shown[rows] = cv2.LUT(index[down[rows]].take(across, axis=1), of_index)
+    return shown
 
 
 def _paints(plan: TilePlan, rng: np.random.Generator) -> NDArray[np.uint16]:

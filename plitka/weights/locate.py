@@ -198,7 +198,10 @@ def _locate_prior(source: ModelSource | None, folder: Path) -> Location | None:
     """The same for `PLITKA_PRIOR_MODEL`; None where neither names a prior."""
     chosen = prior_model()
     if not chosen:
-        return locate(source, folder) if source else None
+        with remedied(f"Put it there, or name another one in {PRIOR_MODEL_VARIABLE}."):
+            if source and source.repo is None and not (folder / source.folder).is_dir():
+                raise ModelFileError(folder / source.folder, "the folder of the prior is missing")
+            return locate(source, folder) if source else None
     with remedied(f"{PRIOR_MODEL_VARIABLE} may be a hub id or a diffusers folder."):
         if Path(chosen).suffix == ".safetensors":
             raise ModelFileError(chosen, "a prior is read from a diffusers folder, not from one file")

@@ -8,6 +8,9 @@ Whoever imports this needs Triton, which comes with PyTorch for NVIDIA and AMD G
 `TRITON_INTERPRET=1` the kernels run on a CPU, slowly.
 """
 
+# Triton reads annotations of its functions, and knows none but its own.
+# mypy: disable-error-code="no-untyped-def, untyped-decorator"
+
 from typing import Any
 
 import torch
@@ -22,15 +25,15 @@ ELEMENTS = 1024
 MOST_NUMBERS = 2**31
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit
 def _moments(
-    pixels: Any,
-    means: Any,
-    squares: Any,
-    rows: Any,
-    channels: Any,
-    ROWS: tl.constexpr,  # noqa: N803
-    CHANNELS: tl.constexpr,  # noqa: N803
+    pixels,
+    means,
+    squares,
+    rows,
+    channels,
+    ROWS: tl.constexpr,
+    CHANNELS: tl.constexpr,
 ) -> None:
     """Of each channel in a block of pixels: the mean, and the sum of squared distances from it."""
     chunk, block, picture = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -47,20 +50,20 @@ def _moments(
     tl.store(squares + place, tl.sum(distances * distances, 0), mask=channel < channels)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit
 def _group_statistics(
-    means: Any,
-    squares: Any,
-    centers: Any,
-    inverses: Any,
-    rows: Any,
-    channels: Any,
-    chunks: Any,
-    eps: Any,
-    SIZE: tl.constexpr,  # noqa: N803
-    PADDED: tl.constexpr,  # noqa: N803
-    ROWS: tl.constexpr,  # noqa: N803
-    CHUNKS: tl.constexpr,  # noqa: N803
+    means,
+    squares,
+    centers,
+    inverses,
+    rows,
+    channels,
+    chunks,
+    eps,
+    SIZE: tl.constexpr,
+    PADDED: tl.constexpr,
+    ROWS: tl.constexpr,
+    CHUNKS: tl.constexpr,
 ) -> None:
     """Mean and inverse standard deviation of one group of SIZE channels (Chan et al. 1979, eq. 2.1).
 
@@ -77,7 +80,8 @@ def _group_statistics(
         count = tl.minimum(rows - chunk * ROWS, ROWS).to(tl.float32)
         places = (picture * chunks + chunk)[:, None] * channels + channel[None, :]
         total += tl.sum(count[:, None] * tl.load(means + places, mask=inside, other=0.0), 0)
-    numbers = (rows * SIZE).to(tl.float32)
+    # A float by a product: Triton takes a single pixel for a constant, which has no `to`.
+    numbers = rows * SIZE * 1.0
     mean = tl.sum(total, 0) / numbers
     spread = tl.zeros([PADDED], tl.float32)
     for first in range(0, chunks, CHUNKS):
@@ -93,21 +97,21 @@ def _group_statistics(
     tl.store(inverses + place, 1.0 / tl.sqrt(tl.sum(spread, 0) / numbers + eps))
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit
 def _normalized(
-    pixels: Any,
-    result: Any,
-    centers: Any,
-    inverses: Any,
-    weight: Any,
-    bias: Any,
-    rows: Any,
-    channels: Any,
-    groups: Any,
-    size: Any,
-    SILU: tl.constexpr,  # noqa: N803
-    ROWS: tl.constexpr,  # noqa: N803
-    CHANNELS: tl.constexpr,  # noqa: N803
+    pixels,
+    result,
+    centers,
+    inverses,
+    weight,
+    bias,
+    rows,
+    channels,
+    groups,
+    size,
+    SILU: tl.constexpr,
+    ROWS: tl.constexpr,
+    CHANNELS: tl.constexpr,
 ) -> None:
     """(x - mean) / deviation * weight + bias, and SiLU of it; rounded between both as the plain work is."""
     chunk, block, picture = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -130,8 +134,8 @@ def _normalized(
     tl.store(result + places, values.to(result.dtype.element_ty), mask=inside)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def _geglu(pairs: Any, result: Any, width: Any, ELEMENTS: tl.constexpr) -> None:  # noqa: N803
+@triton.jit
+def _geglu(pairs, result, width, ELEMENTS: tl.constexpr) -> None:
     """The first half of a row times GELU of the second; rounded between both as the plain work is."""
     row, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
     column = block * ELEMENTS + tl.arange(0, ELEMENTS)

@@ -22,7 +22,7 @@ from plitka.errors import ModelFileError, remedied
 from plitka.settings import PRIOR_MODEL_VARIABLE
 from plitka.weights.locate import EngineFiles, Location
 
-REMEDY = "Choose a decoder and a prior of Kandinsky 2.2 (see docs/base_models.md)."
+REMEDY = "Choose a decoder and a prior of Kandinsky 2.2 (see docs/models.md)."
 PRIOR_REMEDY = (
     f"Set {PRIOR_MODEL_VARIABLE} to a hub id or a folder such as kandinsky-2-2-prior, or name one as 'prior' "
     "in the manifest."

@@ -69,21 +69,35 @@ function* paintedTile(tile, mix, chosen, areMixed = true) {
   const shades = among.map((color, i) => shadesOf(color, light[i]));
   yield;
   const aims = colors.map(({ lab }) => [...lab]);
+  const shown = yield* shownColors(tile, chosen);
+  const neutrals = areMixed && tile.contrast === 1 ? neutralsOf(colors) : [];
   // Granules too small to be drawn have no means of their own in the picture.
   for (let round = 0; tile.contrast === 1 && round < PAINT.ROUNDS; round += 1) {
     const ramps = yield* rampsOf(shades, aims, colors.map(() => Array(PAINT.BATCHES).fill([0, 0])));
-    const seen = yield* meansSeen(tile, index, ramps, chosen, colors);
+    const seen = yield* meansSeen(tile, index, ramps, shown, colors, neutrals);
     colors.forEach(({ lab }, i) => {
-      const missing = lab.map((value, channel) => value - seen[i][channel]);
-      const allowed = PAINT.MAY_BE_OFF[mix[i].share > 0.5 ? 0 : 1] * (1 + PAINT.BY_CHROMA * Math.hypot(lab[1], lab[2]));
+      const isMost = mix[i].share > 0.5;
+      const mended = areMixed && !isMost ? 1 - neutrality(colors[i]) : 1;
+      const missing = lab.map((value, channel) => (channel ? mended : 1) * (value - seen[i][channel]));
+      const allowed = PAINT.MAY_BE_OFF[isMost ? 0 : 1] * (1 + PAINT.BY_CHROMA * Math.hypot(lab[1], lab[2]));
       const part = Math.max(1 - allowed / Math.max(Math.hypot(...missing), 1e-6), 0);
       missing.forEach((value, channel) => { aims[i][channel] += part * value; });
     });
   }
   const ramps = yield* rampsOf(shades, aims, colors.map(tintsOf));
   if (tile.contrast < 1) fade(ramps, index, 256 * PAINT.VARIANTS * colors.length, tile.contrast);
-  const planes = yield* sharpened(yield* exposed(tile, index, ramps, 0, tile.size), tile, tile.focus);
+  const planes = yield* keptNeutral(yield* exposed(tile, index, ramps, 0, tile.size), shown, tile.size, neutrals);
+  yield* sharpened(planes, tile, tile.focus);
   return yield* developed(planes, tile);
+}
+
+// The index into the mix of each pixel.
+function* shownColors({ size, labels }, chosen) {
+  const shown = new Uint8Array(labels.length);
+  yield* byRows(size, (y) => {
+    for (let i = y * size; i < (y + 1) * size; i += 1) shown[i] = labels[i] ? chosen[labels[i]] : ON_JOINT;
+  });
+  return shown;
 }
 
 // Of each pixel before the lens, 256 x its paint + its level of light; a paint is a batch of a colour under
@@ -149,19 +163,20 @@ function* rampsOf(shades, aims, tints) {
 }
 
 // The mean of each colour's pixels behind the lens, which mixes colours at their edges; seen on a band.
-function* meansSeen(tile, index, ramps, chosen, colors) {
-  const { size, labels } = tile;
+function* meansSeen(tile, index, ramps, shown, colors, neutrals) {
+  const { size } = tile;
   const rows = Math.floor(size / PAINT.BAND_PART);
   const from = (size - rows) >> 1;
-  const [red, green, blue] = yield* sharpened(yield* exposed(tile, index, ramps, from, from + rows), tile, null);
+  const own = shown.subarray(from * size, (from + rows) * size);
+  const planes = yield* keptNeutral(yield* exposed(tile, index, ramps, from, from + rows), own, size, neutrals);
+  const [red, green, blue] = yield* sharpened(planes, tile, null);
   const byte = (value) => Math.min(Math.max(Math.round(value), 0), 255);
   const [totals, lab] = [new Float64Array(4 * colors.length), [0, 0, 0]];
   yield* byRows(rows, (y) => {
     for (let x = 0, i = y * size; x < size; x += 1, i += 1) {
-      const granule = labels[from * size + i];
-      if (!granule) continue;
+      if (own[i] === ON_JOINT) continue;
       putLabOfBytes(byte(red[i]), byte(green[i]), byte(blue[i]), lab, 0);
-      const at = 4 * chosen[granule];
+      const at = 4 * own[i];
       for (let channel = 0; channel < 3; channel += 1) totals[at + channel] += lab[channel];
       totals[at + 3] += 1;
     }
