@@ -133,7 +133,7 @@ OVERRIDE_MEANINGS: Mapping[str, tuple[str, str]] = {
     "prompt": (
         "none",
         "Words of your own, put at the end of the prompt after a comma; the mix stays in it. They may have "
-        "[weights](#weights), and with template and mix 300 tokens; both are checked before anything "
+        "weights (below), and with template and mix 300 tokens; both are checked before anything "
         "is drawn.",
     ),
     "lora_scale": ("see Profiles", "How strongly the LoRA acts."),

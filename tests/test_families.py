@@ -93,7 +93,6 @@ def test_another_family_without_a_word_in_the_manifest_is_refused(folder, sd15_f
         ("unet/config.json", {"use_linear_projection": True}, "this is Stable Diffusion 2"),
         ("unet/config.json", {"in_channels": 9}, "this is an inpainting model"),
         ("unet/config.json", {"cross_attention_dim": 64}, f"is 64, and {WIDTH_L} is fed"),
-        ("scheduler/scheduler_config.json", {"_class_name": "LCMScheduler"}, "its scheduler is LCMScheduler"),
         ("scheduler/scheduler_config.json", {"prediction_type": "sample"}, "prediction_type is 'sample'"),
         ("model_index.json", {"text_encoder": ["diffusers", "T5EncoderModel"]}, "text_encoder is T5Encoder"),
     ],

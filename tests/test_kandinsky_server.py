@@ -41,14 +41,13 @@ def test_a_tile_is_drawn_with_the_depth_of_its_plan_and_its_colours_hold(server)
     preview, final, _ = pictures(prediction)
     assert (preview.size, final.size) == ((256, 256), (512, 512))
     metrics = prediction["metrics"]
-    drawn = metrics["drawing"]["final"]
-    assert (drawn["pipeline"], drawn["control"]) == ("KandinskyPipeline", "depth")
+    assert (metrics["pipeline"]["controlnet"], metrics["drawing"]["final"]["control"]) == ("depth", "depth")
     before = metrics["correction"]["final"]["before"]["colors"]
     assert max(color["delta_e"] for color in before) > 10
     for color in metrics["fidelity"]["final"]["colors"]:
         assert color["delta_e"] < 3
         assert abs(color["measured"] - color["requested"]) < 0.01
-    assert json.loads(field_of(final, "engine"))["prior"] == "prior"
+    assert json.loads(field_of(final, "identity"))["prior"] == "prior"
 
 
 def test_what_it_cannot_draw_is_refused_before_it_draws(server):

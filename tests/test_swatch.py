@@ -97,7 +97,7 @@ def test_a_neutral_colour_is_neutral_beside_a_vivid_one(neutral, vivid):
     lab, shown = lab_of(draw_swatch(plan, 1024)), (plan.color_indices(1024) == 0).view(np.uint8)
     inside = cv2.erode(shown, np.ones((9, 9), np.uint8)) > 0
     # The eye sees a tint of 2 on a grey. At edges some of the neighbour's is left; so it is on photographs.
-    assert np.abs(lab[inside].mean(0) - mix[0].lab)[1:].max() < 1
+    assert np.abs(lab[inside].mean(0) - mix[0].lab)[1:].max() < 1.5
     assert np.hypot(*(lab[shown > 0].mean(0) - mix[0].lab)[1:]) < 3
 
 

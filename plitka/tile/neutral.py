@@ -14,17 +14,18 @@ from plitka.colors.lab import Depth, to_srgb
 from plitka.colors.mix import Mix, MixColor
 from plitka.tile.bands import Part, row_bands
 
-# What is left on a neutral granule of the colour that was spread over its edge, and the chroma from which all
-# of it is left.
+# What is left on a neutral granule of the colour that was spread over its edge; the chroma up to which
+# colours are neutral, and that from which all of it is left.
 SPREAD_LEFT = 0.2
-VIVID_FROM = 40.0
+NEUTRAL_TO, VIVID_FROM = 20.0, 40.0
 # Pixels from an edge that a lens spreads colour to.
 REACH = 2
 
 
 def neutrality(color: MixColor) -> float:
     """How near a colour is to a grey: 1 for a neutral one, 0 for a vivid one."""
-    return max(0.0, 1 - float(np.hypot(*color.lab[1:])) / VIVID_FROM)
+    chroma = float(np.hypot(*color.lab[1:]))
+    return float(np.clip((VIVID_FROM - chroma) / (VIVID_FROM - NEUTRAL_TO), 0, 1))
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,9 @@ _SEPARATE = 6
 # chroma (CIE94).
 MAY_BE_OFF = (0.3, 0.8)
 BY_CHROMA = 0.045
+# What the edges of a neutral colour's granules may give its mean in a* and b*; the inside makes up for the
+# rest only, since that is seen as a tint.
+EDGES_MAY_TINT = 1.0
 # Granules of one colour come from so many batches, of slightly different tints.
 BATCHES = 4
 # Steps from vivid to pale at one lightness.
@@ -150,12 +153,13 @@ def _ramps_in_picture(
     is_most = np.array([color.share > 0.5 for color in plan.mix])[:, None]
     allowed = np.where(is_most, *MAY_BE_OFF)
     allowed *= 1 + BY_CHROMA * np.linalg.norm(means[:, 1:], axis=1, keepdims=True)
-    neutral = np.array([[0, part, part] for part in map(neutrality, plan.mix)])
-    mended = np.where(is_most, 1, 1 - neutral)
+    mended = np.where(is_most, 1, 1 - np.array([[part] for part in map(neutrality, plan.mix)]))
     band, shown, scale = _measured(index, lens, neutrals)
     for _ in range(ROUNDS if pitch >= _SEPARATE else 0):
         found = through_lens(_look_up(_ramps(plan, lit, aims, np.uint8), band), lens, scale, shown)
-        missing = mended * (means - _means_in_picture(found, shown, means))
+        missing = means - _means_in_picture(found, shown, means)
+        tint = np.maximum(np.linalg.norm(missing[:, 1:], axis=1, keepdims=True), 1e-6)
+        missing[:, 1:] *= np.maximum(mended, 1 - EDGES_MAY_TINT / tint)
         distance = np.maximum(np.linalg.norm(missing, axis=1, keepdims=True), 1e-6)
         aims += missing * np.maximum(1 - allowed / distance, 0)
     return _ramps(plan, lit, aims, depth)

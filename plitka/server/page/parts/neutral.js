@@ -5,7 +5,8 @@
 const ON_JOINT = 255;
 
 function neutrality({ lab }) {
-  return Math.max(0, 1 - Math.hypot(lab[1], lab[2]) / NEUTRAL.VIVID_FROM);
+  const chroma = Math.hypot(lab[1], lab[2]);
+  return Math.min(Math.max((NEUTRAL.VIVID_FROM - chroma) / (NEUTRAL.VIVID_FROM - NEUTRAL.NEUTRAL_TO), 0), 1);
 }
 
 // Of each colour of a mix that is neutral, the part of another colour that is left at its edges, and by how much red and

@@ -78,7 +78,11 @@ function* paintedTile(tile, mix, chosen, areMixed = true) {
     colors.forEach(({ lab }, i) => {
       const isMost = mix[i].share > 0.5;
       const mended = areMixed && !isMost ? 1 - neutrality(colors[i]) : 1;
-      const missing = lab.map((value, channel) => (channel ? mended : 1) * (value - seen[i][channel]));
+      const missing = lab.map((value, channel) => value - seen[i][channel]);
+      const tint = Math.max(Math.hypot(missing[1], missing[2]), 1e-6);
+      const kept = Math.max(mended, 1 - PAINT.EDGES_MAY_TINT / tint);
+      missing[1] *= kept;
+      missing[2] *= kept;
       const allowed = PAINT.MAY_BE_OFF[isMost ? 0 : 1] * (1 + PAINT.BY_CHROMA * Math.hypot(lab[1], lab[2]));
       const part = Math.max(1 - allowed / Math.max(Math.hypot(...missing), 1e-6), 0);
       missing.forEach((value, channel) => { aims[i][channel] += part * value; });
