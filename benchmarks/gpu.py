@@ -13,8 +13,9 @@ of `performance.md` in both languages, and their chart, from the figures of real
 `card/figures-*.jsonl` and those of FOLDER. Figures that are to stay go into such a file.
 
 Runs from a copy of the repository too, with its root on PYTHONPATH. Needs torch with CUDA, a C compiler for
-what is compiled, and these packages with what they need themselves: accelerate, coloraide, diffusers,
-numpy, opencv-python-headless, pillow, psutil, pydantic, safetensors, tokenizers, tqdm, transformers.
+what is compiled, and these packages with what they need themselves: accelerate, coloraide, compel,
+diffusers, numpy, opencv-python-headless, pillow, psutil, pydantic, safetensors, tokenizers, tqdm,
+transformers.
 No network is used. Settings of Plitka in the environment (PLITKA_...) do not count here.
 """
 

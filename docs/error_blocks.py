@@ -231,7 +231,6 @@ def _refused_by_models() -> Iterator[list[Problem]]:
     for overrides in ({}, {"use_controlnet": True}):
         request = parse_request(json.dumps({"colors": [RED], "angle": 30, "overrides": overrides}))
         yield list(route_problems(request, settings_for(request), ("canny",)))
-    yield list(sampler_problems(settings_for(request), {}, ("ddim",)))
     yield list(sampler_problems(replace(settings_for(request), scheduler="euler"), {"thresholding": True}))
     for by_hint, more, is_there in REFUSED_BY_HINTS:
         request = parse_request(json.dumps({"colors": [RED], "overrides": by_hint, **more}))

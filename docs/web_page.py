@@ -44,7 +44,7 @@ from plitka.request.scale import (
 )
 from plitka.request.sheet import MAX_SHEET_TEXT
 from plitka.request.tile_request import DEFAULT_QUALITY
-from plitka.server.page_palette import ADAPTERS, javascript, named_constants, palette_constants
+from plitka.server.page_palette import ADAPTERS, QUALITIES, javascript, named_constants, palette_constants
 from plitka.tile import (
     camera,
     canvas,
@@ -121,6 +121,7 @@ def page_data() -> dict[str, Any]:
         "PALETTE": colors["PALETTE"],
         # The operator's, put in where the page is served.
         ADAPTERS: [],
+        QUALITIES: [],
         "LIMITS": _limits(),
         "ORDER": _order(),
         "OUTSIDE": colors["OUTSIDE"],

@@ -100,4 +100,5 @@ def test_another_name_is_refused_with_those_there_are(sdxl_server, inputs, said)
 
 def test_the_page_offers_them(sdxl_server):
     page = local_http.get(f"{sdxl_server.url}/").text
+    assert 'const QUALITIES = [\n  "preview",\n  "standard",\n  "high",\n  "fast",\n];' in page
     assert 'const ADAPTERS = [\n  "kohya",\n  "diffusers",\n  "peft",\n];' in page

@@ -1,6 +1,10 @@
 """Families of base models: found from their files, drawn as they are, and what each cannot do."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -20,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from sd15_checkpoints import (
     write_sd15_single_file,
 )
+from small_hub import small_hub
 
 from plitka.diffusion.checkpoints.pretrained import read_base
 from plitka.diffusion.families.known import FAMILIES
@@ -93,6 +98,7 @@ def test_another_family_without_a_word_in_the_manifest_is_refused(folder, sd15_f
         ("unet/config.json", {"use_linear_projection": True}, "this is Stable Diffusion 2"),
         ("unet/config.json", {"in_channels": 9}, "this is an inpainting model"),
         ("unet/config.json", {"cross_attention_dim": 64}, f"is 64, and {WIDTH_L} is fed"),
+        ("scheduler/scheduler_config.json", {"_class_name": "KarrasVeScheduler"}, "scheduler is KarrasVe"),
         ("scheduler/scheduler_config.json", {"prediction_type": "sample"}, "prediction_type is 'sample'"),
         ("model_index.json", {"text_encoder": ["diffusers", "T5EncoderModel"]}, "text_encoder is T5Encoder"),
     ],
@@ -108,13 +114,61 @@ def test_sdxl_under_another_name_is_refused(folder):
     assert "addition_embed_type is text_time, where Stable Diffusion 1.5's is None" in refusal(folder)
 
 
-def test_one_from_the_hub_is_refused_with_what_to_do(folder, monkeypatch):
+# Reads a base model as an engine does, in a program of its own: the hub's client reads its environment once.
+READS_BASE = """
+import torch
+from plitka.diffusion.checkpoints.pretrained import read_base
+from plitka.errors import ModelFileError
+from plitka.weights.locate import find_files
+try:
+    files = find_files("sdxl")
+    print(type(read_base(files, torch.float32)).__name__, files.models.base.folder, files.vae)
+except ModelFileError as error:
+    print(error)
+"""
+
+
+def read_from_hub(folder, hub, home, **environment):
+    """What is read of the base model `owner/base`, or why not; and the files that the hub was asked for."""
+    names = {"PLITKA_MODEL_DIR": folder, "PLITKA_BASE_MODEL": "owner/base", "HF_HOME": home, **environment}
+    with small_hub(hub) as (address, asked):
+        given = os.environ | {name: str(value) for name, value in names.items()} | {"HF_ENDPOINT": address}
+        run = subprocess.run(
+            [sys.executable, "-c", READS_BASE], env=given, capture_output=True, text=True, check=True
+        )
+    return run.stdout.strip(), asked
+
+
+def write_on_hub(hub, base):
+    """A base model as `owner/base`, under names without a variant."""
+    shutil.copytree(base, hub / "owner/base")
+    for path in (hub / "owner").rglob("*.fp16.safetensors"):
+        path.rename(path.with_name(path.name.replace(".fp16", "")))
+
+
+def test_one_from_the_hub_takes_what_the_manifest_has_for_its_family(folder, sd15_folder, tmp_path):
+    edit_manifest(folder, lambda models: models.update(families={"sd15": {"base": {"folder": "sd15-base"}}}))
+    write_on_hub(tmp_path / "hub", sd15_folder / "base")
+    said, asked = read_from_hub(folder, tmp_path / "hub", tmp_path / "home")
+    assert said == "StableDiffusionPipeline sd15-base None"
+    assert asked[0] == "owner/base/model_index.json"
+
+
+def test_a_hub_that_has_no_such_model_is_named_with_what_to_do(folder, tmp_path):
+    edit_manifest(folder, lambda models: models.update(families={"sd15": {"base": {"folder": "sd15-base"}}}))
+    said, _ = read_from_hub(folder, tmp_path / "hub", tmp_path / "home")
+    assert said.startswith("owner/base: its model_index.json cannot be fetched from the hub: 404")
+    assert "a folder or a .safetensors file here needs no hub" in said
+
+
+def test_one_of_another_family_in_the_manifest_itself_is_refused_with_what_to_do(folder, monkeypatch):
     own = {"base": {"folder": "sd15-base"}}
-    edit_manifest(folder, lambda models: models.update(families={"sd15": own}))
+    elsewhere = {"folder": "elsewhere", "repo": "owner/name"}
+    edit_manifest(folder, lambda models: models.update(base=elsewhere, families={"sd15": own}))
     index = {"_class_name": "StableDiffusionPipeline"}
     monkeypatch.setattr("plitka.diffusion.checkpoints.base_model.read_config", lambda *_: index)
-    with pytest.raises(ModelFileError, match=r"this is Stable Diffusion 1\.5.* Download it"):
-        read_base(files_in(folder, PLITKA_BASE_MODEL="owner/name"), torch.float32)
+    with pytest.raises(ModelFileError, match=r"this is Stable Diffusion 1\.5.* Name it in PLITKA_BASE_MODEL"):
+        read_base(files_in(folder), torch.float32)
 
 
 def test_v_prediction_is_honoured_by_folder_and_by_marker(spoilt, tmp_path):

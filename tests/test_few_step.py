@@ -23,6 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interruptions import BreaksOff, Cancelled, out_of_memory
 from PIL import Image
+from safetensors.torch import load_file, save_file
+from single_file import write_single_file
 from tape import TapeRecorder
 from test_adapters import is_same, state_of
 from thorough import examples
@@ -311,6 +313,18 @@ def test_a_base_model_with_guidance_as_an_input_is_found_by_its_configuration(fo
     found = refusal(engine, quality="fast", overrides={"guidance_scale": 2, "negative_prompt": "blurry"})
     assert found["overrides.guidance_scale"].allowed == "from 3 to 13"
     assert found["overrides.negative_prompt"].allowed == '""'
+
+
+def test_a_single_file_says_by_its_metadata_that_it_is_one(folder, tmp_path):
+    path = tmp_path / "one.safetensors"
+    write_single_file(path, folder / "base")
+    save_file(load_file(path), path, metadata={"modelspec.architecture": "stable-diffusion-xl-v1-base/LCM"})
+    engine = load_small_engine(folder, PLITKA_BASE_MODEL=str(path))
+    assert engine.defaults.few_step == FewStep("lcm", 4, 1.0, (1.0, 2.0), is_base=True)
+    named = load_small_engine(folder, PLITKA_BASE_MODEL=str(path), PLITKA_FEW_STEP="lcm:8:2")
+    assert named.defaults.few_step == FewStep("lcm", 8, 2.0, (1.0, 2.0), is_base=True)
+    with pytest.raises(ModelFileError, match=r"one\.safetensors .*says of itself that it is lcm"):
+        load_small_engine(folder, PLITKA_BASE_MODEL=str(path), PLITKA_FEW_STEP="turbo:4")
 
 
 def test_a_base_model_that_the_operator_names_draws_with_the_lora(folder):

@@ -180,10 +180,27 @@ def test_a_lora_and_embeddings_and_a_vae_are_refused(models):
     assert "Take 'vae' out of the manifest" in refusal(lambda: load_small_engine(models))
 
 
+@pytest.mark.parametrize("named", ["lcm:4", "turbo:2"])
+def test_a_few_step_model_is_refused(models, named):
+    text = refusal(lambda: load_small_engine(models, PLITKA_FEW_STEP=named))
+    assert "PLITKA_FEW_STEP: it names a few-step model, and Kandinsky 2.2 is drawn with none" in text
+
+
 def test_a_list_of_adapters_is_refused(models, tmp_path):
     listed = write_adapters(tmp_path / "adapters", ("kohya",))
     text = refusal(lambda: load_small_engine(models, PLITKA_ADAPTERS=str(listed)))
     assert "it lists 1 adapters, and Kandinsky 2.2 takes none. Unset PLITKA_ADAPTERS" in text
+
+
+def test_a_prior_that_lacks_a_file_is_named_and_not_the_decoder(models):
+    (models / "prior/prior/config.json").unlink()
+    assert refusal(lambda: read(models)).startswith("prior: it does not load")
+
+
+def test_a_prior_beside_a_base_model_that_has_none_is_refused(models, sd15_folder):
+    text = refusal(lambda: read(sd15_folder, PLITKA_PRIOR_MODEL=str(models / "prior")))
+    assert "prior: a prior is named, and Stable Diffusion 1.5 draws without one" in text
+    assert "Unset PLITKA_PRIOR_MODEL" in text
 
 
 def test_one_file_is_no_prior(models):

@@ -1,6 +1,7 @@
 """Weights and chunks of a prompt as the UNet gets them, from both text encoders and from one alone."""
 
 from dataclasses import replace
+from importlib.metadata import version
 from unittest import mock
 
 import pytest
@@ -201,3 +202,7 @@ def test_a_base_model_with_a_first_stage_of_its_own_reads_no_weights(engine, mon
     prompt_embeddings(engine.pipelines.base, family, job.prompt, CPU, 1)
     assert given[0].positive.endswith(", wet")
     assert given[0].negative == "(EPDM)"
+
+
+def test_pictures_say_what_weighted_their_words(engine):
+    assert engine.identity()["compel"] == version("compel")

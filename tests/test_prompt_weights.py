@@ -115,6 +115,14 @@ def test_brackets_and_signs_that_could_be_text(text, read):
     assert read_weights(text) == (tuple((part, pytest.approx(weight)) for part, weight in read), ())
 
 
+@pytest.mark.parametrize("piece", ["+", "/+", "+ ", "-+", "[+", "(", "([)]"])
+def test_no_text_of_brackets_and_signs_takes_long(piece):
+    # Five times as long as a request's: a reading of cubic time takes minutes.
+    text = piece * (5000 // len(piece))
+    reading = read_weights(text)
+    assert reading.problems or "".join(part for part, _ in reading.fragments) == text
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -229,12 +229,14 @@ def test_server_gets_this_python_and_paths_that_do_not_depend_on_the_folder(tmp_
     monkeypatch.chdir(tmp_path)
     # Where nothing is, an error names this folder, and no other of its name is taken.
     monkeypatch.setenv("PLITKA_MODEL_DIR", "weights")
+    monkeypatch.setenv("PLITKA_FEW_STEP_LORA", "fast.safetensors")
     monkeypatch.setenv("PLITKA_BASE_MODEL", "owner/model")
     monkeypatch.setenv("COG_WEIGHTS", "own")
     monkeypatch.setenv("TMPDIR", "temporary")
     environment = server_environment(5001, "sdxl", 2)
     assert environment["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert environment["PLITKA_MODEL_DIR"] == str(tmp_path / "weights")
+    assert environment["PLITKA_FEW_STEP_LORA"] == str(tmp_path / "fast.safetensors")
     assert environment["PLITKA_BASE_MODEL"] == "owner/model"
     assert environment["COG_WEIGHTS"] == str(tmp_path / "own")
     assert environment["TMPDIR"] == str(tmp_path / "temporary")

@@ -17,7 +17,9 @@ PAGES = ("docs/sources.md", "docs/ru/sources.md")
 FIELDS = {*RequestFields.model_fields, *(f"overrides.{name}" for name in Overrides.model_fields)}
 VARIABLES = {value for name, value in vars(settings).items() if name.endswith("_VARIABLE")} | {"COG_WEIGHTS"}
 VALUES = {
-    value for name in ("Scheduler", "ControlKind", "EngineName") for value in get_args(getattr(choices, name))
+    value
+    for name in ("Scheduler", "ControlKind", "EngineName", "Quality")
+    for value in get_args(getattr(choices, name))
 }
 COMMANDS = {f"plitka {name}" for name in get_command(app).commands}
 NAMED = re.compile(r"`([^`]+)`")

@@ -178,10 +178,13 @@ def test_bombs_are_refused_without_being_unpacked(tmp_path, monkeypatch):
     assert any("unpacks to more than" in problem for problem in found)
     assert sum(path.stat().st_size for path in (tmp_path / "x").iterdir()) < 400_000
     # A picture of few bytes and very many pixels.
-    huge = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    header = struct.pack(">I", 13) + huge + struct.pack(">I", zlib.crc32(huge))
-    content = zip_of({"a.png": b"\x89PNG\r\n\x1a\n" + header, "a.txt": "100% red"})
-    assert "pixels" in problems(content, tmp_path / "y")[0]
+    huge = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunks = b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in {b"IHDR": huge, b"IDAT": zlib.compress(bytes(100))}.items()
+    )
+    content = zip_of({"a.png": b"\x89PNG\r\n\x1a\n" + chunks, "a.txt": "100% red"})
+    assert "pixels, the most" in problems(content, tmp_path / "y")[0]
 
 
 def test_an_encrypted_archive_is_named_as_one(tmp_path):

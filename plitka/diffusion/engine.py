@@ -181,7 +181,7 @@ class DiffusionEngine:
         problems = [
             *quality_problems(request, self.defaults.few_step, NO_FEW_STEP),
             *size_problems(request, settings, self.pipelines.family.native_size),
-            *sampler_problems(settings, self.pipelines.scheduler_config, self.pipelines.family.samplers),
+            *sampler_problems(settings, self.pipelines.scheduler_config),
             *guidance_problems(request, settings, self.pipelines),
         ]
         if request.adapter not in self.adapters.words:

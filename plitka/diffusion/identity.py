@@ -8,7 +8,7 @@ from plitka.settings import cudnn_benchmark
 from plitka.weights.adapter_list import ListedAdapter
 from plitka.weights.locate import Adapters, EngineFiles
 
-VERSIONED_LIBRARIES = ("torch", "diffusers", "transformers", "peft")
+VERSIONED_LIBRARIES = ("torch", "diffusers", "transformers", "compel", "peft")
 
 
 def identity_of(name: str, device_info: DeviceInfo, files: EngineFiles, adapters: Adapters) -> dict[str, str]:

@@ -1,30 +1,20 @@
 """What requests may ask of samplers: which of them suit the model, and where their steps end."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
-from plitka.choices import Scheduler, one_of_names
+from plitka.choices import Scheduler
 from plitka.errors import Problem
 from plitka.request.drawing_settings import DrawingSettings
 
 
-def sampler_problems(
-    settings: DrawingSettings, config: Mapping[str, Any], of_family: Sequence[str] | None = None
-) -> Iterator[Problem]:
-    """A sampler that cannot take off the noise of a base model with this scheduler configuration.
-
-    `of_family` are those that a family's models are drawn with, None for all.
-    """
+def sampler_problems(settings: DrawingSettings, config: Mapping[str, Any]) -> Iterator[Problem]:
+    """A sampler that cannot take off the noise of a base model with this scheduler configuration."""
     # Not at the top: diffusers' schedulers bring the hub's client, which reads the environment as it is then.
     from plitka.diffusion.schedulers import unsuited
 
     # A few-step model's own sampler is no choice of the request.
     if settings.few_step is not None:
-        return
-    if of_family is not None and settings.scheduler not in of_family:
-        reason = "is no sampler for a base model of this family"
-        allowed = one_of_names(of_family)
-        yield Problem("overrides.scheduler", f'"{settings.scheduler}"', reason, allowed)
         return
     why = unsuited(settings.scheduler, config)
     if why is not None:

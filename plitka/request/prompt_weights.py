@@ -34,7 +34,8 @@ _END = r"(?![\w%+-]|[.,]\d)"
 _AFTER_BRACKET = re.compile(rf"({_NUMBER}|\++|-+){_END}")
 _BEFORE_BRACKET = re.compile(rf":\s*({_NUMBER})\s*\)")
 _SIGNS = re.compile(rf"(\++|-+){_END}")
-_WORD = re.compile(r"[^\s,;:\"]*\w[^\s,;:\"]*\Z")
+# What a word is made of; with `_LETTER` in it, it is one.
+_OF_WORDS, _LETTER = re.compile(r"[^\s,;:\"]*"), re.compile(r"\w")
 # What other programs do with brackets and is no weight.
 _SCHEDULE = re.compile(r"(?<!\\)\||(?<!\\):\s*[0-9.]+\s*\Z")
 _FUNCTION = re.compile(r"\.(and|add|attend|blend|swap)\(")
@@ -229,16 +230,23 @@ class _Reader:
             # Rounded, so that 1.1 of 1 / 1.1 is 1.
             self._pieces[index] = _Piece(text, round(own * weight, 6), column)
 
+    def _last_word(self) -> int | None:
+        """Where the word begins that ends right here; None without one."""
+        # From the end: a search from the front tries every beginning, which is slow in a text of signs.
+        found = _OF_WORDS.match(self._words[::-1])
+        begin = len(self._words) - (found.end() if found else 0)
+        return begin if _LETTER.search(self._words, begin) else None
+
     def _read_signs(self) -> None:
-        found, word = _SIGNS.match(self.text, self.place), _WORD.search(self._words)
-        if found is None or word is None:
+        found, begin = _SIGNS.match(self.text, self.place), self._last_word()
+        if found is None or begin is None:
             self._take()
             return
         weighted = self._words, self._places
-        self._words, self._places = self._words[: word.start()], self._places[: word.start()]
+        self._words, self._places = self._words[:begin], self._places[:begin]
         self._end_piece()
         self._words, self._places = weighted
-        self._add_piece(word.start(), round(_signs(found[1]), 6))
+        self._add_piece(begin, round(_signs(found[1]), 6))
         self._words, self._places = "", []
         self.place += len(found[0])
 

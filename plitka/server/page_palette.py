@@ -1,4 +1,4 @@
-"""What the page knows of the operator's own: palette and adapters, constants of JavaScript."""
+"""What the page knows of the operator's own: palette, adapters and qualities, constants of JavaScript."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from plitka.colors.palette import PALETTE, Palette, PaletteColor, palette_in_use
 
 # The page's constant with the names of the operator's adapters.
 ADAPTERS = "ADAPTERS"
+# And with the qualities that the engine draws; empty for all of them.
+QUALITIES = "QUALITIES"
 
 
 def palette_constants(palette: Palette) -> dict[str, Any]:
@@ -52,8 +54,8 @@ def named_constants() -> dict[str, str]:
     return {name: color.hex for name, color in named_colors().items()}
 
 
-def page_in_use(page: bytes, adapters: Sequence[str] = ()) -> bytes:
-    """The page with the palette in use in place of the built-in one, and the names of the adapters there are.
+def page_in_use(page: bytes, adapters: Sequence[str] = (), qualities: Sequence[str] = ()) -> bytes:
+    """The page with the palette in use in place of the built-in one, and these adapters and qualities.
 
     Raises:
         PaletteError: The palette cannot be used.
@@ -61,7 +63,8 @@ def page_in_use(page: bytes, adapters: Sequence[str] = ()) -> bytes:
     """
     palette = palette_in_use()
     constants = {} if palette is PALETTE else palette_constants(palette)
-    constants |= {ADAPTERS: list(adapters)} if adapters else {}
+    named = {ADAPTERS: list(adapters), QUALITIES: list(qualities)}
+    constants |= {name: names for name, names in named.items() if names}
     if not constants:
         return page
     text = page.decode()

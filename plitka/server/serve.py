@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from importlib import resources
 from pathlib import Path
 
+from plitka.choices import Quality
 from plitka.engines import RENDER
 from plitka.errors import SchemaError, ServeError
 from plitka.files.temporary_folders import named_when_full, own_folder
@@ -31,6 +32,7 @@ from plitka.settings import (
     ADAPTERS_VARIABLE,
     BASE_MODEL_VARIABLE,
     ENGINE_VARIABLE,
+    FEW_STEP_LORA_VARIABLE,
     MODEL_DIR_VARIABLE,
     PALETTE_VARIABLE,
     PRIOR_MODEL_VARIABLE,
@@ -38,6 +40,7 @@ from plitka.settings import (
     engine_name,
 )
 from plitka.weights.adapter_list import listed_adapters
+from plitka.weights.qualities import WITHOUT_FEW_STEP, qualities_of
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +51,13 @@ LOOK_SECONDS = 1.0
 RESTARTS_AN_HOUR = 5
 # Variables that are a path, which may be relative to the caller's working folder and is not to the server's;
 # and those that are one if something is there.
-PATH_VARIABLES = (MODEL_DIR_VARIABLE, ADAPTERS_VARIABLE, PALETTE_VARIABLE, TEMPORARY_VARIABLE)
+PATH_VARIABLES = (
+    MODEL_DIR_VARIABLE,
+    ADAPTERS_VARIABLE,
+    FEW_STEP_LORA_VARIABLE,
+    PALETTE_VARIABLE,
+    TEMPORARY_VARIABLE,
+)
 PATH_OR_NAME_VARIABLES = (BASE_MODEL_VARIABLE, PRIOR_MODEL_VARIABLE, "COG_WEIGHTS")
 # The container has the same. Any of the server's threads may run a prediction, and glibc gives each a heap of
 # its own, whose free end `plitka.server.malloc_trim` cannot release.
@@ -115,9 +124,15 @@ def serve(
     engine = engine_name() if engine is None else engine
     with _server_folder() as folder:
         upstream, figures = new_upstream(metrics)
-        adapters = adapters_of(engine)
         gateway = new_gateway(
-            host, port, upstream, access=access, line=line, folder=folder, adapters=adapters
+            host,
+            port,
+            upstream,
+            access=access,
+            line=line,
+            folder=folder,
+            adapters=adapters_of(engine),
+            qualities=offered_qualities(engine),
         )
         with (
             gateway,
@@ -186,12 +201,13 @@ def new_gateway(
     line: Line | None = None,
     folder: Path = ROOT,
     adapters: Sequence[str] = (),
+    qualities: Sequence[str] = (),
 ) -> Gateway:
-    """The gateway, with its page, of a server in `folder` whose requests may name these adapters.
+    """The gateway, with its page, of a server in `folder` whose requests may name these; no quality for all.
 
     Raises ServeError if the address is in use or not of this machine, PaletteError for the palette in use.
     """
-    page = page_in_use(PAGE.read_bytes(), adapters)
+    page = page_in_use(PAGE.read_bytes(), adapters, qualities)
     with _bound(host, port):
         return Gateway(host, port, upstream, page, input_names(folder), access=access, line=line)
 
@@ -199,6 +215,11 @@ def new_gateway(
 def adapters_of(engine: str) -> tuple[str, ...]:
     """The names of the adapters that an engine's requests may give. Raises AdapterListError."""
     return () if engine == RENDER else tuple(listed_adapters())
+
+
+def offered_qualities(engine: str) -> tuple[Quality, ...]:
+    """The qualities that an engine draws; all of them where that cannot be told before it is loaded."""
+    return WITHOUT_FEW_STEP if engine == RENDER else qualities_of(engine)
 
 
 def input_names(folder: Path = ROOT) -> tuple[str, ...]:

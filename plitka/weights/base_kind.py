@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 INDEX_NAME = "model_index.json"
+# Where a single file's metadata say what it is.
+ARCHITECTURE_KEY = "modelspec.architecture"
 
 
 class Signs(NamedTuple):

@@ -1,8 +1,9 @@
 """The few-step model that the operator names: by the environment, else by the manifest. Needs no torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from plitka.choices import FewStepKind, one_of
 from plitka.errors import EngineError, ModelFileError, remedied, shown
@@ -13,10 +14,15 @@ from plitka.settings import (
     few_step,
     few_step_lora_path,
 )
+from plitka.weights.base_kind import ARCHITECTURE_KEY
 from plitka.weights.files import WeightFile, check_weight_file, refuse_other_formats
 from plitka.weights.manifest import MANIFEST_NAME, EngineModels, FewStepLoraSpec, FewStepSpec
 
 REMEDY = "See model_files/README.md for the few-step models that can be used."
+# Samplers that only such models are saved with. Turbo's is one that others have too.
+KIND_BY_SCHEDULER: Mapping[str, FewStepKind] = {"LCMScheduler": "lcm", "TCDScheduler": "tcd"}
+# Guidance is an input of the UNet.
+EMBEDDED_KIND: FewStepKind = "lcm"
 # Of a base model that says by its own configuration that it is one, and leaves the steps open.
 OWN_STEPS = 4
 
@@ -49,7 +55,7 @@ def find_few_step(models: EngineModels, folder: Path) -> NamedFewStep | None:
 
     Raises EngineError for what the environment says, ModelFileError for a LoRA that is missing or broken.
     """
-    spec, where = _named_in_environment(), FEW_STEP_VARIABLE
+    spec, where = named_in_environment(), FEW_STEP_VARIABLE
     if spec is None:
         spec, where = models.few_step, f"{folder / MANIFEST_NAME}: few_step"
     if spec is None:
@@ -67,7 +73,20 @@ def find_few_step(models: EngineModels, folder: Path) -> NamedFewStep | None:
     return NamedFewStep(spec, where, file)
 
 
-def _named_in_environment() -> FewStepSpec | None:
+def kind_of_configuration(unet: Mapping[str, Any], scheduler: Mapping[str, Any]) -> FewStepKind | None:
+    """The kind that a base model is by its configuration; None if that does not say."""
+    if unet.get("time_cond_proj_dim") is not None:
+        return EMBEDDED_KIND
+    return KIND_BY_SCHEDULER.get(str(scheduler.get("_class_name")))
+
+
+def kind_in_metadata(metadata: Mapping[str, str]) -> FewStepKind | None:
+    """The same for a base model in a single file, by its metadata."""
+    return "lcm" if "lcm" in metadata.get(ARCHITECTURE_KEY, "").lower() else None
+
+
+def named_in_environment() -> FewStepSpec | None:
+    """The few-step model of `PLITKA_FEW_STEP`; None if that names none. Raises EngineError."""
     text, lora = few_step(), few_step_lora_path()
     if text is None:
         if lora is not None:

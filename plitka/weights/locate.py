@@ -26,8 +26,15 @@ from plitka.settings import (
     prior_model,
 )
 from plitka.weights.adapter_files import adapters_in
-from plitka.weights.base_kind import family_in_folder, family_with_tensors
-from plitka.weights.files import WeightFile, check_weight_file, read_header, refuse_other_formats, stamp
+from plitka.weights.base_kind import INDEX_NAME, family_in_folder, family_with_tensors
+from plitka.weights.files import (
+    WeightFile,
+    check_weight_file,
+    in_one_line,
+    read_header,
+    refuse_other_formats,
+    stamp,
+)
 from plitka.weights.hash_record import VerifiedFiles
 from plitka.weights.manifest import (
     EmbeddingsSpec,
@@ -43,6 +50,11 @@ from plitka.weights.verify import checked_files
 # Where diffusers and transformers look for weights, whole or in shards. Nothing else in a folder is read.
 WEIGHTS_NAME = re.compile(
     r"(diffusion_pytorch_)?model(\.(?P<variant>\w+))?(-\d+-of-\d+)?(\.(?P<last>\w+))?\.safetensors"
+)
+
+HUB_REMEDY = (
+    f"{BASE_MODEL_VARIABLE} names a diffusers model on the hub, which has to be reached; a folder or a "
+    ".safetensors file here needs no hub."
 )
 
 log = logging.getLogger(__name__)
@@ -95,11 +107,25 @@ class Location:
 
 
 def family_of_files(base: Location) -> str | None:
-    """The family of a base model by its own files; None for one on the hub, and for another kind of model."""
+    """The family of a base model by its own files, of which the hub is asked for one; None for any other.
+
+    Raises ModelFileError if the hub does not give it.
+    """
     if base.is_single_file:
         path = Path(base.path)
         return family_with_tensors(base.header(path).tensors)
-    return family_in_folder(Path(base.path)) if base.is_local else None
+    return family_in_folder(Path(base.path) if base.is_local else _index_on_hub(base).parent)
+
+
+def _index_on_hub(base: Location) -> Path:
+    # Imported here: where all is local, its switch has to be set before.
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(base.path, INDEX_NAME, revision=base.revision))
+    except Exception as error:
+        problem = f"its {INDEX_NAME} cannot be fetched from the hub: {in_one_line(error)}"
+        raise ModelFileError(base.name, problem, HUB_REMEDY) from error
 
 
 @dataclass(frozen=True)
@@ -142,7 +168,8 @@ def find_files(name: str) -> EngineFiles:
     folder = model_dir()
     models = engine_models(name, folder)
     base = _locate_base(models.base, folder)
-    models = models.families.get(family_of_files(base) or "", models)
+    if models.families and (base.is_local or base_model()):
+        models = models.families.get(family_of_files(base) or "", models)
     config = _locate_config(models.base, folder) if base.is_single_file else None
     vae = locate(models.vae, folder) if models.vae else None
     controlnets = {key: locate(source, folder) for key, source in models.controlnets.items()}

@@ -18,12 +18,17 @@ from plitka.diffusion.families.family import Family
 from plitka.diffusion.families.known import FAMILIES
 from plitka.diffusion.families.sdxl import SDXL
 from plitka.errors import ModelFileError, remedied
+from plitka.settings import BASE_MODEL_VARIABLE, PRIOR_MODEL_VARIABLE
 from plitka.weights.base_kind import family_named_in, family_with_tensors
 from plitka.weights.locate import EngineFiles, Location
 
-REMEDY = "Choose a base model of SDXL or Stable Diffusion 1.5 (see model_files/README.md)."
+REMEDY = "Choose a base model of SDXL, Stable Diffusion 1.5 or Kandinsky 2.2 (see docs/models.md)."
 # What goes with a base model of another family than the engine's own.
 OTHER_FAMILY = "Say in the manifest, under 'families', what goes with it (see model_files/README.md)."
+NAME_IT = (
+    f"Name it in {BASE_MODEL_VARIABLE}: what goes with it is then what the manifest says under 'families'."
+)
+NO_PRIOR = f"Unset {PRIOR_MODEL_VARIABLE}, or take 'prior' out of the manifest."
 # Inputs of a UNet or a ControlNet that the pipelines do not have.
 NOT_FED = ("class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type")
 # What diffusers' EMAModel writes into a configuration: how it averaged the weights in training.
@@ -56,8 +61,11 @@ def check_base(files: EngineFiles) -> tuple[Family, dict[str, Any]]:
         problem = f"this is {family.title}, and {source.name}, where its configuration should be, is not"
         raise ModelFileError(files.base.path, problem, OTHER_FAMILY)
     if family.name in files.models.families:
-        problem = f"this is {family.title}, which is told before anything is loaded only where it lies here"
-        raise ModelFileError(files.base.name, problem, "Download it, and name its folder or file.")
+        problem = f"this is {family.title}, and the manifest has it as 'base' of an entry for another family"
+        raise ModelFileError(files.base.name, problem, NAME_IT)
+    if files.prior is not None and "prior" not in family.places:
+        problem = f"a prior is named, and {family.title} draws without one"
+        raise ModelFileError(files.prior.name, problem, NO_PRIOR)
     if family.check is not None:
         return family, family.check(files, index)
     _check_pipeline(index, _where(source, "model_index.json"), family)

@@ -13,7 +13,7 @@ from typing import Any
 from plitka.diffusion.checkpoints.noise_schedule import Statement
 from plitka.diffusion.families.family import Family, SingleFile
 from plitka.errors import ModelFileError, remedied
-from plitka.weights.base_kind import SIGNS
+from plitka.weights.base_kind import ARCHITECTURE_KEY, SIGNS
 from plitka.weights.safetensors_header import TensorHeader
 
 REMEDY = (
@@ -35,7 +35,6 @@ PREDICTION_WORDS = {
     **dict.fromkeys(("epsilon", "eps"), "epsilon"),
     **dict.fromkeys(("v", "v_prediction", "v-prediction"), "v_prediction"),
 }
-ARCHITECTURE_KEY = "modelspec.architecture"
 KINDS = {
     "v1": "a UNet of Stable Diffusion 1.5 without its text encoder",
     "v2": "Stable Diffusion 2",

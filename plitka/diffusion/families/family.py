@@ -112,7 +112,7 @@ class Family:
         unet_settings: Other settings of the UNet that it has without fail, each with the name of the models
             that have another one.
         lora_targets: The components that a LoRA may change; none where no LoRA is taken.
-        samplers: Those that can take off its noise; None for all.
+        few_step: Whether there are models of it that draw in a few steps.
         recorded: Components, and parts of them, whose work is recorded on a GPU.
         single_file: How its checkpoints in one file look; None if they are not read.
         vae_may_overflow: Whether `force_upcast` in the VAE's configuration means that half precision is too
@@ -146,7 +146,7 @@ class Family:
     addition_embed_type: str | None = None
     unet_settings: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
     lora_targets: tuple[str, ...] = ()
-    samplers: tuple[str, ...] | None = None
+    few_step: bool = True
     recorded: tuple[str, ...] = ()
     single_file: SingleFile | None = None
     vae_may_overflow: bool = True

@@ -91,6 +91,7 @@ KANDINSKY22 = Family(
     embeddings=("image_embeds", "negative_image_embeds"),
     native_size=768,
     addition_embed_type="image",
+    few_step=False,
     recorded=("unet", "text_encoder", "vae.encoder", "vae.decoder"),
     vae_may_overflow=False,
     check=_check,

@@ -53,7 +53,7 @@ SD15 = Family(
         ),
         # `stable-diffusion-v1` is the standard's word.
         other_architectures=re.compile(
-            r"refiner|inpaint|edit|pix2pix|control|lcm|flow|edm|flux|stable-diffusion-(xl|v?[2-9])"
+            r"refiner|inpaint|edit|pix2pix|control|flow|edm|flux|stable-diffusion-(xl|v?[2-9])"
             r"|stable-cascade"
         ),
     ),

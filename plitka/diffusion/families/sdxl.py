@@ -78,7 +78,7 @@ SDXL = Family(
         # The tensors have shown by then that it is SDXL's network, so only what they cannot show counts:
         # another training, or another network that the standard has a word for.
         other_architectures=re.compile(
-            r"refiner|inpaint|edit|pix2pix|control|lcm|flow|edm|flux|stable-diffusion-v?\d|stable-cascade"
+            r"refiner|inpaint|edit|pix2pix|control|flow|edm|flux|stable-diffusion-v?\d|stable-cascade"
         ),
     ),
 )

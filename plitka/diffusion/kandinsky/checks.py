@@ -72,7 +72,8 @@ def check_decoder(files: EngineFiles, index: Mapping[str, Any]) -> None:
     where = where_of(source, "unet/config.json")
     check_known(UNet2DConditionModel, unet, where)
     check_known(VQModel, movq, where_of(source, "movq/config.json"))
-    width = _check_prior(files.prior)
+    with errors_of(files.prior.name):
+        width = _check_prior(files.prior)
     for problem in (*_of_unet(unet, PLAIN, movq.get("latent_channels", 3)), *_of_movq(movq)):
         raise ModelFileError(where, problem)
     if unet.get("encoder_hid_dim") != width:

@@ -94,7 +94,7 @@ const SETTINGS = {
 };
 
 const PLAIN = {
-  angle: 0, quality: LIMITS.quality, random: true, guidance: null, layout: "", controlnet: "", colorLock: LIMITS.lock, ...SCALE_FIELDS, maps: [],
+  angle: 0, quality: usualQuality(), random: true, guidance: null, layout: "", controlnet: "", colorLock: LIMITS.lock, ...SCALE_FIELDS, maps: [],
   variants: 1, scaleBar: false, adapter: "", ...PROMPT_FIELDS,
 };
 

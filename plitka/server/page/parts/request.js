@@ -1,9 +1,13 @@
 // What is asked for, and the request made of it.
 
+const isOffered = (quality) => QUALITIES.length === 0 || QUALITIES.includes(quality);
+// Where the base model is a few-step model, the usual quality is refused.
+const usualQuality = () => (isOffered(LIMITS.quality) ? LIMITS.quality : QUALITIES[0]);
+
 const state = {
   colors: [],
   angle: 0,
-  quality: LIMITS.quality,
+  quality: usualQuality(),
   random: true,
   seed: "42",
   guidance: null,

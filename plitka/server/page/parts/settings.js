@@ -101,7 +101,8 @@ function segments(holder, name, values, chosen, label, onchange) {
 }
 
 function showQualities() {
-  const names = LIMITS.profiles.map((profile) => profile.name);
+  // One that a recipe was kept with may not be drawn here, and the server says so.
+  const names = LIMITS.profiles.map(({ name }) => name).filter((name) => isOffered(name) || name === state.quality);
   segments(byId("qualities"), "quality", names, state.quality, text, (quality) => {
     state.quality = quality;
     showQualityNote();
