@@ -10,6 +10,7 @@ from checkpoints import (
     LORA_FILE,
     WIDTH_G,
     WIDTH_L,
+    edit_config,
     edit_manifest,
     make_unet,
     write_controlnet,
@@ -133,4 +134,11 @@ def test_the_pipelines_have_no_safety_checker(sd15):
 def test_it_cannot_be_trained(sd15_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("PLITKA_MODEL_DIR", str(sd15_folder))
     with pytest.raises(ModelFileError, match=r"this is Stable Diffusion 1\.5, and what is trained here is"):
+        _load(SimpleNamespace(base_model="sdxl"), [], tmp_path)
+
+
+def test_a_few_step_model_cannot_be_trained(folder, monkeypatch, tmp_path):
+    edit_config(folder / "base/scheduler/scheduler_config.json", _class_name="LCMScheduler")
+    monkeypatch.setenv("PLITKA_MODEL_DIR", str(folder))
+    with pytest.raises(ModelFileError, match=r"this is a few-step model \(lcm\), and training would undo"):
         _load(SimpleNamespace(base_model="sdxl"), [], tmp_path)

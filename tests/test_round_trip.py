@@ -11,7 +11,7 @@ from plitka.order.amounts import order_of
 from plitka.server.serve import ROOT
 
 # What matching renders scatters by: docs/order.md has the figures of twenty mixes.
-NEAR = 0.03
+NEAR = 0.05
 MIX = tuple(
     palette_mix_color(PALETTE[code], share)
     for code, share in (("RED", 0.5), ("BLACK", 0.3), ("SKYBLUE", 0.2))

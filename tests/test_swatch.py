@@ -76,7 +76,7 @@ def test_granules_are_lit_and_shaded_as_on_photographs(code):
     assert (low, high) == pytest.approx(PALETTE[code].lightness_range, abs=3.0)
 
 
-@pytest.mark.parametrize("mix", random_mixes(6, seed=9), ids=lambda mix: "+".join(color.id for color in mix))
+@pytest.mark.parametrize("mix", random_mixes(8, seed=9), ids=lambda mix: "+".join(color.id for color in mix))
 def test_every_colour_of_a_mix_has_its_mean(mix):
     plan = make_plan(mix, 0, "surface", 3)
     lab, colors = lab_of(draw_swatch(plan, 1024)), plan.color_indices(1024)
@@ -85,8 +85,8 @@ def test_every_colour_of_a_mix_has_its_mean(mix):
         if color.share >= 0.05:
             assert difference < 3
         if color.share > 0.5:
-            # Over 60 mixes, 17 of 18 are below 0.85; the eighteenth, gray beside grass green, is 1.19.
-            assert difference < 1.2
+            # Over 60 mixes, the largest of 18 is 0.79.
+            assert difference < 1
 
 
 @pytest.mark.parametrize("vivid", ["RED", "GRSGRN", "BLUE", "YELLOW"])

@@ -142,6 +142,7 @@ def _load(request: TrainingRequest, pictures: list[Picture], folder: Path) -> tu
     import torch
     from diffusers.utils import logging as diffusers_logging
 
+    from plitka.diffusion.checkpoints.few_step import few_step_model
     from plitka.diffusion.checkpoints.pretrained import HOW_TO_GET_WEIGHTS, check_parts, read_base
     from plitka.diffusion.checkpoints.weight_checks import check_finite
     from plitka.diffusion.families.known import family_of
@@ -157,6 +158,9 @@ def _load(request: TrainingRequest, pictures: list[Picture], folder: Path) -> tu
     pipeline = read_base(files, torch.float32)
     if (family := family_of(pipeline)) is not SDXL:
         problem = f"this is {family.title}, and what is trained here is for {SDXL.title}"
+        raise ModelFileError(files.base.name, problem, "Choose another base model for the training.")
+    if (few_step := few_step_model(files, pipeline, family, None)) is not None:
+        problem = f"this is a few-step model ({few_step.kind}), and training would undo what it has learned"
         raise ModelFileError(files.base.name, problem, "Choose another base model for the training.")
     with remedied(HOW_TO_GET_WEIGHTS):
         check_parts(check_finite, pipeline, files)

@@ -32,7 +32,9 @@ _NUMBER = r"[+-]?(?:[0-9]+(?:[.,][0-9]+)?|[.,][0-9]+)"
 # A weight ends where a word ends: "(EPDM)60%" and "(ultra)-fine" have none behind the bracket.
 _END = r"(?![\w%+-]|[.,]\d)"
 _AFTER_BRACKET = re.compile(rf"({_NUMBER}|\++|-+){_END}")
-_BEFORE_BRACKET = re.compile(rf":\s*({_NUMBER})\s*\)")
+_BEFORE_BRACKET = re.compile(rf":\s*({_NUMBER}\.?)\s*\)")
+# What is meant as a number there and is none of those: other digits, exponents.
+_NO_NUMBER = re.compile(r":\s*([+-]?(?:[\d.,]+(?:e[+-]?\d+)?|nan|inf))\s*\)", re.IGNORECASE)
 _SIGNS = re.compile(rf"(\++|-+){_END}")
 # What a word is made of; with `_LETTER` in it, it is one.
 _OF_WORDS, _LETTER = re.compile(r"[^\s,;:\"]*"), re.compile(r"\w")
@@ -182,11 +184,13 @@ class _Reader:
 
     def _read_colon(self) -> None:
         found = _BEFORE_BRACKET.match(self.text, self.place)
+        place = self._open[-1].place
         if found is None:
+            if like := _NO_NUMBER.match(self.text, self.place):
+                self._say(place, f"gives the bracket at column {place + 1} the weight {shown(like[1])}")
             self._take()
             return
         self._end_piece()
-        place = self._open[-1].place
         self._weigh(self._open.pop(), _number(found[1]))
         self.place += len(found[0])
         if second := _AFTER_BRACKET.match(self.text, self.place):

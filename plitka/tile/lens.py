@@ -146,15 +146,27 @@ def develop(
     return cv2.cvtColor(cv2.merge(grained), cv2.COLOR_YCrCb2RGB)
 
 
-def through_lens(fine: NDArray[np.uint8], lens: Lens, scale: float, shown: Shown) -> NDArray[np.uint8]:
+def through_lens(
+    fine: NDArray[np.uint8], focus: NDArray[np.float32], lens: Lens, scale: float, shown: Shown
+) -> NDArray[np.uint8]:
     """(rows, columns, 3) uint8 sRGB of a part of a picture `scale` times larger, without grain.
 
-    `shown` has the colours of these rows and columns.
+    `shown` has the colours of these rows and columns, `focus`, of the same shape, how sharp they are.
     """
     rows, columns = shown.colors.shape
     luma, *chroma = _channels(_exposed(fine, lens, scale, (rows, columns)), lens)
     shown.keep_neutral(chroma, wraps=False)
-    return cv2.cvtColor(cv2.merge([_sharpened(luma, None, lens), *chroma]), cv2.COLOR_YCrCb2RGB)
+    return cv2.cvtColor(cv2.merge([_sharpened(luma, focus, lens), *chroma]), cv2.COLOR_YCrCb2RGB)
+
+
+def focus_at(height: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """How sharp each pixel of a part of a picture is, of this shape, by the heap's height there, in pitches.
+
+    As if the tile were level: in the mean of a picture it is.
+    """
+    sharp = _depth_of_field(cv2.resize(height, shape[::-1], interpolation=cv2.INTER_LINEAR))
+    sharp += np.float32(1)
+    return cv2.max(sharp, LEAST_FOCUS)
 
 
 def _exposed(fine: NDArray[Depth], lens: Lens, scale: float, shape: tuple[int, int]) -> NDArray[Depth]:
@@ -183,13 +195,11 @@ def _channels(small: NDArray[Depth], lens: Lens) -> list[NDArray[Depth]]:
     return [luma, *(_blurred(plane, lens.camera.chroma_blur * lens.sharpness) for plane in chroma)]
 
 
-def _sharpened(luma: NDArray[Depth], focus: NDArray[np.float32] | None, lens: Lens) -> NDArray[Depth]:
+def _sharpened(luma: NDArray[Depth], focus: NDArray[np.float32], lens: Lens) -> NDArray[Depth]:
     """Lightness sharpened as a camera does; less where the lens, by `focus` (1: sharp), is out of focus."""
     camera = lens.camera
     soft = _blurred(luma, float(np.sqrt(camera.sharpened_over**2 - (camera.blur * lens.sharpness) ** 2)))
     strength = camera.sharpening * lens.sharpness
-    if focus is None:
-        return cv2.addWeighted(luma, 1 + strength, soft, -strength, 0)
     detail = cv2.subtract(luma, soft, dtype=cv2.CV_32F)
     detail *= focus
     detail *= np.float32(strength)
@@ -198,13 +208,18 @@ def _sharpened(luma: NDArray[Depth], focus: NDArray[np.float32] | None, lens: Le
 
 def _focus(focus: NDArray[np.float32], lens: Lens, rng: np.random.Generator) -> NDArray[np.float32]:
     """How sharp each pixel is, in place of its depth: what lies low is not, and no tile is quite level."""
-    focus -= np.float32(np.quantile(focus[::8, ::8], FOCUSED_ON))
-    focus *= np.float32(DEPTH_OF_FIELD)
-    cv2.min(focus, MOST_FOCUS - 1, focus)
+    focus = _depth_of_field(focus)
     tilt = rng.standard_normal((TILTS, TILTS), np.float32) * np.float32(TILT)
     focus += stretched(tilt, lens.shape, lens.wraps, lens.margin)
     focus += np.float32(1)
     return cv2.max(focus, LEAST_FOCUS)
+
+
+def _depth_of_field(height: NDArray[np.float32]) -> NDArray[np.float32]:
+    """In place of heights, what sharpness their depth takes away or adds."""
+    height -= np.float32(np.quantile(height[::8, ::8], FOCUSED_ON))
+    height *= np.float32(DEPTH_OF_FIELD)
+    return cv2.min(height, MOST_FOCUS - 1, height)
 
 
 def _blurred(picture: NDArray[_Level], deviation: float) -> NDArray[_Level]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from plitka.colors.lab import Depth, to_lab
 from plitka.colors.mix import MixColor
 from plitka.tile.bands import Part, is_large, row_bands
-from plitka.tile.lens import Lens, lens_for, photograph, photograph_in_parts, through_lens
+from plitka.tile.lens import Lens, focus_at, lens_for, photograph, photograph_in_parts, through_lens
 from plitka.tile.light import Light, light_in_parts, light_on
 from plitka.tile.neutral import Neutral, Shown, neutrality, neutrals_of
 from plitka.tile.noise import noise_on_picture
@@ -94,7 +94,7 @@ def draw_deep_swatch(plan: TilePlan, size: int, depth: type[Depth]) -> NDArray[D
     pitch = index.shape[1] * plan.canvas.pitch
     fill_joints(index, VARIANTS * len(plan.mix), pitch, noise_on_picture(plan.canvas), rng)
     neutrals = neutrals_of(plan.mix) if pitch >= _SEPARATE else ()
-    ramps = _ramps_in_picture(plan, index, lens, neutrals, depth)
+    ramps = _ramps_in_picture(plan, index, height, lens, neutrals, depth)
     shown = Shown(_shown_colors(index, lens.shape), neutrals) if neutrals else None
     if in_parts:
 
@@ -141,6 +141,7 @@ def _lit_paints(plan: TilePlan, seen: Seen, light: Light, paint: NDArray[np.uint
 def _ramps_in_picture(
     plan: TilePlan,
     index: NDArray[np.uint16],
+    height: NDArray[np.float32],
     lens: Lens,
     neutrals: tuple[Neutral, ...],
     depth: type[Depth],
@@ -154,9 +155,9 @@ def _ramps_in_picture(
     allowed = np.where(is_most, *MAY_BE_OFF)
     allowed *= 1 + BY_CHROMA * np.linalg.norm(means[:, 1:], axis=1, keepdims=True)
     mended = np.where(is_most, 1, 1 - np.array([[part] for part in map(neutrality, plan.mix)]))
-    band, shown, scale = _measured(index, lens, neutrals)
+    band, focus, shown, scale = _measured(index, height, lens, neutrals)
     for _ in range(ROUNDS if pitch >= _SEPARATE else 0):
-        found = through_lens(_look_up(_ramps(plan, lit, aims, np.uint8), band), lens, scale, shown)
+        found = through_lens(_look_up(_ramps(plan, lit, aims, np.uint8), band), focus, lens, scale, shown)
         missing = means - _means_in_picture(found, shown, means)
         tint = np.maximum(np.linalg.norm(missing[:, 1:], axis=1, keepdims=True), 1e-6)
         missing[:, 1:] *= np.maximum(mended, 1 - EDGES_MAY_TINT / tint)
@@ -175,15 +176,18 @@ def _ramps(
 
 
 def _measured(
-    index: NDArray[np.uint16], lens: Lens, neutrals: tuple[Neutral, ...]
-) -> tuple[NDArray[np.uint16], Shown, float]:
-    """The band of the picture on which means are measured, what it shows, and how many times finer it is."""
+    index: NDArray[np.uint16], height: NDArray[np.float32], lens: Lens, neutrals: tuple[Neutral, ...]
+) -> tuple[NDArray[np.uint16], NDArray[np.float32], Shown, float]:
+    """The band of the picture on which means are measured: its paints in their light, how sharp it is, what
+    it shows, and how many times finer it is than the picture."""
     rows, columns = lens.shape
-    scale = len(index) / rows
-    height = rows // BAND_PART
-    first = round((rows - height) // 2 // 2 * 2 * scale)
-    band = index[first : first + round(height * scale)]
-    return band, Shown(_shown_colors(band, (height, columns)), neutrals), scale
+    scale, of_height = len(index) / rows, len(height) / rows
+    shape = rows // BAND_PART, columns
+    first = (rows - shape[0]) // 2 // 2 * 2
+    last = first + shape[0]
+    band = index[round(first * scale) : round(last * scale)]
+    focus = focus_at(height[round(first * of_height) : round(last * of_height)], shape)
+    return band, focus, Shown(_shown_colors(band, shape), neutrals), scale
 
 
 def _means_in_picture(
