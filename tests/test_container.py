@@ -19,6 +19,7 @@ from packaging.version import Version
 from pins import pins
 
 from plitka.choices import ENGINE_NAMES
+from plitka.server.page_palette import page_in_use
 from plitka.server.schema_file import (
     PREDICTOR_CLASS,
     PREDICTOR_FILE,
@@ -26,8 +27,9 @@ from plitka.server.schema_file import (
     TRAINER_FILE,
     TRAINER_FUNCTION,
 )
-from plitka.server.serve import ALLOCATOR, ROOT
+from plitka.server.serve import ALLOCATOR, PAGE, ROOT
 from plitka.settings import ENGINE_VARIABLE
+from plitka.weights.qualities import WITHOUT_FEW_STEP
 
 MAX_CONTEXT_BYTES = 45_000_000
 TOP_FILES = {"cog.yaml", "requirements.lock", "LICENSE"}
@@ -208,7 +210,8 @@ def test_what_is_in_the_image_serves_the_page_and_refuses_ids_that_lead_elsewher
     try:
         assert server.wait_until_started()["status"] == "READY"
         assert psutil.Process(server.process.pid).children()[0].cwd() == str(tmp_path)
-        assert local_http.get(server.url).text == (ROOT / "plitka/server/page/index.html").read_text()
+        expected = page_in_use(PAGE.read_bytes(), qualities=WITHOUT_FEW_STEP)
+        assert local_http.get(server.url).content == expected
         assert server.predict(params_json=small_json())["status"] == "succeeded"
         assert server.post({"colors": "black"}, id="../../x").status_code == 422
         assert local_http.post(f"{server.url}/shutdown").status_code == 404

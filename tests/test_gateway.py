@@ -12,8 +12,10 @@ from cog_server import small_json
 from gateway_setup import PAGE as SHOWN
 from gateway_setup import EchoHandler, connection, echo_server, everything, gateway, put
 
+from plitka.server.page_palette import page_in_use
 from plitka.server.relay import REQUEST_HEADERS, Upstream
-from plitka.server.serve import PAGE, ROOT, ServeError, free_port, new_gateway
+from plitka.server.serve import PAGE, ServeError, free_port, new_gateway
+from plitka.weights.qualities import WITHOUT_FEW_STEP
 
 BODY = b'{"input": {}}'
 EVENTS = {"Accept": "text/event-stream"}
@@ -326,8 +328,9 @@ def test_caller_that_half_closes_in_the_middle_of_its_answer_gets_the_rest(runni
         assert everything(raw).endswith(b"0\r\n\r\n")
 
 
-def test_served_page_is_the_one_in_the_repository(render_server):
-    assert local_http.get(f"{render_server.url}/", timeout=30).content == (ROOT / PAGE).read_bytes()
+def test_served_page_is_the_one_in_the_repository_with_the_qualities_that_are_drawn(render_server):
+    expected = page_in_use(PAGE.read_bytes(), qualities=WITHOUT_FEW_STEP)
+    assert local_http.get(f"{render_server.url}/", timeout=30).content == expected
 
 
 def test_real_server_streams_its_pictures_one_by_one(render_server):
