@@ -10,6 +10,7 @@ import shutil  # noqa: E402
 from unittest import mock  # noqa: E402
 
 import pytest  # noqa: E402
+from card_bench import bench, bench_models, benchmarks, few_steps  # noqa: E402, F401
 from cog_server import CogServer  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from schedule import FileScheduling, length_rank  # noqa: E402

@@ -1,54 +1,16 @@
 """The benchmark of production runs whole on a small model, and finds what differs."""
 
 import json
-import os
-import shutil
 from contextlib import closing
 from dataclasses import replace
-from unittest import mock
 from xml.etree import ElementTree
 
 import pytest
 from safetensors.torch import load_file
 
-from plitka.device.select import DeviceInfo
 from plitka.diffusion.acceleration import Acceleration
-from plitka.server.serve import ROOT
 
-CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
-
-
-@pytest.fixture(autouse=True)
-def _benchmarks(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-
-
-@pytest.fixture
-def few_steps():
-    from card.architecture import SMALL
-
-    return replace(SMALL, steps=(1, 1))
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    """Where models are, once a test has written them."""
-    return tmp_path_factory.mktemp("bench") / "models"
-
-
-@pytest.fixture
-def bench(tmp_path, models, few_steps):
-    from card.bench import Bench
-    from card.weights import write_models
-
-    if not models.exists():
-        models.mkdir()
-        assert write_models(models, few_steps, "cpu")
-    bench = Bench(tmp_path, CPU, few_steps, repeats=1)
-    shutil.copytree(models, bench.models)
-    # It points the engine to its models by a variable, as it may in a process of its own.
-    with mock.patch.dict(os.environ):
-        yield bench
+pytestmark = pytest.mark.usefixtures("benchmarks")
 
 
 def test_ours_and_the_baseline_draw_the_same_picture_and_each_figure_is_kept(bench, capsys):
@@ -100,7 +62,7 @@ def test_half_precision_fits_together_in_every_pipeline_and_gives_the_baselines_
     """As on a GPU: a tensor in another format than a weight would end a prediction there."""
     from card import baseline, predictions
 
-    half = replace(bench, device_info=replace(CPU, name="CPU, half precision", dtype="float16"))
+    half = replace(bench, device_info=replace(bench.device_info, name="CPU, half precision", dtype="float16"))
     baseline.run(half)
     with closing(half.load_engine(Acceleration(channels_last=True))) as engine:
         predictions.measure(half, "ours", "ours, eager", engine)

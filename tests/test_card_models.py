@@ -1,21 +1,16 @@
 """The benchmark's models are SDXL's, and a copy of the repository needs no more than it names."""
 
 import ast
-import os
 import re
-import shutil
 import sys
-from dataclasses import replace
-from unittest import mock
 
 import pytest
 
-from plitka.device.select import DeviceInfo
 from plitka.server.serve import ROOT
 from plitka.settings import SHIPPED_MODEL_DIR
 from plitka.weights.manifest import load_manifest
 
-CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
+pytestmark = pytest.mark.usefixtures("benchmarks")
 # https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0 and the models named in the manifest.
 PARAMETERS = {
     "unet": 2_567_463_684,
@@ -40,11 +35,6 @@ PACKAGES = {
 }
 # Nobody imports it, but the libraries do where it is installed, and do not offload without it.
 BEHIND = {"torch", "accelerate"}
-
-
-@pytest.fixture(autouse=True)
-def _benchmarks(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
 
 
 def imported_by(path, seen):
@@ -118,31 +108,3 @@ def test_a_guided_step_at_1024_pixels_is_13_and_a_half_teraflop():
     from card.step import count_step_flops
 
     assert count_step_flops(SDXL, 1024) / 1e12 == pytest.approx(13.5, abs=0.1)
-
-
-@pytest.fixture
-def few_steps():
-    from card.architecture import SMALL
-
-    return replace(SMALL, steps=(1, 1))
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    """Where models are, once a test has written them."""
-    return tmp_path_factory.mktemp("bench") / "models"
-
-
-@pytest.fixture
-def bench(tmp_path, models, few_steps):
-    from card.bench import Bench
-    from card.weights import write_models
-
-    if not models.exists():
-        models.mkdir()
-        assert write_models(models, few_steps, "cpu")
-    bench = Bench(tmp_path, CPU, few_steps, repeats=1)
-    shutil.copytree(models, bench.models)
-    # It points the engine to its models by a variable, as it may in a process of its own.
-    with mock.patch.dict(os.environ):
-        yield bench

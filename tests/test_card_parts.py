@@ -2,51 +2,13 @@
 
 import argparse
 import json
-import os
 import re
-import shutil
-from dataclasses import replace
-from unittest import mock
 
 import pytest
 
-from plitka.device.select import DeviceInfo
 from plitka.server.serve import ROOT
 
-CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
-
-
-@pytest.fixture(autouse=True)
-def _benchmarks(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-
-
-@pytest.fixture
-def few_steps():
-    from card.architecture import SMALL
-
-    return replace(SMALL, steps=(1, 1))
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    """Where models are, once a test has written them."""
-    return tmp_path_factory.mktemp("bench") / "models"
-
-
-@pytest.fixture
-def bench(tmp_path, models, few_steps):
-    from card.bench import Bench
-    from card.weights import write_models
-
-    if not models.exists():
-        models.mkdir()
-        assert write_models(models, few_steps, "cpu")
-    bench = Bench(tmp_path, CPU, few_steps, repeats=1)
-    shutil.copytree(models, bench.models)
-    # It points the engine to its models by a variable, as it may in a process of its own.
-    with mock.patch.dict(os.environ):
-        yield bench
+pytestmark = pytest.mark.usefixtures("benchmarks")
 
 
 def block_of(page):
