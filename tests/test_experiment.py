@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+from experiments import SMALL, plan_text
 
 from plitka.engine.render import RenderEngine
 from plitka.errors import FolderError, PlanError
@@ -13,23 +14,6 @@ from plitka.experiment.read_plan import read_plan
 from plitka.experiment.run import run_experiment
 from plitka.files.folder_locks import locked_folder
 from plitka.output.provenance_reader import read_provenance
-
-SMALL = {
-    "colors": [{"name": "red", "proportion": 60}, {"name": "white", "proportion": 40}],
-    "width": 256,
-    "width_mm": 40,
-}
-
-
-def plan_text(**changed):
-    plan = {
-        "request": SMALL,
-        "vary": {"angle": [0, 45], "overrides.color_lock": ["auto", "off"]},
-        "seeds": 2,
-        "best": {"minimize": "fidelity.error_pp"},
-    }
-    # JSON is YAML.
-    return json.dumps({key: value for key, value in (plan | changed).items() if value is not None})
 
 
 class Counting(RenderEngine):

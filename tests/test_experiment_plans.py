@@ -1,9 +1,9 @@
 """Plans of experiments: what is read and what is refused."""
 
 import itertools
-import json
 
 import pytest
+from experiments import SMALL, plan_text
 from hypothesis import given
 from hypothesis import strategies as st
 from pages import code
@@ -12,23 +12,6 @@ from plitka.errors import PlanError
 from plitka.experiment.read_plan import read_plan
 from plitka.experiment.shipped import shipped_names, shipped_text
 from plitka.server.serve import ROOT
-
-SMALL = {
-    "colors": [{"name": "red", "proportion": 60}, {"name": "white", "proportion": 40}],
-    "width": 256,
-    "width_mm": 40,
-}
-
-
-def plan_text(**changed):
-    plan = {
-        "request": SMALL,
-        "vary": {"angle": [0, 45], "overrides.color_lock": ["auto", "off"]},
-        "seeds": 2,
-        "best": {"minimize": "fidelity.error_pp"},
-    }
-    # JSON is YAML.
-    return json.dumps({key: value for key, value in (plan | changed).items() if value is not None})
 
 
 def problems_of(text, **options):

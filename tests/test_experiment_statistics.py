@@ -1,11 +1,11 @@
 """What an experiment's figures show: differences, and none where there is noise alone."""
 
-import json
 import math
 import random
 import statistics
 
 import pytest
+from experiments import plan_text
 from markdown_it import MarkdownIt
 
 from plitka.experiment.cells import Cell
@@ -14,23 +14,6 @@ from plitka.experiment.measures import MEASURES
 from plitka.experiment.read_plan import read_plan
 from plitka.experiment.tables import verdict_text
 from plitka.experiment.verdict import OVERALL, Verdict, verdicts
-
-SMALL = {
-    "colors": [{"name": "red", "proportion": 60}, {"name": "white", "proportion": 40}],
-    "width": 256,
-    "width_mm": 40,
-}
-
-
-def plan_text(**changed):
-    plan = {
-        "request": SMALL,
-        "vary": {"angle": [0, 45], "overrides.color_lock": ["auto", "off"]},
-        "seeds": 2,
-        "best": {"minimize": "fidelity.error_pp"},
-    }
-    # JSON is YAML.
-    return json.dumps({key: value for key, value in (plan | changed).items() if value is not None})
 
 
 @pytest.mark.parametrize(
