@@ -19,11 +19,22 @@ SHARES = {"RED": 0.5, "BLACK": 0.3, "YELLOW": 0.2}
 NEAR = 0.03
 
 
+def colors(*codes):
+    """Palette colours without a share, whose shares are looked for."""
+    return tuple(palette_mix_color(PALETTE[code]) for code in codes)
+
+
 @functools.cache
 def tile(side=1024):
     """(side, side, 3): a tile of red, black and yellow."""
     mix = tuple(palette_mix_color(PALETTE[code], share) for code, share in SHARES.items())
     return draw_swatch(make_plan(mix, 0, "surface", 5), side)
+
+
+@functools.cache
+def plain_tile():
+    """(512, 512, 3): a tile of emerald alone."""
+    return draw_swatch(make_plan(colors("EMERALD"), 0, "surface", 6), 512)
 
 
 def encoded(image, kind="JPEG", **options):

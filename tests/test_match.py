@@ -1,14 +1,14 @@
 """From a photograph to a recipe: what is found, what is refused, and what the command prints and draws."""
 
-import io
 import os
-import zlib
 
 import cv2
 import numpy as np
+import photo_files
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from photo_files import NEAR, SHARES, colors, encoded, huge_png
 from PIL import Image
 from thorough import examples
 
@@ -23,31 +23,17 @@ from plitka.match.recipe import match_photograph
 from plitka.tile.plan import make_plan
 from plitka.tile.swatch import draw_swatch
 
-SHARES = {"RED": 0.5, "BLACK": 0.3, "YELLOW": 0.2}
-# One percentage point is what one photograph's own granules scatter by; renders have slivers in the shade.
-NEAR = 0.03
 RNG = np.random.default_rng(0)
-
-
-def colors(*codes):
-    return tuple(palette_mix_color(PALETTE[code]) for code in codes)
 
 
 @pytest.fixture(scope="module")
 def tile():
-    mix = tuple(palette_mix_color(PALETTE[code], share) for code, share in SHARES.items())
-    return draw_swatch(make_plan(mix, 0, "surface", 5), 1024)
+    return photo_files.tile()
 
 
 @pytest.fixture(scope="module")
 def plain_tile():
-    return draw_swatch(make_plan(colors("EMERALD"), 0, "surface", 6), 512)
-
-
-def encoded(image, kind="JPEG", **options):
-    file = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **options)
-    return file.getvalue()
+    return photo_files.plain_tile()
 
 
 def shares(found):
@@ -180,16 +166,6 @@ def test_corners_that_enclose_no_tile_are_refused(tile, corners, said):
         frame_of(tile, corners)
 
 
-def bomb():
-    """A PNG that says it has 10^10 pixels."""
-    header = (100_000).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
-    chunks = {b"IHDR": header, b"IDAT": zlib.compress(bytes(100))}
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
-        for name, data in chunks.items()
-    )
-
-
 BAD_FILES = {
     "is empty": lambda tile: b"",
     "HEIC": lambda tile: b"\0\0\0\x18ftypheic" + bytes(100),
@@ -203,7 +179,7 @@ BAD_FILES = {
     "mode L": lambda tile: encoded(Image.fromarray(tile).convert("L")),
     "mode I;16": lambda tile: encoded(Image.fromarray(np.zeros((200, 200), np.uint16)), "PNG"),
     "at least 128": lambda tile: encoded(tile[:100]),
-    "pixels, the most": lambda tile: bomb(),
+    "pixels, the most": lambda tile: huge_png(100_000, 100_000),
     "colour profile": lambda tile: encoded(tile, icc_profile=b"no profile at all"),
 }
 

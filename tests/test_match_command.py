@@ -1,13 +1,14 @@
 """The command `plitka match`, and photographs with something else in them."""
 
-import io
 import json
 import subprocess
 import sys
 
 import cv2
 import numpy as np
+import photo_files
 import pytest
+from photo_files import NEAR, SHARES, encoded
 from PIL import Image
 
 from plitka.colors.mix import palette_mix_color
@@ -16,30 +17,15 @@ from plitka.match.recipe import match_photograph
 from plitka.tile.plan import make_plan
 from plitka.tile.swatch import draw_swatch
 
-SHARES = {"RED": 0.5, "BLACK": 0.3, "YELLOW": 0.2}
-# One percentage point is what one photograph's own granules scatter by; renders have slivers in the shade.
-NEAR = 0.03
-
-
-def colors(*codes):
-    return tuple(palette_mix_color(PALETTE[code]) for code in codes)
-
 
 @pytest.fixture(scope="module")
 def tile():
-    mix = tuple(palette_mix_color(PALETTE[code], share) for code, share in SHARES.items())
-    return draw_swatch(make_plan(mix, 0, "surface", 5), 1024)
+    return photo_files.tile()
 
 
 @pytest.fixture(scope="module")
 def plain_tile():
-    return draw_swatch(make_plan(colors("EMERALD"), 0, "surface", 6), 512)
-
-
-def encoded(image, kind="JPEG", **options):
-    file = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **options)
-    return file.getvalue()
+    return photo_files.plain_tile()
 
 
 @pytest.fixture

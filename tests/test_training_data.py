@@ -2,13 +2,12 @@
 
 import io
 import json
-import struct
 import zipfile
-import zlib
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from photo_files import huge_png
 from PIL import Image
 from training_zip import photograph, zip_of
 
@@ -178,12 +177,7 @@ def test_bombs_are_refused_without_being_unpacked(tmp_path, monkeypatch):
     assert any("unpacks to more than" in problem for problem in found)
     assert sum(path.stat().st_size for path in (tmp_path / "x").iterdir()) < 400_000
     # A picture of few bytes and very many pixels.
-    huge = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    chunks = b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in {b"IHDR": huge, b"IDAT": zlib.compress(bytes(100))}.items()
-    )
-    content = zip_of({"a.png": b"\x89PNG\r\n\x1a\n" + chunks, "a.txt": "100% red"})
+    content = zip_of({"a.png": huge_png(60_000, 60_000), "a.txt": "100% red"})
     assert "pixels, the most" in problems(content, tmp_path / "y")[0]
 
 
