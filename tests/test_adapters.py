@@ -91,6 +91,7 @@ def is_same(state, other):
 # What it draws
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("angle", [0, 45])
 @pytest.mark.parametrize("name", NAMES)
 def test_an_adapter_draws_what_an_engine_with_its_archive_alone_draws(

@@ -108,6 +108,7 @@ def published(model_folder, engine, lora):
     return base, StableDiffusionXLImg2ImgPipeline(**base.components)
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("color_guidance", [0, 0.5])
 @pytest.mark.parametrize("named", PUBLISHED)
 def test_a_model_is_run_as_its_authors_run_it(engine, published, monkeypatch, named, color_guidance):

@@ -149,6 +149,7 @@ def _net_at(angle):
     return "lines" if angle == 45 else "union"
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("sampler", SCHEDULERS)
 @pytest.mark.parametrize("begin", [0, 5])
 def test_the_level_of_a_step_is_the_noise_that_the_sampler_itself_adds(loaded, sampler, begin):

@@ -74,6 +74,7 @@ def assert_unchanged(pipeline, before):
     assert [name for name in before if not torch.equal(before[name], after[name])] == []
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @examples(12)

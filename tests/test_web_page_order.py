@@ -117,6 +117,7 @@ def test_kilograms_are_there_while_the_area_is_typed_and_follow_the_mix(opened):
     assert opened.console_errors() == []
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("typed", ["120,50", " 120.50", "0120.5", "120,500000", "1 20,5"])
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_typed_numbers_stay_as_they_are_with_point_and_comma(opened, typed, language):
