@@ -39,7 +39,8 @@ window.fetch = (url, options) => {{
   return fetched(url, {{ ...options, body: JSON.stringify(call) }});
 }};
 """
-# What the page keeps from one visit to the next, but for the language: choosing it takes as long as half a visit.
+# What the page keeps from one visit to the next, but for the language: to choose it takes half as long as the
+# visit's start.
 FORGET = """
 try {
   localStorage.clear();
