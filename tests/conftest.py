@@ -25,7 +25,7 @@ from typer.testing import CliRunner  # noqa: E402
 # A busy machine is slow, not wrong. `make test` tries the same cases each time, so that it judges a change; a
 # thorough run tries new ones.
 settings.register_profile(
-    "plitka", deadline=None, max_examples=25 * FACTOR if THOROUGH else 25, derandomize=not THOROUGH
+    "plitka", deadline=None, max_examples=12 * FACTOR if THOROUGH else 12, derandomize=not THOROUGH
 )
 settings.load_profile("plitka")
 

@@ -194,7 +194,7 @@ def _without_archive(engine, adapters, name, scale):
     return True
 
 
-@examples(60)
+@examples(30)
 @given(steps=st.lists(STEP, min_size=1, max_size=6))
 def test_whatever_was_asked_for_or_broke_off_the_models_are_as_if_nothing_had_been(
     engine, adapters, straight, steps

@@ -224,7 +224,7 @@ KEYS = [*HONOURED, *NEUTRAL, *OF_ONE_SAMPLER, "sigma_data", "shift", "original_i
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=3))
-@examples(20)
+@examples(10)
 def test_any_change_of_a_configuration_is_refused_by_name_or_drawn(changes):
     try:
         config = config_for(**changes)

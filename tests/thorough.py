@@ -8,7 +8,7 @@ from hypothesis import settings
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 # Generated cases of a thorough run for each one of `make test`.
-FACTOR = 20
+FACTOR = 40
 
 
 def examples(count):
