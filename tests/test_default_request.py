@@ -50,7 +50,7 @@ class BareServer:
                     return
             except httpx.TransportError:
                 pass
-            time.sleep(0.1)
+            time.sleep(0.3)
         raise AssertionError("the server is not ready")
 
     def send(self, body):

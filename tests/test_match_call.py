@@ -194,7 +194,7 @@ def wait_until(condition):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("later", [None, "{broken"])
+@pytest.mark.parametrize("later", one_in(2, ["{broken", None]))
 def test_the_palette_is_that_of_the_servers_start(client, photo, monkeypatch, tmp_path, later):
     path = tmp_path / "own.json"
     own = [
