@@ -58,7 +58,7 @@ def test_a_signal_ends_the_work_without_output_and_without_half_a_file(tmp_path,
 def test_ctrl_c_before_the_libraries_are_loaded_is_quiet(tmp_path):
     """Python itself would take it as an error until our first line; from there on it ends the process."""
     line = [*COMMAND, "--help"]
-    for _ in range(10):
+    for _ in range(5):
         with subprocess.Popen(line, stdout=-1, stderr=-1, text=True, cwd=tmp_path) as process:
             while catches(process.pid, signal.SIGINT) == 0:
                 pass
