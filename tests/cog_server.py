@@ -152,4 +152,5 @@ def wait_for(condition, seconds=PATIENCE_SECONDS):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.02)
+        # Most conditions ask a server, which takes both sides a hundredth of a second.
+        time.sleep(0.05)

@@ -12,17 +12,17 @@ from request_oracle import check_answer, check_parser
 
 
 def test_every_spoiled_request_is_refused_by_the_name_of_its_field():
-    record = run_batch(0, 1200, seed=2, check=check_parser)
+    record = run_batch(0, 600, seed=2, check=check_parser)
     assert record["failures"] == []
-    assert record["refused"] > 600
-    assert record["valid"] > 100
+    assert record["refused"] > 300
+    assert record["valid"] > 50
 
 
 def test_the_server_answers_any_input_in_the_parsers_words_and_stays_ready(render_server):
-    record = run_batch(0, 40, seed=5, check=lambda case: check_answer(render_server, case))
+    record = run_batch(0, 20, seed=5, check=lambda case: check_answer(render_server, case))
     assert record["failures"] == []
-    assert record["refused"] > 15
-    assert record["valid"] > 2
+    assert record["refused"] > 7
+    assert record["valid"] > 1
 
 
 def test_an_unclear_error_would_be_found(monkeypatch):

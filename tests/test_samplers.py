@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from oracles import Oracle, sample
 from test_detail import LARGE
 from test_noise_schedule import MEANINGS, alphas_cumprod, config_for
+from thorough import one_in
 
 from plitka.choices import SCHEDULER_ALIASES
 from plitka.diffusion.samplers import ends_step
@@ -158,7 +159,7 @@ def test_guidance_left_out_is_counted_in_calls_where_there_are_more_than_steps(e
 
 @pytest.mark.parametrize(
     ("name", "angle", "color_guidance"),
-    [("unipc", 45, 0.4), ("heun", 90, 0), ("heun", 45, 0.4), ("lms", 90, 0.4), ("pndm", 45, 0)],
+    one_in(2, [("unipc", 45, 0.4), ("heun", 90, 0), ("heun", 45, 0.4), ("lms", 90, 0.4), ("pndm", 45, 0)]),
 )
 def test_with_a_controlnet_the_same_request_gives_the_same_bytes(engine, name, angle, color_guidance):
     way = {"angle": angle, "color_guidance": color_guidance, "scheduler": name, "num_inference_steps": 3}

@@ -10,6 +10,7 @@ from pathlib import Path
 import local_http
 import pytest
 from cog_server import CogServer, as_json, decode, field_of, pictures, small_json, small_model_json, wait_for
+from thorough import one_in
 
 from plitka.output.metrics import METRICS
 from plitka.server.relay import Upstream
@@ -200,7 +201,7 @@ def test_unknown_engine_ends_the_start_and_says_which_there_are(tmp_path, engine
         server.stop()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", one_in(2, [signal.SIGTERM, signal.SIGINT]))
 def test_server_ends_on_a_signal_and_takes_its_files_along(tmp_path, number):
     server = CogServer.start(tmp_path, "render")
     try:

@@ -139,7 +139,7 @@ def test_a_read_only_tree_serves_whatever_the_layout_of_its_schema(tree, tmp_pat
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", one_in(2, [None, "{}", "no JSON"]))
+@pytest.mark.parametrize("content", one_in(3, ["no JSON", None, "{}"]))
 def test_a_read_only_tree_with_a_wrong_schema_serves_nevertheless(tree, tmp_path, content):
     path = tree / schema.SCHEMA_FILE
     path.unlink()

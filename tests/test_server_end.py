@@ -46,7 +46,7 @@ def started(folder, **options):
         server.stop()
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL, signal.SIGABRT])
+@pytest.mark.parametrize("number", one_in(2, [signal.SIGHUP, signal.SIGABRT, signal.SIGKILL]))
 def test_signal_ends_the_whole_server(tmp_path, number):
     with started(tmp_path) as server:
         members = family(server)

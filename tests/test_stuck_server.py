@@ -6,6 +6,7 @@ import pytest
 from cog_server import CogServer, as_json, pictures, small_json, wait_for
 from disks import small_disk
 from gateway_setup import echo_server
+from thorough import one_in
 
 from plitka.server.cog_folders import FOLDER
 from plitka.server.relay import Predictions
@@ -31,7 +32,7 @@ def server(disk, tmp_path):
         server.stop()
 
 
-@pytest.mark.parametrize("prefer", ["wait", "respond-async"])
+@pytest.mark.parametrize("prefer", one_in(2, ["respond-async", "wait"]))
 def test_server_whose_folder_was_full_draws_who_waits_without_an_operator(server, disk, prefer):
     disk.fill_inodes()
     answer = local_http.post(

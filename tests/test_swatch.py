@@ -55,7 +55,7 @@ def lab_of_tile(code, size=1024):
 
 @pytest.mark.parametrize(
     ("code", "size"),
-    [*one_in(3, product(PALETTE, [1024])), *((code, 512) for code in list(PALETTE)[1::3])],
+    [*one_in(6, product(PALETTE, [1024])), *((code, 512) for code in list(PALETTE)[1::3])],
 )
 def test_a_tile_of_one_colour_has_the_photographed_mean(code, size):
     mean = tuple(float(v) for v in lab_of_tile(code, size).reshape(-1, 3).mean(0))
@@ -69,14 +69,14 @@ def test_joints_do_not_change_the_colour_of_the_granules(layout):
     assert delta_e00(tuple(float(v) for v in granules.mean(0)), PALETTE["SAND"].lab) < 1.0
 
 
-@pytest.mark.parametrize("code", one_in(3, PALETTE))
+@pytest.mark.parametrize("code", one_in(6, PALETTE))
 def test_granules_are_lit_and_shaded_as_on_photographs(code):
     lightness = lab_of_tile(code)[..., 0]
     low, high = np.percentile(lightness, [5, 95])
     assert (low, high) == pytest.approx(PALETTE[code].lightness_range, abs=3.0)
 
 
-@pytest.mark.parametrize("mix", random_mixes(8, seed=9), ids=lambda mix: "+".join(color.id for color in mix))
+@pytest.mark.parametrize("mix", random_mixes(4, seed=9), ids=lambda mix: "+".join(color.id for color in mix))
 def test_every_colour_of_a_mix_has_its_mean(mix):
     plan = make_plan(mix, 0, "surface", 3)
     lab, colors = lab_of(draw_swatch(plan, 1024)), plan.color_indices(1024)
