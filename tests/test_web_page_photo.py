@@ -23,7 +23,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     kinds = {
         "tile.jpg": encoded(tile(), quality=90),
-        "aslant.png": encoded(aslant(), "PNG"),
+        "aslant.jpg": encoded(aslant(), quality=92),
         "turned.jpg": turned(tile()[:768]),
         "wall.png": BAD_FILES["a plain wall"][0],
         "none.jpg": b"no picture",
@@ -96,7 +96,7 @@ def test_another_name_that_looks_alike_is_chosen_with_a_press(opened, files):
 
 
 def test_found_corners_are_shown_and_keys_move_them_and_the_server_is_asked_again(opened, files):
-    choose(opened, files / "aslant.png")
+    choose(opened, files / "aslant.jpg")
     found = np.array(opened.script("return photo.corners")) * [1300, 1200]
     assert np.abs(found - QUAD).max() < 20
     assert "middle of the photograph" not in opened.text("#photo-words")
@@ -135,7 +135,7 @@ def drag_corner(opened, kind):
 
 
 def test_a_corner_is_dragged_with_mouse_and_finger_and_found_again(opened, files):
-    choose(opened, files / "aslant.png")
+    choose(opened, files / "aslant.jpg")
     before = opened.script("return photo.corners[0]")
     drag_corner(opened, "mouse")
     drag_corner(opened, "touch")
