@@ -15,6 +15,7 @@ from plitka.colors.palette import PALETTE, delta_e00
 from plitka.fidelity.measure import measure
 from plitka.tile.camera import camera_of
 from plitka.tile.plan import JOINT, make_plan
+from plitka.tile.shading import at_lightness
 from plitka.tile.swatch import draw_swatch
 
 
@@ -96,8 +97,9 @@ def test_a_neutral_colour_is_neutral_beside_a_vivid_one(neutral, vivid):
     plan = make_plan(mix, 0, "surface", 3)
     lab, shown = lab_of(draw_swatch(plan, 1024)), (plan.color_indices(1024) == 0).view(np.uint8)
     inside = cv2.erode(shown, np.ones((9, 9), np.uint8)) > 0
+    own = at_lightness(mix[0], lab[inside, 0].astype(float))
     # The eye sees a tint of 2 on a grey. At edges some of the neighbour's is left; so it is on photographs.
-    assert np.abs(lab[inside].mean(0) - mix[0].lab)[1:].max() < 1.5
+    assert np.abs((lab[inside] - own).mean(0))[1:].max() < 1.5
     assert np.hypot(*(lab[shown > 0].mean(0) - mix[0].lab)[1:]) < 3
 
 
@@ -124,6 +126,16 @@ def test_neighbours_of_one_colour_differ(codes):
     # The eye sees a step of 1 or 2; photographs cannot be measured so, their granules are not known.
     assert least > 8
     assert usual > 1.3 * inside and usual > 18
+
+
+@pytest.mark.parametrize(("code", "brown"), [("WHITE", 8.5), ("PEARL", 9.5), ("BEIGE", 26)])
+def test_shade_of_a_pale_colour_is_browner_and_its_tops_are_whiter(code, brown):
+    picture = cv2.GaussianBlur(draw_swatch(tile_of(code), 1024), (0, 0), 1)
+    lab = lab_of(picture).reshape(-1, 3)
+    darkest, lightest = np.percentile(lab[:, 0], [8, 92])
+    # b* of the photographs' darkest 8 %: 9.4, 10.4 and 26.2; of their lightest: 2.8, 5.3 and 21.8.
+    assert lab[lab[:, 0] < darkest, 2].mean() > brown
+    assert lab[lab[:, 0] > lightest, 2].mean() < PALETTE[code].lab[2] - 1.5
 
 
 @pytest.mark.parametrize("code", ["GRAY", "WHITE", "RED"])

@@ -3,7 +3,8 @@
 The tone curve was fitted to photographs of single-colour tiles. Lightness: the ranks of the light within a
 colour are mapped to percentiles of L*, which follow from the photographed 5th and 95th percentile and the
 mean. Hue and chroma: light in a gap has been reflected by granules of its colour more than once, so shade is
-more saturated (the colour to a power), and what is brighter than a lit facet is gloss, which is white.
+more saturated (the colour to a power; most of all in pale neutral colours, whose shade is brown), and what is
+brighter than a lit facet is gloss, which is white.
 """
 
 from dataclasses import replace
@@ -39,6 +40,10 @@ BEYOND = 0.12
 # power of luminance.
 BOUNCES = (0.55, 3.1)
 BOUNCES_POWER = 1.7
+# By how many times more of it, less 1, a neutral colour takes for white; the chroma up to which a colour is
+# neutral, and that from which it is not.
+NEUTRAL_BOUNCES = 2.0
+NEUTRAL_TO, VIVID_FROM = 10.0, 30.0
 # Beyond the mean the same law goes on this far upwards.
 BOUNCES_ABOVE = -0.275
 # L* of a lit facet by that of the mean, and the part of what is brighter that is gloss.
@@ -127,6 +132,8 @@ def at_lightness(color: MixColor, lightness: NDArray[np.float64]) -> NDArray[np.
     """(n, 3) CIELAB: the colour at each L* (n,)."""
     own = np.maximum(_to_linear(np.array([color.lab]))[0], LEAST_CHANNEL)
     least, for_white = BOUNCES
+    neutral = (VIVID_FROM - float(np.hypot(*color.lab[1:]))) / (VIVID_FROM - NEUTRAL_TO)
+    for_white *= 1 + NEUTRAL_BOUNCES * min(max(neutral, 0.0), 1.0)
     bounces = least + for_white * float(LUMINANCE @ own) ** BOUNCES_POWER
     shade = np.clip(1 - lightness / max(color.lab[0], 1.0), BOUNCES_ABOVE, 1)
     saturated = own ** (1 + bounces * shade[:, None])
