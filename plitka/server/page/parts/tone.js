@@ -183,7 +183,9 @@ function jointShades() {
 
 // a* and b* of a colour at every L*: shade is saturated, what is brighter than a lit facet is white gloss.
 function chromaTable({ lab, linear }) {
-  const bounces = TONE.BOUNCES[0] + TONE.BOUNCES[1] * brightnessOf(linear) ** TONE.BOUNCES_POWER;
+  const neutral = (TONE.VIVID_FROM - Math.hypot(lab[1], lab[2])) / (TONE.VIVID_FROM - TONE.NEUTRAL_TO);
+  const forWhite = TONE.BOUNCES[1] * (1 + TONE.NEUTRAL_BOUNCES * Math.min(Math.max(neutral, 0), 1));
+  const bounces = TONE.BOUNCES[0] + forWhite * brightnessOf(linear) ** TONE.BOUNCES_POWER;
   const lit = luminanceOf(Math.min(lab[0] * TONE.LIT, 99));
   const [table, found] = [new Float64Array(2 * (100 * TABLE_STEPS + 1)), [0, 0, 0]];
   for (let step = 0; step <= 100 * TABLE_STEPS; step += 1) {
