@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+from cog_server import eventually
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
@@ -140,6 +141,10 @@ class Page:
 
     def wait_for(self, condition):
         return WebDriverWait(self.browser, PATIENCE_SECONDS, 0.05).until(lambda _: condition())
+
+    def eventually(self, read, expected):
+        """Read until it is what is expected: pictures are decoded and notes written after the next step."""
+        eventually(read, expected)
 
     def developers(self):
         """Open what is for developers."""

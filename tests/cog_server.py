@@ -148,7 +148,16 @@ def small_model_json(**changes):
 
 
 def wait_for(condition, seconds=PATIENCE_SECONDS):
+    """Wait until something is so. What a test then asserts must follow from that, or stay as it is."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "timed out"
+        time.sleep(0.02)
+
+
+def eventually(read, expected, seconds=PATIENCE_SECONDS):
+    """Read until it is what is expected; where that does not come, the last that was read is shown."""
+    deadline = time.monotonic() + seconds
+    while (found := read()) != expected:
+        assert time.monotonic() < deadline, f"{found!r}\nis not\n{expected!r}"
         time.sleep(0.02)

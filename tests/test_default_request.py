@@ -46,7 +46,7 @@ class BareServer:
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             try:
-                if local_http.get(f"{self.url}/health-check", timeout=10).json()["status"] == "READY":
+                if local_http.get(f"{self.url}/health-check").json()["status"] == "READY":
                     return
             except httpx.TransportError:
                 pass
@@ -67,7 +67,7 @@ def bare_server(request, tmp_path_factory):
         yield server
     finally:
         server.process.terminate()
-        server.process.wait(30)
+        server.process.wait(SECONDS)
 
 
 NO_INPUT = [

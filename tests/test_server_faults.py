@@ -43,8 +43,7 @@ def test_a_killed_worker_is_noticed_and_a_restart_is_clean(tmp_path):
         assert workers
         for worker in workers:
             worker.kill()
-        wait_for(lambda: status_of(server) != "BUSY")
-        assert status_of(server) != "READY"
+        wait_for(lambda: status_of(server) not in ("BUSY", "READY"))
     # The killed worker could not tidy up; the next start does it.
     with started(tmp_path / "again", TMPDIR=server.temp) as restarted:
         abandoned = [path for path in server.output_files() if path not in restarted.output_files()]
