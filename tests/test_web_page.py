@@ -81,8 +81,7 @@ def test_request_is_built_sent_and_answered_with_three_pictures_and_measured_sha
     served.click("#random")
     served.type("#seed", "7")
     served.send()
-    sizes = [picture.get_property("naturalWidth") for picture in served.all("#pictures img")]
-    assert sizes == [512, 1024, 1024]
+    served.eventually(lambda: served.widths("#pictures img"), [512, 1024, 1024])
     rows = served.all("#shares tbody")
     assert [row.get_attribute("data-color") for row in rows] == ["TERCOT", "BEIGE", "BLACK"]
     assert [row.find_elements("css selector", "td")[0].text for row in rows] == ["70.0 %", "20.0 %", "10.0 %"]

@@ -111,11 +111,7 @@ def test_steps_move_while_the_server_draws_and_cancel_ends_it(page, sdxl_server)
 def test_page_is_done_with_the_third_picture_and_does_not_wait_for_their_repetition(served):
     served.script(WITHOUT_END)
     served.send()
-    assert [picture.get_property("naturalWidth") for picture in served.all("#pictures img")] == [
-        128,
-        256,
-        256,
-    ]
+    served.eventually(lambda: served.widths("#pictures img"), [128, 256, 256])
     assert served.text("#outcome").startswith("Done in ")
     assert served.find("#send").is_enabled()
     served.wait_for(lambda: served.all("[data-metric=total] dd"))
@@ -142,14 +138,14 @@ def test_preview_stands_large_in_sight_with_progress_and_cancel(page, render_ser
     before = page.find("#live").rect
     page.click("#send")
     page.wait_for(lambda: page.script("return run.pictures.length === 1"))
-    assert page.find("#drawn").get_property("naturalWidth") == 128
+    page.eventually(lambda: page.widths("#drawn"), [128])
     assert page.find("#drawn").rect == before
     for part in (0, 0.3):
         page.script("scrollTo(0, arguments[0] * document.documentElement.scrollHeight)", part)
         page.wait_for(lambda: page.script(IN_SIGHT, ["#drawn", "#progress", "#cancel", "#stage-words"]) == [])
     page.script("window.goOn()")
     page.wait_for(lambda: page.script("return run.isOver"))
-    assert page.find("#drawn").get_property("naturalWidth") == 256
+    page.eventually(lambda: page.widths("#drawn"), [256])
     assert page.console_errors() == []
 
 

@@ -52,12 +52,12 @@ def test_results_are_kept_compared_brought_back_and_drawn_again_by_somebody_who_
     page.wait_for(lambda: page.find("#result").is_displayed())
     assert [row.get_attribute("data-color") for row in page.all("#shares tbody")] == ["BLACK", "WHITE"]
     assert page.find("#waiting").is_displayed()
-    assert page.find("#drawn").get_property("naturalWidth") == 128
+    page.eventually(lambda: page.widths("#drawn"), [128])
     page.script("window.goOn()")
     page.wait_for(lambda: page.script(ARRIVED))
 
     page.click("#compare-two")
-    page.wait_for(lambda: page.find("#plate-1").get_property("naturalWidth") == 256)
+    page.eventually(lambda: page.widths("#plate-1"), [256])
     assert page.text("#plate-words-0").startswith("60 % чёрный, 40 % белый")
     assert page.text("#plate-words-1").startswith("70 % терракот")
     page.find("#ways [value=beside]").send_keys(Keys.ARROW_RIGHT)
@@ -71,7 +71,7 @@ def test_results_are_kept_compared_brought_back_and_drawn_again_by_somebody_who_
     assert page.text(".row .name b") == "терракот", "the recipe too is there after a reload"
     page.click(f"{earlier} .thumb")
     page.wait_for(lambda: page.find("#result").is_displayed())
-    assert [image.get_property("naturalWidth") for image in page.all("#pictures img")] == [128, 256, 256]
+    page.eventually(lambda: page.widths("#pictures img"), [128, 256, 256])
     assert (
         page.find(".picture.final a").get_attribute("download").startswith("plitka_black-60_white-40_seed-")
     )
