@@ -125,6 +125,41 @@ def test_oldest_results_go_when_there_are_too_many_or_they_are_too_large(page, r
     assert page.console_errors() == []
 
 
+# The database opens when `window.letOpen()` says so, long after the page's patience.
+LATE = """
+const [later, open] = [window.setTimeout, IDBFactory.prototype.open];
+window.setTimeout = (call, wait, ...rest) => later(call, wait === 4000 ? 0 : wait, ...rest);
+IDBFactory.prototype.open = function (...given) {
+  const [real, seen] = [open.apply(this, given), {}];
+  real.onupgradeneeded = () => { seen.result = real.result; seen.onupgradeneeded(); };
+  real.onsuccess = () => { window.letOpen = () => { seen.result = real.result; seen.onsuccess(); }; };
+  return seen;
+};
+"""
+
+
+def test_what_is_kept_before_the_browsers_database_opens_late_is_kept_with_what_was_there(
+    page, render_server
+):
+    page.open(f"{render_server.url}/")
+    draw(page)
+    page.wait_for(lambda: page.script("return strip.results.every((one) => !one.pictures)"))
+    with page.beginning_with(LATE):
+        page.browser.refresh()
+        draw(page)
+        page.wait_for(lambda: "until the page is closed" in page.text("#strip-note"))
+        assert len(page.all("#kept img")) == 1
+        page.wait_for(lambda: page.script("return Boolean(window.letOpen)"))
+        page.script("window.letOpen()")
+        page.wait_for(lambda: len(page.all("#kept img")) == 2)
+        assert page.text("#strip-note") == ""
+    page.browser.refresh()
+    page.wait_for(lambda: len(page.all("#kept img")) == 2)
+    page.click("#kept .thumb")
+    page.eventually(lambda: page.widths("#pictures img"), [128, 256, 256])
+    assert page.console_errors() == []
+
+
 # How a browser may keep nothing: its database raises, never answers, refuses, or is full.
 FAULTS = {
     "raises": "Object.getPrototypeOf(indexedDB).open = () => { throw new Error(); };",
