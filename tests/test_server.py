@@ -185,7 +185,7 @@ def test_preview_reaches_the_webhook_before_the_final_picture_is_there(sdxl_serv
 
 def test_cancelled_prediction_leaves_nothing_behind(sdxl_server):
     steps = {"num_inference_steps_preview": 2, "num_inference_steps_final": 100}
-    inputs = {"params_json": small_model_json(overrides=steps)}
+    inputs = {"params_json": small_model_json(variants=8, overrides=steps)}
     with WebhookReceiver() as (url, events):
         sdxl_server.start_prediction("cancelled", inputs, webhook=url)
         wait_for(lambda: any(event.get("output") for event in events))
