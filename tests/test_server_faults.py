@@ -69,11 +69,11 @@ def test_cancelled_on_the_server_the_next_answer_is_the_same(sdxl_server):
     request = {"params_json": small_model_json(angle=45, overrides={"num_inference_steps": 2})}
     expected = [picture.tobytes() for picture in pictures(sdxl_server.predict(**request))]
     for name in ("fault-at-once", "fault-drawing"):
-        sdxl_server.start_prediction(
-            name, {"params_json": small_model_json(angle=20, variants=8, overrides=LONG)}
-        )
+        before = set(sdxl_server.output_files())
+        params = small_model_json(angle=20, variants=8, overrides=LONG)
+        sdxl_server.start_prediction(name, {"params_json": params})
         if name == "fault-drawing":
-            wait_for(sdxl_server.output_files)
+            wait_for(lambda before=before: set(sdxl_server.output_files()) - before)
         sdxl_server.cancel(name)
         wait_for(lambda: sdxl_server.health()["status"] == "READY")
     assert [picture.tobytes() for picture in pictures(sdxl_server.predict(**request))] == expected
@@ -84,8 +84,9 @@ def test_caller_that_hangs_up_ends_its_prediction_and_leaves_nothing(sdxl_server
     body = json.dumps({"input": {"params_json": small_model_json(variants=8, overrides=LONG)}})
     head = f"PUT /predictions/hung-up HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n"
     host, port = sdxl_server.url.removeprefix("http://").split(":")
+    before = set(sdxl_server.output_files())
     with socket.create_connection((host, int(port)), timeout=300) as caller:
         caller.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
-        wait_for(sdxl_server.output_files)
+        wait_for(lambda: set(sdxl_server.output_files()) - before)
     wait_for(lambda: sdxl_server.health()["status"] == "READY")
     assert sdxl_server.output_files() == []
