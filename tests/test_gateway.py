@@ -12,9 +12,10 @@ from cog_server import PATIENCE_SECONDS, small_json
 from gateway_setup import PAGE as SHOWN
 from gateway_setup import EchoHandler, connection, echo_server, everything, gateway, put
 
+from plitka.server.cog_process import held_port
 from plitka.server.page_palette import page_in_use
 from plitka.server.relay import REQUEST_HEADERS, Upstream
-from plitka.server.serve import PAGE, ServeError, free_port, new_gateway
+from plitka.server.serve import PAGE, ServeError, new_gateway
 from plitka.weights.qualities import WITHOUT_FEW_STEP
 
 BODY = b'{"input": {}}'
@@ -198,13 +199,13 @@ def test_a_name_of_this_machine_is_a_name_of_the_server(behind, monkeypatch):
 @pytest.mark.parametrize("host", ["0..0.0.0", ".", "a" * 64 + ".example", "\u044b..\u044b", "::1::"])
 def test_host_that_is_no_name_is_refused_in_one_sentence(host):
     with pytest.raises(ServeError, match=r"cannot listen on .* port 5000: ") as refused:
-        new_gateway(host, 5000, Upstream(free_port()))
+        new_gateway(host, 5000, Upstream(1))
     assert str(refused.value).count("5000") == 1
 
 
 def test_an_empty_host_listens_nowhere(invoke):
     with pytest.raises(ServeError, match="empty"):
-        new_gateway("", 0, Upstream(free_port()))
+        new_gateway("", 0, Upstream(1))
     result = invoke("serve", "--host", "")
     assert result.exit_code == 2
     assert "0.0.0.0" in result.output
@@ -251,7 +252,7 @@ def test_browser_may_not_ask_to_send_json_from_elsewhere(client):
 
 
 def test_missing_cog_server_is_reported_in_words():
-    with gateway(free_port()) as running:
+    with held_port() as nobody, gateway(nobody) as running:
         url = f"http://127.0.0.1:{running.port}"
         post = local_http.post(f"{url}/predictions", json={"input": {}})
         for answer in (local_http.get(f"{url}/health-check"), post):

@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 
 from plitka.choices import ENGINE_NAMES
 from plitka.cli.commands import app
-from plitka.server.serve import ROOT, free_port
+from plitka.server.cog_process import held_port
+from plitka.server.serve import ROOT
 
 CALLER_TEXT = "https://caller.example/secret"
 
@@ -26,8 +27,7 @@ CALLER_TEXT = "https://caller.example/secret"
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory):
     """A server with a line of one, whose figures and spans are looked at."""
-    port = free_port()
-    with otlp_receiver() as (address, spans):
+    with held_port() as port, otlp_receiver() as (address, spans):
         server = CogServer.start(
             tmp_path_factory.mktemp("operations"),
             "render",
@@ -251,15 +251,22 @@ def test_every_label_has_a_value_of_a_short_list(watched):
         assert not math.isnan(sample.value)
 
 
-def test_restart_is_counted_and_a_receiver_that_is_gone_harms_nothing(tmp_path):
-    port = free_port()
+@pytest.fixture
+def ports():
+    """Two ports, for as long as a test runs."""
+    with held_port() as one, held_port() as other:
+        yield one, other
+
+
+def test_restart_is_counted_and_a_receiver_that_is_gone_harms_nothing(tmp_path, ports):
+    port, gone = ports
     server = CogServer.start(
         tmp_path,
         "render",
         PLITKA_METRICS_PORT=port,
         COG_TRACE_CONFIGURED=1,
         OTEL_TRACES_SAMPLER="always_on",
-        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}",
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{gone}",
     )
     try:
         assert server.wait_until_started()["status"] == "READY"
@@ -278,10 +285,10 @@ def test_restart_is_counted_and_a_receiver_that_is_gone_harms_nothing(tmp_path):
 
 
 def test_a_port_that_is_taken_stops_the_start_in_one_sentence(watched):
-    command = [sys.executable, "-m", "plitka", "serve", "--port", str(free_port())]
-    done = subprocess.run(
-        [*command, "--metrics-port", str(watched.port)], capture_output=True, text=True, check=False
-    )
+    with held_port() as port:
+        command = [sys.executable, "-m", "plitka", "serve", "--port", str(port)]
+        command += ["--metrics-port", str(watched.port)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1 port {watched.port}: " in done.stderr
 
