@@ -40,10 +40,17 @@ window.fetch = (url, options) => {{
   return fetched(url, {{ ...options, body: JSON.stringify(call) }});
 }};
 """
-# What the page keeps from one visit to the next.
+# What the page keeps from one visit to the next, but for the language: to choose it takes half as long as the
+# visit's start.
 FORGET = """
-localStorage.clear();
+try {
+  localStorage.clear();
+  localStorage.setItem("plitka-language", arguments[0]);
+} catch { /* no page of ours */ }
+"""
+CLOSE_ALL = """
 document.querySelectorAll("details").forEach((place) => { place.open = false; });
+return document.documentElement.lang;
 """
 
 # Samples of the granules take a second to draw and are the same on every visit: an earlier page's are kept.
@@ -111,11 +118,14 @@ class Page:
         self._samples = self.script(SAMPLES_MADE) or self._samples
         kept = {"origin": url, "storageTypes": "indexeddb"}
         self.browser.execute_cdp_cmd("Storage.clearDataForOrigin", kept)
+        self.script(FORGET, language)
         self.browser.get(url)
-        self.script(FORGET)
+        self.script(FORGET, language)
+        spoken = self.script(CLOSE_ALL)
         if self._samples and with_samples:
             self.browser.execute_async_script(KEEP_SAMPLES, self._samples)
-        self.browser.find_element(By.CSS_SELECTOR, f"[data-language={language}]").click()
+        if spoken != language:
+            self.click(f"[data-language={language}]")
 
     def find(self, selector):
         return self.browser.find_element(By.CSS_SELECTOR, selector)

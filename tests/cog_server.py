@@ -67,7 +67,8 @@ class CogServer:
                 health = {"status": "STARTING"}
             if health["status"] != "STARTING":
                 return health
-            time.sleep(0.1)
+            # Each look takes both sides a hundredth of a second, and the start seconds.
+            time.sleep(0.3)
         raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
 
     def stop(self):

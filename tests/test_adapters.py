@@ -91,6 +91,7 @@ def is_same(state, other):
 # What it draws
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("angle", [0, 45])
 @pytest.mark.parametrize("name", NAMES)
 def test_an_adapter_draws_what_an_engine_with_its_archive_alone_draws(
@@ -193,7 +194,7 @@ def _without_archive(engine, adapters, name, scale):
     return True
 
 
-@examples(60)
+@examples(30)
 @given(steps=st.lists(STEP, min_size=1, max_size=6))
 def test_whatever_was_asked_for_or_broke_off_the_models_are_as_if_nothing_had_been(
     engine, adapters, straight, steps

@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from thorough import examples
 
 from plitka.choices import MAP_NAMES
 from plitka.engine.render import RenderEngine
@@ -91,7 +92,7 @@ def test_maps_in_parts_are_the_same_however_large_they_are(fields, monkeypatch):
         assert np.abs(whole[name].astype(int) - one_part[name]).mean() < 0.02, name
 
 
-@settings(deadline=None, max_examples=30)
+@examples(10)
 @given(
     shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     most=st.sampled_from([1, 3, 1000]),

@@ -151,6 +151,7 @@ def without(*names):
     return remove
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("part", ["tokenizer", "tokenizer_2"])
 @pytest.mark.parametrize(
     ("spoil", "reason"),

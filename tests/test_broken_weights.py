@@ -176,6 +176,7 @@ def test_a_tensor_left_out_of_a_single_file_is_missed(model_folder, tmp_path, pa
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("part", PARTS)
 def test_a_number_that_is_not_finite_is_refused(folder, part, value):

@@ -30,6 +30,7 @@ def test_broken_off_at_any_model_call_the_next_picture_is_the_same(engine, undis
     assert images(draw(engine, angle=45)) == undisturbed
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("angle", [0, 90])
 @pytest.mark.parametrize("part", ["text_encoder", "unet", "vae.decoder", "vae.encoder"])
 def test_cancelling_leaves_no_state_behind(engine, angle, part):
@@ -81,6 +82,7 @@ def test_broken_off_while_the_lora_changes_its_scale_the_next_picture_is_the_sam
     assert all(weight is same for weight, same in zip(weights, again, strict=True))
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("error", [Cancelled(), OSError("input/output error")], ids=["cancelled", "failed"])
 @pytest.mark.parametrize("stage", ["check_fit", "check_complete", "check_finite", "read_model"])
 def test_a_controlnet_that_stops_half_way_is_not_kept(model_folder, monkeypatch, stage, error, undisturbed):

@@ -4,6 +4,7 @@ import ast
 import re
 import shutil
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -13,10 +14,11 @@ import pytest
 import yaml
 from cog_server import CogServer, small_json
 from docker.utils.build import PatternMatcher
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from packaging.version import Version
 from pins import pins
+from thorough import examples
 
 from plitka.choices import ENGINE_NAMES
 from plitka.server.page_palette import page_in_use
@@ -147,6 +149,7 @@ def test_the_table_of_components_holds_what_the_lock_holds():
         assert CUDA_PACKAGE.match(name) or "not stated" not in licence, name
 
 
+@cache
 def files_of_the_repository():
     """The files that the image is made of."""
     paths = [
@@ -293,7 +296,7 @@ def test_nothing_that_somebody_left_in_a_folder_goes_into_the_image(folder):
     for secret in SECRETS:
         assert matcher.matches(folder + secret), folder + secret
 
-    @settings(max_examples=100, database=None)
+    @examples(10)
     @given(st.lists(ANY_NAME, min_size=1, max_size=3).map("/".join))
     def leave(name):
         path = folder + name

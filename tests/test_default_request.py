@@ -53,7 +53,7 @@ class BareServer:
                     return
             except httpx.TransportError:
                 pass
-            time.sleep(0.1)
+            time.sleep(0.3)
         raise AssertionError("the server is not ready")
 
     def send(self, body):
@@ -85,7 +85,7 @@ NO_INPUT = [
 ]
 
 
-@pytest.mark.parametrize("body", one_in(2, NO_INPUT))
+@pytest.mark.parametrize("body", one_in(4, NO_INPUT))
 def test_a_body_without_colours_draws_the_default_tile_with_a_notice(bare_server, body):
     prediction = bare_server.send(body).json()
     assert prediction["status"] == "succeeded"

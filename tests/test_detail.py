@@ -83,6 +83,7 @@ def test_seams_with_less_detail_are_noticed():
     assert 0.4 < seam_contrast(dull.astype(np.uint8), plan, tiles) < 0.7
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("angle", [0, 45])
 @pytest.mark.parametrize("scheduler", ["dpmpp_2m_karras", "dpmpp_sde_karras", "ddim"])
 def test_a_large_picture_is_drawn_in_tiles_the_same_each_time(engine, angle, scheduler):

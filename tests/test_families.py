@@ -114,29 +114,32 @@ def test_sdxl_under_another_name_is_refused(folder):
     assert "addition_embed_type is text_time, where Stable Diffusion 1.5's is None" in refusal(folder)
 
 
-# Reads a base model as an engine does, in a program of its own: the hub's client reads its environment once.
+# Reads base models as an engine does, in a program of its own: the hub's client reads its environment once.
 READS_BASE = """
+import os
 import torch
 from plitka.diffusion.checkpoints.pretrained import read_base
 from plitka.errors import ModelFileError
 from plitka.weights.locate import find_files
-try:
-    files = find_files("sdxl")
-    print(type(read_base(files, torch.float32)).__name__, files.models.base.folder, files.vae)
-except ModelFileError as error:
-    print(error)
+for name in ("owner/base", "owner/none"):
+    os.environ["PLITKA_BASE_MODEL"] = name
+    try:
+        files = find_files("sdxl")
+        print(type(read_base(files, torch.float32)).__name__, files.models.base.folder, files.vae)
+    except ModelFileError as error:
+        print(error)
 """
 
 
 def read_from_hub(folder, hub, home, **environment):
-    """What is read of the base model `owner/base`, or why not; and the files that the hub was asked for."""
-    names = {"PLITKA_MODEL_DIR": folder, "PLITKA_BASE_MODEL": "owner/base", "HF_HOME": home, **environment}
+    """What is read of `owner/base` and `owner/none`, or why not; and the files that the hub was asked for."""
+    names = {"PLITKA_MODEL_DIR": folder, "HF_HOME": home, **environment}
     with small_hub(hub) as (address, asked):
         given = os.environ | {name: str(value) for name, value in names.items()} | {"HF_ENDPOINT": address}
         run = subprocess.run(
             [sys.executable, "-c", READS_BASE], env=given, capture_output=True, text=True, check=True
         )
-    return run.stdout.strip(), asked
+    return run.stdout.splitlines(), asked
 
 
 def write_on_hub(hub, base):
@@ -146,19 +149,16 @@ def write_on_hub(hub, base):
         path.rename(path.with_name(path.name.replace(".fp16", "")))
 
 
-def test_one_from_the_hub_takes_what_the_manifest_has_for_its_family(folder, sd15_folder, tmp_path):
+def test_one_from_the_hub_takes_what_the_manifest_has_for_its_family_and_one_that_is_not_there_is_named(
+    folder, sd15_folder, tmp_path
+):
     edit_manifest(folder, lambda models: models.update(families={"sd15": {"base": {"folder": "sd15-base"}}}))
     write_on_hub(tmp_path / "hub", sd15_folder / "base")
-    said, asked = read_from_hub(folder, tmp_path / "hub", tmp_path / "home")
+    (said, refused), asked = read_from_hub(folder, tmp_path / "hub", tmp_path / "home")
     assert said == "StableDiffusionPipeline sd15-base None"
     assert asked[0] == "owner/base/model_index.json"
-
-
-def test_a_hub_that_has_no_such_model_is_named_with_what_to_do(folder, tmp_path):
-    edit_manifest(folder, lambda models: models.update(families={"sd15": {"base": {"folder": "sd15-base"}}}))
-    said, _ = read_from_hub(folder, tmp_path / "hub", tmp_path / "home")
-    assert said.startswith("owner/base: its model_index.json cannot be fetched from the hub: 404")
-    assert "a folder or a .safetensors file here needs no hub" in said
+    assert refused.startswith("owner/none: its model_index.json cannot be fetched from the hub: 404")
+    assert "a folder or a .safetensors file here needs no hub" in refused
 
 
 def test_one_of_another_family_in_the_manifest_itself_is_refused_with_what_to_do(folder, monkeypatch):

@@ -108,6 +108,7 @@ def published(model_folder, engine, lora):
     return base, StableDiffusionXLImg2ImgPipeline(**base.components)
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("color_guidance", [0, 0.5])
 @pytest.mark.parametrize("named", PUBLISHED)
 def test_a_model_is_run_as_its_authors_run_it(engine, published, monkeypatch, named, color_guidance):
@@ -138,7 +139,7 @@ def test_a_model_is_run_as_its_authors_run_it(engine, published, monkeypatch, na
     assert (drawn.denoising.guidance_scale, drawn.denoising.steps) == (1, 4)
 
 
-@examples(12)
+@examples(6)
 @given(
     kind=st.sampled_from(list(KINDS)),
     number=st.integers(0, 10),
@@ -224,7 +225,7 @@ STEP = st.tuples(
 )
 
 
-@examples(15)
+@examples(7)
 @given(steps=st.lists(STEP, min_size=1, max_size=6))
 def test_whatever_was_asked_for_or_broke_off_the_models_are_as_if_nothing_had_been(engine, straight, steps):
     for name, scale, is_fast, trouble in [*steps, (None, 0.75, False, None)]:

@@ -112,6 +112,7 @@ def test_the_preview_stays_when_the_final_picture_finds_no_room(disk, drawn):
     assert "final" not in done.stdout
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("reason", [FULL, READ_ONLY])
 def test_a_folder_that_cannot_be_made_is_named(name, reason, disk):

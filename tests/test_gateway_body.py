@@ -54,6 +54,7 @@ WITHOUT_INPUT = {
 }  # fmt: skip
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("case", WITHOUT_INPUT)
 @pytest.mark.parametrize(("method", "path"), [("POST", "/predictions"), ("PUT", "/predictions/abc")])
 @pytest.mark.parametrize("prefer", ["respond-async", "wait"])

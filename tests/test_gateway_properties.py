@@ -121,7 +121,7 @@ def with_examples(test):
 
 
 @with_examples
-@examples(100)
+@examples(50)
 @given(body=bodies)
 def test_whatever_comes_is_refused_in_words_or_passed_on_with_its_meaning(send, body):
     answer, reached = send(body)
@@ -138,7 +138,7 @@ def test_whatever_comes_is_refused_in_words_or_passed_on_with_its_meaning(send, 
     assert same(passed_on, {"id": passed_on["id"]} | expected)
 
 
-@examples(40)
+@examples(20)
 @given(document=good)
 def test_every_good_request_is_passed_on(send, document):
     numbers_fit = all(
@@ -150,7 +150,7 @@ def test_every_good_request_is_passed_on(send, document):
     assert (answer.status_code == 200) == (len(reached) == 1) == numbers_fit
 
 
-@examples(40)
+@examples(20)
 @given(text=st.text("htps:/\\@.#?[]x1 \t\n%"))
 def test_webhook_that_is_passed_on_has_a_scheme_and_a_host(send, text):
     for webhook in (text, f"http://{text}"):

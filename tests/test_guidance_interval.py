@@ -7,6 +7,7 @@ import pytest
 import torch
 from drawing import draw, images
 from interruptions import Cancelled, failing
+from thorough import one_in
 
 from plitka.diffusion.guidance_interval import noise_level
 from plitka.diffusion.schedulers import SCHEDULERS, make_scheduler
@@ -65,7 +66,7 @@ def picture(engine, way, steps=6, **overrides):
     )
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", one_in(3, [(way,) for way in WAYS]))
 def test_without_a_step_in_the_interval_it_is_the_picture_without_guidance(engine, way):
     never = picture(engine, way, guidance_interval=NEVER)
     assert images(never) == images(picture(engine, way, guidance_scale=1))
@@ -81,7 +82,7 @@ def test_with_every_step_in_the_interval_it_is_the_picture_as_ever(engine, way):
     assert all(drawing.denoising.approximations == () for drawing in always)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", one_in(3, [(way,) for way in WAYS]))
 def test_in_between_the_steps_outside_run_with_half_the_batch_and_the_picture_is_the_formula_s(
     engine, calls, way
 ):
@@ -149,6 +150,7 @@ def _net_at(angle):
     return "lines" if angle == 45 else "union"
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("sampler", SCHEDULERS)
 @pytest.mark.parametrize("begin", [0, 5])
 def test_the_level_of_a_step_is_the_noise_that_the_sampler_itself_adds(loaded, sampler, begin):

@@ -46,7 +46,7 @@ def is_clean(text):
 def test_hostile_picture_is_refused_in_one_sentence_that_names_it(invoke, tmp_path):
     tried = 0
     # All of them go through the reader itself in the tests below.
-    some = itertools.islice(hostile.files(tmp_path), None, None, 1 if THOROUGH else 3)
+    some = itertools.islice(hostile.files(tmp_path), None, None, 1 if THOROUGH else 9)
     for path in itertools.chain(some, hostile.paths(tmp_path)):
         result = invoke("generate", "--from", path)
         said = result.stderr.strip()
@@ -58,7 +58,7 @@ def test_hostile_picture_is_refused_in_one_sentence_that_names_it(invoke, tmp_pa
         assert result.stdout == ""
         assert not (tmp_path / "out").exists()
         tried += 1
-    assert tried > 150
+    assert tried > 50
 
 
 def test_no_hostile_picture_takes_more_than_100_mib(tmp_path):

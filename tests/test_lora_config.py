@@ -95,7 +95,7 @@ def test_every_field_of_the_installed_pefts_configuration_is_decided_upon():
     assert fields == STRENGTH | OF_NO_CONSEQUENCE | DECIDE
 
 
-@examples(80)
+@examples(40)
 @given(
     layout=CONFIGURED,
     key=st.sampled_from(sorted(DECIDE)) | st.from_regex(r"[a-z_]{3,20}", fullmatch=True),
@@ -113,7 +113,7 @@ def test_a_setting_that_is_not_understood_is_named_unless_it_is_neutral(pipeline
     assert json.dumps(value)[:100] in problem
 
 
-@examples(25)
+@examples(12)
 @given(layout=CONFIGURED, key=st.sampled_from(sorted(OF_NO_CONSEQUENCE)), value=json_values)
 def test_a_setting_of_no_consequence_may_be_anything(pipeline, place, layout, key, value):
     assert load_lora(pipeline, some_lora(layout, **{key: value}).write(place)).modules == 2
@@ -186,7 +186,7 @@ patterns = modules | st.sampled_from(
 # PEFT and diffusers as judges
 
 
-@examples(10)
+@examples(5)
 @given(
     ranks=st.dictionaries(patterns, st.integers(1, 6), max_size=3),
     alphas=st.dictionaries(patterns, st.integers(1, 16), max_size=3),

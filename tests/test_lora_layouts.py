@@ -74,9 +74,10 @@ def assert_unchanged(pipeline, before):
     assert [name for name in before if not torch.equal(before[name], after[name])] == []
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS)
-@examples(12)
+@examples(6)
 @given(data=st.data())
 def test_a_lora_changes_every_module_by_what_the_file_says_for_it(pipelines, place, layout, dtype, data):
     layout, pipeline = LAYOUTS[layout], pipelines[dtype]
@@ -197,7 +198,7 @@ UP = ("lora_B.weight", "up.weight")
 MID = ("lora_mid.weight",)
 
 
-@examples(20)
+@examples(10)
 @given(case=files, data=st.data())
 def test_a_tensor_without_its_partner_is_named(pipelines, place, case, data):
     layout, changes = case
@@ -209,7 +210,7 @@ def test_a_tensor_without_its_partner_is_named(pipelines, place, case, data):
     assert "has no partner" in problem
 
 
-@examples(25)
+@examples(12)
 @given(case=files, ending=st.sampled_from(STRANGE_ENDINGS) | st.from_regex(r"[a-z_]{1,12}", fullmatch=True))
 def test_a_tensor_that_nothing_reads_is_named(pipelines, place, case, ending):
     layout, changes = case
@@ -220,7 +221,7 @@ def test_a_tensor_that_nothing_reads_is_named(pipelines, place, case, ending):
     assert repr(f"{stem}.{ending}") in refused(pipelines[torch.float32], file.write(place))
 
 
-@examples(15)
+@examples(7)
 @given(name=st.text(max_size=30).filter(lambda name: name != "__metadata__" and not name.endswith(".alpha")))
 def test_a_tensor_of_any_other_name_is_named(pipelines, place, name):
     file = LAYOUTS["kohya"].file([Change(UNET, "conv_in", 2, 1.0, torch.float32)])
@@ -229,7 +230,7 @@ def test_a_tensor_of_any_other_name_is_named(pipelines, place, name):
     assert repr(name) in refused(pipelines[torch.float32], file.write(place))
 
 
-@examples(20)
+@examples(10)
 @given(case=files, data=st.data())
 def test_a_module_that_the_model_does_not_have_is_named(pipelines, place, case, data):
     layout, changes = case
@@ -243,7 +244,7 @@ def test_a_module_that_the_model_does_not_have_is_named(pipelines, place, case, 
     assert f"no module for '{wrong}" in problem, problem
 
 
-@examples(20)
+@examples(10)
 @given(case=files, data=st.data())
 def test_a_tensor_of_another_shape_is_named(pipelines, place, case, data):
     layout, changes = case
@@ -259,7 +260,7 @@ def test_a_tensor_of_another_shape_is_named(pipelines, place, case, data):
         assert repr(name) in problem
 
 
-@examples(15)
+@examples(7)
 @given(case=files, data=st.data(), number=st.sampled_from([float("nan"), float("inf"), -float("inf")]))
 def test_a_number_that_is_not_finite_is_named(pipelines, place, case, data, number):
     layout, changes = case
@@ -270,7 +271,7 @@ def test_a_number_that_is_not_finite_is_named(pipelines, place, case, data, numb
     assert repr(name) in refused(pipelines[torch.float32], file.write(place))
 
 
-@examples(15)
+@examples(7)
 @given(first=st.sampled_from(sorted(LAYOUTS)), second=st.sampled_from(sorted(LAYOUTS)), data=st.data())
 def test_names_of_two_layouts_in_one_file_are_refused(pipelines, place, first, second, data):
     kinds = {name: name.split(",")[0] for name in LAYOUTS}
@@ -283,7 +284,7 @@ def test_names_of_two_layouts_in_one_file_are_refused(pipelines, place, first, s
     assert sum(repr(name) in problem for name in one.tensors) == 2
 
 
-@examples(10)
+@examples(5)
 @given(
     pairs=st.sampled_from([("kohya", "kohya, original names"), ("diffusers", "diffusers, older")]),
     data=st.data(),

@@ -27,7 +27,7 @@ def tiny(name, **changes):
     """A profile with two steps a stage, however long they take, and small samples, on a CPU."""
     profile = PROFILES[name]
     budgets = {stage: Budget(2, math.inf, 2, getattr(profile, stage).rate) for stage in STAGES}
-    small = {"device": "cpu", "tiles": 4, "latents": 4, "pieces": 4, "prior": 2, "sample_side": 64}
+    small = {"device": "cpu", "tiles": 2, "latents": 2, "pieces": 2, "prior": 2, "sample_side": 64}
     return dataclasses.replace(profile, **small | budgets | changes)
 
 

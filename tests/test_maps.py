@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from small import SMALL
 from test_generate import FakeEngine
+from thorough import examples
 
 from plitka.choices import MAP_NAMES
 from plitka.engine.render import RenderEngine
@@ -98,7 +99,7 @@ def test_normals_in_the_file_are_the_gradient_of_the_height_in_the_file():
     assert np.quantile(normal[..., 2], 0.1) < 200
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), steepest=st.integers(1, 65535), size=st.sampled_from([2, 8, 64]))
 def test_normals_follow_any_height_map_within_rounding(seed, steepest, size):
     maps = PlanMaps(maps_of().plan, size)

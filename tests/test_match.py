@@ -232,7 +232,7 @@ def damaged_files(draw):
     return bytes(data[: draw(st.integers(0, len(data)) | st.just(len(data)))])
 
 
-@examples(150)
+@examples(75)
 @given(damaged_files() | st.binary(max_size=200))
 def test_no_damaged_file_gets_farther_than_a_sentence(data):
     try:

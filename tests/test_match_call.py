@@ -13,6 +13,7 @@ import pytest
 from cog_server import wait_for
 from gateway_setup import EchoHandler, connection, echo_server, gateway
 from photo_files import BAD_FILES, NEAR, SHARES, address, encoded, tile, turned
+from thorough import one_in
 
 from plitka.colors.palette import PALETTE, palette_in_use
 from plitka.server import matches
@@ -75,7 +76,7 @@ def test_a_photograph_that_lies_on_its_side_is_turned_as_it_says(client):
     assert is_right(found["colors"])
 
 
-@pytest.mark.parametrize("kind", BAD_FILES)
+@pytest.mark.parametrize("kind", one_in(3, BAD_FILES))
 def test_a_match_of_what_is_no_photograph_of_a_tile_is_refused_in_words(client, kind):
     data, said = BAD_FILES[kind]
     (words,) = words_at(client.post("/match", json={"photo": address(data)}), "body", "photo")
@@ -186,7 +187,7 @@ def test_more_matches_than_there_is_room_for_are_sent_away_and_other_calls_go_on
     assert sorted(call.result().status_code for call in calls) == [429, *[500] * MAX_MATCHES]
 
 
-@pytest.mark.parametrize("later", [None, "{broken"])
+@pytest.mark.parametrize("later", one_in(2, ["{broken", None]))
 def test_the_palette_is_that_of_the_servers_start(client, photo, monkeypatch, tmp_path, later):
     path = tmp_path / "own.json"
     own = [

@@ -30,6 +30,7 @@ def test_preview_comes_first_and_both_have_their_size(engine):
     assert preview.image.dtype == np.uint8
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("angle", [0, 45, 90, 20])
 @pytest.mark.parametrize("color_guidance", [0, 0.5])
 def test_the_seed_determines_the_whole_picture(engine, angle, color_guidance):

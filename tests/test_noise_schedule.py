@@ -59,6 +59,7 @@ def oracle(config, spread):
 # Honoured
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("steps", [2, 12, 30, 100])
 @pytest.mark.parametrize("meaning", MEANINGS)
 @pytest.mark.parametrize("name", SCHEDULERS)
@@ -101,6 +102,7 @@ def test_zero_snr_begins_at_pure_noise(name):
         assert len(scheduler.timesteps) == steps
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("kind", SCHEDULERS)
 @pytest.mark.parametrize("written", ["sdxl", "mini"])
 def test_the_shipped_models_samplers_are_those_that_diffusers_makes_of_their_file(written, kind):
@@ -222,7 +224,7 @@ KEYS = [*HONOURED, *NEUTRAL, *OF_ONE_SAMPLER, "sigma_data", "shift", "original_i
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=3))
-@examples(20)
+@examples(10)
 def test_any_change_of_a_configuration_is_refused_by_name_or_drawn(changes):
     try:
         config = config_for(**changes)

@@ -12,6 +12,7 @@ from plitka.diffusion.gpu_errors import is_out_of_memory
 from plitka.errors import GpuMemoryError
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("part", ["text_encoder_2", "unet", "vae.decoder"])
 @pytest.mark.parametrize("angle", [0, 45])
 def test_out_of_memory_falls_back_one_level_and_draws_the_same_picture(fresh_engine, part, angle):

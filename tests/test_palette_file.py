@@ -4,8 +4,9 @@ import json
 import re
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
+from thorough import examples
 
 from plitka.colors.difference import hex_to_lab, lab_to_hex
 from plitka.colors.palette import PALETTE, fold, palette_in_use
@@ -76,7 +77,7 @@ GOOD = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@examples(15)
 @given(documents())
 def test_every_palette_reads_back_the_same_and_all_its_names_are_read(document):
     try:
@@ -93,7 +94,7 @@ def test_every_palette_reads_back_the_same_and_all_its_names_are_read(document):
     assert {fold(name) for name in names} == set(palette.by_name)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(15)
 @given(
     document=documents(),
     written=st.sampled_from(

@@ -30,13 +30,14 @@ def share_errors(plan, size):
 
 
 @given(mixes(), st.sampled_from(LAYOUTS), st.floats(0, 179.99), st.integers(0, 2**63 - 1))
-@examples(15)
+@examples(7)
 def test_shares_are_exact_for_every_mix_layout_angle_and_seed(mix, layout, angle, seed):
     plan = make_plan(mix, angle, layout, seed)
     assert share_errors(plan, 1024) < 0.1
     assert share_errors(plan, 512) < 0.1
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("percent", [1, 0.5, 0.1, 0.01, 0.001])
 @pytest.mark.parametrize("layout", ["surface", "brick"])
 def test_a_trace_of_colour_is_there(percent, layout):
@@ -100,6 +101,7 @@ def correlation_length(indices):
     return np.interp(-0.5, -profile, np.arange(40))
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("width_mm", [94, 170, 250])
 @pytest.mark.parametrize("layout", ["surface", "brick"])
 def test_granules_are_as_large_as_on_the_photographs(layout, width_mm):
@@ -185,7 +187,7 @@ def measured_joint_angle(labels, expected):
 
 
 @pytest.mark.parametrize(
-    ("angle", "layout"), one_in(2, product([0, 7.5, 30, 45, 60, 90, 123.4, 135, 179], JOINTED))
+    ("angle", "layout"), one_in(4, product([0, 7.5, 30, 45, 60, 90, 123.4, 135, 179], JOINTED))
 )
 def test_joints_run_at_the_laying_angle_to_a_tenth_of_a_degree(angle, layout):
     labels = make_plan(mix_of(RED=50, BLUE=50), angle, layout, 6, wide(layout)).labels(512)
@@ -206,6 +208,7 @@ def test_the_laying_angle_turns_anticlockwise():
     assert lines(30) > 3 * lines(-30)
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("layout", ["grid", "brick", "herringbone"])
 @pytest.mark.parametrize(
     ("joint_mm", "width_mm", "granule_mm"), [(2, 400, 6), (8, 400, 2), (2, 1600, 20), (8, 1600, 20)]

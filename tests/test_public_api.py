@@ -9,8 +9,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from request_strategies import documents, objects
+from thorough import examples
 
 import plitka
 from plitka import errors
@@ -132,7 +133,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         result.save(tmp_path / "file")
 
 
-@settings(max_examples=200)
+@examples(30)
 @given(documents | objects)
 def test_a_dictionary_means_what_its_json_means(request_):
     assert outcome(request_) == outcome(json.dumps(request_))

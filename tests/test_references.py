@@ -76,7 +76,7 @@ def test_pictures_of_maps_are_current(make):
         assert difference(encoded(make, picture), f"maps/{name}.jpg") < TOLERANCE, "run: make references"
 
 
-@pytest.mark.parametrize("name", one_in(2, SCALES))
+@pytest.mark.parametrize("name", one_in(4, SCALES))
 def test_picture_of_a_scale_is_current(make, name):
     picture = importlib.import_module("scale_pictures").draw_scale_picture(name)
     file = f"scale/{name}.jpg"

@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from thorough import examples
 
 from plitka import __version__
 from plitka.server.serve import ROOT
@@ -122,7 +123,7 @@ TEXTS = st.lists(st.sampled_from(["- A line.", "### Added", "", "Words [link](x.
 )
 
 
-@settings(max_examples=50)
+@examples(15)
 @given(
     st.lists(st.tuples(VERSIONS, DATES, TEXTS), min_size=1, max_size=4, unique_by=lambda release: release[0])
 )

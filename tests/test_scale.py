@@ -62,7 +62,7 @@ def test_what_is_not_said_has_its_default():
     st.tuples(st.floats(60, 1000), st.floats(60, 1000)),
     st.floats(0.2, 30),
 )
-@examples(25)
+@examples(12)
 def test_a_request_with_sizes_reads_back_equal(layout, granule, granules, tile, joint):
     document = RED | {"granule_mm": granule, "width_mm": granule * max(granules, 20.01)}
     document["overrides"] = {"layout": layout}

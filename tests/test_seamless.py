@@ -131,6 +131,7 @@ def test_granules_at_the_edge_are_whole_and_of_one_colour():
         assert np.quantile(continued[:-1], 0.01) < continued[-1] < np.quantile(continued[:-1], 0.99)
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("layout", JOINTED)
 @pytest.mark.parametrize("angle", [0, 90])
 def test_joints_go_on_over_the_edges_and_shares_stay_exact(layout, angle):

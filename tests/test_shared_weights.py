@@ -26,6 +26,7 @@ def addresses(pipeline):
     }
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("from_image", [False, True])
 @pytest.mark.parametrize("kind", [None, "softedge", "canny", "lineart"])
 def test_every_pipeline_shares_every_weight_of_the_base(loaded, kind, from_image):

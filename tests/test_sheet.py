@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sheets import logo, text_of, tile_file
+from thorough import examples
 
 from plitka.choices import Layout, SheetLanguage
 from plitka.colors.palette import PALETTE
@@ -156,7 +157,7 @@ def test_scale_bar_is_as_long_as_it_says(keys, shown, long):
     assert bar[2] / width == pytest.approx(long / shown[0], rel=0.01)
 
 
-@settings(max_examples=200)
+@examples(30)
 @given(st.floats(10, 10_000))
 def test_scale_bar_is_a_round_part_of_the_picture(shown):
     assert 0.1 * shown < bar_mm(shown) <= 0.3 * shown

@@ -12,11 +12,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from request_oracle import parse
 from sheets import logo
+from thorough import examples
 
 from plitka.output.pdf import FONT_FILE
 from plitka.request.logo import MAX_LOGO_BYTES, MAX_LOGO_SIZE, logo_picture
@@ -136,7 +137,7 @@ def test_logo_of_every_usual_kind_is_taken(size, kind, is_address):
     assert logo_picture(data).size == size
 
 
-@settings(max_examples=300)
+@examples(40)
 @given(st.sampled_from(["PNG", "JPEG"]), st.data())
 def test_damaged_logo_is_refused_by_name_or_is_still_a_picture(kind, data):
     noise = np.random.default_rng(1).integers(0, 256, (40, 60, 3), dtype=np.uint8)

@@ -33,7 +33,7 @@ def catches_alone(process, number):
 @pytest.mark.parametrize(
     ("number", "delay"),
     one_in(
-        2,
+        3,
         [
             *((signal.SIGINT, delay) for delay in (0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)),
             *((number, delay) for number in (signal.SIGTERM, signal.SIGHUP) for delay in (0.15, 0, 0.5)),
@@ -94,7 +94,7 @@ def test_the_installed_command_starts_with_what_sees_to_all_this():
 # Memory
 
 
-@pytest.mark.parametrize("mebibytes", one_in(2, [60, 100, 160, 250, 400, 500, 600, 700, 900]))
+@pytest.mark.parametrize("mebibytes", one_in(4, [60, 100, 160, 250, 400, 500, 600, 700, 900]))
 def test_too_little_memory_is_one_sentence(tmp_path, mebibytes):
     line = ["prlimit", f"--as={mebibytes * 2**20}", *COMMAND, *DRAWING]
     threads = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}

@@ -113,6 +113,7 @@ def tensors():
 # Files that change under a running program
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("gone", ["replaced", "deleted"])
 def test_a_file_that_is_replaced_or_deleted_is_still_the_one_that_was_loaded(folder, kind, gone):

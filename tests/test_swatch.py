@@ -90,6 +90,7 @@ def test_every_colour_of_a_mix_has_its_mean(mix):
             assert difference < 1
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("vivid", ["RED", "GRSGRN", "BLUE", "YELLOW"])
 @pytest.mark.parametrize("neutral", ["BLACK", "GRAY", "WHITE"])
 def test_a_neutral_colour_is_neutral_beside_a_vivid_one(neutral, vivid):

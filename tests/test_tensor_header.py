@@ -30,7 +30,7 @@ def accepted(path, content):
         return None
 
 
-@examples(150)
+@examples(75)
 @given(header_texts())
 def test_what_is_accepted_loads_and_nothing_but_a_sentence_comes_of_the_rest(path, text):
     tensors = accepted(path, whole_file(*text))

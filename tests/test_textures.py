@@ -4,8 +4,9 @@ import json
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from thorough import examples
 
 from plitka.choices import Layout
 from plitka.request.textures import as_texture
@@ -21,7 +22,7 @@ def request_of(layout="surface", angle=0, **keys):
     )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(40)
 @given(
     layout=st.sampled_from(get_args(Layout)),
     angle=ANGLES,

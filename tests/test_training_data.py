@@ -5,10 +5,11 @@ import json
 import zipfile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from photo_files import huge_png
 from PIL import Image
+from thorough import examples
 from training_zip import photograph, zip_of
 
 from plitka.errors import RequestError
@@ -191,7 +192,7 @@ def test_an_encrypted_archive_is_named_as_one(tmp_path):
     assert all("is encrypted" in problem for problem in problems(bytes(content), tmp_path / "x")[:2])
 
 
-@settings(max_examples=60)
+@examples(15)
 @given(st.data())
 def test_a_damaged_archive_is_read_or_refused_and_nothing_else(tmp_path_factory, data):
     content = bytearray(zip_of({**FINE, "metadata.jsonl": b"{}"} if data.draw(st.booleans()) else FINE))

@@ -4,11 +4,11 @@ import base64
 
 import pytest
 from browser import NOT_DRAWN
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from orders import asked, goods, mixes, palette_with, request_of
 from sheets import logo, text_of
-from thorough import FACTOR, THOROUGH
+from thorough import examples
 
 from plitka.order.amounts import order_of
 from plitka.order.report import order_csv
@@ -77,7 +77,7 @@ def fields(page):
     return [page.script("return byId(arguments[0]).value", f"order-{name}") for name in FIELDS]
 
 
-@settings(max_examples=100 * (FACTOR if THOROUGH else 1))
+@examples(25)
 @given(st.data())
 def test_browser_and_python_agree_to_the_gram(opened_once, tmp_path_factory, data):
     mix, order = data.draw(mixes), data.draw(asked)
@@ -117,6 +117,7 @@ def test_kilograms_are_there_while_the_area_is_typed_and_follow_the_mix(opened):
     assert opened.console_errors() == []
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("typed", ["120,50", " 120.50", "0120.5", "120,500000", "1 20,5"])
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_typed_numbers_stay_as_they_are_with_point_and_comma(opened, typed, language):

@@ -2,11 +2,13 @@
 
 import random
 import re
+from itertools import cycle, product
 
 import pytest
 from live_picture import decoded
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
+from thorough import THOROUGH
 
 from plitka.colors.common_names import nearest_by_name, suggest
 from plitka.colors.palette import PALETTE, delta_e00, hex_to_lab
@@ -41,8 +43,11 @@ FIELDS = {
 BUTTONS = ["#send", "#add", "#even", ".row:nth-child(2) .lock", "#layout", "#new-seed", "#copy", "#tab-curl"]
 
 
-@pytest.mark.parametrize("field", FIELDS)
-def test_first_click_after_typing_goes_where_it_was_aimed(served, field):
+# Every field and every button; each with each in a thorough run.
+TYPED_THEN_AIMED = [*product(FIELDS, BUTTONS)] if THOROUGH else [*zip(cycle(FIELDS), BUTTONS, strict=False)]
+
+
+def test_first_click_after_typing_goes_where_it_was_aimed(served):
     served.developers()
     served.click("#random")
     served.script(
@@ -58,14 +63,14 @@ def test_first_click_after_typing_goes_where_it_was_aimed(served, field):
         }, true);
         """
     )
-    for button in BUTTONS:
+    for field, button in TYPED_THEN_AIMED:
         element = served.find(field)
         served.script("arguments[0].select()", element)
         element.send_keys(FIELDS[field])
         aimed = served.find(button)
         ActionChains(served.browser).move_to_element(aimed).click_and_hold().pause(0.3).release().perform()
         wanted = aimed.get_attribute("id") or aimed.get_attribute("class")
-        assert served.script("return window.clicked.pop()") == wanted, button
+        assert served.script("return window.clicked.pop()") == wanted, (field, button)
         served.script("document.activeElement.blur()")
     served.console_errors()
 

@@ -2,12 +2,14 @@
 
 import json
 import random
+from itertools import product
 from typing import get_args
 
 import numpy as np
 import pytest
 from live_picture import choose, picture
 from selenium.webdriver.common.keys import Keys
+from thorough import one_in
 
 from plitka.choices import Layout
 from plitka.colors.lab import from_light, to_light
@@ -87,24 +89,27 @@ def test_tiles_of_the_live_picture_are_those_of_the_server(served):
             assert wanted is None or found == pytest.approx(list(wanted))
 
 
-@pytest.mark.parametrize("layout", ["", *JOINTED])
-def test_every_preset_is_a_request_that_the_server_takes(served_once, layout):
-    for preset in PRESETS:
-        served_once.choose("#layout", layout)
-        served_once.click(f"[data-preset={preset}]")
-        assert served_once.find(f"[data-preset={preset}]").get_attribute("aria-pressed") == "true"
-        scale = parse_request(served_once.script("return paramsJson()")).scale
-        assert served_once.script("return sizeProblems()") == []
-        if preset == "sample":
-            assert (scale.width_mm, scale.height_mm) == (100, 100)
-        if preset == "floor":
-            assert scale.width_mm == 2000 and scale.tile_mm is not None
-        if preset == "texture":
-            assert scale.seamless and max(scale.width, scale.height) >= 2048
-        if preset == "print":
-            assert (scale.width, scale.height) == (2480, 3504)
-            assert scale.width / scale.width_mm * 25.4 == pytest.approx(300, abs=0.1)
-        served_once.click("[data-preset=usual]")
+# Every preset and every layout; each with each in a thorough run.
+PRESET_OF_LAYOUT = one_in(7, product(["", *JOINTED], PRESETS))
+
+
+@pytest.mark.parametrize(("layout", "preset"), PRESET_OF_LAYOUT)
+def test_every_preset_is_a_request_that_the_server_takes(served_once, layout, preset):
+    served_once.choose("#layout", layout)
+    served_once.click(f"[data-preset={preset}]")
+    assert served_once.find(f"[data-preset={preset}]").get_attribute("aria-pressed") == "true"
+    scale = parse_request(served_once.script("return paramsJson()")).scale
+    assert served_once.script("return sizeProblems()") == []
+    if preset == "sample":
+        assert (scale.width_mm, scale.height_mm) == (100, 100)
+    if preset == "floor":
+        assert scale.width_mm == 2000 and scale.tile_mm is not None
+    if preset == "texture":
+        assert scale.seamless and max(scale.width, scale.height) >= 2048
+    if preset == "print":
+        assert (scale.width, scale.height) == (2480, 3504)
+        assert scale.width / scale.width_mm * 25.4 == pytest.approx(300, abs=0.1)
+    served_once.click("[data-preset=usual]")
     assert served_once.script("return state.granule_mm") is None
 
 

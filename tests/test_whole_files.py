@@ -28,7 +28,7 @@ def disk(tmp_path_factory):
         yield disk
 
 
-@examples(60)
+@examples(30)
 @given(
     old=st.none() | st.integers(0, 20 * BLOCK),
     new=st.integers(0, 40 * BLOCK),

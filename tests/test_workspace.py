@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from neighbours import FLAWS, NEIGHBOURS, Neighbours, abandoned, described
+from thorough import examples
 
 from plitka.files.temporary_folders import MARK, OwnFolder, own_folder, sweep_abandoned
 from plitka.server.output_folders import Workspace
@@ -91,7 +92,7 @@ def test_files_of_a_killed_process_are_swept_by_the_next_one(tmp_path, kind, num
 # Beside others
 
 
-@settings(max_examples=100)
+@examples(25)
 @given(NEIGHBOURS)
 def test_what_is_not_ours_is_byte_for_byte_what_it_was(wanted):
     with tempfile.TemporaryDirectory() as folder:

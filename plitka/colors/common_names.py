@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from plitka.colors.outside import named_colors, read_table
 from plitka.colors.palette import (
@@ -36,7 +37,7 @@ def suggest(name: str) -> tuple[str, ...]:
     name in Russian gets Russian ones.
     """
     folded = fold(name)[:_COMPARED_CHARACTERS]
-    outside = _OUTSIDE
+    outside = _outside_names()
     found: dict[str, str] = {}
     alike = _near(outside[folded], name) if folded in outside else _spelled_alike(folded, name, outside)
     for color, spelling in alike:
@@ -48,7 +49,7 @@ def nearest_by_name() -> Mapping[str, tuple[str, ...]]:
     """Codes of the palette's three nearest colours, nearest first, by the folded names outside of it."""
     return {
         name: tuple(color.code for color, _ in _near(value, name))
-        for name, value in _OUTSIDE.items()
+        for name, value in _outside_names().items()
         if name not in palette_names()
     }
 
@@ -76,6 +77,7 @@ def _own_name(color: PaletteColor, name: str) -> str:
     return color.russian if is_russian(name) else color.english
 
 
+@cache
 def _outside_names() -> Mapping[str, str]:
     """Hex colours of the names outside of the palette, by the names as `fold` spells them."""
     own = {
@@ -84,6 +86,3 @@ def _outside_names() -> Mapping[str, str]:
         for name in entry["names"]
     }
     return {name: color.hex for name, color in named_colors().items()} | own
-
-
-_OUTSIDE = _outside_names()

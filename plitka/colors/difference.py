@@ -1,8 +1,10 @@
-"""Colours as hex and CIELAB (D65), and how far apart they are."""
+"""Colours as hex and CIELAB (D65), and how far apart they are.
+
+coloraide takes a third of the time in which the command starts, and what draws nothing never needs it: it is
+imported where it is used.
+"""
 
 import re
-
-from coloraide import Color
 
 Lab = tuple[float, float, float]
 
@@ -23,12 +25,16 @@ def canonical_hex(hex_color: str) -> str:
 
 def hex_to_lab(hex_color: str) -> Lab:
     """Convert an sRGB hex colour to CIELAB (D65). Raises ValueError as :func:`canonical_hex` does."""
+    from coloraide import Color
+
     lightness, a, b = Color(canonical_hex(hex_color)).convert("lab-d65").coords()
     return (lightness, a, b)
 
 
 def lab_to_hex(lab: Lab) -> str | None:
     """The sRGB hex colour of a CIELAB (D65) colour; None where sRGB cannot show it."""
+    from coloraide import Color
+
     color = Color("lab-d65", lab).convert("srgb")
     # Half a level of 8 bits, which rounding takes.
     if not color.in_gamut(tolerance=0.5 / 255):
@@ -38,4 +44,6 @@ def lab_to_hex(lab: Lab) -> str | None:
 
 def delta_e00(lab_a: Lab, lab_b: Lab) -> float:
     """Colour difference of two CIELAB (D65) colours by CIEDE2000, all weights 1."""
+    from coloraide import Color
+
     return float(Color("lab-d65", lab_a).delta_e(Color("lab-d65", lab_b), method="2000"))

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
-
-from coloraide import Color
-from coloraide.css.color_names import name2val_map
+from typing import TYPE_CHECKING, Any
 
 from plitka.colors.spelling import fold
+
+if TYPE_CHECKING:
+    from coloraide import Color
 
 # What may stand in a text of colours beside names of letters: the parts of `color_text`'s pattern.
 FUNCTION_TEXT = r"(?:rgb|hsl)a?[ \t]*\([^()\n\r]*\)"
@@ -67,6 +67,9 @@ def read_named(text: str) -> NamedColor | None:
 @cache
 def named_colors() -> Mapping[str, NamedColor]:
     """Every name of CSS and number of RAL Classic as `fold` spells it."""
+    from coloraide import Color
+    from coloraide.css.color_names import name2val_map
+
     css = {fold(name): NamedColor(name, _hex(Color(name))) for name in name2val_map if name != "transparent"}
     ral = {
         fold(f"RAL {number}"): NamedColor(f"RAL {number}", value)
@@ -82,6 +85,8 @@ def read_table(file: str) -> dict[str, Any]:
 
 
 def _of_function(written: str) -> NamedColor:
+    from coloraide import Color
+
     try:
         color = Color(re.sub(r"\s*\(\s*", "(", written, count=1))
     except ValueError:

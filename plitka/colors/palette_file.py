@@ -28,10 +28,13 @@ def read_palette(path: Path) -> Palette:
     return decode_palette(data, path)
 
 
-def decode_palette(data: bytes, source: Path | str) -> Palette:
-    """The palette in the bytes of a file. Raises PaletteError as `read_palette` does, naming `source`."""
+def decode_palette(data: bytes, source: Path | str, *, compares: bool = True) -> Palette:
+    """The palette in the bytes of a file. Raises PaletteError as `read_palette` does, naming `source`.
+
+    Without `compares`, an entry's Lab is taken as it is, however far it is from the hex.
+    """
     document = decode_json(data, source, PaletteError)
-    palette, problems = _read_document(document)
+    palette, problems = _read_document(document, compares)
     if problems:
         raise PaletteError(source, problems)
     return palette
@@ -55,7 +58,7 @@ def _entry(color: PaletteColor) -> dict[str, Any]:
     return {key: said[key] for key in KEYS if said[key] is not None}
 
 
-def _read_document(document: Any) -> tuple[Palette, list[str]]:
+def _read_document(document: Any, compares: bool) -> tuple[Palette, list[str]]:
     if not isinstance(document, dict):
         return Palette(()), [f"is not an object with the keys {', '.join(_KEYS)}"]
     problems = [
@@ -69,7 +72,7 @@ def _read_document(document: Any) -> tuple[Palette, list[str]]:
         count = f"has {len(listed)} entries" if isinstance(listed, list) else "is not a list"
         return Palette(()), [*problems, f"colors: {count}; 1 to {MOST_COLORS} are allowed"]
     entries = [Entry(f"colors[{index}]", value) for index, value in enumerate(listed)]
-    colors = [EntryReader(entry, problems).read() for entry in entries]
+    colors = [EntryReader(entry, problems, compares).read() for entry in entries]
     problems += name_problems([(entry.place, color) for entry, color in zip(entries, colors, strict=True)])
     problems += _same_hex(colors)
     if any(color.price_per_kg is not None for color in colors) and not currency:

@@ -13,8 +13,6 @@ from functools import cache, lru_cache
 from heapq import nsmallest
 from typing import Any
 
-from coloraide import Color
-
 from plitka.colors.difference import Lab, delta_e00, lab_to_hex
 from plitka.colors.granules import Palette, PaletteColor
 from plitka.colors.mix import Mix, MixColor
@@ -27,9 +25,6 @@ Xyz = tuple[float, float, float]
 _TRIED, _KEPT, _REFINED, _ABOUT = (3, 8, 15, 25, 35, 45, 55, 65, 75, 85, 92, 97), 40, 12, 9
 # Of a large palette, the pairs of so many nearest colours: a request may name eight colours.
 _MOST_COLORS = 60
-# White of D65 as `lab-d65` has it, Y = 1.
-_X, _Y, _Z = Color("lab-d65", [100, 0, 0]).convert("xyz-d65").coords()
-_WHITE: Xyz = (_X, _Y, _Z)
 
 
 @dataclass(frozen=True)
@@ -158,7 +153,7 @@ def _blend(first: Xyz, second: Xyz, percent: int) -> Lab:
     part, rest = percent / 100, 1 - percent / 100
     x, y, z = (
         _root((part * one + rest * other) / white)
-        for one, other, white in zip(first, second, _WHITE, strict=True)
+        for one, other, white in zip(first, second, _white(), strict=True)
     )
     return (116 * y - 16, 500 * (x - y), 200 * (y - z))
 
@@ -174,6 +169,14 @@ def _light(palette: Palette) -> tuple[Xyz, ...]:
 
 
 def _xyz(lab: Lab) -> Xyz:
+    from coloraide import Color
+
     # Noise of dark colours' Lab can be a negative light.
     x, y, z = (max(value, 0.0) for value in Color("lab-d65", lab).convert("xyz-d65").coords())
     return (x, y, z)
+
+
+@cache
+def _white() -> Xyz:
+    """White of D65 as `lab-d65` has it, Y = 1."""
+    return _xyz((100.0, 0.0, 0.0))
