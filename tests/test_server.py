@@ -22,7 +22,6 @@ from cog_server import (
 )
 
 from plitka.output.metrics import METRICS
-from plitka.server.cog_process import held_port
 from plitka.server.relay import Upstream
 from plitka.server.schema_file import SCHEMA_FILE
 from plitka.server.serve import ROOT, ServeError, new_gateway, server_environment
@@ -232,18 +231,6 @@ def test_address_that_is_taken_is_named():
             ServeError, match=rf"^cannot listen on 127.0.0.1 port {port}: Address already in use$"
         ):
             new_gateway("127.0.0.1", port, Upstream(1))
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a port that is held cannot be listened on")
-def test_port_of_cogs_server_is_nobody_elses_while_it_starts_or_is_restarted():
-    with held_port() as port:
-        for _ in range(2):
-            with socket.socket() as other, pytest.raises(OSError, match="already in use"):
-                other.bind(("127.0.0.1", port))
-            with socket.create_server(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)):
-                pass
-    with socket.create_server(("127.0.0.1", port)):
-        pass
 
 
 def test_server_gets_this_python_and_paths_that_do_not_depend_on_the_folder(tmp_path, monkeypatch):

@@ -19,9 +19,9 @@ LOOPBACK = "127.0.0.1"
 
 @contextmanager
 def held_port() -> Iterator[int]:
-    """A free loopback port that nobody else gets until the end of this: a server takes seconds to listen on it.
+    """A free loopback port that nobody else gets until the end of this, while a server starts or restarts.
 
-    It is kept by a socket that is bound and does not listen, where the system lets another one listen beside it.
+    A socket that is bound and does not listen keeps it, where the system lets another listen beside it.
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
