@@ -35,6 +35,12 @@ def photographs(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def pairs(ruler, photographs):
+    """Those and our pictures, made the same way."""
+    return ruler.read_pairs(photographs, None)
+
+
 def write(path, image):
     cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
 
@@ -50,8 +56,7 @@ def changed(photographs, folder, change):
     return folder
 
 
-def test_pictures_made_the_same_way_are_not_distinguished(ruler, photographs):
-    pairs = ruler.read_pairs(photographs, None)
+def test_pictures_made_the_same_way_are_not_distinguished(ruler, pairs):
     assert 0.3 < ruler.unseen_auc(pairs) < 0.7
     assert max(ruler.relative_distances(pairs, halves=3)) < 0.3
 
@@ -73,8 +78,7 @@ def test_a_difference_in_fine_texture_alone_is_seen(ruler, photographs, tmp_path
     assert ruler.unseen_auc(pairs) > 0.75
 
 
-def test_the_sheet_and_its_key_name_every_crop(ruler, photographs, tmp_path):
-    pairs = ruler.read_pairs(photographs, None)
+def test_the_sheet_and_its_key_name_every_crop(ruler, pairs, tmp_path):
     ruler.write_sheet(pairs, tmp_path)
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (4 * 256, 6 * 256, 3)
     key = (tmp_path / "sheet.txt").read_text().splitlines()

@@ -27,6 +27,13 @@ def half(page, render_server, screen):
     assert page.console_errors() == []
 
 
+@pytest.fixture
+def fresh_half(half):
+    """The same for a test that leaves it otherwise."""
+    yield half
+    half.purpose = None
+
+
 COUNT_POURS = """
 window.pours = 0;
 const pour = pourTile;
@@ -114,9 +121,9 @@ def test_large_picture_comes_small_first_with_the_same_granules(page, render_ser
     assert np.corrcoef(small[..., 1].ravel(), softened[..., 1].ravel())[0, 1] > 0.8
 
 
-def test_page_answers_while_the_picture_is_poured(served):
+def test_page_answers_while_the_picture_is_poured(fresh_half):
     # A clock that says after every step that the slice is over: no matter how fast the machine is.
-    drawing = served.browser.execute_async_script(
+    drawing = fresh_half.browser.execute_async_script(
         """
         const [done] = arguments;
         let now = 0;
@@ -129,15 +136,15 @@ def test_page_answers_while_the_picture_is_poured(served):
         """
     )
     assert drawing == [True, True, True]
-    served.wait_for(lambda: served.script("return !live.isDrawing"))
-    assert served.script("return live.whole.key").split(",")[2] == "grid"
+    fresh_half.wait_for(lambda: fresh_half.script("return !live.isDrawing"))
+    assert fresh_half.script("return live.whole.key").split(",")[2] == "grid"
 
 
-def test_without_memory_for_light_the_flat_colour_map_is_drawn_with_its_shares(served):
-    served.script("lightOn = function* () { yield new Float32Array(2 ** 52); }")
+def test_without_memory_for_light_the_flat_colour_map_is_drawn_with_its_shares(fresh_half):
+    fresh_half.script("lightOn = function* () { yield new Float32Array(2 ** 52); }")
     mix = [["DKGREEN", 500], ["LTGREEN", 300], ["YELLOW", 200]]
-    choose(served, mix, "grid", 0)
-    pixels, counts = np.unique(picture(served).reshape(-1, 3), axis=0, return_counts=True)
+    choose(fresh_half, mix, "grid", 0)
+    pixels, counts = np.unique(picture(fresh_half).reshape(-1, 3), axis=0, return_counts=True)
     hexes = [f"#{bytes(pixel.tolist()).hex().upper()}" for pixel in pixels]
     found = dict(zip(hexes, counts, strict=True))
     assert found.pop("#181818") > 0
