@@ -167,6 +167,19 @@ def test_gaps_between_vivid_granules_are_dark_and_saturated():
         assert saturation[gap].mean() > 1.1 * saturation[~gap].mean()
 
 
+@pytest.mark.parametrize(("code", "deep"), [("BEIGE", 0.5), ("YELLOW", 0.5), ("GRSGRN", 0.4), ("RED", 0.25)])
+def test_pockets_between_granules_are_far_darker_than_other_shade(code, deep):
+    lightness = lab_of_tile(code)[..., 0]
+    darkest, low, high = np.percentile(lightness, [1, 5, 95])
+    # Photographs: 0.60, 0.65, 0.42 and 0.31.
+    assert low - darkest > deep * (high - low)
+    # They are holes, not lines: of their pixels most have a neighbour of the kind above or below, and beside.
+    pocket = np.pad(lightness < (darkest + low) / 2, 1)
+    beside = pocket[1:-1, :-2] | pocket[1:-1, 2:]
+    over = pocket[:-2, 1:-1] | pocket[2:, 1:-1]
+    assert (beside & over)[pocket[1:-1, 1:-1]].mean() > 0.6
+
+
 def test_black_rubber_shines():
     lightness = lab_of_tile("BLACK")[..., 0]
     mean = PALETTE["BLACK"].lab[0]

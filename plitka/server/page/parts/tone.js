@@ -205,13 +205,15 @@ function chromaTable({ lab, linear }) {
 function lightnessLaw({ lab, lightness: [low, high] }) {
   const reach = Math.max(high - low, 1);
   const way = TONE.TONE_CURVE.map(([whole, mean, own]) => whole + (mean * (lab[0] - low)) / reach + (own * lab[0]) / 100);
-  const ends = [way[0] - TONE.BEYOND, ...way, way[way.length - 1] + TONE.BEYOND];
+  // The law of the darkest is not exact for black: none of them is lighter than what is in more light.
+  for (let i = TONE.PERCENTILES.indexOf(0.05) - 1; i >= 0; i -= 1) way[i] = Math.min(way[i], way[i + 1]);
+  const ends = [...way, way[way.length - 1] + TONE.BEYOND];
   let highest = 0;
   const rising = ends.map((part) => {
     highest = Math.max(highest, Math.min(Math.max(low + reach * part, 0.5), 99.5));
     return highest;
   });
-  return [[0, ...TONE.PERCENTILES, 1], rising];
+  return [[...TONE.PERCENTILES, 1], rising];
 }
 
 function luminanceOf(lightness) {
