@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+from cog_server import eventually
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
@@ -58,6 +59,8 @@ if (typeof samples === "undefined" || !samples.pictures.BLACK) return null;
 return { id: samplesId(), pictures: samples.pictures };
 """
 KEEP_SAMPLES = "keep([['samples', arguments[0]]]).then(() => arguments[1]());"
+# A drawing is over with its last picture. Figures may come after it, and what shows them is then made anew.
+SETTLED = "return run !== null && run.isOver && (!run.isWhole || 'memory.peak_ram_mib' in run.metrics)"
 
 
 @contextlib.contextmanager
@@ -130,6 +133,11 @@ class Page:
     def all(self, selector):
         return self.browser.find_elements(By.CSS_SELECTOR, selector)
 
+    def widths(self, selector):
+        """Of pictures, in their own pixels; 0 until one is decoded."""
+        widths = "return [...document.querySelectorAll(arguments[0])].map((image) => image.naturalWidth)"
+        return self.script(widths, selector)
+
     def text(self, selector):
         return self.find(selector).text
 
@@ -151,6 +159,10 @@ class Page:
     def wait_for(self, condition):
         return WebDriverWait(self.browser, PATIENCE_SECONDS, 0.05).until(lambda _: condition())
 
+    def eventually(self, read, expected):
+        """Read until it is what is expected: pictures are decoded and notes written after the next step."""
+        eventually(read, expected)
+
     def developers(self):
         """Open what is for developers."""
         self.script(
@@ -160,7 +172,7 @@ class Page:
     def send(self):
         """Send the request and wait until nothing more is to come."""
         self.click("#send")
-        self.wait_for(lambda: self.script("return run !== null && run.isOver"))
+        self.wait_for(lambda: self.script(SETTLED))
 
     def send_in_vain(self):
         """Press the button where the page itself knows that there is nothing to send."""

@@ -4,10 +4,10 @@ import base64
 import io
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ import httpx
 import local_http
 from PIL import Image
 from small import SMALL, SMALL_OF_MODELS
+
+from plitka.server.cog_process import held_port
 
 # Against a hang alone: a busy machine is slow, not wrong.
 START_SECONDS = ANSWER_SECONDS = PATIENCE_SECONDS = 300
@@ -29,6 +31,7 @@ class CogServer:
     url: str
     log: Path
     temp: Path
+    held: ExitStack
 
     @classmethod
     def start(cls, folder, engine, wrapper=(), stdin=None, python=sys.executable, **environment):
@@ -38,9 +41,8 @@ class CogServer:
         """
         temp, log = folder / "tmp", folder / "server.log"
         temp.mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        held = ExitStack()
+        port = held.enter_context(held_port())
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PLITKA_")}
         with log.open("wb") as sink:
             process = subprocess.Popen(
@@ -53,7 +55,7 @@ class CogServer:
                 stdout=sink,
                 stderr=sink,
             )
-        return cls(process, f"http://127.0.0.1:{port}", log, temp)
+        return cls(process, f"http://127.0.0.1:{port}", log, temp, held)
 
     def wait_until_started(self):
         """The answer of `/health-check` once setup has ended, well or badly."""
@@ -76,6 +78,7 @@ class CogServer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.held.close()
 
     def health(self):
         return local_http.get(f"{self.url}/health-check", timeout=PATIENCE_SECONDS).json()
@@ -149,8 +152,17 @@ def small_model_json(**changes):
 
 
 def wait_for(condition, seconds=PATIENCE_SECONDS):
+    """Wait until something is so. What a test then asserts must follow from that, or stay as it is."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "timed out"
         # Most conditions ask a server, which takes both sides a hundredth of a second.
         time.sleep(0.05)
+
+
+def eventually(read, expected, seconds=PATIENCE_SECONDS):
+    """Read until it is what is expected; where that does not come, the last that was read is shown."""
+    deadline = time.monotonic() + seconds
+    while (found := read()) != expected:
+        assert time.monotonic() < deadline, f"{found!r}\nis not\n{expected!r}"
+        time.sleep(0.02)

@@ -6,6 +6,8 @@ import socket
 import threading
 from contextlib import contextmanager
 
+from cog_server import PATIENCE_SECONDS
+
 from plitka.server.gateway import Gateway
 from plitka.server.relay import Upstream
 from plitka.server.serve import input_names
@@ -33,7 +35,7 @@ class EchoHandler(http.server.BaseHTTPRequestHandler):
                 self.gone.set()
         elif self.path.startswith("/predictions/later"):
             self.waiting.set()
-            self.release.wait(30)
+            self.release.wait(PATIENCE_SECONDS)
             self.answer(body)
         elif self.path == "/predictions/broken":
             self.close_connection = True
@@ -63,7 +65,7 @@ class EchoHandler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
         self.wfile.write(b"event: start\ndata: {}\n\n")
-        self.release.wait(30)
+        self.release.wait(PATIENCE_SECONDS)
         self.wfile.write(b"event: completed\ndata: {}\n\n")
         self.close_connection = True
 
@@ -89,7 +91,7 @@ def gateway(cog_port, host="127.0.0.1", **options):
 @contextmanager
 def connection(running_gateway, *pieces):
     """A bare connection on which something was sent."""
-    with socket.create_connection(("127.0.0.1", running_gateway.port), timeout=30) as raw:
+    with socket.create_connection(("127.0.0.1", running_gateway.port), timeout=PATIENCE_SECONDS) as raw:
         for piece in pieces:
             raw.sendall(piece)
         yield raw

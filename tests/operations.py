@@ -44,9 +44,9 @@ def scrape(port):
 
 
 def lines_of(log):
-    """Plitka's lines about predictions in the log of a server."""
+    """Plitka's lines about predictions in the log of a server; the last line may be half written."""
     found = []
-    for line in log.read_text().splitlines():
+    for line in log.read_text().rpartition("\n")[0].splitlines():
         if line.startswith("{"):
             message = json.loads(line)["fields"].get("message", "")
             if message.startswith('{"event": "prediction"'):

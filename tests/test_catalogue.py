@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import suppress
 from typing import get_args
 
 import psutil
@@ -157,19 +158,22 @@ def end_once(folder, number, workers, count):
     pictures = folder / "out/pictures"
     with subprocess.Popen(line, cwd=folder, stderr=-1, text=True, start_new_session=True) as process:
         while not pictures.is_dir() or len(list(pictures.glob("*.png"))) < count:
-            assert process.poll() is None, process.stderr.read()
+            if process.poll() is not None:
+                break
             time.sleep(0.01)
         try:
             children = psutil.Process(process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             children = []
         # As a terminal does it: to every process of the group.
-        (os.kill if number == signal.SIGKILL else os.killpg)(process.pid, number)
+        with suppress(ProcessLookupError):
+            (os.kill if number == signal.SIGKILL else os.killpg)(process.pid, number)
         _, err = process.communicate(timeout=300)
     assert "Traceback" not in err
-    assert children or process.returncode == 0
-    assert psutil.wait_procs(children, timeout=60)[1] == []
-    return process.returncode, err
+    assert psutil.wait_procs(children, timeout=300)[1] == []
+    assert children or process.returncode in (0, -number, 128 + number), err
+    # Without a worker left, everything was drawn: only the table and the page were written yet.
+    return process.returncode if children else 0, err
 
 
 def test_a_run_that_is_ended_goes_on_without_losing_or_doubling_one(invoke, tmp_path):

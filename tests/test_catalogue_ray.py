@@ -32,7 +32,7 @@ def test_two_actors_draw_a_catalogue_and_leave_nothing_running(tmp_path):
     report = json.loads(done.stdout)
     assert (report["drawn"], report["failed"], len(report["bad"])) == (len(MIXES), [], 1)
     assert len(index_of(tmp_path / "out")) == len(MIXES)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while ray_processes() - before:
         assert time.monotonic() < deadline, "processes of Ray are left"
         time.sleep(0.2)

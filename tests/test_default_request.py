@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import httpx
 import local_http
@@ -16,8 +17,9 @@ from plitka.cli.request_input import read_request
 from plitka.errors import RequestError
 from plitka.request.http_inputs import INPUT_TYPES, refuse_null
 from plitka.request.tile_request import DEFAULT_COLORS, DEFAULT_NOTICE, parse_inputs, parse_request
+from plitka.server.cog_process import held_port
 from plitka.server.schema_file import SCHEMA_FILE
-from plitka.server.serve import ROOT, free_port, server_environment
+from plitka.server.serve import ROOT, server_environment
 
 SECONDS = 300
 
@@ -30,7 +32,8 @@ class BareServer:
         if schema:
             (folder / SCHEMA_FILE).parent.mkdir()
             shutil.copy(ROOT / SCHEMA_FILE, folder / SCHEMA_FILE)
-        port = free_port()
+        self.held = ExitStack()
+        port = self.held.enter_context(held_port())
         self.url = f"http://127.0.0.1:{port}"
         environment = server_environment(port, "render", 1)
         self.process = subprocess.Popen(
@@ -46,7 +49,7 @@ class BareServer:
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             try:
-                if local_http.get(f"{self.url}/health-check", timeout=10).json()["status"] == "READY":
+                if local_http.get(f"{self.url}/health-check").json()["status"] == "READY":
                     return
             except httpx.TransportError:
                 pass
@@ -67,7 +70,8 @@ def bare_server(request, tmp_path_factory):
         yield server
     finally:
         server.process.terminate()
-        server.process.wait(30)
+        server.process.wait(SECONDS)
+        server.held.close()
 
 
 NO_INPUT = [

@@ -9,6 +9,7 @@ from itertools import pairwise
 import httpx2
 import local_http
 import pytest
+from cog_server import PATIENCE_SECONDS, wait_for
 from gateway_setup import EchoHandler, connection, echo_server, everything, put
 from hypothesis import given
 from hypothesis import strategies as st
@@ -194,13 +195,11 @@ def counted_gateway():
 
 def test_failing_count_changes_no_answer(counted_gateway, caplog):
     address = f"http://127.0.0.1:{counted_gateway.port}/predictions"
-    answer = local_http.put(f"{address}/one", json={"input": {}}, timeout=30)
+    answer = local_http.put(f"{address}/one", json={"input": {}})
     assert (answer.status_code, answer.json()["path"]) == (200, "/predictions/one")
-    events = local_http.put(
-        f"{address}/stream", json={"input": {}}, headers={"Accept": "text/event-stream"}, timeout=30
-    )
+    events = local_http.put(f"{address}/stream", json={"input": {}}, headers={"Accept": "text/event-stream"})
     assert events.text == "event: start\ndata: {}\n\nevent: completed\ndata: {}\n\n"
-    assert local_http.put(f"{address}/two", json={}, timeout=30).status_code == 422
+    assert local_http.put(f"{address}/two", json={}).status_code == 422
     assert "some figures for Prometheus are missing" in caplog.text
 
 
@@ -212,15 +211,15 @@ def test_caller_that_hangs_up_and_broken_connections_are_counted():
         upstream = Upstream(behind, figures)
         with Gateway("127.0.0.1", 0, upstream, b"page", input_names()) as running:
             with connection(running, put("slow")):
-                assert EchoHandler.waiting.wait(30)
+                assert EchoHandler.waiting.wait(PATIENCE_SECONDS)
+            hung_up = "plitka_predictions_total", "unknown", "left_line", "unknown", "hung_up"
+            wait_for(lambda: hung_up in samples(figures))
             with connection(running, b"nonsense\r\n\r\n") as raw:
                 assert b"400" in everything(raw)
             with suppress(httpx2.TransportError):
-                local_http.put(
-                    f"http://127.0.0.1:{running.port}/predictions/broken", json={"input": {}}, timeout=30
-                )
+                local_http.put(f"http://127.0.0.1:{running.port}/predictions/broken", json={"input": {}})
     found = samples(figures)
-    assert found["plitka_predictions_total", "unknown", "left_line", "unknown", "hung_up"] == 1
+    assert found[hung_up] == 1
     assert found["plitka_predictions_total", "unknown", "refused", "unknown", "not_ready"] == 1
     assert found["plitka_refused_connections_total", "malformed"] == 1
     assert found["plitka_refused_requests_total", "502"] == 1

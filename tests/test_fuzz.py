@@ -102,9 +102,7 @@ def test_what_stands_beside_the_input_disturbs_neither_the_picture_nor_the_serve
 @pytest.mark.parametrize("body", BODIES)
 def test_a_body_that_is_no_request_is_refused_and_the_server_stays_ready(render_server, body):
     headers = {"Content-Type": "application/json"}
-    answer = local_http.post(
-        f"{render_server.url}/predictions", content=BODIES[body], headers=headers, timeout=60
-    )
+    answer = local_http.post(f"{render_server.url}/predictions", content=BODIES[body], headers=headers)
     if answer.status_code == 200:
         assert answer.json()["status"] == "failed"
     else:

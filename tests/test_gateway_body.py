@@ -133,9 +133,7 @@ def test_events_that_do_not_exist_are_refused(send, events):
 def test_operator_can_forbid_webhooks():
     with gateway(9, access=Access(allow_webhooks=False)) as running_gateway:
         body = {"input": {}, "webhook": "http://127.0.0.1:9/"}
-        answer = local_http.post(
-            f"http://127.0.0.1:{running_gateway.port}/predictions", json=body, timeout=30
-        )
+        answer = local_http.post(f"http://127.0.0.1:{running_gateway.port}/predictions", json=body)
     assert "leave webhook out" in refused(answer)["body", "webhook"]
 
 

@@ -128,7 +128,7 @@ def at_work(running):
 
 def test_who_has_waited_too_long_is_told(behind):
     with gateway(behind, line=Line(seconds=0.3)) as running, at_work(running):
-        call = {"json": {"input": {}}, "timeout": 60}
+        call = {"json": {"input": {}}}
         url = f"http://127.0.0.1:{running.port}/predictions/waiting"
         whole = local_http.put(url, **call)
         assert (whole.status_code, whole.headers["retry-after"]) == (503, "5")
@@ -142,7 +142,7 @@ def test_who_has_waited_too_long_is_told(behind):
 def test_a_line_is_as_long_as_it_was_made(behind, places):
     with gateway(behind, line=Line(places)) as running, at_work(running):
         url = f"http://127.0.0.1:{running.port}/predictions"
-        call = {"json": {"input": {}}, "headers": {"Prefer": "respond-async"}, "timeout": 60}
+        call = {"json": {"input": {}}, "headers": {"Prefer": "respond-async"}}
         statuses = [local_http.post(url, **call).status_code for _ in range(2)]
         assert statuses == [202] * places + [429] * (2 - places)
 

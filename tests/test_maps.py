@@ -23,7 +23,7 @@ from plitka.tile.albedo import draw_albedo
 from plitka.tile.light import light_and_finish, light_on
 from plitka.tile.maps import ID_BITS, JOINT_ID, PlanMaps
 from plitka.tile.plan import JOINT, inner_pixels, plan_for
-from plitka.tile.swatch import draw_swatch
+from plitka.tile.swatch import draw_swatch, paleness
 
 SIZE = 512
 # Half a level of 8 bits, of a coordinate from -1 to 1.
@@ -197,9 +197,11 @@ def test_shares_are_exact_in_the_file_of_ids():
 def test_occlusion_is_that_of_the_light():
     maps = maps_of(3)
     plan = maps.plan
-    _, finish = light_and_finish(plan.relief, plan.seen(SIZE), plan.seed)
-    # Black and blue reflect nothing into their own gaps.
-    expected = np.exp(np.minimum(-finish.occlusion, 0))
+    seen = plan.seen(SIZE)
+    light, finish = light_and_finish(plan.relief, seen, plan.seed)
+    pale = np.array([paleness(color) for color in plan.mix])
+    filled = plan.relief.per_granule(pale[plan.granule_color], seen) * light.pale
+    expected = np.exp(np.minimum(filled - finish.occlusion, 0))
     assert np.allclose(maps.openness, cv2.resize(expected, (SIZE, SIZE), interpolation=cv2.INTER_AREA))
     assert 0 <= maps.openness.min() < 0.2 < 0.7 < np.median(maps.openness) <= 1
 

@@ -239,4 +239,4 @@ def test_a_header_that_announces_too_much_is_refused_before_the_body(running):
     with connection(running, head.encode()) as raw:
         raw.shutdown(1)
         assert everything(raw).startswith(b"HTTP/1.1 413 ")
-    assert local_http.get(f"http://127.0.0.1:{running.port}/", timeout=30).status_code == 200
+    assert local_http.get(f"http://127.0.0.1:{running.port}/").status_code == 200

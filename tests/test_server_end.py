@@ -5,6 +5,7 @@ import pty
 import shutil
 import signal
 import socket
+import sys
 import time
 from contextlib import contextmanager
 
@@ -13,8 +14,10 @@ import pytest
 from cog_server import CogServer, as_json, small_json, wait_for
 from thorough import one_in
 
-# Seconds of drawing after the preview.
-LONG = {"params_json": as_json(width=2048, height=2048)}
+from plitka.server.cog_process import held_port
+
+# Drawn still after any pause of this machine, or of this test, once the preview is there.
+LONG = {"params_json": as_json(width=2048, height=2048, variants=8)}
 
 
 def family(server):
@@ -100,3 +103,15 @@ def test_under_nohup_a_closed_terminal_ends_nothing(tmp_path):
     with started(tmp_path, wrapper=["nohup"]) as server:
         server.process.send_signal(signal.SIGHUP)
         assert server.predict(params_json=small_json())["status"] == "succeeded"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a port that is held cannot be listened on")
+def test_port_of_cogs_server_is_nobody_elses_while_it_starts_or_is_restarted():
+    with held_port() as port:
+        for _ in range(2):
+            with socket.socket() as other, pytest.raises(OSError, match="already in use"):
+                other.bind(("127.0.0.1", port))
+            with socket.create_server(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)):
+                pass
+    with socket.create_server(("127.0.0.1", port)):
+        pass

@@ -36,16 +36,16 @@ def server(disk, tmp_path):
 def test_server_whose_folder_was_full_draws_who_waits_without_an_operator(server, disk, prefer):
     disk.fill_inodes()
     answer = local_http.post(
-        f"{server.url}/predictions", json={"input": SMALL_INPUT}, headers={"Prefer": prefer}, timeout=60
+        f"{server.url}/predictions", json={"input": SMALL_INPUT}, headers={"Prefer": prefer}
     )
     assert answer.status_code in (200, 202)
     # Full, it is unwell; with room again, it would stay busy.
     assert server.health()["status"] == "UNHEALTHY"
     server.start_prediction("waiting", SMALL_INPUT)
-    assert local_http.get(f"{server.url}/predictions/waiting", timeout=60).json()["queue"]["position"] == 1
+    assert local_http.get(f"{server.url}/predictions/waiting").json()["queue"]["position"] == 1
     disk.empty()
     assert pictures(server.predict(**SMALL_INPUT))
-    assert pictures(local_http.get(f"{server.url}/predictions/waiting", timeout=60).json())
+    assert pictures(local_http.get(f"{server.url}/predictions/waiting").json())
     assert "busy without a prediction" in server.log.read_text()
 
 
@@ -55,7 +55,7 @@ def test_server_that_draws_is_left_alone_however_long_it_takes(server):
     port = cog_port(server)
     watch = StuckWatch(port, predictions, seconds=0.0)
     url = f"http://127.0.0.1:{port}/predictions/long"
-    call = {"json": {"input": {"params_json": as_json(angle=45)}}, "timeout": 60}
+    call = {"json": {"input": {"params_json": as_json(angle=45)}}}
     predictions.begin("long")
     assert local_http.put(url, headers={"Prefer": "respond-async"}, **call).status_code == 202
     predictions.end("long", 202)

@@ -15,6 +15,7 @@ from plitka.colors.palette import PALETTE, delta_e00
 from plitka.fidelity.measure import measure
 from plitka.tile.camera import camera_of
 from plitka.tile.plan import JOINT, make_plan
+from plitka.tile.shading import at_lightness
 from plitka.tile.swatch import draw_swatch
 
 
@@ -97,8 +98,9 @@ def test_a_neutral_colour_is_neutral_beside_a_vivid_one(neutral, vivid):
     plan = make_plan(mix, 0, "surface", 3)
     lab, shown = lab_of(draw_swatch(plan, 1024)), (plan.color_indices(1024) == 0).view(np.uint8)
     inside = cv2.erode(shown, np.ones((9, 9), np.uint8)) > 0
+    own = at_lightness(mix[0], lab[inside, 0].astype(float))
     # The eye sees a tint of 2 on a grey. At edges some of the neighbour's is left; so it is on photographs.
-    assert np.abs(lab[inside].mean(0) - mix[0].lab)[1:].max() < 1.5
+    assert np.abs((lab[inside] - own).mean(0))[1:].max() < 1.5
     assert np.hypot(*(lab[shown > 0].mean(0) - mix[0].lab)[1:]) < 3
 
 
@@ -127,6 +129,16 @@ def test_neighbours_of_one_colour_differ(codes):
     assert usual > 1.3 * inside and usual > 18
 
 
+@pytest.mark.parametrize(("code", "brown"), [("WHITE", 8.5), ("PEARL", 9.5), ("BEIGE", 26)])
+def test_shade_of_a_pale_colour_is_browner_and_its_tops_are_whiter(code, brown):
+    picture = cv2.GaussianBlur(draw_swatch(tile_of(code), 1024), (0, 0), 1)
+    lab = lab_of(picture).reshape(-1, 3)
+    darkest, lightest = np.percentile(lab[:, 0], [8, 92])
+    # b* of the photographs' darkest 8 %: 9.4, 10.4 and 26.2; of their lightest: 2.8, 5.3 and 21.8.
+    assert lab[lab[:, 0] < darkest, 2].mean() > brown
+    assert lab[lab[:, 0] > lightest, 2].mean() < PALETTE[code].lab[2] - 1.5
+
+
 @pytest.mark.parametrize("code", ["GRAY", "WHITE", "RED"])
 def test_the_light_has_no_direction(code):
     lightness = lab_of_tile(code)[..., 0]
@@ -153,6 +165,19 @@ def test_gaps_between_vivid_granules_are_dark_and_saturated():
         gap = lightness < np.percentile(lightness, 8)
         saturation = np.hypot(a, b) / lightness
         assert saturation[gap].mean() > 1.1 * saturation[~gap].mean()
+
+
+@pytest.mark.parametrize(("code", "deep"), [("BEIGE", 0.5), ("YELLOW", 0.5), ("GRSGRN", 0.4), ("RED", 0.25)])
+def test_pockets_between_granules_are_far_darker_than_other_shade(code, deep):
+    lightness = lab_of_tile(code)[..., 0]
+    darkest, low, high = np.percentile(lightness, [1, 5, 95])
+    # Photographs: 0.60, 0.65, 0.42 and 0.31.
+    assert low - darkest > deep * (high - low)
+    # They are holes, not lines: of their pixels most have a neighbour of the kind above or below, and beside.
+    pocket = np.pad(lightness < (darkest + low) / 2, 1)
+    beside = pocket[1:-1, :-2] | pocket[1:-1, 2:]
+    over = pocket[:-2, 1:-1] | pocket[2:, 1:-1]
+    assert (beside & over)[pocket[1:-1, 1:-1]].mean() > 0.6
 
 
 def test_black_rubber_shines():

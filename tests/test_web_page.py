@@ -81,8 +81,7 @@ def test_request_is_built_sent_and_answered_with_three_pictures_and_measured_sha
     served.click("#random")
     served.type("#seed", "7")
     served.send()
-    sizes = [picture.get_property("naturalWidth") for picture in served.all("#pictures img")]
-    assert sizes == [512, 1024, 1024]
+    served.eventually(lambda: served.widths("#pictures img"), [512, 1024, 1024])
     rows = served.all("#shares tbody")
     assert [row.get_attribute("data-color") for row in rows] == ["TERCOT", "BEIGE", "BLACK"]
     assert [row.find_elements("css selector", "td")[0].text for row in rows] == ["70.0 %", "20.0 %", "10.0 %"]
@@ -329,6 +328,8 @@ def test_copied_python_draws_the_tile(served, tmp_path):
 @pytest.mark.usual_size
 def test_running_prediction_can_be_cancelled(page, sdxl_server):
     page.open(f"{sdxl_server.url}/")
+    # They are drawn still when it is cancelled, however late that is.
+    page.type("#variants", "8")
     page.click("#send")
     page.wait_for(lambda: page.script("return run.stage !== 'wait' || run.isOver"))
     page.click("#cancel")

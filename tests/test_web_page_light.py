@@ -82,7 +82,7 @@ def test_browsers_law_of_tone_is_the_servers(served):
         wanted = shade_ramps(color, light, np.array(color.lab), *variants, np.uint8).astype(int)
         found = np.array(served.script(SHADES, code, light.tolist()))
         assert np.abs(found - wanted).max() <= 2, code
-        assert np.abs(found - wanted).mean() < 0.3, code
+        assert np.abs(found - wanted).mean() < 0.4, code
 
 
 NEIGHBOURS = """

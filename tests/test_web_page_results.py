@@ -52,12 +52,12 @@ def test_results_are_kept_compared_brought_back_and_drawn_again_by_somebody_who_
     page.wait_for(lambda: page.find("#result").is_displayed())
     assert [row.get_attribute("data-color") for row in page.all("#shares tbody")] == ["BLACK", "WHITE"]
     assert page.find("#waiting").is_displayed()
-    assert page.find("#drawn").get_property("naturalWidth") == 128
+    page.eventually(lambda: page.widths("#drawn"), [128])
     page.script("window.goOn()")
     page.wait_for(lambda: page.script(ARRIVED))
 
     page.click("#compare-two")
-    page.wait_for(lambda: page.find("#plate-1").get_property("naturalWidth") == 256)
+    page.eventually(lambda: page.widths("#plate-1"), [256])
     assert page.text("#plate-words-0").startswith("60 % чёрный, 40 % белый")
     assert page.text("#plate-words-1").startswith("70 % терракот")
     page.find("#ways [value=beside]").send_keys(Keys.ARROW_RIGHT)
@@ -71,7 +71,7 @@ def test_results_are_kept_compared_brought_back_and_drawn_again_by_somebody_who_
     assert page.text(".row .name b") == "терракот", "the recipe too is there after a reload"
     page.click(f"{earlier} .thumb")
     page.wait_for(lambda: page.find("#result").is_displayed())
-    assert [image.get_property("naturalWidth") for image in page.all("#pictures img")] == [128, 256, 256]
+    page.eventually(lambda: page.widths("#pictures img"), [128, 256, 256])
     assert (
         page.find(".picture.final a").get_attribute("download").startswith("plitka_black-60_white-40_seed-")
     )
@@ -122,6 +122,41 @@ def test_oldest_results_go_when_there_are_too_many_or_they_are_too_large(page, r
         page.open(f"{render_server.url}/")
         here, results, pictures = page.browser.execute_async_script(FEW, most, characters)
         assert here == results == pictures == [f"r{i}" for i in range(5 - wanted, 5)]
+    assert page.console_errors() == []
+
+
+# The database opens when `window.letOpen()` says so, long after the page's patience.
+LATE = """
+const [later, open] = [window.setTimeout, IDBFactory.prototype.open];
+window.setTimeout = (call, wait, ...rest) => later(call, wait === 4000 ? 0 : wait, ...rest);
+IDBFactory.prototype.open = function (...given) {
+  const [real, seen] = [open.apply(this, given), {}];
+  real.onupgradeneeded = () => { seen.result = real.result; seen.onupgradeneeded(); };
+  real.onsuccess = () => { window.letOpen = () => { seen.result = real.result; seen.onsuccess(); }; };
+  return seen;
+};
+"""
+
+
+def test_what_is_kept_before_the_browsers_database_opens_late_is_kept_with_what_was_there(
+    page, render_server
+):
+    page.open(f"{render_server.url}/")
+    draw(page)
+    page.wait_for(lambda: page.script("return strip.results.every((one) => !one.pictures)"))
+    with page.beginning_with(LATE):
+        page.browser.refresh()
+        draw(page)
+        page.wait_for(lambda: "until the page is closed" in page.text("#strip-note"))
+        assert len(page.all("#kept img")) == 1
+        page.wait_for(lambda: page.script("return Boolean(window.letOpen)"))
+        page.script("window.letOpen()")
+        page.wait_for(lambda: len(page.all("#kept img")) == 2)
+        assert page.text("#strip-note") == ""
+    page.browser.refresh()
+    page.wait_for(lambda: len(page.all("#kept img")) == 2)
+    page.click("#kept .thumb")
+    page.eventually(lambda: page.widths("#pictures img"), [128, 256, 256])
     assert page.console_errors() == []
 
 

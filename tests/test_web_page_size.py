@@ -198,7 +198,7 @@ def test_picture_and_its_place_in_the_strip_say_how_large_it_is_and_maps_can_be_
     assert "100 × 100 mm" in served.text("#kept")
     saved = [link.get_attribute("download") for link in served.all("#maps-drawn a")]
     assert [name.rsplit("_", 1)[1] for name in saved] == ["height.png", "ids.png"]
-    assert [image.get_property("naturalWidth") for image in served.all("#maps-drawn img")] == [1024, 1024]
+    served.eventually(lambda: served.widths("#maps-drawn img"), [1024, 1024])
     served.click("[data-language=ru]")
     assert served.text("#live-size") == "100 × 100 мм"
 

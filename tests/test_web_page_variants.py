@@ -183,7 +183,7 @@ def test_each_variant_is_a_result_with_its_own_seed_whose_recipe_draws_it_again(
     served.click("#kept li:nth-child(2) input")
     served.click("#kept li:nth-child(3) input")
     served.click("#compare-two")
-    served.wait_for(lambda: served.find("#plate-1").get_property("naturalWidth") == 256)
+    served.eventually(lambda: served.widths("#plate-1"), [256])
     words = {served.text(f"#plate-words-{side}").rsplit(" · ", 1)[1] for side in (0, 1)}
     assert words == {"variant 2", "variant 3"}
     served.click("#close-compare")

@@ -90,7 +90,7 @@ def test_it_serves_the_page_and_draws_over_http(python, tmp_path):
     server = CogServer.start(tmp_path, "render", python=python)
     try:
         assert server.wait_until_started()["status"] == "READY"
-        page = local_http.get(f"{server.url}/", timeout=30)
+        page = local_http.get(f"{server.url}/")
         assert page.status_code == 200
         assert page.text.startswith("<!doctype html>") and "<script" in page.text
         assert server.predict(params_json=small_json())["status"] == "succeeded"

@@ -159,7 +159,7 @@ def test_processes_that_start_at_once_sweep_what_is_left_and_nothing_of_each_oth
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(300)
     assert [worker.exitcode for worker in workers] == [0] * 4
     sweep_abandoned(tmp_path)
     assert list(tmp_path.iterdir()) == []

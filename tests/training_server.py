@@ -2,16 +2,17 @@
 
 import base64
 import os
-import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import local_http
 from cog_server import PATIENCE_SECONDS, START_SECONDS
 
+from plitka.server.cog_process import held_port
 from plitka.server.schema_file import TRAINER_FILE, TRAINER_FUNCTION
 from plitka.server.serve import ROOT
 
@@ -20,9 +21,8 @@ class TrainingServer:
     def __init__(self, folder, **environment):
         self.temp, self.log = folder / "tmp", folder / "server.log"
         self.temp.mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        self._held = ExitStack()
+        port = self._held.enter_context(held_port())
         self.url = f"http://127.0.0.1:{port}"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PLITKA_")}
         own = {
@@ -81,3 +81,4 @@ class TrainingServer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._held.close()

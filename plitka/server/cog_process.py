@@ -2,11 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,21 @@ from typing import Self
 from plitka.server.cog_server import STOP_SECONDS
 
 LOOPBACK = "127.0.0.1"
+
+
+@contextmanager
+def held_port() -> Iterator[int]:
+    """A free loopback port that nobody else gets until the end of this, while a server starts or restarts.
+
+    A socket that is bound and does not listen keeps it, where the system lets another listen beside it.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((LOOPBACK, 0))
+        port: int = holder.getsockname()[1]
+        if sys.platform != "linux":
+            holder.close()
+        yield port
 
 
 def server_command() -> list[str]:

@@ -8,7 +8,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from plitka.engines import RENDER
 from plitka.errors import SchemaError, ServeError
 from plitka.files.temporary_folders import named_when_full, own_folder
 from plitka.server.access import OWN_PAGE_ALONE, Access
-from plitka.server.cog_process import LOOPBACK, CogProcess
+from plitka.server.cog_process import CogProcess, held_port
 from plitka.server.gateway import Gateway
 from plitka.server.line import Line
 from plitka.server.page_palette import page_in_use
@@ -122,8 +121,8 @@ def serve(
             f"{ROOT / PREDICTOR_FILE} is missing: install Plitka again, or run it from a checkout"
         )
     engine = engine_name() if engine is None else engine
-    with _server_folder() as folder:
-        upstream, figures = new_upstream(metrics)
+    with _server_folder() as folder, held_port() as cog_port:
+        upstream, figures = new_upstream(cog_port, metrics)
         gateway = new_gateway(
             host,
             port,
@@ -146,15 +145,17 @@ def serve(
     return 1 if has_failed else 0 if signals else abs(status)
 
 
-def new_upstream(metrics: tuple[str, int] | None) -> tuple[Upstream, AbstractContextManager[object]]:
-    """Cog's server on a free port, and what shows its figures on this host and port. Raises ServeError."""
+def new_upstream(
+    cog_port: int, metrics: tuple[str, int] | None
+) -> tuple[Upstream, AbstractContextManager[object]]:
+    """Cog's server on a port, and what shows its figures on this host and port. Raises ServeError."""
     if metrics is None:
-        return Upstream(free_port()), nullcontext()
+        return Upstream(cog_port), nullcontext()
     from plitka.server.figures import Figures
     from plitka.server.metrics_port import MetricsPort
 
     figures = Figures()
-    upstream = Upstream(free_port(), figures)
+    upstream = Upstream(cog_port, figures)
     with _bound(*metrics):
         return upstream, MetricsPort(*metrics, figures, upstream.port)
 
@@ -226,14 +227,6 @@ def input_names(folder: Path = ROOT) -> tuple[str, ...]:
     """The names of the predictor's inputs, from the schema that Cog's server reads."""
     schema = json.loads((folder / SCHEMA_FILE).read_text(encoding="utf-8"))
     return tuple(schema["components"]["schemas"]["Input"]["properties"])
-
-
-def free_port() -> int:
-    """A free loopback port."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _watch(server: CogProcess, gateway: Gateway, upstream: Upstream) -> int:

@@ -13,7 +13,7 @@ from plitka.tile.relief import Relief
 from plitka.tile.seen import Seen, per_pixel
 
 # Granules and their facets differ: deviations of the logarithm of light.
-GRANULE_VARIATION = 0.13
+GRANULE_VARIATION = 0.15
 FACET_VARIATION = 0.06
 # No heap is level: hollows across the picture, how much darker they are, and the size of their map.
 HOLLOWS = ((40, 0.16), (15, 0.08))

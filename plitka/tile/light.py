@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from plitka.tile.bands import Part, blocks_of
 from plitka.tile.chance import Chance, chance_of, lighter_with, noise_at
 from plitka.tile.heights import HeightMap, height_map, sampled_heights
+from plitka.tile.occlusion import CONTACTS, OCCLUSION, creases, occlusion, pockets, reflections
 from plitka.tile.relief import Relief
 from plitka.tile.rims import BEVEL, bevel
 from plitka.tile.seen import Seen, per_pixel
@@ -22,24 +23,10 @@ from plitka.tile.seen import Seen, per_pixel
 # Weight of the logarithm of the cosine between a surface and the vertical (Lambert's law); the cosine is
 # 1 / sqrt(1 + slope^2).
 STEEPNESS = 1.2
-# Occlusion, in wide gaps and in contacts: width of the surroundings in pitches, and the weight of what they
-# stand over a pixel.
-OCCLUSION = ((0.65, 1.2), (1.50, 2.0))
-CONTACTS = ((0.20, 0.36),)
-# The part of that weight by which a pixel that stands over its surroundings is lighter.
-OPENNESS = 0.3
-# Surroundings wider than this are seen on a smaller map.
-_WIDE = 0.6
 # Pitches beyond the edges of a picture that goes on over them.
 _REACH = 2.0
-# Light missing in the crease where a granule lies on another.
-CREASE = 0.3
 # How rough surfaces are: deviation of the logarithm of light.
 ROUGHNESS = 0.10
-# White granules: the part of the shade of wide gaps that their reflections fill, and by how many times a
-# contact is darker beside it.
-PALE_SHADE = 0.8
-PALE_CONTACT = 2.5
 # Torn sides are rougher than flat tops: roughness of a level surface, and what is added by the square of its
 # slope, at most 1.
 LEVEL_ROUGHNESS = 0.6
@@ -86,9 +73,9 @@ class Light:
 
     `height` is that of the pressed heap, in pitches. `brightness` is the logarithm of the light on dark
     granules, 0 for an open, level surface, and `pale` what is added to it on white ones, which light each
-    other's gaps up to their narrow contacts. `gloss` is 0 to about 3, the light that a mirror would send up.
-    `veil` (rows / 2, columns / 2), about -3 to 3, is how much of the light the surface sends back white:
-    shining and worn surfaces much, others little.
+    other's gaps, though neither pockets nor contacts. `gloss` is 0 to about 3, the light that a mirror would
+    send up. `veil` (rows / 2, columns / 2), about -3 to 3, is how much of the light the surface sends back
+    white: shining and worn surfaces much, others little.
     """
 
     height: _Plane
@@ -172,10 +159,12 @@ def _lit(
     if edge is not None:
         height -= edge[0]
     owner = per_pixel(relief.owner[relief.original], seen.facets, -1)
-    dark = _occlusion(height, OCCLUSION, pitch)
-    contact = _occlusion(height, CONTACTS, pitch)
-    contact += _creases(owner)
-    pale = cv2.addWeighted(dark, PALE_SHADE, contact, -PALE_CONTACT, 0)
+    half = cv2.resize(height, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    dark = occlusion(height, half, OCCLUSION, pitch)
+    dark += pockets(height, half, pitch)
+    contact = occlusion(height, half, CONTACTS, pitch)
+    contact += creases(owner)
+    pale = reflections(dark, contact)
     brightness = cv2.log(surface.steepness)
     brightness *= np.float32(-0.5 * STEEPNESS)
     brightness -= dark
@@ -211,40 +200,6 @@ def torn(surface: HeightMap) -> _Plane:
     factor *= np.float32(TORN_ROUGHNESS)
     factor += np.float32(LEVEL_ROUGHNESS - TORN_ROUGHNESS)
     return factor
-
-
-def _occlusion(height: _Plane, surroundings: tuple[tuple[float, float], ...], pitch: float) -> _Plane:
-    """Light that surroundings take: by how much their mean height, in several widths, is above a pixel's.
-
-    `pitch` in pixels.
-    """
-    dark = np.zeros_like(height)
-    for width, weight in surroundings:
-        if width > _WIDE:
-            half = cv2.resize(height, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-            around = cv2.resize(_mean_around(half, width * pitch / 2), height.shape[::-1])
-        else:
-            around = _mean_around(height, width * pitch)
-        around -= height
-        dark += cv2.addWeighted(
-            cv2.max(around, 0), weight * (1 - OPENNESS), around, weight * OPENNESS, 0, around
-        )
-    return dark
-
-
-def _mean_around(plane: _Plane, width: float) -> _Plane:
-    side = 2 * max(1, round((width - 1) / 2)) + 1
-    return cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT)
-
-
-def _creases(owner: _Plane) -> _Plane:
-    """Light missing beside an edge, on the granule that lies lower; granules are numbered from the bottom of
-    the heap.
-    """
-    above = cv2.dilate(owner, np.ones((3, 3), np.uint8))
-    crease = (above > owner).view(np.uint8) * np.uint8(255)
-    levels = np.arange(256, dtype=np.float32) * np.float32(1 / 255)
-    return cv2.LUT(cv2.blur(crease, (3, 3)), levels * np.float32(CREASE))
 
 
 def _gloss(

@@ -3,7 +3,8 @@
 The tone curve was fitted to photographs of single-colour tiles. Lightness: the ranks of the light within a
 colour are mapped to percentiles of L*, which follow from the photographed 5th and 95th percentile and the
 mean. Hue and chroma: light in a gap has been reflected by granules of its colour more than once, so shade is
-more saturated (the colour to a power), and what is brighter than a lit facet is gloss, which is white.
+more saturated (the colour to a power; most of all in pale neutral colours, whose shade is brown), and what is
+brighter than a lit facet is gloss, which is white.
 """
 
 from dataclasses import replace
@@ -16,12 +17,15 @@ from plitka.colors.lab import Depth, to_deep_srgb, to_srgb
 from plitka.colors.mix import Mix, MixColor
 
 # The tone curve. For each percentile of light (row): L* relative to the photographed 5th (0) and 95th (1)
-# percentile, as a linear function of the mean's position between them and of L* of the mean / 100.
-PERCENTILES = np.array([0.5, 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5]) / 100
+# percentile, as a linear function of the mean's position between them and of L* of the mean / 100. The lens
+# mixes the darkest pixels, in pockets, with their surroundings, so they are darker here than on photographs.
+PERCENTILES = np.array([0, 0.3, 1, 2.5, 5, 10, 25, 50, 75, 90, 95, 99, 99.5]) / 100
 TONE_CURVE = np.array(
     [
-        [0.506, -0.585, -1.216],
-        [0.427, -0.637, -0.790],
+        [0.921, -0.710, -2.895],
+        [0.679, -0.483, -2.231],
+        [0.361, -0.320, -1.482],
+        [0.062, -0.012, -0.847],
         [0, 0, 0],
         [-0.214, 0.581, 0.099],
         [-0.336, 1.230, 0.072],
@@ -33,12 +37,16 @@ TONE_CURVE = np.array(
         [2.229, -1.685, -0.013],
     ]
 )
-# How far the darkest and the brightest pixels lie beyond the last percentiles, on the same scale.
+# How far the brightest pixels lie beyond the last percentile, on the same scale.
 BEYOND = 0.12
 # The exponent of a colour in full shade, less 1: for a black granule, and added for a white one, by this
 # power of luminance.
 BOUNCES = (0.55, 3.1)
 BOUNCES_POWER = 1.7
+# By how many times more of it, less 1, a neutral colour takes for white; the chroma up to which a colour is
+# neutral, and that from which it is not.
+NEUTRAL_BOUNCES = 2.0
+NEUTRAL_TO, VIVID_FROM = 10.0, 30.0
 # Beyond the mean the same law goes on this far upwards.
 BOUNCES_ABOVE = -0.275
 # L* of a lit facet by that of the mean, and the part of what is brighter that is gloss.
@@ -57,7 +65,7 @@ DARKEST = 4.0
 _UNLIMITED = 1e4
 # Distance in a* and b* of the batches from the mean of a neutral and of a vivid colour, and the chroma from
 # which a colour is vivid.
-BATCH_TINTS = (0.3, 1.3)
+BATCH_TINTS = (0.2, 0.9)
 VIVID = 40.0
 # L* of joints: a neutral shadow.
 JOINT_LIGHTNESS = (4.0, 26.0)
@@ -127,6 +135,8 @@ def at_lightness(color: MixColor, lightness: NDArray[np.float64]) -> NDArray[np.
     """(n, 3) CIELAB: the colour at each L* (n,)."""
     own = np.maximum(_to_linear(np.array([color.lab]))[0], LEAST_CHANNEL)
     least, for_white = BOUNCES
+    neutral = (VIVID_FROM - float(np.hypot(*color.lab[1:]))) / (VIVID_FROM - NEUTRAL_TO)
+    for_white *= 1 + NEUTRAL_BOUNCES * min(max(neutral, 0.0), 1.0)
     bounces = least + for_white * float(LUMINANCE @ own) ** BOUNCES_POWER
     shade = np.clip(1 - lightness / max(color.lab[0], 1.0), BOUNCES_ABOVE, 1)
     saturated = own ** (1 + bounces * shade[:, None])
@@ -160,9 +170,12 @@ def _tone_curve(color: MixColor) -> tuple[NDArray[np.float64], NDArray[np.float6
     low, high = color.lightness_range
     reach = max(high - low, 1.0)
     position = TONE_CURVE @ np.array([1, (color.lab[0] - low) / reach, color.lab[0] / 100])
-    position = np.concatenate([[position[0] - BEYOND], position, [position[-1] + BEYOND]])
+    position = np.append(position, position[-1] + BEYOND)
+    # The law of the darkest is not exact for black: none of them is lighter than what is in more light.
+    dark = PERCENTILES.searchsorted(0.05) + 1
+    position[:dark] = np.minimum.accumulate(position[:dark][::-1])[::-1]
     lightness = np.maximum.accumulate(np.clip(low + reach * position, 0.5, 99.5))
-    return np.concatenate([[0], PERCENTILES, [1]]), lightness
+    return np.append(PERCENTILES, 1), lightness
 
 
 def _luminance(lightness: NDArray[np.float64]) -> NDArray[np.float64]:

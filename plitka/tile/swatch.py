@@ -25,9 +25,9 @@ MATT_FROM = 75.0
 VIVID_GLOSS = 0.6
 VIVID = 60.0
 # L* up to which granules are lit as dark ones, and from which as white ones.
-PALE = (45.0, 80.0)
+PALE = (20.0, 65.0)
 # Brightness, a logarithm, at the first and the last of the 256 levels of light.
-DARKEST, BRIGHTEST = -2.2, 4.0
+DARKEST, BRIGHTEST = -4.5, 4.0
 # Levels are counted at every n-th row and column.
 SAMPLED = 3
 # A colour with few pixels gets the light of all colours: so many pixels of the overall statistics are added

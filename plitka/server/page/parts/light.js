@@ -30,6 +30,7 @@ function* lightOn(heap, facets, map, owner, surface, distances, n) {
     }
   });
   const dark = yield* occlusion(height, n, LIGHT.OCCLUSION, heap.pitches);
+  yield* addPockets(dark, height, n, heap.pitches);
   const contact = yield* occlusion(height, n, LIGHT.CONTACTS, heap.pitches);
   yield* addCreases(contact, owner, n);
   const [base, gloss, pale] = [new Float32Array(n * n), new Float32Array(n * n), new Float32Array(n * n)];
@@ -45,7 +46,9 @@ function* lightOn(heap, facets, map, owner, surface, distances, n) {
       base[i] = light * scale;
       const patch = Math.min(Math.max(surface.patches[i] + 0.1, 0), 1.2);
       if (!granule) continue;
-      pale[i] = (LIGHT.PALE_SHADE * dark[i] - LIGHT.PALE_CONTACT * contact[i]) * scale;
+      // What sees a part of the sky sees other granules elsewhere, which send back a part of the same light.
+      const filled = Math.log(1 - LIGHT.REFLECTED * (1 - Math.exp(-Math.max(dark[i], 0))));
+      pale[i] = -(filled + LIGHT.PALE_CONTACT * contact[i]) * scale;
       if (!patch) continue;
       const shade = LIGHT.GLOSS_SHADE * Math.max(dark[i] + contact[i], 0);
       gloss[i] = Math.exp(-LIGHT.NARROW * away[i] - shade) * patch * own.gloss[granule] * scale;
@@ -127,6 +130,37 @@ function* occlusion(height, n, surroundings, pitches) {
     });
   }
   return dark;
+}
+
+// Light that does not get into pockets: by how much a square as wide as they are, let down on the heap, stays above.
+function* addPockets(dark, height, n, pitches) {
+  const reach = Math.max(1, Math.round(((LIGHT.POCKETS * n) / pitches - 1) / 2));
+  const rim = yield* mostAround(yield* mostAround(height, n, reach, 1), n, reach, -1);
+  yield* byRows(n, (y) => {
+    for (let i = y * n; i < (y + 1) * n; i += 1) {
+      dark[i] += LIGHT.POCKETS_WEIGHT * Math.max(rim[i] - height[i] - LIGHT.POCKETS_FROM, 0);
+    }
+  });
+}
+
+// The most, or for a sign of -1 the least, of a square of pixels around each, `reach` to each side.
+function* mostAround(plane, n, reach, sign) {
+  const [wide, made] = [new Float32Array(n * n), new Float32Array(n * n)];
+  yield* byRows(n, (y) => {
+    for (let x = 0; x < n; x += 1) {
+      let most = -Infinity;
+      for (let i = Math.max(x - reach, 0); i <= Math.min(x + reach, n - 1); i += 1) most = Math.max(most, sign * plane[y * n + i]);
+      wide[y * n + x] = most;
+    }
+  });
+  yield* byRows(n, (y) => {
+    const row = made.subarray(y * n, (y + 1) * n).fill(-Infinity);
+    for (let j = Math.max(y - reach, 0); j <= Math.min(y + reach, n - 1); j += 1) {
+      for (let x = 0; x < n; x += 1) row[x] = Math.max(row[x], wide[j * n + x]);
+    }
+    for (let x = 0; x < n; x += 1) row[x] *= sign;
+  });
+  return made;
 }
 
 // The mean of a square of pixels around each, `reach` to each side; beyond the border the last one counts again.

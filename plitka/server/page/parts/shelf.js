@@ -11,8 +11,9 @@ const shelf = {
 
 function openShelf() {
   shelf.opened = shelf.opened || new Promise((go) => {
-    // Some browsers neither open a database nor say that they will not.
-    setTimeout(() => go(null), SHELF.patience);
+    // Some browsers neither open a database nor say that they will not; on a busy machine it may open later.
+    let isLate = false;
+    setTimeout(() => { isLate = true; go(null); }, SHELF.patience);
     try {
       const request = indexedDB.open(SHELF.name, SHELF.version);
       request.onupgradeneeded = () => {
@@ -20,7 +21,8 @@ function openShelf() {
       };
       request.onsuccess = () => {
         request.result.onversionchange = () => request.result.close();
-        go(request.result);
+        if (isLate) shelfOpensLate(request.result);
+        else go(request.result);
       };
       request.onerror = request.onblocked = () => go(null);
     } catch {
@@ -28,6 +30,23 @@ function openShelf() {
     }
   });
   return shelf.opened;
+}
+
+// What was kept in the meantime goes into a database that opens late, and what that has already is shown.
+async function shelfOpensLate(database) {
+  const kept = () => SHELF.stores.flatMap((name) => [...shelf.memory.get(name).values()].map((value) => [name, value]));
+  for (let entries = kept(); entries.length; entries = kept()) {
+    try {
+      await inDatabase(database, SHELF.stores, "readwrite", (at) => entries.forEach(([name, value]) => { at(name).put(value); }));
+    } catch {
+      return;
+    }
+    for (const [name, value] of entries) if (shelf.memory.get(name).get(value.id) === value) shelf.memory.get(name).delete(value.id);
+  }
+  shelf.opened = Promise.resolve(database);
+  byId("strip-note").textContent = "";
+  openStrip();
+  openSaved();
 }
 
 // What `work` finds in a transaction over stores, once that is through. Raises what went wrong, such as a full disk.

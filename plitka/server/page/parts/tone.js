@@ -183,7 +183,9 @@ function jointShades() {
 
 // a* and b* of a colour at every L*: shade is saturated, what is brighter than a lit facet is white gloss.
 function chromaTable({ lab, linear }) {
-  const bounces = TONE.BOUNCES[0] + TONE.BOUNCES[1] * brightnessOf(linear) ** TONE.BOUNCES_POWER;
+  const neutral = (TONE.VIVID_FROM - Math.hypot(lab[1], lab[2])) / (TONE.VIVID_FROM - TONE.NEUTRAL_TO);
+  const forWhite = TONE.BOUNCES[1] * (1 + TONE.NEUTRAL_BOUNCES * Math.min(Math.max(neutral, 0), 1));
+  const bounces = TONE.BOUNCES[0] + forWhite * brightnessOf(linear) ** TONE.BOUNCES_POWER;
   const lit = luminanceOf(Math.min(lab[0] * TONE.LIT, 99));
   const [table, found] = [new Float64Array(2 * (100 * TABLE_STEPS + 1)), [0, 0, 0]];
   for (let step = 0; step <= 100 * TABLE_STEPS; step += 1) {
@@ -203,13 +205,15 @@ function chromaTable({ lab, linear }) {
 function lightnessLaw({ lab, lightness: [low, high] }) {
   const reach = Math.max(high - low, 1);
   const way = TONE.TONE_CURVE.map(([whole, mean, own]) => whole + (mean * (lab[0] - low)) / reach + (own * lab[0]) / 100);
-  const ends = [way[0] - TONE.BEYOND, ...way, way[way.length - 1] + TONE.BEYOND];
+  // The law of the darkest is not exact for black: none of them is lighter than what is in more light.
+  for (let i = TONE.PERCENTILES.indexOf(0.05) - 1; i >= 0; i -= 1) way[i] = Math.min(way[i], way[i + 1]);
+  const ends = [...way, way[way.length - 1] + TONE.BEYOND];
   let highest = 0;
   const rising = ends.map((part) => {
     highest = Math.max(highest, Math.min(Math.max(low + reach * part, 0.5), 99.5));
     return highest;
   });
-  return [[0, ...TONE.PERCENTILES, 1], rising];
+  return [[...TONE.PERCENTILES, 1], rising];
 }
 
 function luminanceOf(lightness) {
