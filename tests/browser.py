@@ -83,7 +83,9 @@ def chromium(folder):
     # Nothing beyond this machine is found, not even the browser's own addresses.
     options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    # Chromium's socket lies in its temporary folder, and a socket's path has at most 107 characters.
+    service = webdriver.ChromeService(driver, env=os.environ | {"TMPDIR": "/tmp"})
+    browser = webdriver.Chrome(options=options, service=service)
     browser.set_script_timeout(PATIENCE_SECONDS)
     try:
         yield Page(browser)
