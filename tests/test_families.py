@@ -128,13 +128,13 @@ except ModelFileError as error:
 """
 
 
-def read_from_hub(folder, hub, home, **environment):
+def read_from_hub(folder, hub, home, script=READS_BASE, arguments=(), **environment):
     """What is read of the base model `owner/base`, or why not; and the files that the hub was asked for."""
     names = {"PLITKA_MODEL_DIR": folder, "PLITKA_BASE_MODEL": "owner/base", "HF_HOME": home, **environment}
     with small_hub(hub) as (address, asked):
         given = os.environ | {name: str(value) for name, value in names.items()} | {"HF_ENDPOINT": address}
         run = subprocess.run(
-            [sys.executable, "-c", READS_BASE], env=given, capture_output=True, text=True, check=True
+            [sys.executable, "-c", script, *arguments], env=given, capture_output=True, text=True, check=True
         )
     return run.stdout.strip(), asked
 
@@ -151,6 +151,43 @@ def test_one_from_the_hub_takes_what_the_manifest_has_for_its_family(folder, sd1
     write_on_hub(tmp_path / "hub", sd15_folder / "base")
     said, asked = read_from_hub(folder, tmp_path / "hub", tmp_path / "home")
     assert said == "StableDiffusionPipeline sd15-base None"
+    assert asked[0] == "owner/base/model_index.json"
+
+
+# The same for each prior in the line of arguments.
+READS_PRIORS = """
+import os, sys, torch
+from plitka.diffusion.checkpoints.pretrained import read_base
+from plitka.errors import ModelFileError
+from plitka.weights.listing import verify
+from plitka.weights.locate import find_files
+for prior in sys.argv[1:]:
+    os.environ["PLITKA_PRIOR_MODEL"] = prior
+    print([(status.part, status.state, status.family) for status in verify("sdxl")])
+    try:
+        files = find_files("sdxl")
+        base = read_base(files, torch.float32)
+        print(type(base).__name__, files.base.name, files.prior.name, base.no_image.std() > 0)
+    except ModelFileError as error:
+        print(error)
+"""
+
+
+def test_decoder_and_prior_may_both_come_from_the_hub(folder, kandinsky_folder, tmp_path):
+    """And a file that the prior lacks there is named."""
+    entry = {"base": {"folder": "decoder"}, "prior": {"folder": "prior"}}
+    edit_manifest(folder, lambda models: models.update(families={"kandinsky22": entry}))
+    hub, priors = tmp_path / "hub", ["owner/prior", "owner/other"]
+    write_on_hub(hub, kandinsky_folder / "decoder")
+    for prior in priors:
+        shutil.copytree(kandinsky_folder / "prior", hub / prior)
+    (hub / "owner/other/image_encoder/config.json").unlink()
+    said, asked = read_from_hub(folder, hub, tmp_path / "home", script=READS_PRIORS, arguments=priors)
+    listed, read, _, refused = said.splitlines()
+    assert listed == str([(part, "hub", "kandinsky22") for part in ("base", "prior")])
+    assert read == "KandinskyPipeline owner/base owner/prior tensor(True)"
+    assert refused.startswith("owner/other")
+    assert "image_encoder/config.json" in refused
     assert asked[0] == "owner/base/model_index.json"
 
 
