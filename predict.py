@@ -23,6 +23,7 @@ from plitka.output.prediction_line import PredictionLine
 from plitka.request.http_inputs import refuse_null
 from plitka.request.tile_request import parse_inputs
 from plitka.results import Result
+from plitka.server.caller_errors import told_to_callers
 from plitka.server.cog_folders import CogFolders
 from plitka.server.malloc_trim import release_free_memory
 from plitka.server.output_folders import Workspace, room_for
@@ -85,7 +86,7 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
     ) -> Iterator[Path]:
         """Draw one tile. A bad request is refused here, before the first picture is begun."""
         self.line = PredictionLine()
-        with self.line.failing():
+        with told_to_callers(), self.line.failing():
             simple: dict[str, Any] = {
                 "colors": colors,
                 "angle": angle,
@@ -113,7 +114,7 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
         The files of one prediction are swept when the next one starts; those of a cancelled one at once.
         """
         try:
-            with self.line.ending(), closing(results):
+            with told_to_callers(), self.line.ending(), closing(results):
                 folder = self.workspace.new_folder(room)
                 for result in results:
                     self.record(result.metrics)

@@ -9,6 +9,7 @@ from functools import cache
 from cog import BaseModel, Input, Path, current_scope
 
 from plitka.engines import log_to_stderr
+from plitka.server.caller_errors import told_to_callers
 from plitka.server.output_folders import Workspace
 from training.cog_training import run_training
 from training.training_request import TrainingRequest
@@ -79,5 +80,6 @@ def train(
         seed=seed,
         trusted=trust_captions,
     )
-    files = run_training(request, workspace().new_folder(), current_scope().record_metric)
+    with told_to_callers():
+        files = run_training(request, workspace().new_folder(), current_scope().record_metric)
     return TrainingOutput(**{name: Path(file) for name, file in files.items()})

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 from request_blocks import DIFFUSION_ENGINES
 
-from plitka.choices import FAST, MAP_NAMES, ColorLock, Layout
+from plitka.choices import CONTROL_KINDS, FAST, MAP_NAMES, ColorLock, Layout
 from plitka.colors.mix import MIN_SHARE, ROUNDING
 from plitka.colors.palette import PALETTE
 from plitka.order import material
@@ -22,6 +22,7 @@ from plitka.order.report import BINDER, CSV_HEADER, GRANULES, TO_ORDER
 from plitka.output.sheet_words import WORDS
 from plitka.request import order
 from plitka.request.bonds import DEFAULT_TILE_MM, FARTHEST, TOLERANCE
+from plitka.request.controlnets import MAX_CONTROLNETS, SCALE
 from plitka.request.fields import EXTENT_MM, GRANULE_MM, JOINT_MM, MAX_COLORS, MAX_SEED, TILE_MM, VARIANTS
 from plitka.request.logo import MAX_LOGO_BYTES
 from plitka.request.overrides import DEFAULT_COLOR_GUIDANCE, DEFAULT_COLOR_LOCK, MAX_PROMPT_CHARACTERS
@@ -44,7 +45,14 @@ from plitka.request.scale import (
 )
 from plitka.request.sheet import MAX_SHEET_TEXT
 from plitka.request.tile_request import DEFAULT_QUALITY
-from plitka.server.page_palette import ADAPTERS, QUALITIES, javascript, named_constants, palette_constants
+from plitka.server.page_palette import (
+    ADAPTERS,
+    CONTROLNETS,
+    QUALITIES,
+    javascript,
+    named_constants,
+    palette_constants,
+)
 from plitka.tile import (
     camera,
     canvas,
@@ -126,6 +134,8 @@ def page_data() -> dict[str, Any]:
         # The operator's, put in where the page is served.
         ADAPTERS: [],
         QUALITIES: [],
+        # All that there are, where it is not known which the engine has.
+        CONTROLNETS: list(CONTROL_KINDS),
         "LIMITS": _limits(),
         "ORDER": _order(),
         "OUTSIDE": colors["OUTSIDE"],
@@ -153,6 +163,9 @@ def _limits() -> dict[str, Any]:
         # Its steps are the few-step model's.
         + [{"name": FAST}],
         "layouts": list(get_args(Layout)),
+        "controlKinds": list(CONTROL_KINDS),
+        "controlnets": MAX_CONTROLNETS,
+        "controlnetScale": [SCALE.low, SCALE.high],
         "guidance": DEFAULT_COLOR_GUIDANCE,
         "locks": list(get_args(ColorLock)),
         "lock": DEFAULT_COLOR_LOCK,

@@ -102,3 +102,19 @@ def test_the_page_offers_them(sdxl_server):
     page = local_http.get(f"{sdxl_server.url}/").text
     assert 'const QUALITIES = [\n  "preview",\n  "standard",\n  "high",\n  "fast",\n];' in page
     assert 'const ADAPTERS = [\n  "kohya",\n  "diffusers",\n  "peft",\n];' in page
+
+
+def test_an_archive_that_was_taken_away_is_told_of_without_where_it_lay(sdxl_server, server_model_folder):
+    """Of three adapters the LoRAs of two are kept: one at least is read again."""
+    archives = [path for path in (server_model_folder / "adapters").iterdir() if path.suffix != ".json"]
+    away = {path: path.rename(path.with_name(f"{path.name}.away")) for path in archives}
+    try:
+        answers = [sdxl_server.predict(params_json=request(adapter=path.stem)) for path in archives]
+    finally:
+        for path, kept in away.items():
+            kept.rename(path)
+    errors = [answer["error"] for answer in answers if answer["status"] == "failed"]
+    assert errors
+    assert all("PLITKA_MODEL_DIR/adapters/" in error for error in errors)
+    assert str(server_model_folder) not in json.dumps(answers)
+    assert str(server_model_folder / "adapters") in sdxl_server.log.read_text()

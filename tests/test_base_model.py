@@ -124,14 +124,16 @@ def test_a_single_file_gives_every_weight_of_the_folder_it_was_written_from(mode
 
 def test_a_base_that_does_not_load_is_named(folder):
     (folder / "base" / "unet" / "config.json").write_text("{")
-    with pytest.raises(ModelFileError, match="base: it does not load"):
+    with pytest.raises(ModelFileError, match=r"base: unet/config\.json is cut short, or no JSON"):
         read_base(files_in(folder), torch.float32)
 
 
 def test_a_pickle_is_never_loaded(folder):
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     (folder / "vae" / "diffusion_pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
-    with pytest.raises(ModelFileError, match="vae: it does not load"):
+    with pytest.raises(
+        ModelFileError, match=r"model\.safetensors is missing; .*model\.bin beside it is a pickle"
+    ):
         read_base(files_in(folder), torch.float32)
 
 
@@ -141,6 +143,11 @@ def test_a_pickle_is_never_loaded(folder):
 def move_every_token(folder):
     path = folder / "vocab.json"
     path.write_text(json.dumps({word: number + 1 for word, number in json.loads(path.read_text()).items()}))
+
+
+def no_words(folder):
+    (folder / "vocab.json").write_text('{"<|startoftext|>": 0, "<|endoftext|>": 1}')
+    (folder / "merges.txt").write_text("")
 
 
 def without(*names):
@@ -156,10 +163,12 @@ def without(*names):
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (shutil.rmtree, "its vocabulary is missing"),
-        (without("vocab.json", "merges.txt"), "its vocabulary is missing"),
-        (without("vocab.json"), "vocab"),
-        (without("tokenizer_config.json"), "takes texts of any length"),
+        (shutil.rmtree, "tokenizer.json is missing"),
+        (without("vocab.json", "merges.txt"), "tokenizer.json is missing"),
+        (without("vocab.json"), "vocab.json is missing"),
+        (without("tokenizer_config.json"), "tokenizer_config.json is missing"),
+        (lambda folder: (folder / "tokenizer_config.json").write_text("{}"), "takes texts of any length"),
+        (no_words, "its vocabulary is missing"),
         (move_every_token, "and its text encoder 682 of them"),
         (lambda folder: edit_config(folder / "tokenizer_config.json", model_max_length=64), "of 64 tokens"),
     ],

@@ -20,6 +20,7 @@ from cog_server import small_json
 from command_line import COMMAND, REQUEST
 from disks import small_disk
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from small import SMALL
 from typer.testing import CliRunner
 
@@ -346,6 +347,44 @@ def test_a_picture_of_any_format_is_known_again_if_it_is_whole(tmp_path, output_
         os.mkfifo(folder.picture(one))
         with pytest.raises(FolderError, match="in the place of a picture"):
             folder.write(one, drawn.data, {})
+
+
+def with_other_pixels(data):
+    """The same picture as another program saves it after a change: whole, with its record, one corner red."""
+    with Image.open(io.BytesIO(data)) as picture:
+        known = {key: picture.info[key] for key in ("exif", "xmp", "icc_profile") if key in picture.info}
+        if picture.format == "PNG":
+            known["pnginfo"] = PngInfo()
+            for key, value in picture.text.items():
+                known["pnginfo"].add_itxt(key, value)
+        other = picture.convert("RGB")
+        other.paste((255, 0, 0), (0, 0, 16, 16))
+        changed = io.BytesIO()
+        other.save(changed, picture.format, **known)
+    return changed.getvalue()
+
+
+@pytest.mark.parametrize("output_format", get_args(OutputFormat))
+def test_a_picture_that_another_program_has_changed_is_drawn_again(tmp_path, output_format):
+    """And one of a catalogue that was made before its hash was noted is done as long as it is whole."""
+    common = SMALL | {"overrides": {"output_format": output_format}}
+    (one,) = plan_catalogue([Row(1, "", {"colors": "red"})], common).items
+    drawn = draw_task(Task(one.hash, one.request.to_json()), load_engine("render"))
+    mark = tmp_path / "out/.plitka-catalogue"
+    with CatalogueFolder(tmp_path / "out") as folder:
+        folder.write(one, drawn.data, {"seconds": drawn.seconds})
+        folder.picture(one).write_bytes(with_other_pixels(drawn.data))
+        assert folder.record_of(one, "render") is not None
+        assert not folder.is_done(one, "render")
+    with CatalogueFolder(tmp_path / "out") as folder:
+        assert not folder.is_done(one, "render")
+        folder.picture(one).write_bytes(drawn.data)
+        assert folder.is_done(one, "render")
+        folder.picture(one).write_bytes(with_other_pixels(drawn.data))
+    mark.write_bytes(b"".join(line for line in mark.read_bytes().splitlines(True) if b"sha256" not in line))
+    with CatalogueFolder(tmp_path / "out") as folder:
+        assert folder.noted(one)["seconds"] == drawn.seconds
+        assert folder.is_done(one, "render")
 
 
 # Devices of Windows, and a name of more bytes than file systems take.

@@ -213,7 +213,7 @@ def test_what_is_in_the_image_serves_the_page_and_refuses_ids_that_lead_elsewher
     try:
         assert server.wait_until_started()["status"] == "READY"
         assert psutil.Process(server.process.pid).children()[0].cwd() == str(tmp_path)
-        expected = page_in_use(PAGE.read_bytes(), qualities=WITHOUT_FEW_STEP)
+        expected = page_in_use(PAGE.read_bytes(), qualities=WITHOUT_FEW_STEP, controlnets=())
         assert local_http.get(server.url).content == expected
         assert server.predict(params_json=small_json())["status"] == "succeeded"
         assert server.post({"colors": "black"}, id="../../x").status_code == 422

@@ -6,10 +6,11 @@ from concurrent.futures import CancelledError
 import numpy as np
 import pytest
 import torch
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from drawing import draw, images, make_job
 from hypothesis import given
 from hypothesis import strategies as st
-from interruptions import Cancelled, failing
+from interruptions import Cancelled, failing, out_of_memory, part_of
 
 from plitka.colors.lab import to_lab
 from plitka.diffusion.detail import Mosaic, NoiseField, seam_contrast, tiles_of
@@ -139,6 +140,38 @@ def test_broken_off_in_a_tile_the_next_picture_is_the_same(engine, undisturbed, 
     with failing(unet, Cancelled(), (preview_calls + call,)), pytest.raises(Cancelled):
         draw(engine, angle=45, dimensions=LARGE, scheduler="dpmpp_sde_karras")
     assert images(draw(engine, angle=45)) == undisturbed
+
+
+def test_out_of_memory_in_a_tile_gives_the_same_picture_on_every_level(fresh_engine, engine):
+    """The tiles are those of the size, whatever the memory: each level down draws the same ones again."""
+    expected = images(draw(engine, dimensions=WIDE))
+    levels = []
+    for part, call in (("vae.encoder", 3), ("unet", 4)):
+        with failing(part_of(fresh_engine, part), out_of_memory(), (call,)):
+            drawn = draw(fresh_engine, dimensions=WIDE)
+        assert images(drawn) == expected
+        levels.append(fresh_engine.pipelines.offload_level)
+        assert len(sum((one.denoising.retries for one in drawn), ())) == 1
+    assert len(set(levels)) == 2
+
+
+def test_the_encoders_own_noise_begins_anew_in_every_tile(engine, monkeypatch):
+    """It is no part of the field: a picture of another split would differ by it."""
+    sample, noises = DiagonalGaussianDistribution.sample, []
+
+    def recorded(posterior, generator=None):
+        found = sample(posterior, generator)
+        noises.append((found - posterior.mean) / posterior.std)
+        return found
+
+    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", recorded)
+    expected = images(draw(engine, dimensions=WIDE))
+    (_, *tiles), first = noises, noises[1]
+    assert len(tiles) == 3
+    assert all(torch.allclose(noise, first, atol=1e-4) for noise in tiles)
+    noises.clear()
+    assert images(draw(engine, dimensions=WIDE)) == expected
+    assert all(torch.allclose(noise, first, atol=1e-4) for noise in noises[1:])
 
 
 def test_nobody_waits_for_a_tile_that_is_not_wanted(engine):

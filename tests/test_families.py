@@ -131,13 +131,13 @@ for name in ("owner/base", "owner/none"):
 """
 
 
-def read_from_hub(folder, hub, home, **environment):
-    """What is read of `owner/base` and `owner/none`, or why not; and the files that the hub was asked for."""
-    names = {"PLITKA_MODEL_DIR": folder, "HF_HOME": home, **environment}
+def read_from_hub(folder, hub, home, script=READS_BASE, arguments=(), **environment):
+    """The lines of a script that reads base models from a hub, and the files that the hub was asked for."""
+    names = {"PLITKA_MODEL_DIR": folder, "PLITKA_BASE_MODEL": "owner/base", "HF_HOME": home, **environment}
     with small_hub(hub) as (address, asked):
         given = os.environ | {name: str(value) for name, value in names.items()} | {"HF_ENDPOINT": address}
         run = subprocess.run(
-            [sys.executable, "-c", READS_BASE], env=given, capture_output=True, text=True, check=True
+            [sys.executable, "-c", script, *arguments], env=given, capture_output=True, text=True, check=True
         )
     return run.stdout.splitlines(), asked
 
@@ -159,6 +159,43 @@ def test_one_from_the_hub_takes_what_the_manifest_has_for_its_family_and_one_tha
     assert asked[0] == "owner/base/model_index.json"
     assert refused.startswith("owner/none: its model_index.json cannot be fetched from the hub: 404")
     assert "a folder or a .safetensors file here needs no hub" in refused
+
+
+# The same for each prior in the line of arguments.
+READS_PRIORS = """
+import os, sys, torch
+from plitka.diffusion.checkpoints.pretrained import read_base
+from plitka.errors import ModelFileError
+from plitka.weights.listing import verify
+from plitka.weights.locate import find_files
+for prior in sys.argv[1:]:
+    os.environ["PLITKA_PRIOR_MODEL"] = prior
+    print([(status.part, status.state, status.family) for status in verify("sdxl")])
+    try:
+        files = find_files("sdxl")
+        base = read_base(files, torch.float32)
+        print(type(base).__name__, files.base.name, files.prior.name, base.no_image.std() > 0)
+    except ModelFileError as error:
+        print(error)
+"""
+
+
+def test_decoder_and_prior_may_both_come_from_the_hub(folder, kandinsky_folder, tmp_path):
+    """And a file that the prior lacks there is named."""
+    entry = {"base": {"folder": "decoder"}, "prior": {"folder": "prior"}}
+    edit_manifest(folder, lambda models: models.update(families={"kandinsky22": entry}))
+    hub, priors = tmp_path / "hub", ["owner/prior", "owner/other"]
+    write_on_hub(hub, kandinsky_folder / "decoder")
+    for prior in priors:
+        shutil.copytree(kandinsky_folder / "prior", hub / prior)
+    (hub / "owner/other/image_encoder/config.json").unlink()
+    said, asked = read_from_hub(folder, hub, tmp_path / "home", script=READS_PRIORS, arguments=priors)
+    listed, read, _, refused = said
+    assert listed == str([(part, "hub", "kandinsky22") for part in ("base", "prior")])
+    assert read == "KandinskyPipeline owner/base owner/prior tensor(True)"
+    assert refused.startswith("owner/other")
+    assert "image_encoder/config.json" in refused
+    assert asked[0] == "owner/base/model_index.json"
 
 
 def test_one_of_another_family_in_the_manifest_itself_is_refused_with_what_to_do(folder, monkeypatch):

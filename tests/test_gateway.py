@@ -333,7 +333,7 @@ def test_caller_that_half_closes_in_the_middle_of_its_answer_gets_the_rest(runni
 
 
 def test_served_page_is_the_one_in_the_repository_with_the_qualities_that_are_drawn(render_server):
-    expected = page_in_use(PAGE.read_bytes(), qualities=WITHOUT_FEW_STEP)
+    expected = page_in_use(PAGE.read_bytes(), qualities=WITHOUT_FEW_STEP, controlnets=())
     assert local_http.get(f"{render_server.url}/").content == expected
 
 

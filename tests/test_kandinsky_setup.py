@@ -21,7 +21,7 @@ from plitka.diffusion.samplers import sampler_problems
 from plitka.diffusion.schedulers import base_scheduler, make_scheduler
 from plitka.errors import ModelFileError
 from plitka.weights.base_kind import SIGNS
-from plitka.weights.verify import verify
+from plitka.weights.listing import verify
 
 UNET, PRIOR = "decoder/unet/config.json", "prior/prior/config.json"
 
@@ -95,7 +95,15 @@ def test_a_decoder_without_a_prior_is_refused(models):
     edit_manifest(models, lambda entry: entry.pop("prior"))
     text = refusal(lambda: read(models))
     assert "this is the decoder of Kandinsky 2.2, and no prior is named beside it" in text
-    assert "Set PLITKA_PRIOR_MODEL to a hub id or a folder such as kandinsky-2-2-prior" in text
+    assert "such as PLITKA_PRIOR_MODEL=kandinsky-community/kandinsky-2-2-prior, or to a diffusers" in text
+    assert text.endswith("such as PLITKA_PRIOR_MODEL=/weights/kandinsky-2-2-prior.")
+
+
+def test_a_prior_that_only_the_manifest_names_is_asked_for_by_its_variable(models):
+    shutil.rmtree(models / "prior")
+    text = refusal(lambda: read(models))
+    assert text.startswith(f"{models / 'prior'}: the folder of the prior is missing. Set PLITKA_PRIOR_MODEL")
+    assert "PLITKA_PRIOR_MODEL=kandinsky-community/kandinsky-2-2-prior" in text
 
 
 @pytest.mark.parametrize(
@@ -194,7 +202,7 @@ def test_a_list_of_adapters_is_refused(models, tmp_path):
 
 def test_a_prior_that_lacks_a_file_is_named_and_not_the_decoder(models):
     (models / "prior/prior/config.json").unlink()
-    assert refusal(lambda: read(models)).startswith("prior: it does not load")
+    assert refusal(lambda: read(models)).startswith(f"{models / 'prior'}: prior/config.json is")
 
 
 def test_a_prior_beside_a_base_model_that_has_none_is_refused(models, sd15_folder):

@@ -19,7 +19,7 @@ from plitka.diffusion.engine import DiffusionEngine
 from plitka.diffusion.schedulers import SCHEDULERS
 from plitka.fidelity.joint_angle import joint_angle
 from plitka.settings import SHIPPED_MODEL_DIR
-from plitka.weights.verify import verify
+from plitka.weights.listing import verify
 
 FOLDER = SHIPPED_MODEL_DIR / "mini"
 STEPS = 4

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 from checkpoints import EMBEDDINGS_FILE, LFS_POINTER, LORA_FILE, edit_manifest
+from sd15_checkpoints import write_sd15_single_file
 
 from plitka.errors import ModelFileError
+from plitka.weights.few_step import find_few_step
+from plitka.weights.find_adapters import find_adapters
+from plitka.weights.listing import verify
 from plitka.weights.locate import find_files, locate
 from plitka.weights.manifest import engine_models
-from plitka.weights.verify import verify
 
 
 def test_a_complete_folder_is_used_and_switches_the_hub_off(folder):
@@ -112,6 +115,102 @@ def test_verify_shows_what_would_come_from_the_hub(folder):
     states = {status.part: (status.state, status.detail) for status in verify("sdxl")}
     assert states["vae"] == ("hub", "someone/vae@abc")
     assert states["base"][0] == "ok"
+
+
+# Of an environment: each variable's value, from the folders of the families.
+ENVIRONMENTS = {
+    "the manifest's": {},
+    "another folder": {"PLITKA_BASE_MODEL": "{sd15}/base"},
+    "a single file": {"PLITKA_BASE_MODEL": "{sd15}/one.safetensors"},
+    "two stages": {"PLITKA_BASE_MODEL": "{kandinsky}/decoder", "PLITKA_PRIOR_MODEL": "{kandinsky}/prior"},
+    "a prior on the hub": {
+        "PLITKA_BASE_MODEL": "{kandinsky}/decoder",
+        "PLITKA_PRIOR_MODEL": "owner/prior@v1",
+    },
+    "few steps": {"PLITKA_FEW_STEP": "lcm:4", "PLITKA_FEW_STEP_LORA": "{sd15}/tile_lora.safetensors"},
+}
+FAMILY = {"the manifest's": "sdxl", "few steps": "sdxl", "another folder": "sd15", "a single file": "sd15"}
+
+
+@pytest.fixture
+def every_family(folder, sd15_folder, kandinsky_folder, tmp_path):
+    """Model folders of all families; the manifest of the first has what goes with the others."""
+    places = {"sdxl": folder, "kandinsky": kandinsky_folder}
+    places["sd15"] = shutil.copytree(sd15_folder, tmp_path / "sd15")
+    write_sd15_single_file(places["sd15"] / "one.safetensors", sd15_folder / "base")
+    shutil.copytree(sd15_folder / "controlnet", folder / "controlnet-sd15")
+    shutil.copytree(sd15_folder / "base", folder / "sd15-base")
+    shutil.copytree(kandinsky_folder / "depth", folder / "depth")
+    lines = {"type": "ControlNetModel", "folder": "controlnet-sd15", "variant": "fp16"}
+    depth = {"type": "UNet2DConditionModel", "folder": "depth"}
+    families = {
+        "sd15": {"base": {"folder": "sd15-base"}, "controlnets": {"lines": lines}},
+        "kandinsky22": {
+            "base": {"folder": "none"},
+            "prior": {"folder": "no-prior"},
+            "controlnets": {"depth": depth},
+        },
+    }
+    edit_manifest(folder, lambda models: models.update(families=families))
+    return places
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_models_lists_what_the_engine_would_load(every_family, monkeypatch, name):
+    for variable, value in ENVIRONMENTS[name].items():
+        monkeypatch.setenv(variable, value.format(**every_family))
+    files, listed = find_files("sdxl"), list(verify("sdxl"))
+    adapters = find_adapters(files.models, files.folder)
+    few_step = find_few_step(files.models, files.folder)
+    places = [files.base, files.vae, files.prior, *files.controlnets.values()]
+    loaded = {str(file) for place in filter(None, places) for file in place.weight_files}
+    lone = [adapters.lora, adapters.embeddings, few_step and few_step.lora]
+    loaded |= {str(one.path) for one in lone if one}
+    assert {status.path for status in listed if status.path.endswith(".safetensors")} == loaded
+    assert {status.state for status in listed} <= {"ok", "hub"}
+    on_hub = {status.detail for status in listed if status.state == "hub"}
+    assert on_hub == {place.name for place in filter(None, places) if not place.is_local}
+    family = FAMILY.get(name, "kandinsky22")
+    assert {status.family for status in listed} == {family}
+    own = "manifest.json" if family == "sdxl" else f"manifest.json, families.{family}"
+    named_by = {"base": "PLITKA_BASE_MODEL", "prior": "PLITKA_PRIOR_MODEL"}
+    for status in listed:
+        variable = named_by.get(status.part)
+        is_named = variable in ENVIRONMENTS[name]
+        few = status.part == "few-step lora"
+        assert status.source == ("PLITKA_FEW_STEP_LORA" if few else variable if is_named else own)
+
+
+@pytest.mark.parametrize(
+    ("variables", "part", "said"),
+    [
+        ({"PLITKA_BASE_MODEL": "/nowhere/decoder"}, "base", "there is no such folder or file"),
+        ({"PLITKA_BASE_MODEL": "/nowhere/one.safetensors"}, "base", "the file is missing"),
+        ({"PLITKA_BASE_MODEL": "{kandinsky}/decoder"}, "prior", "the folder is missing"),
+        ({"PLITKA_PRIOR_MODEL": "/nowhere/prior"}, "prior", "there is no such folder or file"),
+        (
+            {"PLITKA_FEW_STEP": "lcm:4", "PLITKA_FEW_STEP_LORA": "/nowhere/lcm.safetensors"},
+            "few-step lora",
+            "the file is missing",
+        ),
+    ],
+)
+def test_what_the_environment_names_and_is_nowhere_is_missing(
+    every_family, monkeypatch, variables, part, said
+):
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value.format(**every_family))
+    (found,) = [status for status in verify("sdxl", hashes=False) if status.part == part]
+    assert (found.state, found.detail.startswith(said)) == ("missing", True)
+
+
+def test_an_adapter_that_may_be_missing_is_listed_as_such(folder, monkeypatch, invoke):
+    (folder / LORA_FILE).unlink()
+    monkeypatch.setenv("PLITKA_ALLOW_BASE", "1")
+    states = {status.part: status for status in verify("sdxl")}
+    assert states["lora"].state == "without"
+    assert "PLITKA_ALLOW_BASE=1 runs without it" in states["lora"].detail
+    assert invoke("models", "verify", "--engine", "sdxl").exit_code == 0
 
 
 def test_models_lists_every_engine_of_the_manifest(invoke, model_folder, monkeypatch):

@@ -14,7 +14,8 @@ from lora_files import write_lora_kohya, write_lora_peft
 from plitka.device.select import DeviceInfo
 from plitka.diffusion.identity import identity_of
 from plitka.errors import ModelFileError
-from plitka.weights.locate import find_adapters, find_files
+from plitka.weights.find_adapters import find_adapters
+from plitka.weights.locate import find_files
 from plitka.weights.manifest import engine_models
 
 # Where they are found

@@ -33,8 +33,9 @@ from plitka.diffusion.families.sdxl import CLIP_L as FIRST
 from plitka.diffusion.families.sdxl import SDXL
 from plitka.errors import ModelFileError
 from plitka.weights.files import read_header
-from plitka.weights.locate import EngineFiles, Location, files_read
+from plitka.weights.locate import EngineFiles, Location
 from plitka.weights.manifest import ControlNetSource, engine_models
+from plitka.weights.model_folder import files_read
 
 L, G = FIRST.prefix, SECOND.prefix
 BASE = {

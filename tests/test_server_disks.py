@@ -86,7 +86,9 @@ def test_a_full_temporary_folder_fails_predictions_and_the_next_one_is_drawn(tmp
             spoil(disk)
             failed = server.predict(**REQUEST)
             assert failed["status"] == "failed"
-            assert f"{disk.at}/plitka-" in failed["error"]
+            assert "TMPDIR/plitka-" in failed["error"]
+            assert str(disk.at) not in failed["error"]
+            assert f"{disk.at}/plitka-" in server.log.read_text()
             assert reason in failed["error"]
             assert server.idle_status() == "READY"
             disk.empty()

@@ -8,8 +8,8 @@ from checkpoints import LORA_FILE, describe_file
 from drawing import load_small_engine
 
 from plitka.errors import ModelFileError
+from plitka.weights.listing import verify
 from plitka.weights.manifest import engine_models
-from plitka.weights.verify import verify
 from verification import sdxl
 from verification.fetch import FetchError, complete_manifest, fetch_models, sources_of
 from verification.page import Check, ScenarioReport, failures, write_page

@@ -10,6 +10,8 @@ from urllib.parse import quote, unquote
 import pytest
 from live_picture import random_mix
 
+from plitka.choices import CONTROL_KINDS
+from plitka.request.controlnets import MAX_CONTROLNETS
 from plitka.request.prompt_templates import TEMPLATES
 from plitka.request.tile_request import MAX_SEED, parse_request
 from plitka.server.serve import PAGE, ROOT
@@ -26,6 +28,20 @@ NAMES = [
     "line\u2028break",
     "'@x",
 ]
+
+
+def random_controlnets(chance):
+    """Several that the server takes, a part of the steps for a single one, or nothing."""
+    if chance.random() < 0.5:
+        part = chance.choice([{}, {"controlnetStart": 0.25}, {"controlnetStart": 0, "controlnetEnd": 0.6}])
+        return {"controlnet": chance.choice(["", "on", "off"]), **part}
+    kinds = chance.sample(CONTROL_KINDS, chance.randint(1, MAX_CONTROLNETS))
+    parts = [(None, None), (0, 0.5), (0.25, None), (None, 1), (0.123, 0.9)]
+    entries = []
+    for kind in kinds:
+        start, end = chance.choice(parts)
+        entries.append({"kind": kind, "scale": chance.choice([None, 0, 0.65, 2]), "start": start, "end": end})
+    return {"controlnet": "", "controlnets": entries}
 
 
 def random_recipe(chance):
@@ -46,7 +62,7 @@ def random_recipe(chance):
         "seed": seed,
         "guidance": chance.choice([None, 0, 0.35, 1]),
         "layout": chance.choice(["", "surface", "grid", "brick"]),
-        "controlnet": chance.choice(["", "on", "off"]),
+        **random_controlnets(chance),
         "colorLock": chance.choice(["auto", "off", "always"]),
         # There is no seed after the last one.
         "variants": 1 if seed == str(MAX_SEED) else chance.choice([1, 2, 8]),

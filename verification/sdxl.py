@@ -32,8 +32,9 @@ from plitka.files.whole_files import write_whole
 from plitka.generation import generate
 from plitka.request.tile_request import parse_request
 from plitka.settings import base_model, model_dir
+from plitka.weights.listing import verify
 from plitka.weights.manifest import engine_models
-from plitka.weights.verify import FileStatus, verify
+from plitka.weights.verify import FileStatus
 from verification.fetch import Download, FetchError, complete_manifest, download_from_hub, fetch_models
 from verification.page import Check, ScenarioReport, failures, write_page
 from verification.scenarios import SCENARIOS, params_of

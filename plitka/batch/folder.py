@@ -1,12 +1,13 @@
 """The folder of a catalogue: one run at a time, and what is done is read from the pictures themselves.
 
-A file `.plitka-catalogue` marks it. The file is locked as long as a run is at work, and has a line of JSON
-for every picture that was drawn, with what no picture says of itself: the seconds and the cost. Whether a
-picture is done never depends on it.
+A file `.plitka-catalogue` marks it. The file is locked as long as a run is at work, and has lines of JSON for
+every picture that was drawn, with what no picture says of itself: its file's sha256, the seconds, the cost. A
+picture without such a line is done if it can be decoded.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -59,6 +60,8 @@ class CatalogueFolder:
         self.pictures = path / PICTURES
         self._mark = -1
         self._known: dict[str, dict[str, Any]] = {}
+        # By the file's name: rows with one request may have a picture each.
+        self._digests: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         self._check_is_catalogue()
@@ -103,14 +106,24 @@ class CatalogueFolder:
         return found if is_done else None
 
     def is_done(self, item: Item, engine: str | None) -> bool:
-        """Whether the item's picture need not be drawn: it is of this very request, and every pixel is there.
+        """Whether the item's picture need not be drawn: it is of this very request, and as it was written.
 
-        `engine` is as for `record_of`.
+        Of one that no line tells of, every pixel must be there. `engine` is as for `record_of`.
         """
-        return self.record_of(item, engine) is not None and _can_be_decoded(self.picture(item))
+        if self.record_of(item, engine) is None:
+            return False
+        digest = self._digests.get(item.file)
+        return _can_be_decoded(self.picture(item)) if digest is None else self._has(item, digest)
+
+    def _has(self, item: Item, digest: str) -> bool:
+        try:
+            with self.picture(item).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        except OSError:
+            return False
 
     def write(self, item: Item, data: bytes, noted: Mapping[str, Any]) -> None:
-        """Write a picture, then a line with what is noted of it.
+        """Write a line with a picture's hash, the picture, and a line with what is noted of it.
 
         Raises OSError naming the file, and FolderError where something else than a file is in its place: a
         pipe would be waited for.
@@ -118,6 +131,10 @@ class CatalogueFolder:
         path = self.picture(item)
         if path.exists() and not path.is_file():
             raise FolderError(printable(f"{path}: is in the place of a picture and no file; move it away"))
+        # First: a run that is killed in between leaves a picture that is drawn again.
+        digest = hashlib.sha256(data).hexdigest()
+        self._append({"file": item.file, "sha256": digest})
+        self._digests[item.file] = digest
         write_whole(path, data)
         self.note(item, {**noted, "prediction": None})
 
@@ -125,9 +142,11 @@ class CatalogueFolder:
         """Remember something about an item for later runs. Raises OSError naming the file."""
         known = self._known.setdefault(item.hash, {})
         known |= noted
-        line = json.dumps({"hash": item.hash, **noted}).encode() + b"\n"
+        self._append({"hash": item.hash, **noted})
+
+    def _append(self, told: Mapping[str, Any]) -> None:
         with _named(self._mark_path):
-            os.write(self._mark, line)
+            os.write(self._mark, json.dumps(told).encode() + b"\n")
 
     def noted(self, item: Item) -> Mapping[str, Any]:
         """What is remembered about an item; empty if nothing is."""
@@ -168,6 +187,9 @@ class CatalogueFolder:
         for line in written.split(b"\n")[1:]:
             with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 noted = json.loads(line, parse_int=float)
+                if isinstance(noted.get("file"), str) and isinstance(noted.get("sha256"), str):
+                    self._digests[noted["file"]] = noted["sha256"]
+                    continue
                 right = {
                     key: noted[key]
                     for key, kind in _TOLD.items()

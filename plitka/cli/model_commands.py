@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # The operator's list, beside the engines.
 ADAPTERS = "adapters"
 
+# States of files with which an engine starts.
+SOUND = ("ok", "hub", "without")
+
 ModelEngines = Annotated[
     EngineName | None, typer.Option("--engine", help="Default: every engine that has weights.")
 ]
@@ -55,8 +58,8 @@ def show_models(engine: str | None, *, hashes: bool, as_json: bool) -> bool:
     """Print an engine's files, or those of every engine with any. True if none is missing or broken."""
     from plitka.settings import model_dir
     from plitka.weights.adapter_list import verify_adapters
+    from plitka.weights.listing import verify
     from plitka.weights.manifest import load_manifest
-    from plitka.weights.verify import verify
 
     with exit_status():
         names = [engine] if engine else list(load_manifest().models)
@@ -66,7 +69,7 @@ def show_models(engine: str | None, *, hashes: bool, as_json: bool) -> bool:
                 found[name] = [] if name == RENDER else list(verify(name, hashes=hashes))
         if adapters := list(verify_adapters(hashes=hashes)):
             found[ADAPTERS] = adapters
-        whole = all(file.state in ("ok", "hub") for files in found.values() for file in files)
+        whole = all(file.state in SOUND for files in found.values() for file in files)
         if as_json:
             print_json(results, models_report(model_dir(), found, whole=whole))
         elif engine == RENDER:

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 PATCH = "\u2588\u2588"
 # Of the longest name of a part, `controlnet softedge`.
 PART_WIDTH = 19
-STATE_STYLES: Mapping[str, str] = {"ok": "green", "hub": "cyan", "missing": "yellow", "broken": "red"}
+STATE_STYLES: Mapping[str, str] = {
+    "ok": "green",
+    "hub": "cyan",
+    "missing": "yellow",
+    "broken": "red",
+    "without": "cyan",
+}
 
 
 def print_lines(console: Console, *lines: str, style: str | None = None) -> None:
@@ -113,13 +119,14 @@ def demo_table(engine: str, rows: Iterable[tuple[str, Fidelity, float]]) -> Tabl
 
 
 def print_files(console: Console, statuses: Iterable[FileStatus]) -> None:
-    """Print a line for every weight file of an engine: state, part, path and detail.
+    """Print a line for every weight file of an engine: state, part, path, detail, family and source.
 
     No table, which would break the paths.
     """
     for status in statuses:
         state = Text(f"  {status.state:<7}  ", STATE_STYLES[status.state])
-        rest = f"{status.part:<{PART_WIDTH}}  {status.path}  ({status.detail})"
+        said = "; ".join(filter(None, (status.detail, status.family, status.source)))
+        rest = f"{status.part:<{PART_WIDTH}}  {status.path}  ({said})"
         console.print(state + Text(printable(rest)), soft_wrap=True)
 
 

@@ -3,6 +3,9 @@
 All tiles start from one picture of the plan and from cuts of one field of noise, so that they agree where
 they overlap, whatever the order in which they are drawn. There they blend into each other, half-way between
 their edges. A picture that goes on over its edges has tiles that do.
+
+The tiles follow from the size alone, never from the memory. What a VAE's encoder draws by chance is no part
+of the field: it begins anew in every tile, so that another split would give another picture.
 """
 
 from __future__ import annotations

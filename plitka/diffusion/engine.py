@@ -58,7 +58,8 @@ from plitka.request.tile_request import TileRequest
 from plitka.weights.adapter_list import check_archives, listed_adapters
 from plitka.weights.archive import opened_weights
 from plitka.weights.few_step import find_few_step
-from plitka.weights.locate import find_adapters, find_files
+from plitka.weights.find_adapters import find_adapters
+from plitka.weights.locate import find_files
 from plitka.weights.remedies import NO_FEW_STEP
 
 if TYPE_CHECKING:

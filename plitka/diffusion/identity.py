@@ -6,7 +6,8 @@ from plitka.device.select import DeviceInfo
 from plitka.diffusion.acceleration import Acceleration
 from plitka.settings import cudnn_benchmark
 from plitka.weights.adapter_list import ListedAdapter
-from plitka.weights.locate import Adapters, EngineFiles
+from plitka.weights.find_adapters import Adapters
+from plitka.weights.locate import EngineFiles
 
 VERSIONED_LIBRARIES = ("torch", "diffusers", "transformers", "compel", "peft")
 

@@ -15,6 +15,8 @@ from plitka.colors.palette import PALETTE, Palette, PaletteColor, palette_in_use
 ADAPTERS = "ADAPTERS"
 # And with the qualities that the engine draws; empty for all of them.
 QUALITIES = "QUALITIES"
+# And with the kinds of its ControlNets.
+CONTROLNETS = "CONTROLNETS"
 
 
 def palette_constants(palette: Palette) -> dict[str, Any]:
@@ -54,8 +56,19 @@ def named_constants() -> dict[str, str]:
     return {name: color.hex for name, color in named_colors().items()}
 
 
-def page_in_use(page: bytes, adapters: Sequence[str] = (), qualities: Sequence[str] = ()) -> bytes:
-    """The page with the palette in use in place of the built-in one, and these adapters and qualities.
+def page_in_use(
+    page: bytes,
+    adapters: Sequence[str] = (),
+    qualities: Sequence[str] = (),
+    controlnets: Sequence[str] | None = None,
+) -> bytes:
+    """The page with the palette in use in place of the built-in one, and what an engine has.
+
+    Args:
+        page: As it is in the repository.
+        adapters: Names of the operator's adapters.
+        qualities: Those that the engine draws; empty for all of them.
+        controlnets: Kinds of its ControlNets; None where they are not known.
 
     Raises:
         PaletteError: The palette cannot be used.
@@ -65,6 +78,7 @@ def page_in_use(page: bytes, adapters: Sequence[str] = (), qualities: Sequence[s
     constants = {} if palette is PALETTE else palette_constants(palette)
     named = {ADAPTERS: list(adapters), QUALITIES: list(qualities)}
     constants |= {name: names for name, names in named.items() if names}
+    constants |= {} if controlnets is None else {CONTROLNETS: list(controlnets)}
     if not constants:
         return page
     text = page.decode()

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from importlib import resources
 from pathlib import Path
 
-from plitka.choices import Quality
+from plitka.choices import ControlKind, Quality
 from plitka.engines import RENDER
 from plitka.errors import SchemaError, ServeError
 from plitka.files.temporary_folders import named_when_full, own_folder
@@ -39,7 +39,7 @@ from plitka.settings import (
     engine_name,
 )
 from plitka.weights.adapter_list import listed_adapters
-from plitka.weights.qualities import WITHOUT_FEW_STEP, qualities_of
+from plitka.weights.qualities import WITHOUT_FEW_STEP, control_kinds_of, qualities_of
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +132,7 @@ def serve(
             folder=folder,
             adapters=adapters_of(engine),
             qualities=offered_qualities(engine),
+            controlnets=offered_controlnets(engine),
         )
         with (
             gateway,
@@ -203,12 +204,15 @@ def new_gateway(
     folder: Path = ROOT,
     adapters: Sequence[str] = (),
     qualities: Sequence[str] = (),
+    controlnets: Sequence[str] | None = None,
 ) -> Gateway:
-    """The gateway, with its page, of a server in `folder` whose requests may name these; no quality for all.
+    """The gateway, with its page, of a server in `folder` whose requests may name these.
+
+    No quality stands for all of them, None for ControlNets that are not known.
 
     Raises ServeError if the address is in use or not of this machine, PaletteError for the palette in use.
     """
-    page = page_in_use(PAGE.read_bytes(), adapters, qualities)
+    page = page_in_use(PAGE.read_bytes(), adapters, qualities, controlnets)
     with _bound(host, port):
         return Gateway(host, port, upstream, page, input_names(folder), access=access, line=line)
 
@@ -221,6 +225,11 @@ def adapters_of(engine: str) -> tuple[str, ...]:
 def offered_qualities(engine: str) -> tuple[Quality, ...]:
     """The qualities that an engine draws; all of them where that cannot be told before it is loaded."""
     return WITHOUT_FEW_STEP if engine == RENDER else qualities_of(engine)
+
+
+def offered_controlnets(engine: str) -> tuple[ControlKind, ...] | None:
+    """The kinds of ControlNets that an engine has; None where that cannot be told before it is loaded."""
+    return () if engine == RENDER else control_kinds_of(engine)
 
 
 def input_names(folder: Path = ROOT) -> tuple[str, ...]:

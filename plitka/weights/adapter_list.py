@@ -17,12 +17,12 @@ from typing import Any
 from plitka.errors import AdapterListError, ModelFileError, remedied, shown
 from plitka.operator_file import decode_json, read_bytes
 from plitka.request.adapter import NAME, NAMES, NO_ADAPTER
-from plitka.settings import adapters_path
+from plitka.settings import ADAPTERS_VARIABLE, adapters_path
 from plitka.weights.adapter_files import adapters_in
 from plitka.weights.archive import opened_weights
 from plitka.weights.files import WeightFile, check_weight_file, refuse_other_formats, stamp
-from plitka.weights.locate import Adapters
-from plitka.weights.verify import FileStatus
+from plitka.weights.find_adapters import Adapters
+from plitka.weights.verify import FileState, FileStatus
 
 VERSION = 1
 MOST_ADAPTERS = 100
@@ -134,12 +134,14 @@ def verify_adapters(*, hashes: bool = True) -> Iterator[FileStatus]:
     """
     for name, adapter in listed_adapters().items():
         part, path = f"adapter {name}", adapter.archive
+        state: FileState
         try:
             with opened_adapter(adapter) if hashes else nullcontext():
                 check_weight_file(path)
-            yield FileStatus(part, str(path), "ok", "sha256 as listed" if hashes else "there")
+            state, detail = "ok", "sha256 as listed" if hashes else "there"
         except ModelFileError as error:
-            yield FileStatus(part, str(path), "broken" if path.exists() else "missing", error.problem)
+            state, detail = "broken" if path.exists() else "missing", error.problem
+        yield FileStatus(part, str(path), state, detail, ADAPTERS_VARIABLE)
 
 
 def problem_of(adapter: ListedAdapter, error: ModelFileError) -> str:

@@ -64,13 +64,17 @@ def find_few_step(models: EngineModels, folder: Path) -> NamedFewStep | None:
         _check(spec, where)
         if spec.lora is None:
             return NamedFewStep(spec, where)
-        # A path of the environment that is not absolute is one from the working folder.
-        path = few_step_lora_path() if where == FEW_STEP_VARIABLE else None
-        file = check_weight_file(
-            path or folder / spec.lora.file, spec.lora.size, spec.lora.sha256, hashed=True
-        )
+        path = lora_file(spec.lora, folder, is_of_environment=where == FEW_STEP_VARIABLE)
+        file = check_weight_file(path, spec.lora.size, spec.lora.sha256, hashed=True)
         refuse_other_formats(file.path, file.header.tensors if file.header else {})
     return NamedFewStep(spec, where, file)
+
+
+def lora_file(spec: FewStepLoraSpec, folder: Path, *, is_of_environment: bool) -> Path:
+    """Where the LoRA of a few-step model is; the manifest's lies in the model folder `folder`."""
+    # A path of the environment that is not absolute is one from the working folder.
+    path = few_step_lora_path() if is_of_environment else None
+    return path or folder / spec.file
 
 
 def kind_of_configuration(unet: Mapping[str, Any], scheduler: Mapping[str, Any]) -> FewStepKind | None:

@@ -9,66 +9,51 @@ for; `plitka.settings` says what they may be.
 
 import logging
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from plitka.errors import ModelFileError, remedied
 from plitka.settings import (
-    ALLOW_BASE_VARIABLE,
     BASE_MODEL_VARIABLE,
     MODEL_DIR_VARIABLE,
     PRIOR_MODEL_VARIABLE,
-    allows_base,
     base_model,
     model_dir,
     prior_model,
 )
-from plitka.weights.adapter_files import adapters_in
 from plitka.weights.base_kind import INDEX_NAME, family_in_folder, family_with_tensors
 from plitka.weights.files import (
     WeightFile,
     check_weight_file,
     in_one_line,
     read_header,
-    refuse_other_formats,
     stamp,
 )
 from plitka.weights.hash_record import VerifiedFiles
 from plitka.weights.manifest import (
-    EmbeddingsSpec,
+    ControlNetSource,
     EngineModels,
-    LoraSpec,
     ModelSource,
     engine_models,
 )
-from plitka.weights.remedies import adapter_remedy, how_to_get
+from plitka.weights.model_folder import Fault, faults_of_model, faults_of_pipeline, files_read, refuse_faults
+from plitka.weights.remedies import (
+    NO_PRIOR,
+    how_to_complete,
+    how_to_get,
+)
 from plitka.weights.safetensors_header import TensorHeader
 from plitka.weights.verify import checked_files
 
-# Where diffusers and transformers look for weights, whole or in shards. Nothing else in a folder is read.
-WEIGHTS_NAME = re.compile(
-    r"(diffusion_pytorch_)?model(\.(?P<variant>\w+))?(-\d+-of-\d+)?(\.(?P<last>\w+))?\.safetensors"
-)
-
+# Of a decoder that takes a hint, all that is read.
+UNET_FOLDER = "unet"
 HUB_REMEDY = (
-    f"{BASE_MODEL_VARIABLE} names a diffusers model on the hub, which has to be reached; a folder or a "
-    ".safetensors file here needs no hub."
+    f"{BASE_MODEL_VARIABLE} and {PRIOR_MODEL_VARIABLE} may name a diffusers model on the hub, which has to "
+    "be reached; a folder or a .safetensors file here needs no hub."
 )
 
 log = logging.getLogger(__name__)
-
-
-def files_read(folder: Path, variant: str | None) -> list[Path]:
-    """The weight files in a model's folder that are read: those of the variant, or else those of none."""
-    variants = {
-        path: found["variant"] or found["last"]
-        for path in sorted(folder.glob("*.safetensors"))
-        if (found := WEIGHTS_NAME.fullmatch(path.name))
-    }
-    of_variant = [path for path, given in variants.items() if given and given == variant]
-    return of_variant or [path for path, given in variants.items() if given is None]
 
 
 @dataclass(frozen=True)
@@ -114,18 +99,19 @@ def family_of_files(base: Location) -> str | None:
     if base.is_single_file:
         path = Path(base.path)
         return family_with_tensors(base.header(path).tensors)
-    return family_in_folder(Path(base.path) if base.is_local else _index_on_hub(base).parent)
+    return family_in_folder(Path(base.path) if base.is_local else file_on_hub(base, INDEX_NAME).parent)
 
 
-def _index_on_hub(base: Location) -> Path:
+def file_on_hub(location: Location, name: str) -> Path:
+    """A file of a model on the hub, fetched. Raises ModelFileError naming it if the hub does not give it."""
     # Imported here: where all is local, its switch has to be set before.
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(base.path, INDEX_NAME, revision=base.revision))
+        return Path(hf_hub_download(location.path, name, revision=location.revision))
     except Exception as error:
-        problem = f"its {INDEX_NAME} cannot be fetched from the hub: {in_one_line(error)}"
-        raise ModelFileError(base.name, problem, HUB_REMEDY) from error
+        problem = f"its {name} cannot be fetched from the hub: {in_one_line(error)}"
+        raise ModelFileError(location.name, problem, HUB_REMEDY) from error
 
 
 @dataclass(frozen=True)
@@ -152,14 +138,6 @@ class EngineFiles:
         return [file for part in parts for file in part.weight_files]
 
 
-@dataclass(frozen=True)
-class Adapters:
-    """The files of a LoRA and of embeddings, hashed; None where the engine has none or runs without."""
-
-    lora: WeightFile | None
-    embeddings: WeightFile | None
-
-
 def find_files(name: str) -> EngineFiles:
     """Locate everything an engine loads but its adapters; switch the hub client off if all of it is local.
 
@@ -168,8 +146,7 @@ def find_files(name: str) -> EngineFiles:
     folder = model_dir()
     models = engine_models(name, folder)
     base = _locate_base(models.base, folder)
-    if models.families and (base.is_local or base_model()):
-        models = models.families.get(family_of_files(base) or "", models)
+    own, (_, models) = models, beside(models, base)
     config = _locate_config(models.base, folder) if base.is_single_file else None
     vae = locate(models.vae, folder) if models.vae else None
     controlnets = {key: locate(source, folder) for key, source in models.controlnets.items()}
@@ -177,7 +154,56 @@ def find_files(name: str) -> EngineFiles:
     every = (base, config, vae, prior, *controlnets.values())
     if all(location is None or location.is_local for location in every):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    return EngineFiles(models, folder, base, config, vae, controlnets, prior)
+    files = EngineFiles(models, folder, base, config, vae, controlnets, prior)
+    _check_folders(files, own.base)
+    return files
+
+
+def beside(models: EngineModels, base: Location) -> tuple[str | None, EngineModels]:
+    """The family of a base model, and what the manifest has for one: `models`, or an entry of its `families`.
+
+    Of a model on the hub that the manifest names the family is None: the hub is not asked. Raises
+    ModelFileError.
+    """
+    if not base.is_local and not (models.families and base_model()):
+        return None, models
+    family = family_of_files(base)
+    return family, models.families.get(family or "", models)
+
+
+def _check_folders(files: EngineFiles, named: ModelSource) -> None:
+    """Raise ModelFileError for a file that a local folder lacks; `named` is the manifest's own base model."""
+    replaced = ("vae",) if files.vae else ()
+    if files.base.is_local and not files.base.is_single_file:
+        with remedied(how_to_complete(named, BASE_MODEL_VARIABLE if base_model() else None)):
+            folder = Path(files.base.path)
+            refuse_faults(folder, faults_of_pipeline(folder, files.base.variant, without=replaced))
+    models = files.models
+    if files.base_config and files.base_config.is_local:
+        with remedied(how_to_get(models.base)):
+            folder = Path(files.base_config.path)
+            refuse_faults(folder, faults_of_pipeline(folder, without=replaced, weights=False))
+    if files.prior and files.prior.is_local:
+        with remedied(how_to_complete(models.prior, PRIOR_MODEL_VARIABLE if prior_model() else None)):
+            folder = Path(files.prior.path)
+            refuse_faults(folder, faults_of_pipeline(folder, files.prior.variant))
+    for source, place in (
+        (models.vae, files.vae),
+        *((source, files.controlnets[key]) for key, source in models.controlnets.items()),
+    ):
+        if source and place and place.is_local:
+            with remedied(how_to_get(source)):
+                refuse_faults(place.path, faults_of_source(source, place))
+
+
+def faults_of_source(source: ModelSource, place: Location) -> Iterator[Fault]:
+    """What is wrong with the local folder of a VAE, a ControlNet or a decoder that takes a hint."""
+    part = UNET_FOLDER if isinstance(source, ControlNetSource) and source.is_decoder else ""
+    if not part and (Path(place.path) / INDEX_NAME).exists():
+        # A pipeline, which is refused for what it is.
+        return
+    for fault in faults_of_model(Path(place.path) / part, source.variant):
+        yield Fault(f"{part}/{fault.file}", fault.problem) if part else fault
 
 
 def locate(source: ModelSource, folder: Path) -> Location:
@@ -190,8 +216,7 @@ def locate(source: ModelSource, folder: Path) -> Location:
         if source.repo is None:
             hint = "" if folder.is_dir() else f"{MODEL_DIR_VARIABLE} does not name a folder."
             raise ModelFileError(local, "the folder is missing", how_to_get(source), hint=hint)
-        name = f"{source.repo}@{source.revision}"
-        return Location(source.repo, name, source.revision, source.variant, is_local=False)
+        return hub_location(source)
     checked: dict[Path, WeightFile] = {}
     with remedied(how_to_get(source)):
         for path, found in checked_files(source, local, hashes=True, verified=VerifiedFiles(folder)):
@@ -199,7 +224,15 @@ def locate(source: ModelSource, folder: Path) -> Location:
                 raise found
             checked[path] = found
     name = f"{source.repo}@{source.revision}" if source.repo else source.folder
-    return Location(str(local), name, variant=_variant_in(local, source.variant), checked=checked)
+    return Location(str(local), name, variant=variant_in(local, source.variant), checked=checked)
+
+
+def hub_location(source: ModelSource) -> Location:
+    """Where a model of the manifest is on the hub. Raises ValueError for one without a repository."""
+    if source.repo is None:
+        raise ValueError(f"{source.folder} has no repository")
+    name = f"{source.repo}@{source.revision}"
+    return Location(source.repo, name, source.revision, source.variant, is_local=False)
 
 
 def _locate_config(source: ModelSource, folder: Path) -> Location:
@@ -225,10 +258,9 @@ def _locate_prior(source: ModelSource | None, folder: Path) -> Location | None:
     """The same for `PLITKA_PRIOR_MODEL`; None where neither names a prior."""
     chosen = prior_model()
     if not chosen:
-        with remedied(f"Put it there, or name another one in {PRIOR_MODEL_VARIABLE}."):
-            if source and source.repo is None and not (folder / source.folder).is_dir():
-                raise ModelFileError(folder / source.folder, "the folder of the prior is missing")
-            return locate(source, folder) if source else None
+        if source and source.repo is None and not (folder / source.folder).is_dir():
+            raise ModelFileError(folder / source.folder, "the folder of the prior is missing", NO_PRIOR)
+        return locate(source, folder) if source else None
     with remedied(f"{PRIOR_MODEL_VARIABLE} may be a hub id or a diffusers folder."):
         if Path(chosen).suffix == ".safetensors":
             raise ModelFileError(chosen, "a prior is read from a diffusers folder, not from one file")
@@ -241,7 +273,7 @@ def _locate_chosen(chosen: str, variant: str | None) -> Location:
         if not (path / "model_index.json").is_file():
             raise ModelFileError(path, "the folder has no model_index.json")
         checked = _checked(sorted(path.rglob("*.safetensors")))
-        return Location(str(path), path.name, variant=_variant_in(path, variant), checked=checked)
+        return Location(str(path), path.name, variant=variant_in(path, variant), checked=checked)
     if path.suffix == ".safetensors":
         checked = _checked([path])
         return Location(str(path), f"{path.name} ({path.stat().st_size} bytes)", checked=checked)
@@ -256,40 +288,6 @@ def _checked(paths: Iterable[Path]) -> dict[Path, WeightFile]:
     return {path: check_weight_file(path) for path in paths}
 
 
-def find_adapters(models: EngineModels, folder: Path, weights: Path | None = None) -> Adapters:
-    """The LoRA and the embeddings: those in the folder `weights` if given, else the manifest's own, checked.
-
-    Raises ModelFileError for a file that is missing (unless `PLITKA_ALLOW_BASE=1`) or broken.
-    """
-    given = None if weights is None else adapters_in(weights)
-    with remedied(adapter_remedy(folder)):
-        return Adapters(
-            _find_adapter("LoRA", models.lora, folder, given),
-            _find_adapter("embeddings", models.embeddings, folder, given),
-        )
-
-
-def _find_adapter(
-    kind: str, spec: LoraSpec | EmbeddingsSpec | None, folder: Path, given: Mapping[str, WeightFile] | None
-) -> WeightFile | None:
-    """One adapter's file; sizes and hashes are known only of the manifest's own."""
-    if spec is None and (given is None or kind not in given):
-        return None
-    own = folder / spec.file if spec else None
-    if allows_base() and (not (own and own.exists()) if given is None else kind not in given):
-        log.warning("%s=1: running without %s", ALLOW_BASE_VARIABLE, kind)
-        return None
-    if given is None:
-        assert spec is not None and own is not None
-        return check_weight_file(own, spec.size, spec.sha256, hashed=True)
-    if kind not in given:
-        raise ModelFileError("weights", f"they hold no {kind}")
-    file = given[kind]
-    if file.header is not None:
-        refuse_other_formats(file.path, file.header.tensors)
-    return file
-
-
-def _variant_in(folder: Path, variant: str | None) -> str | None:
+def variant_in(folder: Path, variant: str | None) -> str | None:
     """The variant if the folder's weights carry it in their names; copies are often saved without."""
     return variant if variant and any(folder.rglob(f"*.{variant}.safetensors")) else None

@@ -55,6 +55,11 @@ class ControlNetSource(ModelSource):
 
     type: Literal["ControlNetModel", "ControlNetUnionModel", "UNet2DConditionModel"]
 
+    @property
+    def is_decoder(self) -> bool:
+        """Whether it is a decoder that takes a hint."""
+        return self.type == "UNet2DConditionModel"
+
 
 class ControlSpec(_Part):
     """Which ControlNet takes one kind of control image, and its `control_mode` in a union one.

@@ -1,12 +1,16 @@
-"""Which qualities an engine draws, as far as can be told before it is loaded. Needs no torch."""
+"""Which qualities and ControlNets an engine has, as far as can be told before it is loaded.
+
+Needs no torch.
+"""
 
 import json
 from pathlib import Path
 from typing import Any, get_args
 
-from plitka.choices import FAST, Quality
+from plitka.choices import CONTROL_KINDS, FAST, ControlKind, Quality
 from plitka.errors import EngineError, ModelFileError
 from plitka.settings import base_model, model_dir
+from plitka.weights.base_kind import family_in_folder, family_with_tensors
 from plitka.weights.few_step import kind_in_metadata, kind_of_configuration, named_in_environment
 from plitka.weights.files import read_header
 from plitka.weights.manifest import engine_models
@@ -30,6 +34,22 @@ def qualities_of(name: str) -> tuple[Quality, ...]:
     # What is wrong with them stops the engine's start, with more words.
     except (EngineError, ModelFileError, OSError):
         return EVERY
+
+
+def control_kinds_of(name: str) -> tuple[ControlKind, ...] | None:
+    """The kinds of ControlNets that an engine with models has; None where its files do not tell."""
+    try:
+        models, chosen = engine_models(name), base_model()
+        if chosen and models.families:
+            base = Path(chosen)
+            if not base.exists():
+                return None
+            single = base.is_file()
+            family = family_with_tensors(read_header(base).tensors) if single else family_in_folder(base)
+            models = models.families.get(family or "", models)
+    except (EngineError, ModelFileError, OSError):
+        return None
+    return tuple(kind for kind in CONTROL_KINDS if kind in models.control)
 
 
 def _is_few_step(base: Path, config: Path) -> bool:

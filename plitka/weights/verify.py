@@ -7,58 +7,35 @@ from pathlib import Path
 from typing import Literal
 
 from plitka.errors import ModelFileError
-from plitka.settings import model_dir
 from plitka.weights.files import WeightFile, check_weight_file, stamp
 from plitka.weights.hash_record import VerifiedFiles
-from plitka.weights.manifest import EmbeddingsSpec, FileSpec, LoraSpec, ModelSource, engine_models
+from plitka.weights.manifest import EmbeddingsSpec, FileSpec, LoraSpec, ModelSource
 from plitka.weights.remedies import RESTART_REMEDY
+
+FileState = Literal["ok", "hub", "missing", "broken", "without"]
 
 
 @dataclass(frozen=True)
 class FileStatus:
-    """One weight file as `plitka models` shows it. `state` is "ok", "hub", "missing" or "broken"."""
+    """One file as `plitka models` shows it.
+
+    Attributes:
+        part: What it is to the engine: "base", "vae", "controlnet lines".
+        path: Where it lies, or the hub's id of the model.
+        state: "ok", "hub" for what is fetched, "missing", "broken", or "without" for what is missing and
+            allowed to be.
+        detail: What is known of it, or what is wrong with it.
+        source: What names it: an environment variable, or the entry of the manifest.
+        family: The family of the base model that it goes with; None where that is not known before a model
+            is fetched.
+    """
 
     part: str
     path: str
-    state: Literal["ok", "hub", "missing", "broken"]
+    state: FileState
     detail: str
-
-
-def verify(name: str, folder: Path | None = None, *, hashes: bool = True) -> Iterator[FileStatus]:
-    """Check every file that the manifest lists for an engine, in the model folder."""
-    folder = folder or model_dir()
-    models = engine_models(name, folder)
-    sources = {"base": models.base, "prior": models.prior, "vae": models.vae}
-    sources |= {f"controlnet {key}": source for key, source in models.controlnets.items()}
-    for part, source in sources.items():
-        if source is not None:
-            yield from _verify_source(part, source, folder / source.folder, hashes)
-    for part, spec in (("lora", models.lora), ("embeddings", models.embeddings)):
-        if spec is None:
-            continue
-        path = folder / spec.file
-        try:
-            check_weight_file(path, spec.size, spec.sha256 if hashes else None)
-            yield FileStatus(part, str(path), "ok", _known(spec))
-        except ModelFileError as error:
-            yield FileStatus(part, str(path), "broken" if path.exists() else "missing", error.problem)
-
-
-def _verify_source(part: str, source: ModelSource, local: Path, hashes: bool) -> Iterator[FileStatus]:
-    if not local.is_dir():
-        state: Literal["hub", "missing"] = "hub" if source.repo else "missing"
-        detail = f"{source.repo}@{source.revision}" if source.repo else "the folder is missing"
-        yield FileStatus(part, str(local), state, detail)
-        return
-    found = dict(checked_files(source, local, hashes))
-    listed = {str(local / spec.path): _known(spec) for spec in source.files}
-    for path in sorted(found, key=str):
-        result = found[path]
-        if isinstance(result, ModelFileError):
-            state_on_disk: Literal["broken", "missing"] = "broken" if path.exists() else "missing"
-            yield FileStatus(part, str(path), state_on_disk, result.problem)
-        else:
-            yield FileStatus(part, str(path), "ok", listed.get(str(path), "whole"))
+    source: str = ""
+    family: str | None = None
 
 
 def check_unchanged(source: ModelSource, folder: Path, checked: Mapping[Path, WeightFile]) -> None:
@@ -79,7 +56,8 @@ def check_unchanged(source: ModelSource, folder: Path, checked: Mapping[Path, We
         check_weight_file(path, spec.size, spec.sha256)
 
 
-def _known(spec: FileSpec | LoraSpec | EmbeddingsSpec) -> str:
+def known(spec: FileSpec | LoraSpec | EmbeddingsSpec) -> str:
+    """What the list says of a file that is there."""
     return "size and sha256 as listed" if spec.sha256 else "size as listed" if spec.size else "whole"
 
 

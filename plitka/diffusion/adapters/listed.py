@@ -14,7 +14,7 @@ from plitka.diffusion.adapters.prompt_budget import TRIGGER_WORD, check_prompt_r
 from plitka.errors import AdapterListError, ModelFileError
 from plitka.settings import adapters_path
 from plitka.weights.adapter_list import ListedAdapter, opened_adapter, problem_of
-from plitka.weights.locate import Adapters
+from plitka.weights.find_adapters import Adapters
 
 # LoRAs of the list that are kept in the machine's memory; the engine's own is always kept.
 KEPT = 2

@@ -22,7 +22,8 @@ from plitka.errors import ModelFileError
 from plitka.settings import ADAPTERS_VARIABLE, adapters_path
 from plitka.weights.adapter_list import ListedAdapter
 from plitka.weights.few_step import NamedFewStep
-from plitka.weights.locate import Adapters, EngineFiles
+from plitka.weights.find_adapters import Adapters
+from plitka.weights.locate import EngineFiles
 from plitka.weights.manifest import LoraSpec
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from plitka.diffusion.families.sdxl import SDXL
 from plitka.errors import ModelFileError, remedied
 from plitka.settings import BASE_MODEL_VARIABLE, PRIOR_MODEL_VARIABLE
 from plitka.weights.base_kind import family_named_in, family_with_tensors
-from plitka.weights.locate import EngineFiles, Location
+from plitka.weights.locate import EngineFiles, Location, file_on_hub
 
 REMEDY = "Choose a base model of SDXL, Stable Diffusion 1.5 or Kandinsky 2.2 (see docs/models.md)."
 # What goes with a base model of another family than the engine's own.
@@ -112,6 +112,16 @@ def read_config(model_class: Any, source: Location, folder: str | None = None) -
     )
 
 
+def read_clip_config(config_class: Any, source: Location, folder: str) -> Any:
+    """The configuration of a part that is transformers'. Raises ModelFileError if the hub lacks it."""
+    if not source.is_local:
+        # Without the file transformers gives its own defaults.
+        file_on_hub(source, f"{folder}/config.json")
+    return config_class.from_pretrained(
+        source.path, subfolder=folder, revision=source.revision, local_files_only=source.is_local
+    )
+
+
 def _where(source: Location, file: str) -> str:
     return f"{source.path}/{file}" if source.is_local else f"{source.name}: {file}"
 
@@ -166,11 +176,7 @@ def _check_unet(unet: Mapping[str, Any], vae: Mapping[str, Any], where: str, fam
 
 def _check_words(unet: Mapping[str, Any], source: Location, where: str, family: Family) -> None:
     """The UNet's inputs against what the text encoders give."""
-    options = {"revision": source.revision, "local_files_only": source.is_local}
-    configs = [
-        CLIPTextConfig.from_pretrained(source.path, subfolder=encoder.name, **options)
-        for encoder in family.text_encoders
-    ]
+    configs = [read_clip_config(CLIPTextConfig, source, encoder.name) for encoder in family.text_encoders]
     fed = {"cross_attention_dim": sum(config.hidden_size for config in configs)}
     if family.has_pooled_embedding:
         sizes = TIME_IDS * (unet.get("addition_time_embed_dim") or 0)

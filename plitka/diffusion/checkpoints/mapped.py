@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from transformers.initialization import no_init_weights
 
 from plitka.diffusion.checkpoints.weight_checks import BESIDE_CLIP, CLIP_PREFIX
-from plitka.weights.locate import Location, files_read
+from plitka.weights.locate import Location
+from plitka.weights.model_folder import files_read
 
 log = logging.getLogger(__name__)
 

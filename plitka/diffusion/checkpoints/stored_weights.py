@@ -20,7 +20,8 @@ from plitka.diffusion.checkpoints.weight_checks import CLIP_PREFIX
 from plitka.diffusion.families.known import family_of
 from plitka.errors import ModelFileError
 from plitka.weights.files import in_one_line, stamp
-from plitka.weights.locate import Location, files_read
+from plitka.weights.locate import Location
+from plitka.weights.model_folder import files_read
 from plitka.weights.remedies import RESTART_REMEDY
 
 # From a tensor of the file to tensors by the model's names.

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from plitka.errors import ModelFileError
-from plitka.weights.locate import Location, files_read
+from plitka.weights.locate import Location
+from plitka.weights.model_folder import files_read
 
 # Releases of transformers differ in whether CLIP's text model is one level deeper.
 CLIP_PREFIX = "text_model."

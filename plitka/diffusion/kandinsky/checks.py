@@ -15,18 +15,14 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPVisionConfig
 
-from plitka.diffusion.checkpoints.base_model import check_known, read_config
+from plitka.diffusion.checkpoints.base_model import check_known, read_clip_config, read_config
 from plitka.diffusion.checkpoints.noise_schedule import noise_schedule
 from plitka.diffusion.checkpoints.pretrained import errors_of
 from plitka.errors import ModelFileError, remedied
-from plitka.settings import PRIOR_MODEL_VARIABLE
 from plitka.weights.locate import EngineFiles, Location
+from plitka.weights.remedies import NO_PRIOR
 
 REMEDY = "Choose a decoder and a prior of Kandinsky 2.2 (see docs/models.md)."
-PRIOR_REMEDY = (
-    f"Set {PRIOR_MODEL_VARIABLE} to a hub id or a folder such as kandinsky-2-2-prior, or name one as 'prior' "
-    "in the manifest."
-)
 HINT_REMEDY = (
     "Name a depth decoder of Kandinsky 2.2, such as kandinsky-2-2-controlnet-depth, among the manifest's "
     "'controlnets', with the type UNet2DConditionModel."
@@ -61,7 +57,7 @@ def check_decoder(files: EngineFiles, index: Mapping[str, Any]) -> None:
     """Raise ModelFileError unless decoder and prior are there and belong together; reads no weights."""
     if files.prior is None:
         problem = "this is the decoder of Kandinsky 2.2, and no prior is named beside it"
-        raise ModelFileError(files.base.name, problem, PRIOR_REMEDY)
+        raise ModelFileError(files.base.name, problem, NO_PRIOR)
     source = files.base
     if files.vae is not None:
         problem = "the manifest names a VAE, and Kandinsky 2.2 has its MoVQ in the decoder's folder"
@@ -115,7 +111,7 @@ def where_of(source: Location, file: str) -> str:
     return f"{source.path}/{file}" if source.is_local else f"{source.name}: {file}"
 
 
-@remedied(PRIOR_REMEDY)
+@remedied(NO_PRIOR)
 def _check_prior(source: Location) -> int:
     """The width of the prior's embeddings, once its parts agree on it."""
     index = read_config(KandinskyV22PriorPipeline, source)
@@ -132,9 +128,8 @@ def _check_prior(source: Location) -> int:
         read_config(UnCLIPScheduler, source, "scheduler"),
         where_of(source, "scheduler/scheduler_config.json"),
     )
-    options = {"revision": source.revision, "local_files_only": source.is_local}
-    text = CLIPTextConfig.from_pretrained(source.path, subfolder="text_encoder", **options)
-    picture = CLIPVisionConfig.from_pretrained(source.path, subfolder="image_encoder", **options)
+    text = read_clip_config(CLIPTextConfig, source, "text_encoder")
+    picture = read_clip_config(CLIPVisionConfig, source, "image_encoder")
     width = int(prior.get("embedding_dim", 768))
     found = {
         "text_encoder's hidden_size": text.hidden_size,

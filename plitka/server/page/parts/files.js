@@ -62,7 +62,7 @@ function readJson(words, fileName) {
 
 const isRecord = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 // The names of overrides and what they are called here.
-const OVERRIDES = { use_controlnet: "controlnet", color_guidance: "guidance", color_lock: "lock", layout: "layout", scale_bar: "scale_bar", prompt_template: "template", prompt: "words" };
+const OVERRIDES = { use_controlnet: "controlnet", color_guidance: "guidance", color_lock: "lock", layout: "layout", scale_bar: "scale_bar", controlnets: "controlnets", controlnet_start: "controlnet_start", controlnet_end: "controlnet_end", prompt_template: "template", prompt: "words" };
 
 // A request as the server takes it.
 function readRequest(request) {

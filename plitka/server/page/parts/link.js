@@ -26,7 +26,7 @@ function pictureTexts(recipe) {
     const value = recipe[name];
     return [name, !value ? "" : Array.isArray(value) ? value.join("x") : value === true ? "on" : String(value)];
   });
-  const others = { maps: (recipe.maps || []).join(","), variants: recipe.variants > 1 ? String(recipe.variants) : "", scale_bar: recipe.scaleBar ? "on" : "", adapter: recipe.adapter || "" };
+  const others = { maps: (recipe.maps || []).join(","), variants: recipe.variants > 1 ? String(recipe.variants) : "", scale_bar: recipe.scaleBar ? "on" : "", adapter: recipe.adapter || "", ...controlnetTexts(recipe) };
   return Object.fromEntries([...texts, ...Object.entries(others)].filter(([, words]) => words));
 }
 

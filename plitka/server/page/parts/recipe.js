@@ -63,6 +63,7 @@ const PICTURE_SETTINGS = {
   },
   adapter: { ...oneOf(ADAPTERS), allowed: () => ADAPTERS.join(", ") || text("noAdapters"), into: (adapter) => ({ adapter }) },
   scale_bar: { ...onOrOff, into: (scaleBar) => ({ scaleBar }) },
+  ...CONTROLNET_SETTINGS,
 };
 
 // The settings of a recipe by their names in a link: how each is read from text, undefined where it cannot be, what is
@@ -95,7 +96,7 @@ const SETTINGS = {
 
 const PLAIN = {
   angle: 0, quality: usualQuality(), random: true, guidance: null, layout: "", controlnet: "", colorLock: LIMITS.lock, ...SCALE_FIELDS, maps: [],
-  variants: 1, scaleBar: false, adapter: "", ...PROMPT_FIELDS,
+  variants: 1, scaleBar: false, adapter: "", ...PROMPT_FIELDS, ...CONTROLNET_FIELDS,
 };
 
 function isSeed(given) {

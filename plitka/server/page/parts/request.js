@@ -20,6 +20,7 @@ const state = {
   scaleBar: false,
   adapter: "",
   ...PROMPT_FIELDS,
+  ...CONTROLNET_FIELDS,
 };
 
 const BY_CODE = new Map(PALETTE.map((color) => [color.code, color]));
@@ -68,6 +69,7 @@ function requestFields(recipe = state) {
   if (recipe.adapter) fields.push(["adapter", recipe.adapter]);
   const overrides = [];
   if (recipe.controlnet) overrides.push(["use_controlnet", recipe.controlnet === "on"]);
+  overrides.push(...controlnetRequest(recipe));
   if (recipe.guidance !== null) overrides.push(["color_guidance", recipe.guidance]);
   if (recipe.colorLock !== LIMITS.lock) overrides.push(["color_lock", recipe.colorLock]);
   overrides.push(...promptRequest(recipe));

@@ -147,6 +147,7 @@ function showMore() {
   options(byId("layout"), [["", text("automatic")], ...LIMITS.layouts.map((name) => [name, text(name)])], state.layout);
   const choices = [["", text("automatic")], ["off", text("controlnetOff")], ["on", text("controlnetOn")]];
   options(byId("controlnet"), choices, state.controlnet);
+  showControlnets();
   showAdapters();
   const guidance = state.guidance ?? LIMITS.guidance;
   byId("own-guidance").checked = state.guidance !== null;
@@ -180,7 +181,8 @@ function options(select, choices, chosen) {
 function buildMore() {
   byId("layout").addEventListener("change", ({ target }) => { state.layout = target.value; showAngle(); changed(); });
   byId("adapter").addEventListener("change", ({ target }) => { state.adapter = target.value; changed(); });
-  byId("controlnet").addEventListener("change", ({ target }) => { state.controlnet = target.value; changed(); });
+  byId("controlnet").addEventListener("change", ({ target }) => { state.controlnet = target.value; showControlnetNotes(); changed(); });
+  buildControlnets();
   buildPrompt();
   byId("color-lock").addEventListener("change", ({ target }) => { state.colorLock = target.value; showLockNote(); changed(); });
   const guide = () => {

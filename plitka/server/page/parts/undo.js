@@ -1,6 +1,6 @@
 // Undo and redo over the whole recipe: the mix and every setting of the request.
 
-const RECIPE = ["colors", "angle", "quality", "random", "seed", "guidance", "layout", "controlnet", "colorLock", ...Object.keys(SCALE_FIELDS), "maps", "variants", "scaleBar", "adapter", ...Object.keys(PROMPT_FIELDS)];
+const RECIPE = ["colors", "angle", "quality", "random", "seed", "guidance", "layout", "controlnet", "colorLock", ...Object.keys(SCALE_FIELDS), "maps", "variants", "scaleBar", "adapter", ...Object.keys(PROMPT_FIELDS), ...Object.keys(CONTROLNET_FIELDS)];
 
 // Recipes as JSON, the one that is shown at `at`; `edit` names the field that is being changed, whose changes are one step.
 const past = { recipes: [], at: -1, edit: null };
