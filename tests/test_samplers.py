@@ -18,6 +18,7 @@ from test_detail import LARGE
 from test_noise_schedule import MEANINGS, alphas_cumprod, config_for
 
 from plitka.choices import SCHEDULER_ALIASES
+from plitka.diffusion.lost_detail import with_lost_detail
 from plitka.diffusion.samplers import ends_step
 from plitka.diffusion.schedulers import SCHEDULERS, make_scheduler, suits
 from plitka.errors import NonFiniteImageError, RequestError
@@ -221,6 +222,14 @@ def test_encoding_is_what_a_picture_from_an_image_starts_with(loaded, monkeypatc
     pixels = pipeline.image_processor.preprocess(image)
     started = pipeline.prepare_latents(pixels, None, 1, 1, torch.float32, "cpu", add_noise=False)
     torch.testing.assert_close(loaded.encode(image), started)
+
+
+def test_what_the_vae_loses_comes_back_to_a_picture_of_the_swatch_and_to_no_other(loaded):
+    swatch, other = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    carried = loaded.decode(loaded.encode(Image.fromarray(swatch)))
+    assert not np.array_equal(carried, swatch)
+    assert np.array_equal(with_lost_detail(loaded, carried, Image.fromarray(swatch)), swatch)
+    assert np.array_equal(with_lost_detail(loaded, other, Image.fromarray(swatch)), other)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
