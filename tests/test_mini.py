@@ -18,7 +18,9 @@ from plitka.diffusion.adapters.switch import AdapterSwitch
 from plitka.diffusion.engine import DiffusionEngine
 from plitka.diffusion.schedulers import SCHEDULERS
 from plitka.fidelity.joint_angle import joint_angle
+from plitka.fidelity.measure import measure
 from plitka.settings import SHIPPED_MODEL_DIR
+from plitka.tile.swatch import draw_swatch
 from plitka.weights.listing import verify
 
 FOLDER = SHIPPED_MODEL_DIR / "mini"
@@ -109,6 +111,29 @@ def test_the_seed_changes_the_picture_and_nothing_else_does(mini, plain):
     assert np.abs(first.astype(int) - other).mean() > 10
 
 
+@pytest.mark.parametrize("code", ["WHITE", "PEARL"])
+def test_a_picture_from_noise_is_as_light_as_its_mix(mini, code):
+    word = PALETTE[code].prompt_word
+    image = draw(mini, [(word, 100)])
+    plan = make_job(0, 3, [(word, 100)], mini.defaults, {}).plan
+    assert abs(lightness(image) - lightness(draw_swatch(plan, 256))) < 4
+
+
+def lightness(image):
+    return float(lab(image)[..., 0].mean())
+
+
+def test_granules_too_fine_for_the_vae_show_their_own_colours(mini):
+    # As wide as in a preview with joints, in a picture half as large.
+    colors = [("sky blue", 22), ("pink", 15), ("orange", 20), ("violet", 43)]
+    given = {"dimensions": {"width_mm": 85}, "num_inference_steps": STEPS}
+    job = make_job(45, 3, colors, mini.defaults, **given)
+    with closing(mini.draw(job)) as drawings:
+        image = next(drawings).image
+    assert job.plan.granule_pixels(len(image)) < 7
+    assert measure(image, job.plan.mix, job.plan).worst_error_pp < 4
+
+
 def test_lora_at_scale_zero_is_no_lora(mini, plain):
     zero = draw(mini, RED_AND_WHITE, lora_scale=0)
     adapters, mini.adapters = mini.adapters, AdapterSwitch(None, mini.adapters.words)
@@ -137,7 +162,7 @@ def pale(image):
 def test_guidance_brings_the_colours_of_the_prompt_out(mini):
     # Granules of other colours are what it takes away.
     weak, strong = (
-        draw(mini, [("blue", 100)], guidance_scale=scale, num_inference_steps=8) for scale in (1, 4)
+        draw(mini, [("red", 100)], guidance_scale=scale, num_inference_steps=8) for scale in (1, 3)
     )
     assert foreign(strong) < 0.9 * foreign(weak)
 

@@ -8,19 +8,24 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import SDXL_SCHEDULER, edit_config
-from drawing import draw, images, load_small_engine, make_job
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from drawing import SCHEDULER, draw, images, load_small_engine, make_job
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import Oracle, sample
+from PIL import Image
 from test_detail import LARGE
 from test_noise_schedule import MEANINGS, alphas_cumprod, config_for
 from thorough import one_in
 
 from plitka.choices import SCHEDULER_ALIASES
+from plitka.diffusion.lost_detail import with_lost_detail
 from plitka.diffusion.samplers import ends_step
 from plitka.diffusion.schedulers import SCHEDULERS, make_scheduler, suits
 from plitka.errors import NonFiniteImageError, RequestError
 from plitka.request.tile_request import parse_request
+
+LATENT_STATISTICS = {"latents_mean": [0.1, 0.2, 0.3, 0.4], "latents_std": [1.0, 2.0, 3.0, 4.0]}
 
 
 def calls_in(name, steps):
@@ -204,8 +209,28 @@ def test_decoding_is_what_the_pipeline_itself_would_give(loaded):
 
 
 def test_a_vae_with_latent_statistics_is_denormalised_as_the_pipeline_does(loaded):
-    loaded.base.vae.register_to_config(latents_mean=[0.1, 0.2, 0.3, 0.4], latents_std=[1.0, 2.0, 3.0, 4.0])
+    loaded.base.vae.register_to_config(**LATENT_STATISTICS)
     test_decoding_is_what_the_pipeline_itself_would_give(loaded)
+
+
+@pytest.mark.parametrize("statistics", [{}, LATENT_STATISTICS])
+def test_encoding_is_what_a_picture_from_an_image_starts_with(loaded, monkeypatch, statistics):
+    loaded.base.vae.register_to_config(**statistics)
+    # Of the latents that an image may have, the likeliest.
+    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda own, generator: own.mode())
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8))
+    pipeline, _ = loaded.get(None, True, SCHEDULER)
+    pixels = pipeline.image_processor.preprocess(image)
+    started = pipeline.prepare_latents(pixels, None, 1, 1, torch.float32, "cpu", add_noise=False)
+    torch.testing.assert_close(loaded.encode(image), started)
+
+
+def test_what_the_vae_loses_comes_back_to_a_picture_of_the_swatch_and_to_no_other(loaded):
+    swatch, other = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    carried = loaded.decode(loaded.encode(Image.fromarray(swatch)))
+    assert not np.array_equal(carried, swatch)
+    assert np.array_equal(with_lost_detail(loaded, carried, Image.fromarray(swatch)), swatch)
+    assert np.array_equal(with_lost_detail(loaded, other, Image.fromarray(swatch)), other)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

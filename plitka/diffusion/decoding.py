@@ -1,10 +1,11 @@
-"""From latents to pixels, and whether both are numbers."""
+"""From latents to pixels, and whether both are numbers; from pixels to latents."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from plitka.diffusion.families.family import Family
 from plitka.errors import NonFiniteImageError
@@ -23,6 +24,16 @@ def decoded(base: Any, family: Family, latents: torch.Tensor) -> NDArray[np.uint
     return image.permute(1, 2, 0).contiguous().cpu().numpy()
 
 
+@torch.no_grad()
+def encoded(base: Any, family: Family, image: Image.Image, device: str) -> torch.Tensor:
+    """A picture to latents (1, channels, h, w), as the UNet knows them and `decoded` takes them."""
+    pixels = base.image_processor.preprocess(image).to(device, base.vae.dtype)
+    found = base.vae.encode(pixels, return_dict=False)[0]
+    if family.decode:
+        return cast(torch.Tensor, found)
+    return _normalized(found.mode(), base.vae.config)
+
+
 def _through_vae(base: Any, latents: torch.Tensor) -> torch.Tensor:
     pixels: torch.Tensor
     pixels = base.vae.decode(_denormalized(latents, base.vae.config).to(base.vae.dtype), return_dict=False)[0]
@@ -33,8 +44,21 @@ def _denormalized(latents: torch.Tensor, config: Any) -> torch.Tensor:
     """Undo the scaling that the VAE's configuration puts on latents."""
     if config.latents_mean is None or config.latents_std is None:
         return latents / config.scaling_factor
-    mean, std = (
+    mean, std = _mean_and_std(latents, config)
+    return latents * std / config.scaling_factor + mean
+
+
+def _normalized(latents: torch.Tensor, config: Any) -> torch.Tensor:
+    """Put the scaling of the VAE's configuration on latents."""
+    if config.latents_mean is None or config.latents_std is None:
+        scaled: torch.Tensor = latents * config.scaling_factor
+        return scaled
+    mean, std = _mean_and_std(latents, config)
+    return (latents - mean) * config.scaling_factor / std
+
+
+def _mean_and_std(latents: torch.Tensor, config: Any) -> tuple[torch.Tensor, ...]:
+    return tuple(
         torch.tensor(values, device=latents.device, dtype=latents.dtype).view(1, -1, 1, 1)
         for values in (config.latents_mean, config.latents_std)
     )
-    return latents * std / config.scaling_factor + mean

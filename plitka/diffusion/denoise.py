@@ -22,6 +22,8 @@ from plitka.diffusion.detail import (
     seam_contrast,
 )
 from plitka.diffusion.guidance_interval import guided_within
+from plitka.diffusion.lost_detail import loses_detail, with_lost_detail
+from plitka.diffusion.mean_color import noise_with_mean, starts_with_mean
 from plitka.diffusion.memory_fallback import with_fallback
 from plitka.diffusion.pipeline_inputs import Stage
 from plitka.diffusion.progress import bar_options
@@ -80,7 +82,10 @@ def denoise(
     edges = pipelines.seamless(controlnet) if is_ring else nullcontext()
     scale = pipelines.base.vae_scale_factor
     noise = noise_from(pipeline.scheduler, tile.noise, tile.place, scale) if tile else nullcontext()
+    generator = torch.Generator("cpu").manual_seed(job.request.seed)
     with edges, noise, guided_within(pipeline, settings.guidance_interval) as guided:
+        if starts_with_mean(pipelines, stage):
+            inputs = {**inputs, "latents": noise_with_mean(pipelines, pipeline, job, stage, generator)}
         latents = pipeline(
             **embeddings,
             **inputs,
@@ -88,12 +93,14 @@ def denoise(
             num_inference_steps=stage.settings.steps,
             guidance_scale=settings.guidance_scale,
             **({"eta": settings.few_step.eta} if settings.few_step else {}),
-            generator=torch.Generator("cpu").manual_seed(job.request.seed),
+            generator=generator,
             output_type="latent",
             callback_on_step_end=partial(_check_pace, job, tile, stage.steps_run),
             callback_on_step_end_tensor_inputs=[],
         ).images
         image = pipelines.decode(latents)
+        if stage.settings.strength is not None and loses_detail(job.plan, stage.width):
+            image = with_lost_detail(pipelines, image, inputs["image"])
     name = controlnet.name if controlnet else None
     calls = pipeline.num_timesteps
     left_out = guided.approximations(stage.steps_run)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from diffusers.utils import logging as diffusers_logging
 from numpy.typing import NDArray
+from PIL import Image
 from transformers.utils import logging as transformers_logging
 
 from plitka.choices import ControlKind
@@ -47,7 +48,7 @@ from plitka.diffusion.checkpoints.read_ahead import read_ahead
 from plitka.diffusion.checkpoints.to_device import DeviceCopier
 from plitka.diffusion.checkpoints.weight_checks import check_complete, check_finite
 from plitka.diffusion.controlnets import ControlNetCache, LoadedControlNet, usable_bytes
-from plitka.diffusion.decoding import decoded
+from plitka.diffusion.decoding import decoded, encoded
 from plitka.diffusion.families.known import family_of
 from plitka.diffusion.offload import ALL_OF_IT, LowMemory, begin_offload, check_tiles, put_in_tiles
 from plitka.diffusion.recordings import Recordings
@@ -229,6 +230,10 @@ class Pipelines:
     def decode(self, latents: torch.Tensor) -> NDArray[np.uint8]:
         """One picture, as `plitka.diffusion.decoding.decoded` makes it, and raises."""
         return decoded(self.base, self.family, latents)
+
+    def encode(self, image: Image.Image) -> torch.Tensor:
+        """The latents of a picture, as `plitka.diffusion.decoding.encoded` makes them."""
+        return encoded(self.base, self.family, image, self.device_info.device)
 
     def close(self) -> None:
         """Release every model."""
