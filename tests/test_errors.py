@@ -89,8 +89,6 @@ def test_nothing_else_is_raised_on_purpose():
 def test_what_is_allowed_is_said_once_for_problems_that_are_alike():
     known = "a zip of photographs"
     photos = [Problem("photographs", f'"{n}.jpg"', "has no caption", known) for n in range(25)]
-        Problem("photographs", f'"{n}.jpg"', "has no caption", "a zip of photographs") for n in range(25)
-    ]
     text = str(RequestError([*photos[:2], Problem("steps", "0", "is too small", "1 to 9"), *photos[2:4]]))
     assert text.splitlines()[1:] == [
         '- photographs: "0.jpg" has no caption.',
