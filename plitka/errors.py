@@ -64,9 +64,13 @@ class Problem:
     allowed: str
 
     def __str__(self) -> str:
+        return f"{self.said()} Allowed: {self.allowed}."
+
+    def said(self) -> str:
+        """The problem as a sentence, without what is allowed."""
         sentence = " ".join(part for part in (self.value, self.reason) if part)
         stop = "" if sentence.endswith(("?", ".")) else "."
-        return f"{self.field}: {sentence}{stop} Allowed: {self.allowed}."
+        return f"{self.field}: {sentence}{stop}"
 
 
 class RequestError(PlitkaError, ValueError):
@@ -85,10 +89,19 @@ class RequestError(PlitkaError, ValueError):
     def __str__(self) -> str:
         if len(self.problems) == 1:
             return str(self.problems[0])
-        listed = [f"- {problem}" for problem in self.problems[:LISTED_PROBLEMS]]
+        shown = self.problems[:LISTED_PROBLEMS]
+        listed = [
+            # What is allowed is said once, after the last of several that are about the same.
+            f"- {problem.said() if later and _is_alike(problem, later) else problem}"
+            for problem, later in zip(shown, (*shown[1:], None), strict=True)
+        ]
         if len(self.problems) > LISTED_PROBLEMS:
             listed.append(f"- and {len(self.problems) - LISTED_PROBLEMS} more.")
         return "\n".join([f"The {self._what} has {len(self.problems)} problems:", *listed])
+
+
+def _is_alike(problem: Problem, other: Problem) -> bool:
+    return (problem.field, problem.allowed) == (other.field, other.allowed)
 
 
 class PlanError(RequestError):

@@ -86,9 +86,25 @@ def test_nothing_else_is_raised_on_purpose():
     assert {name: file for name, file in raised.items() if name not in {*ERRORS, *OTHER_ERRORS}} == {}
 
 
+def test_what_is_allowed_is_said_once_for_problems_that_are_alike():
+    known = "a zip of photographs"
+    photos = [Problem("photographs", f'"{n}.jpg"', "has no caption", known) for n in range(25)]
+    text = str(RequestError([*photos[:2], Problem("steps", "0", "is too small", "1 to 9"), *photos[2:4]]))
+    assert text.splitlines()[1:] == [
+        '- photographs: "0.jpg" has no caption.',
+        '- photographs: "1.jpg" has no caption. Allowed: a zip of photographs.',
+        "- steps: 0 is too small. Allowed: 1 to 9.",
+        '- photographs: "2.jpg" has no caption.',
+        '- photographs: "3.jpg" has no caption. Allowed: a zip of photographs.',
+    ]
+    *_, last, more = str(RequestError(photos)).splitlines()
+    assert last.endswith("Allowed: a zip of photographs.")
+    assert more == "- and 5 more."
+
+
 def an_error(error):
     """An instance of any error."""
-    if error is RequestError:
+    if issubclass(error, RequestError):
         return error([Problem("angle", "1", "is too small", "2")])
     parameters = inspect.signature(error.__init__).parameters
     named = [one for one in parameters.values() if one.kind is one.POSITIONAL_OR_KEYWORD]
