@@ -8,6 +8,7 @@ import shutil
 import pytest
 from cog_server import eventually
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from small import SMALL
@@ -59,8 +60,9 @@ if (typeof samples === "undefined" || !samples.pictures.BLACK) return null;
 return { id: samplesId(), pictures: samples.pictures };
 """
 KEEP_SAMPLES = "keep([['samples', arguments[0]]]).then(() => arguments[1]());"
-# A drawing is over with its last picture. Figures may come after it, and what shows them is then made anew.
-SETTLED = "return run !== null && run.isOver && (!run.isWhole || 'memory.peak_ram_mib' in run.metrics)"
+# A drawing is over with its last picture. Figures and the end of the stream come after it, what shows them is
+# made anew, and then the page asks for the server's state.
+SETTLED = "return run !== null && run.isOver && checking > arguments[0]"
 
 
 @contextlib.contextmanager
@@ -141,7 +143,10 @@ class Page:
         return self.script(widths, selector)
 
     def text(self, selector):
-        return self.find(selector).text
+        while True:
+            # What is made anew while it is read is read again.
+            with contextlib.suppress(StaleElementReferenceException):
+                return self.find(selector).text
 
     def click(self, selector):
         self.find(selector).click()
@@ -173,8 +178,9 @@ class Page:
 
     def send(self):
         """Send the request and wait until nothing more is to come."""
+        checks = self.script("return checking")
         self.click("#send")
-        self.wait_for(lambda: self.script(SETTLED))
+        self.wait_for(lambda: self.script(SETTLED, checks))
 
     def send_in_vain(self):
         """Press the button where the page itself knows that there is nothing to send."""

@@ -116,7 +116,8 @@ def test_steps_move_while_the_server_draws_and_cancel_ends_it(page, sdxl_server)
 
 def test_page_is_done_with_the_third_picture_and_does_not_wait_for_their_repetition(served):
     served.script(WITHOUT_END)
-    served.send()
+    served.click("#send")
+    served.wait_for(lambda: served.script("return run !== null && run.isOver"))
     served.eventually(lambda: served.widths("#pictures img"), [128, 256, 256])
     assert served.text("#outcome").startswith("Done in ")
     assert served.find("#send").is_enabled()
