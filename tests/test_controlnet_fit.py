@@ -30,7 +30,7 @@ def refusal(folder):
     with pytest.raises(ModelFileError) as raised:
         start(folder)
     assert "\n" not in str(raised.value)
-    assert "see model_files/README.md" in str(raised.value)
+    assert "see model_files/readme.md" in str(raised.value).lower()
     return str(raised.value)
 
 

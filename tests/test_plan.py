@@ -257,7 +257,8 @@ def test_granules_smaller_than_a_pixel_keep_mean_colour_and_contrast(width_mm):
     light = cv2.resize(to_light(draw_swatch(small, 1024)), (side, side), interpolation=cv2.INTER_AREA)
     reference = from_light(light, np.uint8)
     (mean, contrast), (wanted, of_wanted) = figures(draw_swatch(tiny, 256)), figures(reference)
-    assert mean == pytest.approx(wanted, abs=2.5)
+    # Holes between granules of five pixels are too small to be as dark.
+    assert mean == pytest.approx(wanted, abs=3)
     # The camera's own grain, about 0.7, is in both.
     assert np.hypot(contrast, 1) == pytest.approx(np.hypot(of_wanted, 1), rel=0.25)
 

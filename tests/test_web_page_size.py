@@ -248,7 +248,8 @@ def test_two_metres_of_floor_pour_no_more_granules_and_have_the_same_colour(serv
     assert served.script("return live.heap.granules.length") < 65_000
     # What an eye sees from afar: the mean of the light.
     light = [from_light(to_light(pixels[None]).mean(1, keepdims=True), np.uint8) for pixels in (far, near)]
-    assert light[0].astype(int) == pytest.approx(light[1].astype(int), abs=3)
+    # Near by it has dark holes between granules, and from afar no granules: 2 L*.
+    assert light[0].astype(int) == pytest.approx(light[1].astype(int), abs=6)
     assert far.std(0).mean() < near.std(0).mean() / 3
     choose(served, mix, "grid")
     assert np.percentile(picture(served).mean(-1), 0.5) < far.mean() - 25

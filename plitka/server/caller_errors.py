@@ -7,7 +7,7 @@ left. The whole text goes to the process's own standard error, which Cog's serve
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,13 +21,27 @@ from plitka.settings import (
     PALETTE_VARIABLE,
     PRIOR_MODEL_VARIABLE,
     TEMPORARY_VARIABLE,
+    adapters_path,
+    base_model,
+    few_step_lora_path,
     model_dir,
+    palette_path,
+    prior_model,
 )
 
 # What a caller has sent, in words of its own: a value there may look like a path.
 OF_THE_CALLER = (RequestError, PhotographError)
 # An absolute path; what stands before it keeps it from being a part of an address or a fraction.
 _PATH = re.compile(r"""(?<![\w:/.<>])/(?:[^\s/'"`,;:()<>|]+/)*(?P<name>[^\s/'"`,;:()<>|]+)/?""")
+# What the operator names by a variable.
+_OF_THE_OPERATOR: Mapping[str, Callable[[], Path | str | None]] = {
+    MODEL_DIR_VARIABLE: model_dir,
+    BASE_MODEL_VARIABLE: base_model,
+    PRIOR_MODEL_VARIABLE: prior_model,
+    FEW_STEP_LORA_VARIABLE: few_step_lora_path,
+    ADAPTERS_VARIABLE: adapters_path,
+    PALETTE_VARIABLE: palette_path,
+}
 _END = r"""(?=$|[\s/'"`,;:().])"""
 
 
@@ -58,16 +72,9 @@ def without_paths(text: str) -> str:
 def _named_folders() -> list[tuple[str, str]]:
     """What the operator has named, as it is written and where it leads, the longest first."""
     given = {TEMPORARY_VARIABLE: str(temporary_folder())}
-    with suppress(EngineError):
-        given[MODEL_DIR_VARIABLE] = str(model_dir())
-    for variable in (
-        BASE_MODEL_VARIABLE,
-        PRIOR_MODEL_VARIABLE,
-        FEW_STEP_LORA_VARIABLE,
-        ADAPTERS_VARIABLE,
-        PALETTE_VARIABLE,
-    ):
-        given[variable] = os.environ.get(variable, "")
+    for variable, named in _OF_THE_OPERATOR.items():
+        with suppress(EngineError):
+            given[variable] = str(named() or "")
     found: dict[str, str] = {}
     for variable, path in given.items():
         for form in (path, *((str(Path.cwd() / path), str(Path(path).resolve())) if path else ())):
