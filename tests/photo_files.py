@@ -15,7 +15,7 @@ from plitka.tile.plan import make_plan
 from plitka.tile.swatch import draw_swatch
 
 SHARES = {"RED": 0.5, "BLACK": 0.3, "YELLOW": 0.2}
-# One percentage point is what one photograph's own granules scatter by; the dark holes between them look black.
+# One percentage point is what one photograph's own granules scatter by; dark holes between them look black.
 NEAR = 0.035
 
 

@@ -29,6 +29,26 @@ def test_no_folder_of_a_path_is_left_wherever_it_stands(paths, frame):
         assert path.split("/")[-1].rstrip(".") in said
 
 
+@given(
+    st.lists(st.text("ab /,:;()<>|é.", min_size=1, max_size=6), min_size=1, max_size=4),
+    NAMES,
+    st.sampled_from(["[Errno 2] No such file or directory: {!r}", "cannot read `{}`", "{!r} -> {!r}"]),
+)
+def test_in_quotes_a_folder_may_be_called_anything(folders, name, frame):
+    """As Python quotes the path of an error."""
+    path = f"/secret folder's {'/'.join(folders)}/{name}"
+    # Python takes double quotes where there is an apostrophe.
+    assert without_paths(frame.format(path, path)).replace('"', "'") == frame.format(name, name)
+
+
+@pytest.mark.parametrize("before", ["error:", "PATH=/usr/bin:", "file://", "file:", "модель:"])
+def test_a_path_behind_a_colon_is_one_too(before):
+    said = without_paths(f"{before}/home/someone/a.bin: it is gone")
+    assert said.endswith("a.bin: it is gone")
+    assert "home" not in said
+    assert "usr" not in said
+
+
 @pytest.mark.parametrize("folder", ["/mnt/my models (new)", "/mnt/модели, все", "/srv/a+b[1]"])
 @pytest.mark.parametrize(
     "variable", ["TMPDIR", "PLITKA_MODEL_DIR", "PLITKA_BASE_MODEL", "PLITKA_PRIOR_MODEL"]
@@ -48,6 +68,7 @@ def test_a_folder_that_the_operator_names_stands_as_its_variable(monkeypatch, va
         "the server https://example.org/a/b answers 404",
         "a/b.safetensors: the file is missing",
         "their mean is 5 / 7",
+        "it's 1/2 of 'a/b.json', and \"https://example.org/a b\" isn't there",
     ],
 )
 def test_what_is_no_path_of_the_machine_stays(text):

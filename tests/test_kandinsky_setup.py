@@ -1,7 +1,9 @@
 """Kandinsky's files: found by what they say, and refused in words where they do not fit."""
 
 import json
+import os
 import shutil
+from unittest import mock
 
 import pytest
 import torch
@@ -209,6 +211,18 @@ def test_a_prior_beside_a_base_model_that_has_none_is_refused(models, sd15_folde
     text = refusal(lambda: read(sd15_folder, PLITKA_PRIOR_MODEL=str(models / "prior")))
     assert "prior: a prior is named, and Stable Diffusion 1.5 draws without one" in text
     assert "Unset PLITKA_PRIOR_MODEL" in text
+
+
+def test_what_is_named_in_the_place_of_another_is_refused_for_what_it_is(models, model_folder):
+    """And not for files that it has under other names, or for what stands beside it."""
+    for other in (models / "decoder", model_folder / "base"):
+        text = refusal(lambda other=other: read(models, PLITKA_PRIOR_MODEL=str(other)))
+        assert "and no prior of Kandinsky 2.2. Set PLITKA_PRIOR_MODEL" in text
+        statuses = verify("sdxl", models, hashes=False)
+        with mock.patch.dict(os.environ, {"PLITKA_PRIOR_MODEL": str(other)}):
+            assert {status.state for status in statuses} == {"ok"}
+    text = refusal(lambda: read(models, PLITKA_BASE_MODEL=str(models / "prior")))
+    assert "this is a model for KandinskyV22PriorPipeline" in text
 
 
 def test_one_file_is_no_prior(models):

@@ -160,6 +160,25 @@ def test_what_is_kept_before_the_browsers_database_opens_late_is_kept_with_what_
     assert page.console_errors() == []
 
 
+FORGOTTEN = """
+const [done, sample] = [arguments[0], { id: "chip" }];
+keep([["samples", sample]]).then(async () => {
+  window.letOpen();
+  await forget([["samples", "chip"]]);
+  while (!(await keepsForLong())) await new Promise((go) => setTimeout(go, 10));
+  done((await keptAll("samples")).filter(({ id }) => id === "chip"));
+});
+"""
+
+
+def test_what_is_forgotten_as_the_database_opens_late_does_not_come_back(page, render_server):
+    with page.beginning_with(LATE):
+        page.open(f"{render_server.url}/")
+        page.wait_for(lambda: page.script("return Boolean(window.letOpen)"))
+        assert page.browser.execute_async_script(FORGOTTEN) == []
+    assert page.console_errors() == []
+
+
 # How a browser may keep nothing: its database raises, never answers, refuses, or is full.
 FAULTS = {
     "raises": "Object.getPrototypeOf(indexedDB).open = () => { throw new Error(); };",

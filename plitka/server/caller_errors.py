@@ -31,8 +31,15 @@ from plitka.settings import (
 
 # What a caller has sent, in words of its own: a value there may look like a path.
 OF_THE_CALLER = (RequestError, PhotographError)
-# An absolute path; what stands before it keeps it from being a part of an address or a fraction.
-_PATH = re.compile(r"""(?<![\w:/.<>])/(?:[^\s/'"`,;:()<>|]+/)*(?P<name>[^\s/'"`,;:()<>|]+)/?""")
+# An absolute path in quotes, where it may have blanks and anything else but them.
+_QUOTED = re.compile(
+    r"""(?<![\w/])(?P<quote>['"`])(?:file:)?/(?:(?!(?P=quote)).)*?"""
+    r"""(?P<name>(?:(?!(?P=quote))[^/])+)/?(?P=quote)"""
+)
+# One without; what stands around its first slash keeps it from being a part of an address or a fraction.
+_PATH = re.compile(
+    r"""(?:\bfile:/*|(?<![\w/.<>]))/(?!/)(?:[^\s/'"`,;:()<>|]+/)*(?P<name>[^\s/'"`,;:()<>|]+)/?"""
+)
 # What the operator names by a variable.
 _OF_THE_OPERATOR: Mapping[str, Callable[[], Path | str | None]] = {
     MODEL_DIR_VARIABLE: model_dir,
@@ -66,6 +73,7 @@ def without_paths(text: str) -> str:
     """A text in which no absolute path of this machine stands."""
     for folder, name in _named_folders():
         text = re.sub(re.escape(folder) + _END, name, text)
+    text = _QUOTED.sub(lambda found: found["name"].join(found["quote"] * 2), text)
     return _PATH.sub(lambda found: found["name"], text)
 
 

@@ -32,7 +32,7 @@ from plitka.weights.manifest import (
     ModelSource,
     engine_models,
 )
-from plitka.weights.model_folder import MISSING, Fault, faults_of_pipeline
+from plitka.weights.model_folder import MISSING, Fault, faults_of_pipeline, faults_of_prior
 from plitka.weights.verify import FileStatus, checked_files, known
 
 NO_FOLDER = "the folder is missing"
@@ -125,7 +125,10 @@ def _of_pipeline(
     elif path.is_dir():
         source = named.source if named.chosen is None else ModelSource(folder=named.source.folder)
         without = ("vae",) if beside_it and beside_it.vae else ()
-        faults = list(faults_of_pipeline(path, place.variant, without=without))
+        if beside_it is None:
+            faults = list(faults_of_prior(path, place.variant))
+        else:
+            faults = list(faults_of_pipeline(path, place.variant, without=without))
         yield from _of_folder(named.part, source, path, faults, hashes)
     elif named.chosen and place.is_single_file:
         yield _of_file(named.part, path)

@@ -37,7 +37,14 @@ from plitka.weights.manifest import (
     ModelSource,
     engine_models,
 )
-from plitka.weights.model_folder import Fault, faults_of_model, faults_of_pipeline, files_read, refuse_faults
+from plitka.weights.model_folder import (
+    Fault,
+    faults_of_model,
+    faults_of_pipeline,
+    faults_of_prior,
+    files_read,
+    refuse_faults,
+)
 from plitka.weights.remedies import (
     NO_PRIOR,
     how_to_complete,
@@ -186,7 +193,7 @@ def _check_folders(files: EngineFiles, named: ModelSource) -> None:
     if files.prior and files.prior.is_local:
         with remedied(how_to_complete(models.prior, PRIOR_MODEL_VARIABLE if prior_model() else None)):
             folder = Path(files.prior.path)
-            refuse_faults(folder, faults_of_pipeline(folder, files.prior.variant))
+            refuse_faults(folder, faults_of_prior(folder, files.prior.variant))
     for source, place in (
         (models.vae, files.vae),
         *((source, files.controlnets[key]) for key, source in models.controlnets.items()),

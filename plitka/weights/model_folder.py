@@ -108,6 +108,13 @@ def faults_of_pipeline(
                 yield Fault(f"{part}/{fault.file}", fault.problem + named)
 
 
+def faults_of_prior(folder: Path, variant: str | None = None) -> Iterator[Fault]:
+    """The same for what is named as a prior; nothing of another pipeline, which is refused for what it is."""
+    index, problem = _json_object(folder / INDEX_NAME)
+    if problem or index.get("_class_name") == PRIOR_CLASS:
+        yield from faults_of_pipeline(folder, variant)
+
+
 def faults_of_model(folder: Path, variant: str | None = None) -> Iterator[Fault]:
     """The same for the folder of one model of diffusers': a VAE, a ControlNet, a UNet."""
     yield from _faults_of_part(folder, "diffusers", variant, weights=True)

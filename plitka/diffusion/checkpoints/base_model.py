@@ -28,7 +28,7 @@ OTHER_FAMILY = "Say in the manifest, under 'families', what goes with it (see mo
 NAME_IT = (
     f"Name it in {BASE_MODEL_VARIABLE}: what goes with it is then what the manifest says under 'families'."
 )
-NO_PRIOR = f"Unset {PRIOR_MODEL_VARIABLE}, or take 'prior' out of the manifest."
+WITHOUT_PRIOR = f"Unset {PRIOR_MODEL_VARIABLE}, or take 'prior' out of the manifest."
 # Inputs of a UNet or a ControlNet that the pipelines do not have.
 NOT_FED = ("class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type")
 # What diffusers' EMAModel writes into a configuration: how it averaged the weights in training.
@@ -63,12 +63,12 @@ def check_base(files: EngineFiles) -> tuple[Family, dict[str, Any]]:
     if family.name in files.models.families:
         problem = f"this is {family.title}, and the manifest has it as 'base' of an entry for another family"
         raise ModelFileError(files.base.name, problem, NAME_IT)
-    if files.prior is not None and "prior" not in family.places:
-        problem = f"a prior is named, and {family.title} draws without one"
-        raise ModelFileError(files.prior.name, problem, NO_PRIOR)
     if family.check is not None:
         return family, family.check(files, index)
     _check_pipeline(index, _where(source, "model_index.json"), family)
+    if files.prior is not None and "prior" not in family.places:
+        problem = f"a prior is named, and {family.title} draws without one"
+        raise ModelFileError(files.prior.name, problem, WITHOUT_PRIOR)
     unet = read_config(UNet2DConditionModel, source, "unet")
     vae = read_config(AutoencoderKL, files.vae) if files.vae else read_config(AutoencoderKL, source, "vae")
     where = _where(source, "unet/config.json")

@@ -38,6 +38,9 @@ async function shelfOpensLate(database) {
   for (let entries = kept(); entries.length; entries = kept()) {
     try {
       await inDatabase(database, SHELF.stores, "readwrite", (at) => entries.forEach(([name, value]) => { at(name).put(value); }));
+      // What was forgotten while it was written.
+      const gone = entries.filter(([name, { id }]) => !shelf.memory.get(name).has(id));
+      await inDatabase(database, SHELF.stores, "readwrite", (at) => gone.forEach(([name, { id }]) => { at(name).delete(id); }));
     } catch {
       return;
     }
