@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # Detail is what differs from surroundings of this deviation, in pixels.
 _DETAIL = 4.0
-# Correlations of a picture's detail with the swatch's: up to the first its granules are its own, from the
-# second on they are the other's. The embedded model has 0.97 at the default colour guidance, 0.67 at 0.3 and
+# Correlations of a picture's detail with its start's: up to the first its granules are its own, from the
+# second on they are the start's. The embedded model has 0.97 at the default colour guidance, 0.67 at 0.3 and
 # 0.27 at 0.1: granules of two pictures, one upon the other, would be neither.
 _OWN, _SAME = 0.6, 0.9
 
