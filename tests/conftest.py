@@ -1,10 +1,15 @@
 import gc
 import os
+import signal
 import sys
 
 # Hundreds of programs are started: each of them would compile the package anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# What a shell starts in the background ignores Ctrl-C, and so would all programs that are started here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before numpy, OpenCV and torch are loaded: several tests run at a time, so each of them, and each program
 # that it starts, gets one thread.

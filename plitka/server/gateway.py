@@ -30,7 +30,7 @@ from plitka.server.access import OWN_PAGE_ALONE, Access, SenderGuard, is_loopbac
 from plitka.server.answers import RefusedError
 from plitka.server.body import BodyReader
 from plitka.server.counting import Counting
-from plitka.server.limits import BACKLOG, BoundedProtocol, Limits
+from plitka.server.limits import BoundedProtocol, BoundedServer, Limits
 from plitka.server.line import Line
 from plitka.server.matches import MatchCalls
 from plitka.server.photographs import PhotoRoom
@@ -99,7 +99,7 @@ class Gateway:
         self._matches = MatchCalls(photos)
         self._loop: asyncio.AbstractEventLoop | None = None
         app = self._application(upstream, page, [*access.middleware(), guard])
-        self._server = uvicorn.Server(server_configuration(app, limits, upstream.counting))
+        self._server = bounded_server(app, limits, upstream.counting)
         upstream.counting.watch(
             lambda: len(self.line), self.line.places, lambda: len(self._server.server_state.connections)
         )
@@ -186,13 +186,13 @@ def listen(host: str, port: int) -> socket.socket:
     except UnicodeError as error:
         raise OSError(0, "the host is no name: a part between its dots is empty or too long") from error
     everywhere = address[0] == "::" and socket.has_dualstack_ipv6()
-    return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=everywhere)
+    return socket.create_server(address[:2], family=family, dualstack_ipv6=everywhere)
 
 
-def server_configuration(app: ASGIApp, limits: Limits, counting: Counting) -> uvicorn.Config:
-    """How uvicorn serves an application within limits."""
+def bounded_server(app: ASGIApp, limits: Limits, counting: Counting) -> BoundedServer:
+    """A server of an application within limits."""
     protocol: Any = functools.partial(BoundedProtocol, limits=limits, counting=counting)
-    return uvicorn.Config(
+    configuration = uvicorn.Config(
         app,
         loop="asyncio",
         http=protocol,
@@ -203,11 +203,11 @@ def server_configuration(app: ASGIApp, limits: Limits, counting: Counting) -> uv
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        backlog=BACKLOG,
         timeout_keep_alive=int(limits.header_seconds) + 1,
         timeout_graceful_shutdown=STOP_SECONDS,
         h11_max_incomplete_event_size=limits.header_bytes,
     )
+    return BoundedServer(configuration)
 
 
 async def _answer_refused(request: Request, error: Exception) -> Response:

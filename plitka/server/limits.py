@@ -8,21 +8,24 @@ are too many, the oldest one without a complete request is closed.
 import asyncio
 import json
 import resource
+import socket
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 import h11
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from plitka.server.answers import RETRY_SECONDS
 from plitka.server.counting import Counting
 
 MAX_CONNECTIONS = 256
-# Connections that the system accepts before the server does (the backlog of `listen`).
-BACKLOG = 32
-# Files that the process itself has open, and the backlog.
-_RESERVED_FILES = 32 + BACKLOG
+# How many connections wait in the system until the server accepts them, and how many it accepts in one turn
+# of the event loop. One that has to make room is closed three turns after the one in its place was accepted.
+_BACKLOG, _ACCEPTED_AT_ONCE = 32, 8
+# Files that the process itself has open, and connections that are not ended yet.
+_RESERVED_FILES = 32 + 4 * _ACCEPTED_AT_ONCE
 # Pieces of a body below this size are small, and there may be so many: each costs the same at any size.
 _SMALL_BYTES, MAX_SMALL_PIECES = 256, 4096
 # Seconds until, and between, checks whether a half-closed connection still receives.
@@ -214,3 +217,20 @@ class BoundedProtocol(H11Protocol):
         self.transport.write(self.conn.send(h11.InformationalResponse(status_code=100, headers=[])))
         seconds = _PROBE_SECONDS if self._probe else _FIRST_PROBE_SECONDS
         self._probe = self.loop.call_later(seconds, self._probe_caller)
+
+
+class BoundedServer(uvicorn.Server):
+    """uvicorn, accepting few connections at a time: more would take every file before the oldest are closed.
+
+    asyncio has one number for that and for the queue in the system, which may be longer.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        config.backlog = _ACCEPTED_AT_ONCE
+        super().__init__(config)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen. Raises SystemExit if the application does not start."""
+        await super().startup(sockets)
+        for listening in sockets or []:
+            listening.listen(_BACKLOG)

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Self
 
 import httpx2
-import uvicorn
 from prometheus_client import Gauge
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.applications import Starlette
@@ -21,7 +20,7 @@ from plitka.server.access import SenderGuard, is_loopback
 from plitka.server.answers import RefusedError
 from plitka.server.counting import Counting
 from plitka.server.figures import UNKNOWN, Figures
-from plitka.server.gateway import listen, server_configuration
+from plitka.server.gateway import bounded_server, listen
 from plitka.server.limits import Limits
 from plitka.server.relay import HEALTH_PATH
 
@@ -64,7 +63,7 @@ class MetricsPort:
             exception_handlers={HTTPException: _refuse},
         )
         app.router.redirect_slashes = False
-        self._server = uvicorn.Server(server_configuration(app, _LIMITS, Counting()))
+        self._server = bounded_server(app, _LIMITS, Counting())
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
 
     def __enter__(self) -> Self:
