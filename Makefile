@@ -1,4 +1,4 @@
-# Two commands do everything: `make demo` draws, `make test` proves.
+# Two commands are enough: `make demo` draws, `make test` proves.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -9,7 +9,7 @@ RAY    := .venv-ray/bin
 INSTALL := -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 PIP    := $(BIN)/python $(INSTALL) --build-constraint constraints.txt
 
-.PHONY: demo test ray-test lint coverage bench schema references pictures docs messages site mini verify-sdxl lock \
+.PHONY: demo test test-all ray-test lint coverage bench schema references pictures docs messages site mini verify-sdxl lock \
         audit release-check clean
 
 # First at once, by the engine that needs no model; then by the embedded model, the way the container draws.
@@ -18,7 +18,11 @@ demo: $(VENV)/.render
 	@$(MAKE) --no-print-directory $(VENV)/.diffusion
 	@$(BIN)/plitka demo --force --engine mini --tiles 2
 
+# In six minutes; the gate, .ci/run, runs test-all, with the tests that take longer than others.
 test: $(VENV)/.dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow and not long"
+
+test-all: $(VENV)/.dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
 
 # The catalogue's runner on Ray Data, two actors on this machine: its packages are some hundreds of megabytes.
@@ -31,7 +35,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-# Which lines of the package the tests run, in the processes that they start too; slower than `make test`.
+# Which lines of the package the tests run, in the processes that they start too; slower than `make test-all`.
 # TESTS=tests/test_plan.py for a part of them; the floor is for all.
 coverage: $(VENV)/.dev
 	@rm -rf out/coverage
@@ -118,7 +122,7 @@ audit: .venv-release/.tools
 # Whether this commit can be released: clean tree, tag, versions and dates agree, lint, tests, the wheel.
 release-check: $(VENV)/.dev
 	@$(BIN)/python -m verification.release check
-	@$(MAKE) --no-print-directory lint test
+	@$(MAKE) --no-print-directory lint test-all
 	@rm -rf build out/dist
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index \
 		--wheel-dir out/dist .

@@ -66,6 +66,7 @@ def test_a_wrong_word_stops_the_start(model_folder, variable, value, reason):
 # Compiled
 
 
+@pytest.mark.long
 def test_a_compiled_engine_is_ready_after_setup_and_draws_the_same(model_folder, monkeypatch):
     expected = images(draw(load_small_engine(model_folder), angle=45))
     monkeypatch.setenv("PLITKA_MODEL_DIR", str(model_folder))

@@ -91,6 +91,7 @@ def is_same(state, other):
 # What it draws
 
 
+@pytest.mark.long
 @pytest.mark.each_value
 @pytest.mark.parametrize("angle", [0, 45])
 @pytest.mark.parametrize("name", NAMES)
@@ -108,6 +109,7 @@ def test_an_adapter_draws_what_an_engine_with_its_archive_alone_draws(
     assert drawn[1].denoising.lora_scale == scale
 
 
+@pytest.mark.long
 def test_an_engine_with_a_list_draws_without_an_adapter_what_one_without_a_list_draws(model_folder, engine):
     plain = load_small_engine(model_folder)
     for request in ({}, {"angle": 90}, {"negative_prompt": "<w0> <s2>, blurry"}):
@@ -194,6 +196,7 @@ def _without_archive(engine, adapters, name, scale):
     return True
 
 
+@pytest.mark.long
 @examples(30)
 @given(steps=st.lists(STEP, min_size=1, max_size=6))
 def test_whatever_was_asked_for_or_broke_off_the_models_are_as_if_nothing_had_been(
@@ -215,6 +218,7 @@ def test_a_default_picture_is_the_same_after_any_adapter(engine):
         assert images(draw(engine, angle=45)) == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("product", one_in(2, [1, 5, -1]))
 def test_out_of_memory_while_an_adapter_is_put_in_gives_the_same_picture(
     model_folder, adapters, engine, product
@@ -229,6 +233,7 @@ def test_out_of_memory_while_an_adapter_is_put_in_gives_the_same_picture(
     assert images(draw(fresh)) == own
 
 
+@pytest.mark.long
 def test_recordings_stay_valid(model_folder, adapters, engine, monkeypatch):
     monkeypatch.setattr(recordings, "CudaRecorder", lambda: TapeRecorder())
     monkeypatch.setenv("PLITKA_MODEL_DIR", str(model_folder))
@@ -245,6 +250,7 @@ def test_recordings_stay_valid(model_folder, adapters, engine, monkeypatch):
         assert {one.model: one for one in drawn[1].denoising.recordings} == before
 
 
+@pytest.mark.long
 def test_an_archive_that_has_changed_is_refused_and_the_engines_own_goes_on(model_folder, adapters, tmp_path):
     folder = shutil.copytree(adapters.parent, tmp_path / "adapters")
     engine = load_small_engine(model_folder, PLITKA_ADAPTERS=str(folder / adapters.name))

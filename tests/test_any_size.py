@@ -54,6 +54,7 @@ def drawn(plan, monkeypatch, largest, columns=1 << 30):
     return picture
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fields", PLANS)
 def test_a_picture_in_parts_is_the_same_however_wide_they_are(fields, monkeypatch):
     plan = plan_for(request_of(width=384, **fields))
@@ -77,6 +78,7 @@ def drawn_maps(plan, monkeypatch, largest, columns=1 << 30):
     return found | {"directx": of_plan.draw("normal", "directx").image}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fields", PLANS)
 def test_maps_in_parts_are_the_same_however_large_they_are(fields, monkeypatch):
     plan = plan_for(request_of(width=256, **fields))

@@ -81,6 +81,7 @@ def test_a_base_model_saved_from_a_pipeline_of_the_same_parts_is_drawn(folder, n
     assert read_base(files_in(folder), torch.float32).unet is not None
 
 
+@pytest.mark.long
 def test_every_change_of_a_unets_configuration_is_refused_or_drawn(folder):
     """No key leads to an error in the first picture."""
     path = folder / UNET_CONFIG

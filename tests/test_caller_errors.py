@@ -103,6 +103,7 @@ def spoilt(path, change):
 CHANGES = ("gone", "cut short", "unreadable")
 
 
+@pytest.mark.long
 def test_every_model_file_that_a_request_reads_is_told_of_without_its_folder(predictor, folder, capfd):
     """Each file away, cut short, or a folder in its place, and the request that needs it."""
     needed = {

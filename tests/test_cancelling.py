@@ -56,6 +56,7 @@ def test_cancelling_between_the_pictures_leaves_the_engine_usable(engine):
     assert images(draw(engine)) == expected
 
 
+@pytest.mark.long
 def test_cancelling_while_offloaded_leaves_the_engine_usable(fresh_engine):
     fresh_engine.pipelines.lower()
     expected = images(draw(fresh_engine, angle=45))
@@ -158,6 +159,7 @@ def open_files():
     return sorted(file.path for file in psutil.Process().open_files())
 
 
+@pytest.mark.long
 def test_no_thread_and_no_file_stays_after_broken_off_drawings(model_folder, monkeypatch):
     engine = load_small_engine(model_folder)
     draw(engine, angle=45)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from plitka.diffusion.acceleration import Acceleration
 
-pytestmark = pytest.mark.usefixtures("benchmarks")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("benchmarks")]
 
 
 def test_ours_and_the_baseline_draw_the_same_picture_and_each_figure_is_kept(bench, capsys):

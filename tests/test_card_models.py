@@ -56,6 +56,7 @@ def imported_by(path, seen):
     return found
 
 
+@pytest.mark.long
 def test_a_copy_of_the_repository_needs_the_packages_that_the_benchmark_names_and_no_others():
     script = ROOT / "benchmarks" / "gpu.py"
     listed = re.search(
@@ -103,6 +104,7 @@ def test_the_lora_is_as_large_as_the_customers():
     assert any("conv2.lora_B" in name for name in tensors)
 
 
+@pytest.mark.long
 def test_a_guided_step_at_1024_pixels_is_13_and_a_half_teraflop():
     from card.architecture import SDXL
     from card.step import count_step_flops

@@ -177,6 +177,7 @@ def end_once(folder, number, workers, count):
     return process.returncode if children else 0, err
 
 
+@pytest.mark.long
 def test_a_run_that_is_ended_goes_on_without_losing_or_doubling_one(invoke, tmp_path):
     mixes = [f"{share}% black, {100 - share}% white" for share in range(10, 20)]
     table_of(tmp_path / "mixes.csv", mixes)
@@ -195,6 +196,7 @@ def test_a_run_that_is_ended_goes_on_without_losing_or_doubling_one(invoke, tmp_
     assert {row["hash"] for row in index_of(tmp_path / "out")} == found
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_is_started_again():
     tasks = [Task(str(share), small_json(seed=share)) for share in range(3)]
     said, before = [], set(psutil.Process().children())
@@ -213,6 +215,7 @@ def is_worker(process):
     return "spawn_main" in " ".join(process.cmdline())
 
 
+@pytest.mark.long
 def test_a_full_or_read_only_disk_ends_it_with_words_and_room_lets_it_go_on(invoke, tmp_path):
     with small_disk(tmp_path / "disk") as disk:
         table = table_of(tmp_path / "mixes.csv", MIXES[:2])
@@ -310,6 +313,7 @@ def test_without_what_writes_parquet_the_command_to_install_it_is_named(invoke, 
 # Forms
 
 
+@pytest.mark.long
 def test_a_zip_has_everything_and_grows_in_a_folder_that_is_gone_then(invoke, tmp_path):
     rule = ("--pairs", "25,50", "--names", "red,blue", "--language", "ru")
     result = invoke("catalogue", *rule, *COMMON, "-o", "a.zip", "--workers", 1)

@@ -236,6 +236,7 @@ def test_retry_after_is_seconds_or_a_date(header, least, most):
     assert least <= retry_after(header) <= most
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("header", ["", "soon", "-1", "٣"])
 def test_another_retry_after_is_none(header):
     assert retry_after(header) is None

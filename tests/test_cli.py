@@ -89,6 +89,7 @@ def test_a_question_for_help_loads_nothing_heavy():
     assert not loaded & {"numpy", "cv2", "PIL", "coloraide", "pydantic", "cog", "torch"}
 
 
+@pytest.mark.long
 def test_everything_without_models_runs_where_torch_is_not_installed(tmp_path):
     code = (
         "import sys\n"

@@ -32,6 +32,7 @@ def test_request_gives_three_files_and_a_table_of_shares(invoke, tmp_path):
     assert "seed 11" in result.stderr
 
 
+@pytest.mark.long
 def test_error_of_nothing_has_no_minus(invoke):
     result = invoke("generate", "--colors", "60% black, 40% white", "--angle", "45", "--seed", "7")
     assert "+0.0 pp" in result.stdout

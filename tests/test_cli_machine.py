@@ -48,6 +48,7 @@ def test_generate_of_one_file_names_that_file_alone(invoke):
     assert [(file["name"], file["path"]) for file in said["files"]] == [("final", "tile.webp")]
 
 
+@pytest.mark.long
 def test_generate_and_plan_write_the_maps_that_are_asked_for(invoke, tmp_path):
     asked = ["--maps", "ids, Height"]
     said = document(invoke("generate", "--colors", "red", "--seed", "1", *asked, "-o", "tile", "--json"))
@@ -154,6 +155,7 @@ def test_without_a_mix_a_person_at_a_terminal_is_asked_until_it_can_be_drawn(tmp
     assert "note: " not in shown
 
 
+@pytest.mark.long
 def test_the_answer_enter_is_the_default_mix_and_the_end_of_input_none(tmp_path):
     status, shown = at_a_terminal((*PLAN, "-o", "one"), "\n", tmp_path)
     assert status == 0, shown
@@ -164,6 +166,7 @@ def test_the_answer_enter_is_the_default_mix_and_the_end_of_input_none(tmp_path)
     assert not (tmp_path / "two").exists()
 
 
+@pytest.mark.long
 def test_nobody_is_asked_for_a_mix_that_could_not_be_drawn(tmp_path):
     status, shown = at_a_terminal((*PLAN, "--angle", "north"), "", tmp_path)
     assert status == 2
@@ -202,6 +205,7 @@ def without_unix(folder, *arguments):
     return run_process(*arguments, code=HIDE_UNIX + RUN, cwd=folder)
 
 
+@pytest.mark.long
 def test_what_draws_needs_nothing_that_only_unix_has(tmp_path):
     draw = ("generate", "-p", PARAMS)
     for arguments in ((*draw, "-o", "out"), (*draw, "-o", "out", "--force"), ("models", "list")):
@@ -212,6 +216,7 @@ def test_what_draws_needs_nothing_that_only_unix_has(tmp_path):
     assert (tmp_path / "t.png").read_bytes() == (tmp_path / "out/final.png").read_bytes()
 
 
+@pytest.mark.long
 def test_the_server_says_that_it_needs_unix(tmp_path):
     done = without_unix(tmp_path, "serve")
     assert done.returncode == 1

@@ -123,6 +123,7 @@ def test_colours_of_the_palette_keep_the_usual_joints(codes):
     assert joint_hex(mix_of(**dict.fromkeys(codes, 1))) == USUAL
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("given_hex", "joint"), [("#181818", "#FFFFFF"), ("#000000", USUAL)])
 def test_colour_of_the_joints_is_named_in_the_files_and_used_in_the_map(tmp_path, given_hex, joint):
     from plitka.engine.render import RenderEngine

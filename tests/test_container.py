@@ -205,6 +205,7 @@ def test_image_stays_thin(context):
     assert sum((ROOT / name).stat().st_size for name in context) < MAX_CONTEXT_BYTES
 
 
+@pytest.mark.long
 def test_what_is_in_the_image_serves_the_page_and_refuses_ids_that_lead_elsewhere(context, tmp_path):
     for name in context:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

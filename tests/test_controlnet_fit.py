@@ -34,6 +34,7 @@ def refusal(folder):
     return str(raised.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", FOLDERS)
 def test_every_change_of_a_controlnets_configuration_is_refused_or_drawn(folder, kind):
     """No key leads to an error in a picture."""
@@ -112,6 +113,7 @@ def test_one_kind_of_controlnet_in_the_place_of_the_other_is_refused_at_setup(fo
     assert "and the manifest says Control" in refusal(folder)
 
 
+@pytest.mark.long
 def test_a_union_saved_under_a_plain_ones_name_is_known_by_its_tensors(folder):
     whole = images(draw(load_small_engine(folder), angle=90))
     edit_config(folder / "controlnet-union/config.json", _class_name="ControlNetModel")

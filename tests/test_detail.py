@@ -114,6 +114,7 @@ def test_the_order_of_the_tiles_changes_nothing(engine, monkeypatch):
     assert difference.max() <= 1
 
 
+@pytest.mark.long
 def test_a_seamless_picture_in_tiles_has_no_seam_at_its_edges(engine):
     final = draw(engine, dimensions={**LARGE, "seamless": True}, color_guidance=0.9)[1].image
     assert final.shape == (256, 256, 3)
@@ -123,6 +124,7 @@ def test_a_seamless_picture_in_tiles_has_no_seam_at_its_edges(engine):
         assert abs(steps[-1] - steps[:-1].mean()) < 4 * steps[:-1].std()
 
 
+@pytest.mark.long
 def test_one_bar_counts_the_steps_of_all_tiles(engine, capsys):
     job = make_job(dimensions=LARGE, num_inference_steps=4, color_guidance=0.5)
     final = list(engine.draw(job))[1]
@@ -133,6 +135,7 @@ def test_one_bar_counts_the_steps_of_all_tiles(engine, capsys):
     assert f" {2 * tiles}/{2 * tiles} [" in lines[-1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("call", [1, 5])
 def test_broken_off_in_a_tile_the_next_picture_is_the_same(engine, undisturbed, call):
     preview_calls = 1
@@ -142,6 +145,7 @@ def test_broken_off_in_a_tile_the_next_picture_is_the_same(engine, undisturbed, 
     assert images(draw(engine, angle=45)) == undisturbed
 
 
+@pytest.mark.long
 def test_out_of_memory_in_a_tile_gives_the_same_picture_on_every_level(fresh_engine, engine):
     """The tiles are those of the size, whatever the memory: each level down draws the same ones again."""
     expected = images(draw(engine, dimensions=WIDE))

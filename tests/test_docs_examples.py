@@ -101,6 +101,7 @@ def test_commands_and_options_shown_exist(page):
         assert {word for word in words if word.startswith("-")} <= known, line
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", [README, QUICK_START], ids=page_id)
 def test_commands_that_draw_work_in_order(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -92,11 +92,13 @@ def started(tmp_path, server_model_folder):
 # The engine that takes no weights starts fast, and says which it was given.
 
 
+@pytest.mark.long
 def test_empty_is_not_set(started):
     _, health = started("", engine="render")
     assert health["status"] == "READY", health["setup"]
 
 
+@pytest.mark.long
 def test_a_file_address_reaches_the_engine_as_the_path_of_the_file(started, archive):
     _, health = started(archive.as_uri(), engine="render")
     assert health["status"] == "SETUP_FAILED"
@@ -117,6 +119,7 @@ def test_a_file_address_works_for_a_folder_and_an_archive(server_model_folder, a
     assert engine.tokens == ("<s0>", "<s1>")
 
 
+@pytest.mark.long
 def test_a_presigned_address_that_fails_never_shows_its_secrets(started, store):
     """The whole error of setup stands on `/health-check` and in the server's log."""
     server, health = started(f"{store}/403/weights.tar?{SECRET}", engine="render")
@@ -128,6 +131,7 @@ def test_a_presigned_address_that_fails_never_shows_its_secrets(started, store):
     assert "X-Amz" not in everything
 
 
+@pytest.mark.long
 def test_a_presigned_address_that_works_never_shows_its_secrets(started, store):
     server, health = started(f"{store}/good/weights.tar?{SECRET}")
     assert health["status"] == "READY", health["setup"]

@@ -128,6 +128,7 @@ def test_a_worker_left_in_its_own_thread_does_not_wait_for_itself():
         assert done.wait(PATIENCE)
 
 
+@pytest.mark.long
 def test_a_program_that_ends_with_the_preview_does_not_wait_for_the_final_picture():
     program = (
         "from test_drawing_ahead import SlowEngine, generate, request_of\n"

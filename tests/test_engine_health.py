@@ -74,6 +74,7 @@ def test_closing_releases_the_models(model_folder):
 
 
 # Looking at every object in memory wakes an attribute of torch that warns when it is looked at.
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:`torch.distributed.reduce_op` is deprecated:FutureWarning")
 def test_many_requests_leave_no_more_in_memory_than_one(fresh_engine):
     def tensors():

@@ -38,6 +38,7 @@ def test_a_tile_is_drawn_in_ten_lines(tmp_path):
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
 
 
+@pytest.mark.long
 def test_a_table_of_mixes_becomes_folders_and_shares(tmp_path):
     done = run(tmp_path, "many_mixes.py", EXAMPLES / "mixes.csv", "mixes")
     assert (done.returncode, done.stderr) == (0, "")
@@ -93,6 +94,7 @@ def test_a_table_that_cannot_become_folders_is_refused_in_a_sentence(tmp_path, t
     assert [path.name for path in tmp_path.iterdir()] == ["mixes.csv"]
 
 
+@pytest.mark.long
 def test_a_table_as_spreadsheets_write_it_is_read(tmp_path):
     (tmp_path / "mixes.csv").write_text("tile,angle,seed,black\na,0,1,100\n", encoding="utf-8-sig")
     assert run(tmp_path, "many_mixes.py", "mixes.csv", "mixes").returncode == 0

@@ -40,6 +40,7 @@ def run(text, out, engine, **options):
 # Drawing
 
 
+@pytest.mark.long
 def test_an_experiment_that_is_broken_off_goes_on_where_it_was(tmp_path):
     text, out = plan_text(about="<img src=x>"), tmp_path / "out"
 
@@ -67,6 +68,7 @@ def test_an_experiment_that_is_broken_off_goes_on_where_it_was(tmp_path):
     assert "<img" not in (out / "report.md").read_text()
 
 
+@pytest.mark.long
 def test_only_what_is_whole_and_of_this_very_request_and_engine_is_done(tmp_path):
     text, out = plan_text(seeds=1), tmp_path / "out"
     run(text, out, Counting())
@@ -101,6 +103,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
+@pytest.mark.long
 def test_a_model_draws_a_plan_and_every_cell_is_measured(engine, tmp_path):
     request = {**SMALL, "width": 1024, "width_mm": 100, "tile_mm": [60, 30]}
     request |= {"overrides": {"layout": "brick", "num_inference_steps": 1}}

@@ -107,6 +107,7 @@ def test_what_is_wrong_is_named_with_what_is_allowed(changed, field, words):
     assert words in problems_of(plan_text(**changed))[field]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "field"),
     [

@@ -67,6 +67,7 @@ def test_a_single_file_is_drawn_as_the_folder_it_was_made_of(sd15, sd15_folder, 
     assert images(draw(load_small_engine(sd15_folder, PLITKA_BASE_MODEL=str(one)))) == images(draw(sd15))
 
 
+@pytest.mark.long
 def test_another_family_takes_what_the_manifest_has_for_it(folder, sd15, sd15_folder, tmp_path):
     own = json.loads((sd15_folder / "manifest.json").read_text())["models"]["sdxl"]
     for part in (own["base"], own["controlnets"]["plain"]):
@@ -149,6 +150,7 @@ def write_on_hub(hub, base):
         path.rename(path.with_name(path.name.replace(".fp16", "")))
 
 
+@pytest.mark.long
 def test_one_from_the_hub_takes_what_the_manifest_has_for_its_family_and_one_that_is_not_there_is_named(
     folder, sd15_folder, tmp_path
 ):
@@ -180,6 +182,7 @@ for prior in sys.argv[1:]:
 """
 
 
+@pytest.mark.long
 def test_decoder_and_prior_may_both_come_from_the_hub(folder, kandinsky_folder, tmp_path):
     """And a file that the prior lacks there is named."""
     entry = {"base": {"folder": "decoder"}, "prior": {"folder": "prior"}}
@@ -298,6 +301,7 @@ def test_the_plan_puts_its_own_detail_back_into_an_enlarged_picture(seed, wraps)
 # The real server
 
 
+@pytest.mark.long
 def test_the_server_draws_it_and_its_colours_hold(tmp_path, sd15_folder):
     server = CogServer.start(tmp_path, "sdxl", PLITKA_MODEL_DIR=sd15_folder)
     try:

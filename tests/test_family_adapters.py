@@ -50,6 +50,7 @@ def test_embeddings_of_one_encoder_are_read(spoilt, tmp_path, tensors, count):
     assert torch.equal(rows, next(iter(vectors.values())).reshape(count, WIDTH_L))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", LORAS)
 def test_a_lora_of_its_own_changes_its_pictures(spoilt, sd15, layout):
     path = spoilt / LORA_FILE
@@ -60,6 +61,7 @@ def test_a_lora_of_its_own_changes_its_pictures(spoilt, sd15, layout):
     assert images(draw(load_small_engine(spoilt))) != images(draw(sd15))
 
 
+@pytest.mark.long
 def test_a_lora_of_its_text_encoder_is_read_in_kohyas_layout(spoilt, sd15):
     name = "lora_te_text_model_encoder_layers_0_self_attn_q_proj"
     down, up = torch.ones(2, WIDTH_L) * 0.1, torch.ones(WIDTH_L, 2)

@@ -175,6 +175,7 @@ def test_the_steps_that_are_run_are_the_last_of_those_the_model_has_learned(
         assert drawn.steps_run == steps
 
 
+@pytest.mark.long
 def test_a_controlnet_and_an_adapter_take_part(engine):
     plain, joints = draw(engine), draw(engine, angle=45)
     assert joints[1].denoising.control == "softedge"
@@ -183,6 +184,7 @@ def test_a_controlnet_and_an_adapter_take_part(engine):
     assert images(draw(engine, controlnet_scale=0.1, angle=45)) != images(joints)
 
 
+@pytest.mark.long
 def test_a_model_with_guidance_has_a_negative_prompt(engine, monkeypatch):
     few_step = FewStep("hyper_sd", 8, 5.0, (5.0, 8.0))
     monkeypatch.setattr(engine, "defaults", replace(engine.defaults, few_step=few_step))
@@ -225,6 +227,7 @@ STEP = st.tuples(
 )
 
 
+@pytest.mark.long
 @examples(7)
 @given(steps=st.lists(STEP, min_size=1, max_size=6))
 def test_whatever_was_asked_for_or_broke_off_the_models_are_as_if_nothing_had_been(engine, straight, steps):
@@ -261,6 +264,7 @@ def alone(model_folder, environment):
     }
 
 
+@pytest.mark.long
 @examples(3)
 @given(names=st.lists(st.sampled_from(list(REQUESTS)), min_size=3, max_size=6))
 def test_each_request_draws_what_it_draws_alone(engine, alone, names):
@@ -268,6 +272,7 @@ def test_each_request_draws_what_it_draws_alone(engine, alone, names):
         assert images(draw(engine, **REQUESTS[name])) == alone[name]
 
 
+@pytest.mark.long
 def test_other_files_are_those_of_an_engine_without_a_few_step_model(engine, plain):
     document = {"colors": [{"name": "red"}], "seed": 3, "overrides": {"num_inference_steps": 2}}
     fast = parse_request(document | {"quality": "fast", "overrides": {}})
@@ -280,6 +285,7 @@ def test_other_files_are_those_of_an_engine_without_a_few_step_model(engine, pla
     assert ours == theirs
 
 
+@pytest.mark.long
 def test_recordings_stay_valid(model_folder, environment, engine, monkeypatch):
     monkeypatch.setattr(recordings, "CudaRecorder", lambda: TapeRecorder())
     for name, value in (environment | {"PLITKA_MODEL_DIR": str(model_folder)}).items():
@@ -316,6 +322,7 @@ def test_a_base_model_with_guidance_as_an_input_is_found_by_its_configuration(fo
     assert found["overrides.negative_prompt"].allowed == '""'
 
 
+@pytest.mark.long
 def test_a_single_file_says_by_its_metadata_that_it_is_one(folder, tmp_path):
     path = tmp_path / "one.safetensors"
     write_single_file(path, folder / "base")

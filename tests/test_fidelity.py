@@ -38,6 +38,7 @@ def test_a_colour_without_pixels_has_no_difference():
     assert measure(only_red, mix).colors[1].delta_e is None
 
 
+@pytest.mark.long
 def test_joints_do_not_count_as_granules_where_the_plan_is_known():
     mix = mix_of(BLACK=50, WHITE=50)
     plan = make_plan(mix, 45, "brick", 3)
@@ -46,6 +47,7 @@ def test_joints_do_not_count_as_granules_where_the_plan_is_known():
     assert inside.worst_error_pp < 1.0 < outside.worst_error_pp < 4.0
 
 
+@pytest.mark.long
 @given(st.integers(0, 10**6), st.sampled_from([512, 1024]))
 @settings(max_examples=4, deadline=None)
 def test_the_plans_shares_are_read_off_its_swatch(seed, size):
@@ -56,6 +58,7 @@ def test_the_plans_shares_are_read_off_its_swatch(seed, size):
     assert sum(color.measured for color in fidelity.colors) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("codes", "size"),
     [
@@ -107,6 +110,7 @@ def test_a_soft_edge_between_black_and_white_is_not_grey():
     assert measure(soft, mix).worst_error_pp < 7
 
 
+@pytest.mark.long
 def test_without_a_plan_joints_count_as_the_colour_they_look_like():
     mix = mix_of(BLACK=50, WHITE=50)
     plan = make_plan(mix, 45, "brick", 3)

@@ -105,6 +105,7 @@ def test_no_text_of_a_caller_becomes_an_outcome(text):
         assert reader.metrics == {}
 
 
+@pytest.mark.long
 def test_reading_keeps_nothing_of_the_pictures():
     pieces = list(stream())
     large = [

@@ -43,6 +43,7 @@ def refusal(folder, own):
     return str(raised.value)
 
 
+@pytest.mark.long
 def test_replicates_trained_model_draws_as_the_same_weights_do_here(folder, own, tmp_path):
     with tarfile.open(tmp_path / "trained_model.tar", "w") as tar:
         for file in own.iterdir():

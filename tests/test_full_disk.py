@@ -75,6 +75,7 @@ def assert_one_sentence(done, *texts):
     assert "Errno" not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_full_disk_leaves_whole_files_and_says_which_it_could_not_write(name, disk, drawn):
     """Whatever room there is: the files are those of the new run or of the older one."""
@@ -101,6 +102,7 @@ def test_a_full_disk_leaves_whole_files_and_says_which_it_could_not_write(name, 
             assert found[named] == old[named]
 
 
+@pytest.mark.long
 def test_the_preview_stays_when_the_final_picture_finds_no_room(disk, drawn):
     known = drawn("generate")
     disk.fill(len(known["preview.png"]) * 2)
@@ -112,6 +114,7 @@ def test_the_preview_stays_when_the_final_picture_finds_no_room(disk, drawn):
     assert "final" not in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.each_value
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("reason", [FULL, READ_ONLY])

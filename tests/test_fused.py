@@ -52,6 +52,7 @@ def test_fused_pictures_are_those_of_the_plain_engine_up_to_rounding(fused, engi
         assert np.abs(ours.image.astype(int) - theirs.image).max() <= 1
 
 
+@pytest.mark.long
 def test_recorded_the_fused_models_draw_the_same_bytes(fused, model_folder, monkeypatch):
     monkeypatch.setattr(recordings, "CudaRecorder", TapeRecorder)
     recorded = load(model_folder, channels_last=True, fused=ALL, graphs=True)

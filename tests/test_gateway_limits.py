@@ -233,6 +233,7 @@ def test_there_are_never_more_connections_than_files_for_them(monkeypatch, files
     assert affordable_connections() == connections
 
 
+@pytest.mark.long
 def test_hundreds_of_silent_connections_take_neither_all_files_nor_a_core(tmp_path):
     """The real server, allowed 128 open files."""
     server = CogServer.start(tmp_path, "render", wrapper=["sh", "-c", 'ulimit -n 128; exec "$@"', "sh"])

@@ -201,6 +201,7 @@ def test_webhook_of_a_prediction_that_leaves_the_line_is_told(server):
     assert [(sent["id"], sent["status"]) for sent in received] == [("told", "canceled")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("victim", ["cog", "worker"])
 def test_restart_of_the_server_behind_loses_nobody_in_line(tmp_path, victim):
     server = CogServer.start(tmp_path, "render")
@@ -221,6 +222,7 @@ def test_restart_of_the_server_behind_loses_nobody_in_line(tmp_path, victim):
         server.stop()
 
 
+@pytest.mark.long
 def test_who_waits_when_the_server_ends_is_told_at_once(tmp_path):
     server = CogServer.start(tmp_path, "render")
     try:

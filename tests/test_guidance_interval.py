@@ -82,6 +82,7 @@ def test_with_every_step_in_the_interval_it_is_the_picture_as_ever(engine, way):
     assert all(drawing.denoising.approximations == () for drawing in always)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", one_in(3, [(way,) for way in WAYS]))
 def test_in_between_the_steps_outside_run_with_half_the_batch_and_the_picture_is_the_formula_s(
     engine, calls, way
@@ -135,6 +136,7 @@ class _the_formula:  # noqa: N801  # reads as a phrase
             hook.remove()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("angle", [45, 90])
 def test_the_controlnet_runs_with_half_the_batch_too(engine, calls, angle):
     picture(engine, ("euler", angle, 0))

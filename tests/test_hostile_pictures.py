@@ -43,6 +43,7 @@ def is_clean(text):
     return all(line == printable(line) for line in text.split("\n"))
 
 
+@pytest.mark.long
 def test_hostile_picture_is_refused_in_one_sentence_that_names_it(invoke, tmp_path):
     tried = 0
     # All of them go through the reader itself in the tests below.
@@ -61,6 +62,7 @@ def test_hostile_picture_is_refused_in_one_sentence_that_names_it(invoke, tmp_pa
     assert tried > 50
 
 
+@pytest.mark.long
 def test_no_hostile_picture_takes_more_than_100_mib(tmp_path):
     code = READ_ALL.format(tests=str(Path(__file__).parent), memory=MEMORY)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -89,6 +91,7 @@ class Counted(io.BytesIO):
         return super().seek(*where)
 
 
+@pytest.mark.long
 def test_work_at_a_hostile_picture_has_a_bound(tmp_path):
     for path in hostile.files(tmp_path):
         read = read_png_texts if path.suffix == ".png" else read_description
@@ -178,6 +181,7 @@ def test_nothing_unprintable_is_left_of_any_text(text):
         assert printable(text) == text
 
 
+@pytest.mark.long
 def test_escapes_in_a_good_picture_do_not_reach_the_terminal(invoke, tmp_path):
     other = json.dumps({"plitka": hostile.ESCAPES, "numpy": "9" * 9_999, hostile.ESCAPES: "1"})
     source = tmp_path / f"{hostile.ESCAPES}[red].png"

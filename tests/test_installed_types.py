@@ -8,6 +8,8 @@ import zipfile
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 CALLER = """
 from pathlib import Path
 from typing import Any, assert_type

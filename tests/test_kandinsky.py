@@ -67,6 +67,7 @@ def refusals(engine, angle=0, **overrides):
 # Drawing
 
 
+@pytest.mark.long
 def test_every_request_has_its_picture_by_colours_words_and_seed(kandinsky):
     one = preview(kandinsky).image
     assert np.array_equal(preview(kandinsky).image, one)
@@ -221,6 +222,7 @@ def test_out_of_memory_falls_back_one_level_and_draws_the_same_picture(kandinsky
     assert drawings[0].denoising.retries == ("out of memory at offload 'none', again at 'models'",)
 
 
+@pytest.mark.long
 def test_out_of_memory_in_the_depth_decoder_falls_back_too_and_no_tiles_come_after(kandinsky, fresh):
     expected = images(draw(kandinsky, angle=45))
     unet = fresh.pipelines.get("depth", True, "ddim")[1].model
@@ -232,6 +234,7 @@ def test_out_of_memory_in_the_depth_decoder_falls_back_too_and_no_tiles_come_aft
     assert images(draw(fresh, angle=45)) == expected
 
 
+@pytest.mark.long
 def test_layers_that_wait_one_by_one_draw_the_same_picture(kandinsky, fresh):
     expected = images(draw(kandinsky, angle=45))
     fresh.pipelines.save_memory(LowMemory("sequential"))

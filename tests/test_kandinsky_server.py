@@ -5,6 +5,8 @@ import json
 import pytest
 from cog_server import CogServer, as_json, field_of, pictures
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, kandinsky_folder):

@@ -186,6 +186,7 @@ patterns = modules | st.sampled_from(
 # PEFT and diffusers as judges
 
 
+@pytest.mark.long
 @examples(5)
 @given(
     ranks=st.dictionaries(patterns, st.integers(1, 6), max_size=3),

@@ -107,6 +107,7 @@ def test_a_lora_changes_every_module_by_what_the_file_says_for_it(pipelines, pla
     assert_unchanged(pipeline, before)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "layout", ["kohya", "kohya, original names", "diffusers", "diffusers, older", "attention processors"]
 )

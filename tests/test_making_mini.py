@@ -17,7 +17,7 @@ from training.make import Workshop, make_mini
 from training.profiles import PROFILES
 from training.start import take_over_text
 
-pytestmark = pytest.mark.usefixtures("few_crops")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("few_crops")]
 STAGES = ("vae", "text", "unet", "decoder", "adapters", "controlnet")
 # What a stage that has nothing left to do leaves as it is.
 KEPT = (INDEX, "log.jsonl", "model.safetensors", "diffusion_pytorch_model.safetensors", ADAPTER_FILES[0])

@@ -164,6 +164,7 @@ def refused(layout, **keys):
     return False
 
 
+@pytest.mark.long
 def test_granules_below_a_pixel_are_flatter_the_smaller_they_are():
     """Means of n granules differ by the n-th root less, and small granules are as much lower."""
     wide, wider = (maps_of(width_mm=width, size=256, width=256) for width in (1500, 3000))

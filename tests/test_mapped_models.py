@@ -74,6 +74,7 @@ def test_a_model_is_the_one_that_its_library_loads(model_folder, name, dtype):
     assert settings[0] == settings[1]
 
 
+@pytest.mark.long
 def test_an_engine_draws_the_same_with_models_as_the_libraries_load_them(model_folder, monkeypatch):
     def pictures():
         engine = load_small_engine(model_folder)

@@ -59,6 +59,7 @@ def test_colors_and_shares_are_found(tile):
     assert {color.id for color in found.mix} == set(SHARES)
 
 
+@pytest.mark.long
 def test_the_same_photograph_gives_the_same_answer(tile):
     assert match_photograph(tile).colors == match_photograph(tile).colors
 
@@ -74,6 +75,7 @@ def test_of_known_colors_the_shares_are_measured(tile):
     assert [each.confidence for each in found.sets] == [1]
 
 
+@pytest.mark.long
 def test_a_known_color_that_is_not_there_has_almost_no_share(tile):
     found = match_photograph(tile, colors=colors("YELLOW", "BLACK", "RED", "BLUE"))
     assert shares(found)["BLUE"] < 0.03
@@ -88,6 +90,7 @@ def test_a_color_of_no_palette_is_called_by_its_hex():
     assert found.colors[0].id == found.colors[0].hex
 
 
+@pytest.mark.long
 def test_a_tile_seen_aslant_is_found_and_corners_may_be_given(tile):
     quad = np.array([[260, 150], [1130, 260], [1060, 1090], [180, 980]], np.float32)
     square = np.array([[0, 0], [1024, 0], [1024, 1024], [0, 1024]], np.float32)
@@ -100,6 +103,7 @@ def test_a_tile_seen_aslant_is_found_and_corners_may_be_given(tile):
     assert is_right(by_itself) and is_right(told)
 
 
+@pytest.mark.long
 def test_cards_take_a_cast_out(tile):
     cards = [np.full((1024, 100, 3), card, np.uint8) for card in (WHITE_CARD, GREY_CARD)]
     photo = np.hstack([cards[0], tile, cards[1]]) / 255

@@ -50,6 +50,7 @@ def words_at(answer, *place):
     return [problem["msg"] for problem in answer.json()["detail"] if tuple(problem["loc"]) == place]
 
 
+@pytest.mark.long
 def test_a_match_says_what_was_found_without_cogs_server(client, photo):
     reached = EchoHandler.reached
     answer = client.post("/match", json={"photo": photo})
@@ -62,6 +63,7 @@ def test_a_match_says_what_was_found_without_cogs_server(client, photo):
     assert EchoHandler.reached == reached
 
 
+@pytest.mark.long
 def test_a_match_takes_corners_and_known_colours(client, photo):
     corners = [[100, 100], [900, 100], [900, 900], [100, 900]]
     found = client.post("/match", json={"photo": photo, "corners": corners, "colors": "red, black, yellow"})
@@ -70,6 +72,7 @@ def test_a_match_takes_corners_and_known_colours(client, photo):
     assert found.json()["sets"][0]["confidence"] == 1
 
 
+@pytest.mark.long
 def test_a_photograph_that_lies_on_its_side_is_turned_as_it_says(client):
     found = client.post("/match", json={"photo": address(turned(tile()[:768]))}).json()
     assert found["size"] == [1024, 768]
@@ -104,6 +107,7 @@ def test_corners_that_are_none_are_refused_with_what_is_allowed(client, photo, c
     assert words_at(answer, "body", "colors") and words_at(answer, "body", "more")
 
 
+@pytest.mark.long
 def test_corners_outside_and_unknown_colours_are_problems_of_their_own(client, photo):
     outside = client.post(
         "/match", json={"photo": photo, "corners": [[0, 0], [5000, 0], [5000, 900], [0, 900]]}
@@ -156,6 +160,7 @@ def test_a_process_that_computes_for_ever_ends_itself(client, photo, monkeypatch
     assert not looking()
 
 
+@pytest.mark.long
 def test_a_process_that_dies_takes_nothing_with_it(client, photo, monkeypatch):
     monkeypatch.setattr(matches, "_PROGRAM", ("/bin/sh", "-c", "kill -SEGV $$"))
     assert client.post("/match", json={"photo": photo}).status_code == 500
@@ -187,6 +192,7 @@ def test_more_matches_than_there_is_room_for_are_sent_away_and_other_calls_go_on
     assert sorted(call.result().status_code for call in calls) == [429, *[500] * MAX_MATCHES]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("later", one_in(2, ["{broken", None]))
 def test_the_palette_is_that_of_the_servers_start(client, photo, monkeypatch, tmp_path, later):
     path = tmp_path / "own.json"

@@ -47,6 +47,7 @@ def test_the_command_prints_one_document_and_draws_the_mix(invoke, photo, tmp_pa
     assert invoke("plan", "--size", "512", "-p", request, "-o", str(tmp_path / "plan")).exit_code == 0
 
 
+@pytest.mark.long
 def test_the_command_tells_a_person_shares_and_sets(invoke, photo):
     result = invoke("match", str(photo), "--colors", "red, black, yellow")
     assert result.exit_code == 0
@@ -55,6 +56,7 @@ def test_the_command_tells_a_person_shares_and_sets(invoke, photo):
     assert "likeliest set" in invoke("match", str(photo)).stdout
 
 
+@pytest.mark.long
 def test_no_picture_is_overwritten_unasked(invoke, photo, tmp_path):
     taken = tmp_path / "found.png"
     taken.write_bytes(b"earlier")
@@ -89,6 +91,7 @@ def test_a_bad_photograph_is_named_with_what_is_wrong(invoke, tmp_path):
     assert "phone.heic" in result.stderr and "HEIC" in result.stderr
 
 
+@pytest.mark.long
 def test_a_color_of_no_palette_is_found_among_others():
     from dataclasses import replace
 
@@ -99,6 +102,7 @@ def test_a_color_of_no_palette_is_found_among_others():
     assert found.colors[1].share == pytest.approx(0.3, abs=NEAR)
 
 
+@pytest.mark.long
 def test_two_tiles_in_one_picture_are_told_from_one(tile, plain_tile):
     assert not match_photograph(tile).uneven
     beside = np.hstack([tile[:, :512], cv2.resize(plain_tile, (1024, 1024))[:, :512]])
@@ -122,6 +126,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.long
 def test_a_large_photograph_is_held_in_memory_hardly_more_than_twice(tile, tmp_path):
     side = 5120
     (tmp_path / "large.jpg").write_bytes(encoded(np.tile(tile, (side // 1024, side // 1024, 1))))

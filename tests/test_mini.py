@@ -96,6 +96,7 @@ def test_the_prompt_names_the_colour(plain, code):
     assert difference(image, code) < min(difference(image, other) for other in others) / 2
 
 
+@pytest.mark.long
 def test_the_share_in_the_prompt_moves_the_share_in_the_picture(mini):
     blue = [
         float((lab(draw(mini, [("blue", share), ("yellow", 100 - share)]))[..., 2] < 0).mean())
@@ -104,6 +105,7 @@ def test_the_share_in_the_prompt_moves_the_share_in_the_picture(mini):
     assert blue[0] + 0.15 < blue[1] < blue[2] - 0.15
 
 
+@pytest.mark.long
 def test_the_seed_changes_the_picture_and_nothing_else_does(mini, plain):
     first = plain("red", "white")
     again, other = (draw(mini, RED_AND_WHITE, seed=seed) for seed in (3, 2))
@@ -111,6 +113,7 @@ def test_the_seed_changes_the_picture_and_nothing_else_does(mini, plain):
     assert np.abs(first.astype(int) - other).mean() > 10
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("code", ["WHITE", "PEARL"])
 def test_a_picture_from_noise_is_as_light_as_its_mix(mini, code):
     word = PALETTE[code].prompt_word
@@ -123,6 +126,7 @@ def lightness(image):
     return float(lab(image)[..., 0].mean())
 
 
+@pytest.mark.long
 def test_granules_too_fine_for_the_vae_show_their_own_colours(mini):
     # As wide as in a preview with joints, in a picture half as large.
     colors = [("sky blue", 22), ("pink", 15), ("orange", 20), ("violet", 43)]
@@ -143,6 +147,7 @@ def test_lora_at_scale_zero_is_no_lora(mini, plain):
     assert np.abs(zero.astype(int) - plain("red", "white")).mean() > 10
 
 
+@pytest.mark.long
 def test_without_the_learned_words_it_draws_chips_in_pale_cement(mini, plain):
     rubber = plain("blue")
     adapters = mini.adapters
@@ -159,6 +164,7 @@ def pale(image):
     return float(((pixels[..., 0] > 60) & (np.hypot(pixels[..., 1], pixels[..., 2]) < 15)).mean())
 
 
+@pytest.mark.long
 def test_guidance_brings_the_colours_of_the_prompt_out(mini):
     # Granules of other colours are what it takes away.
     weak, strong = (
@@ -172,6 +178,7 @@ def foreign(image):
     return float(lab(cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA))[..., 1:].std((0, 1)).sum())
 
 
+@pytest.mark.long
 def test_more_steps_draw_sharper_granules(mini, plain):
     one, many = draw(mini, [("blue", 100)], num_inference_steps=1), plain("blue")
     assert sharpness(many) > 1.5 * sharpness(one)
@@ -181,6 +188,7 @@ def sharpness(image):
     return float(np.abs(cv2.Laplacian(lab(image)[..., 0], cv2.CV_32F)).mean())
 
 
+@pytest.mark.long
 def test_the_controlnet_lays_the_joints_at_the_angle(mini):
     mix = [("red", 60), ("white", 40)]
     given = {"angle": 90, "seed": 4, "num_inference_steps": 1}
@@ -192,6 +200,7 @@ def test_the_controlnet_lays_the_joints_at_the_angle(mini):
     assert abs(free - 90) > 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheduler", one_in(4, SCHEDULERS))
 def test_every_sampler_draws_the_colour(mini, scheduler):
     image = draw(mini, [("blue", 100)], scheduler=scheduler)

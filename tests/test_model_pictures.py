@@ -121,6 +121,7 @@ def test_the_controlnet_sees_the_plans_edges_in_the_kind_for_the_angle(engine, a
     assert modes == [mode] * len(modes)
 
 
+@pytest.mark.long
 def test_preview_of_a_usual_layout_is_guided_by_its_joints_and_given_its_colours(model_folder, monkeypatch):
     # At the sizes that people get: 6 pixels a granule in the preview.
     engine = load_small_engine(model_folder, sizes=(512, 1024))

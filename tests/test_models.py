@@ -28,6 +28,7 @@ def test_a_complete_folder_is_used_and_switches_the_hub_off(folder):
     assert os.environ["HF_HUB_OFFLINE"] == "1"
 
 
+@pytest.mark.long
 def test_the_hub_is_off_before_its_client_is_imported(model_folder):
     code = (
         "from plitka.diffusion.engine import DiffusionEngine; import sys\n"

@@ -223,6 +223,7 @@ VALUES = (
 KEYS = [*HONOURED, *NEUTRAL, *OF_ONE_SAMPLER, "sigma_data", "shift", "original_inference_steps"]
 
 
+@pytest.mark.long
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=3))
 @examples(10)
 def test_any_change_of_a_configuration_is_refused_by_name_or_drawn(changes):

@@ -92,6 +92,7 @@ def test_too_little_memory_beside_a_controlnet_starts_the_offload(model_folder, 
 # By name
 
 
+@pytest.mark.long
 def test_layer_by_layer_every_kind_of_pipeline_draws_the_same_picture(model_folder):
     whole = Pipelines(files_in(model_folder), CPU)
     layers = Pipelines(files_in(model_folder), CPU, low_memory=LowMemory("sequential"))
@@ -103,6 +104,7 @@ def test_layer_by_layer_every_kind_of_pipeline_draws_the_same_picture(model_fold
             assert layers.base.unet.conv_in.weight.is_meta
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["model", "sequential"])
 def test_what_is_offloaded_from_the_start_follows_the_lora_scale_of_each_request(model_folder, engine, how):
     requests = [{"lora_scale": 0.3}, {"lora_scale": 1.5, "angle": 45}, {}]
@@ -115,6 +117,7 @@ def test_what_is_offloaded_from_the_start_follows_the_lora_scale_of_each_request
     assert not offloaded.pipelines.recordings.is_on
 
 
+@pytest.mark.long
 def test_layers_that_run_out_of_memory_go_on_with_vae_tiles(model_folder, engine):
     expected = images(draw(engine))
     with mock.patch("plitka.diffusion.engine.low_memory_for", lambda device: LowMemory("sequential")):

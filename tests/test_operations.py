@@ -258,6 +258,7 @@ def ports():
         yield one, other
 
 
+@pytest.mark.long
 def test_restart_is_counted_and_a_receiver_that_is_gone_harms_nothing(tmp_path, ports):
     port, gone = ports
     server = CogServer.start(
@@ -284,6 +285,7 @@ def test_restart_is_counted_and_a_receiver_that_is_gone_harms_nothing(tmp_path, 
         server.stop()
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken_stops_the_start_in_one_sentence(watched):
     with held_port() as port:
         command = [sys.executable, "-m", "plitka", "serve", "--port", str(port)]
@@ -293,6 +295,7 @@ def test_a_port_that_is_taken_stops_the_start_in_one_sentence(watched):
     assert f"cannot listen on 127.0.0.1 port {watched.port}: " in done.stderr
 
 
+@pytest.mark.long
 def test_without_a_provider_nothing_of_opentelemetry_is_loaded():
     program = (
         "import sys\n"
@@ -306,6 +309,7 @@ def test_without_a_provider_nothing_of_opentelemetry_is_loaded():
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
+@pytest.mark.long
 def test_a_metrics_port_that_is_the_servers_own_is_refused_by_name():
     ended = CliRunner().invoke(app, ["serve", "--port", "5999", "--metrics-port", "5999"])
     assert ended.exit_code == 2

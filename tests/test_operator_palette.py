@@ -116,6 +116,7 @@ def test_a_bad_palette_fails_a_command_with_every_problem(monkeypatch, tmp_path)
         page_in_use(PAGE.read_bytes())
 
 
+@pytest.mark.long
 def test_a_server_with_a_bad_palette_does_not_start_and_says_why(tmp_path):
     (tmp_path / "bad.json").write_text("{}")
     server = CogServer.start(tmp_path, "render", PLITKA_PALETTE="bad.json")
@@ -138,6 +139,7 @@ def test_measuring_a_drawn_tile_gives_its_colour_back(code, tmp_path):
     assert plitka("palette", "measure", folder, "-o", out).exit_code == 2
 
 
+@pytest.mark.long
 def test_a_table_beside_the_photographs_says_names_and_prices(tmp_path):
     plan = make_plan((palette_mix_color(PALETTE["RED"]),), 0, "surface", 3)
     for name in ("1.png", "2.png"):

@@ -28,6 +28,7 @@ def test_out_of_memory_falls_back_one_level_and_draws_the_same_picture(fresh_eng
     assert (later[0].denoising.offload, later[0].denoising.retries) == ("models", ())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("part", "call"), one_in(3, CALLS[::-1]))
 def test_out_of_memory_at_any_call_gives_the_same_picture(model_folder, undisturbed, part, call):
     engine = load_small_engine(model_folder)
@@ -38,6 +39,7 @@ def test_out_of_memory_at_any_call_gives_the_same_picture(model_folder, undistur
     assert images(draw(engine, angle=45)) == undisturbed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("module", one_in(2, [1, 4, -1]))
 def test_out_of_memory_while_the_lora_changes_its_scale_gives_the_same_picture(fresh_engine, module):
     expected = images(draw(fresh_engine, lora_scale=0.3))
@@ -49,6 +51,7 @@ def test_out_of_memory_while_the_lora_changes_its_scale_gives_the_same_picture(f
     assert drawings[0].denoising.lora_scale == 0.3
 
 
+@pytest.mark.long
 def test_out_of_memory_while_the_lora_is_loaded_offloads_and_draws_the_same(model_folder):
     expected = images(draw(load_small_engine(model_folder)))
     with BreaksOff(out_of_memory(), 1):
@@ -74,6 +77,7 @@ def test_out_of_memory_while_a_controlnet_loads_gives_the_same_picture(
     assert len(tries) == 2
 
 
+@pytest.mark.long
 def test_a_second_lack_of_memory_fails_with_numbers_and_the_next_request_goes_on(fresh_engine):
     expected = images(draw(fresh_engine))
     with failing(fresh_engine.pipelines.base.unet, out_of_memory(), calls=(1, 2)) as calls:

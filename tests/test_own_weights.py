@@ -100,6 +100,7 @@ def test_another_lora_scale_is_served_and_the_default_is_exact_again(fresh_engin
     assert images(draw(fresh_engine)) == default
 
 
+@pytest.mark.long
 def test_lora_scale_0_is_the_base_model(folder):
     without = load_small_engine(folder)
     plain = images(draw(without, lora_scale=0))
@@ -157,6 +158,7 @@ def test_weights_from_an_archive_draw_as_those_from_a_folder(folder, tmp_path, n
     assert "other.safetensors sha256:" in from_archive.identity()["lora"]
 
 
+@pytest.mark.long
 def test_a_layout_of_another_trainer_draws_the_same_picture(folder):
     first = images(draw(load_small_engine(folder)))
     weights = folder / "weights"

@@ -169,6 +169,7 @@ def test_the_real_server_is_not_made_to_fetch_an_address(render_server, listener
     assert listener.seen.calls == called
 
 
+@pytest.mark.long
 def test_the_largest_photograph_is_passed_on_and_a_larger_one_refused_by_name(client):
     answer = client.post("/predictions", json={"input": {"photo": large_photo(), "seed": 3}})
     assert answer.status_code == 200

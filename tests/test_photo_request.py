@@ -44,11 +44,13 @@ def test_the_mix_is_that_of_the_photograph(photo):
     assert "RED cannot be told for certain from" in said
 
 
+@pytest.mark.long
 def test_the_request_that_comes_out_draws_the_same_again(photo):
     request, _ = request_of_photo(photo, "", **DEFAULTS)
     assert parse_inputs(request.to_json(), None, None, None, None) == request
 
 
+@pytest.mark.long
 def test_everything_else_of_a_request_keeps_its_meaning(photo):
     params = json.dumps(
         {"angle": 30, "seed": 9, "maps": ["height"], "granule_mm": 3, "overrides": {"layout": "grid"}}
@@ -59,6 +61,7 @@ def test_everything_else_of_a_request_keeps_its_meaning(photo):
     assert shares(request.mix) == pytest.approx(SHARES, abs=NEAR)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "inputs",
     [
@@ -129,6 +132,7 @@ def test_a_field_that_was_left_empty_draws_the_default_tile(tmp_path):
         assert "match" not in recorded
 
 
+@pytest.mark.long
 def test_with_an_operators_palette_the_mix_is_of_its_colours_and_said_in_its_names(
     photo, monkeypatch, tmp_path
 ):
@@ -145,6 +149,7 @@ def test_with_an_operators_palette_the_mix_is_of_its_colours_and_said_in_its_nam
     assert request.notices[0].count("% ours ") == len(request.mix)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "inputs",
     [

@@ -221,6 +221,7 @@ def test_joints_are_as_wide_as_asked_for(layout, joint_mm, width_mm, granule_mm)
     assert share == pytest.approx(1 - (100 - joint_mm) * (50 - joint_mm) / (100 * 50), rel=0.05)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", JOINTED)
 def test_tiles_are_as_large_as_asked_for(layout):
     width_mm = 1600 if layout in ("grid", "puzzle") else 1000
@@ -245,6 +246,7 @@ def figures(picture):
     return lab.mean(0), lab.std(0)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("usual_camera")
 @pytest.mark.parametrize("width_mm", [100, 250, 800])
 def test_granules_smaller_than_a_pixel_keep_mean_colour_and_contrast(width_mm):

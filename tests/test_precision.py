@@ -44,6 +44,7 @@ def test_other_processors_and_libraries_that_are_held_back_are_measured():
         assert said_by_processor(X86_WITHOUT | {"avx512_bf16": True}, {name: "AVX2"}) is None
 
 
+@pytest.mark.long
 def test_this_processor_is_asked_and_its_answer_is_known():
     said = said_by_processor(torch.cpu.get_capabilities(), {})
     if platform.machine() == "x86_64":
@@ -52,6 +53,7 @@ def test_this_processor_is_asked_and_its_answer_is_known():
         assert chosen_in_a_fresh_process() == said
 
 
+@pytest.mark.long
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="AVX2 is x86's")
 def test_a_processor_that_can_do_no_more_than_avx2_trains_in_float32():
     assert chosen_in_a_fresh_process(ONEDNN_MAX_CPU_ISA="AVX2") == "no"

@@ -149,6 +149,7 @@ def test_any_words_are_embedded_as_long_as_they_are_counted(engine, said, times)
 # What is drawn
 
 
+@pytest.mark.long
 def test_weights_and_words_beyond_the_first_chunk_change_the_picture(engine):
     usual = images(draw(engine, color_guidance=0, prompt="wet"))
     assert images(draw(engine, color_guidance=0, prompt="(wet:1.0)")) == usual
@@ -158,6 +159,7 @@ def test_weights_and_words_beyond_the_first_chunk_change_the_picture(engine):
     assert len({tuple(picture) for picture in [usual, *pictures]}) == 6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["model", "sequential"])
 def test_with_models_elsewhere_the_same_picture_is_drawn(model_folder, engine, how):
     said = {"angle": 45, "prompt": f"(wet:1.5), [dry], {LONG}"}

@@ -69,6 +69,7 @@ def test_import_alone_loads_nothing():
 
 
 # A module that is called like a name of the package takes its place once it is imported.
+@pytest.mark.long
 @pytest.mark.parametrize("first", ["import predict", "from plitka import *"])
 def test_a_name_means_the_same_whatever_is_imported_first(first):
     code = f"""
@@ -126,6 +127,7 @@ def test_a_tile_is_drawn_measured_and_saved(tmp_path):
     assert colormap.fidelity is None
 
 
+@pytest.mark.long
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     result = next(plitka.generate(plitka.parse_request(REQUEST), plitka.load_engine("render")))

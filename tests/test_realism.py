@@ -56,11 +56,13 @@ def changed(photographs, folder, change):
     return folder
 
 
+@pytest.mark.long
 def test_pictures_made_the_same_way_are_not_distinguished(ruler, pairs):
     assert 0.3 < ruler.unseen_auc(pairs) < 0.7
     assert max(ruler.relative_distances(pairs, halves=3)) < 0.3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "change",
     [

@@ -69,12 +69,14 @@ def expected(engine):
 # The same pictures
 
 
+@pytest.mark.long
 def test_a_recorded_engine_draws_the_same_bytes_in_any_order(recorded, expected):
     cases = [*zip(REQUESTS, expected, strict=True)]
     for request, pictures in [*cases, *reversed(cases)]:
         assert images(draw(recorded, **request)) == pictures, request
 
 
+@pytest.mark.long
 def test_every_model_is_recorded_for_each_kind_of_picture_and_reports_that_it_is_exact(recorded):
     for request in REQUESTS:
         draw(recorded, **request)
@@ -96,6 +98,7 @@ def test_what_setup_has_recorded_no_request_records_again(model_folder):
     assert recorder.recorded == at_setup
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("request_", REQUESTS[1:5])
 def test_another_scale_of_a_controlnet_is_drawn_as_unrecorded_from_the_same_recording(
     recorded, engine, request_
@@ -108,6 +111,7 @@ def test_another_scale_of_a_controlnet_is_drawn_as_unrecorded_from_the_same_reco
     assert report(recorded) == before
 
 
+@pytest.mark.long
 def test_setup_records_no_longer_than_it_may_and_requests_record_the_rest(load, expected):
     recorder = TapeRecorder()
     engine = load(recorder)
@@ -129,6 +133,7 @@ def test_a_model_that_cannot_draw_is_no_error_of_setup(engine, monkeypatch, capl
 # What a recording must prove
 
 
+@pytest.mark.long
 def test_a_little_rounding_is_kept_and_reported_and_is_the_same_each_time(load):
     engine = load(RoundingRecorder(1e-4))
     first, second = (images(draw(engine, angle=45)) for _ in range(2))
@@ -138,6 +143,7 @@ def test_a_little_rounding_is_kept_and_reported_and_is_the_same_each_time(load):
         assert one.error == pytest.approx(1e-4, rel=0.01)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", [0.011, float("nan")])
 def test_a_recording_that_differs_is_not_used(load, expected, caplog, change):
     engine = load(RoundingRecorder(change))
@@ -149,6 +155,7 @@ def test_a_recording_that_differs_is_not_used(load, expected, caplog, change):
         assert f"{name}: not recorded any more: a replay differed" in caplog.text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("times", [None, (2, 4)])
 def test_what_cannot_be_recorded_is_drawn_as_it_is(load, expected, caplog, times):
     engine = load(FailingRecorder(RuntimeError("operation not permitted when stream is capturing"), times))
@@ -175,6 +182,7 @@ def test_the_reason_is_what_spoilt_the_recording_not_that_it_is_spoilt(load):
     assert engine.is_healthy()
 
 
+@pytest.mark.long
 def test_cancelled_while_it_records_the_next_picture_is_right(load, expected):
     recorder = FailingRecorder(Cancelled(), ())
     engine = load(recorder)
@@ -188,6 +196,7 @@ def test_cancelled_while_it_records_the_next_picture_is_right(load, expected):
 # What would make a recording stale
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("part", "way"),
     [("unet", "elsewhere"), ("vae.decoder", "another object"), ("text_encoder_2", "another object")],
@@ -212,6 +221,7 @@ def test_weights_that_are_replaced_are_the_ones_that_draw(load, expected, part, 
     assert report(engine)["vae.encoder"].off is None
 
 
+@pytest.mark.long
 def test_models_that_move_are_not_replayed(load, expected):
     engine = load(TapeRecorder())
     draw(engine, angle=45)
@@ -222,6 +232,7 @@ def test_models_that_move_are_not_replayed(load, expected):
         assert (one.recordings, one.off) == (0, "offload: models")
 
 
+@pytest.mark.long
 def test_an_evicted_controlnet_leaves_no_recording(load, expected):
     engine = load(TapeRecorder())
     draw(engine, angle=45)

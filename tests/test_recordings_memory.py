@@ -31,6 +31,7 @@ def expected(engine):
     return [images(draw(engine, angle=angle)) for angle in (0, 45)]
 
 
+@pytest.mark.long
 def test_out_of_memory_recordings_go_first_and_the_picture_is_the_same(load, expected):
     engine = load(TapeRecorder())
     with failing(engine.pipelines.base.unet, out_of_memory()):
@@ -43,6 +44,7 @@ def test_out_of_memory_recordings_go_first_and_the_picture_is_the_same(load, exp
     assert images(draw(engine, angle=45)) == expected[1]
 
 
+@pytest.mark.long
 def test_then_the_models_are_offloaded_and_then_it_fails(load, expected):
     engine = load(TapeRecorder())
     with failing(engine.pipelines.base.unet, out_of_memory(), calls=(1, 2)):
@@ -59,6 +61,7 @@ def test_then_the_models_are_offloaded_and_then_it_fails(load, expected):
     assert images(draw(engine)) == expected[0]
 
 
+@pytest.mark.long
 def test_no_memory_for_a_recording_is_no_retry_and_drops_the_others(load, expected):
     engine = load(FailingRecorder(out_of_memory(), (8,)))
     drawings = draw(engine)

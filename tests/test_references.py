@@ -94,6 +94,7 @@ def test_page_on_scale_shows_every_picture_beside_the_request_that_made_it(make)
         assert shown == requests
 
 
+@pytest.mark.long
 def test_sheets_of_mixes_are_current_in_both_languages(make):
     for language in make.LANGUAGES:
         sheet, name = encoded(make, make.draw_mix_sheet(language)), make.sheet_name("mixes", language)

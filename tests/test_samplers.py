@@ -142,6 +142,7 @@ def test_every_step_ends_once_and_the_last_with_the_last_call(steps, more):
     assert ends[-1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["heun", "pndm"])
 def test_calls_of_the_unet_are_counted_apart_from_steps(engine, capsys, name):
     job = make_job(scheduler=name, num_inference_steps=6, color_guidance=0.5, dimensions=LARGE)
@@ -162,6 +163,7 @@ def test_guidance_left_out_is_counted_in_calls_where_there_are_more_than_steps(e
         assert said.endswith(" of 3 calls of the UNet")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "angle", "color_guidance"),
     one_in(2, [("unipc", 45, 0.4), ("heun", 90, 0), ("heun", 45, 0.4), ("lms", 90, 0.4), ("pndm", 45, 0)]),

@@ -118,6 +118,7 @@ def test_granule_size_alone_changes_no_pixel():
         assert plan.pitch_mm == pytest.approx(granule * 47 / 62)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width_mm", one_in(2, [60, 300, 800]))
 def test_every_extent_is_drawn_with_exact_shares_and_left_as_it_is(width_mm):
     results = list(generate(parse_request(HALVES | {"width_mm": width_mm}), load_engine("render")))

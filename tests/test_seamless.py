@@ -46,6 +46,7 @@ def seam_deviations(plan, size=512):
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width_mm", [None, 300])
 def test_no_eye_finds_the_seam(width_mm):
     found = [one for seed in range(3) for one in seam_deviations(seamless_plan(seed, width_mm=width_mm))]
@@ -62,6 +63,7 @@ def test_the_heap_is_as_high_on_both_sides_of_the_seam():
             assert across < 1.5 * np.abs(np.diff(plane, axis=1)).mean()
 
 
+@pytest.mark.long
 def test_light_does_not_step_inside_a_granule_that_lies_over_the_seam():
     found = []
     for seed in range(4):
@@ -78,6 +80,7 @@ def test_light_does_not_step_inside_a_granule_that_lies_over_the_seam():
     assert abs(np.mean(found)) < 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("given", [{}, {"width_mm": 300.0}, {"width": 1024, "height": 512}])
 def test_a_granule_that_is_seen_is_drawn_at_every_edge_that_it_reaches(given):
     plan = seamless_plan(1, **given)

@@ -15,6 +15,8 @@ from plitka.server import schema_file as schema
 from plitka.server.cog_folders import FOLDER
 from plitka.server.serve import ROOT
 
+pytestmark = pytest.mark.long
+
 COGLET = FOLDER.parent
 REQUEST = {"params_json": small_json()}
 

@@ -16,6 +16,8 @@ from thorough import one_in
 
 from plitka.server.cog_process import held_port
 
+pytestmark = pytest.mark.long
+
 # Drawn still after any pause of this machine, or of this test, once the preview is there.
 LONG = {"params_json": as_json(width=2048, height=2048, variants=8)}
 

@@ -10,6 +10,8 @@ import psutil
 import pytest
 from cog_server import CogServer, as_json, pictures, small_json, small_model_json, wait_for
 
+pytestmark = pytest.mark.long
+
 # Drawn still after any pause of this machine, or of this test, once the preview is there.
 LARGE = {"width": 2048, "height": 2048, "variants": 8}
 LONG = {"num_inference_steps_preview": 2, "num_inference_steps_final": 100}

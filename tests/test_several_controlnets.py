@@ -147,6 +147,7 @@ def test_kinds_of_a_union_with_the_same_number_are_calls_of_their_own(engine):
     assert [call["control_type_idx"] for call in watched.taken()] == [[3]] * (4 * STEPS)
 
 
+@pytest.mark.long
 def test_the_order_of_the_list_does_not_matter(engine):
     both = images(picture(engine, controlnets=[CANNY, SOFTEDGE]))
     assert images(picture(engine, controlnets=[SOFTEDGE, CANNY])) == both
@@ -162,6 +163,7 @@ def test_they_guide_a_surface_too_and_the_guidance_interval_halves_them(engine):
     assert {len(call["control_type"]) for call in calls} == {1}
 
 
+@pytest.mark.long
 def test_offload_draws_the_same(fresh_engine):
     """Models wait in the machine's memory between uses."""
     listed = [CANNY, {**SOFTEDGE, "end": 0.5}, DEPTH]
@@ -170,6 +172,7 @@ def test_offload_draws_the_same(fresh_engine):
     assert images(picture(fresh_engine, controlnets=listed)) == expected
 
 
+@pytest.mark.long
 def test_all_of_a_request_are_in_memory_together_and_an_evicted_one_leaves_no_pipeline(fresh_engine):
     pipelines = fresh_engine.pipelines
     pipelines.controlnets.kept = 1
@@ -179,6 +182,7 @@ def test_all_of_a_request_are_in_memory_together_and_an_evicted_one_leaves_no_pi
     assert {key for key, _ in pipelines.variants} == {None}
 
 
+@pytest.mark.long
 def test_recorded_work_gives_the_same_pictures(fresh_engine):
     listed = [{**CANNY, "end": 0.5}, SOFTEDGE, DEPTH]
     expected = images(picture(fresh_engine, controlnets=listed))

@@ -82,6 +82,7 @@ def test_sheet_says_all_of_the_mix_in_its_language(language, said):
     assert "kg" not in text
 
 
+@pytest.mark.long
 def test_same_sheet_has_the_same_bytes_in_another_process(tmp_path):
     code = (
         "import sys, datetime, hashlib; sys.path.insert(0, sys.argv[1]); import test_sheet as t; "

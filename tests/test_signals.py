@@ -15,6 +15,8 @@ from thorough import one_in
 
 from plitka.server.serve import ROOT
 
+pytestmark = pytest.mark.long
+
 # Of the usual size: there is a moment for every signal in it, and it needs the usual memory.
 DRAWING = ("generate", "--colors", "60% black, 40% white", "--seed", "1")
 
@@ -92,8 +94,6 @@ def test_the_installed_command_starts_with_what_sees_to_all_this():
 
 
 # Memory
-
-
 @pytest.mark.parametrize("mebibytes", one_in(4, [60, 100, 160, 250, 400, 500, 600, 700, 900]))
 def test_too_little_memory_is_one_sentence(tmp_path, mebibytes):
     line = ["prlimit", f"--as={mebibytes * 2**20}", *COMMAND, *DRAWING]

@@ -114,6 +114,7 @@ def test_the_first_program_of_a_page_is_the_example(page):
     assert code(page, "python")[0].strip() == example
 
 
+@pytest.mark.long
 def test_the_programs_of_the_python_page_run_in_its_order(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     namespace = {}

@@ -5,6 +5,8 @@ import soak
 from cog_server import CogServer
 from small import SMALL
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def small(monkeypatch):

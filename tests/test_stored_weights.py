@@ -113,6 +113,7 @@ def tensors():
 # Files that change under a running program
 
 
+@pytest.mark.long
 @pytest.mark.each_value
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("gone", ["replaced", "deleted"])

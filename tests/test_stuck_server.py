@@ -12,6 +12,8 @@ from plitka.server.cog_folders import FOLDER
 from plitka.server.relay import Predictions
 from plitka.server.stuck_worker import StuckWatch
 
+pytestmark = pytest.mark.long
+
 SMALL_INPUT = {"params_json": small_json()}
 
 

@@ -63,6 +63,7 @@ def test_a_tile_of_one_colour_has_the_photographed_mean(code, size):
     assert delta_e00(mean, PALETTE[code].lab) < 1.0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", ["grid", "brick"])
 def test_joints_do_not_change_the_colour_of_the_granules(layout):
     plan = make_plan(mix_of(SAND=100), 30, layout, 1)
@@ -195,6 +196,7 @@ def test_any_hex_colour_keeps_its_mean(rgb):
     assert delta_e00(tuple(float(v) for v in mean), color.lab) < 6.0
 
 
+@pytest.mark.long
 def test_without_a_plan_the_requested_shares_are_measured():
     cases = list(enumerate(random_mixes(12, seed=5)))[:: 1 if THOROUGH else 2]
     errors = [
@@ -222,6 +224,7 @@ def test_edges_of_tiles_catch_the_light_and_the_gap_is_uneven():
     assert gap.std() > 2
 
 
+@pytest.mark.long
 def test_crumbs_reach_over_the_joint():
     plan = make_plan(mix_of(WHITE=100), 0, "grid", 2)
     lightness = lab_of(draw_swatch(plan, 1024))[..., 0]
@@ -257,6 +260,7 @@ def test_the_preview_looks_like_the_final_picture():
     assert np.corrcoef(preview[..., 0].ravel(), shrunk[..., 0].ravel())[0, 1] > 0.5
 
 
+@pytest.mark.long
 def test_each_seed_has_a_camera_of_its_own_and_colours_do_not_depend_on_it():
     mix = mix_of(BLACK=50, YELLOW=50)
     sharpness, grain = [], []

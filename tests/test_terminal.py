@@ -92,6 +92,7 @@ def in_utf8(folder):
     return said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "encoding"),
     [pytest.param(*case, marks=() if case in FEW else pytest.mark.slow) for case in ALL],
@@ -189,18 +190,21 @@ def test_a_terminal_of_any_width_gets_output(tmp_path, command, size):
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_a_reader_that_takes_the_first_line_alone_gets_it(tmp_path):
     done = shell('"$@" ' + " ".join(f"'{word}'" for word in DRAWING) + " | head -1", tmp_path)
     assert done.stdout.startswith("preview")
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["full", "closed", "no reader"])
 def test_messages_that_nobody_takes_do_not_stop_the_drawing(tmp_path, kind):
     assert with_stream(DRAWING, tmp_path, "stderr", kind).returncode == 0
     assert written(tmp_path / "out") == FILES
 
 
+@pytest.mark.long
 def test_with_every_stream_closed_no_output_lands_in_the_pictures(tmp_path):
     """A file that is opened takes the lowest free number, also that of standard output."""
     done = shell('"$@" plan --size 512 --colors black <&- 2>&- >/dev/null', tmp_path)
@@ -213,6 +217,7 @@ def test_with_every_stream_closed_no_output_lands_in_the_pictures(tmp_path):
 # Standard input
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("source", "encoding"),
     [
@@ -259,6 +264,7 @@ def test_what_is_not_in_utf8_is_one_clear_error(invoke, tmp_path, data):
     assert written(tmp_path) == ["request.json"]
 
 
+@pytest.mark.long
 def test_input_without_an_end_is_refused(tmp_path):
     for source in ("-p - </dev/zero", "-p @/dev/zero", "-p - <&-", "-p @."):
         done = shell(f'ulimit -t 20; "$@" plan {source}', tmp_path)
@@ -266,6 +272,7 @@ def test_input_without_an_end_is_refused(tmp_path):
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_colours_are_read_in_utf8_whatever_the_locale(tmp_path):
     env = {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
     locale = ENCODINGS["C locale"]

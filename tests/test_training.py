@@ -155,6 +155,7 @@ def test_drawing_tiles_resumes(tmp_path):
         TileStore(tmp_path, 5)
 
 
+@pytest.mark.long
 def test_examples_match_their_latents_edges_and_sizes(shop):
     batch = draw_batch(shop.latents, (0.4, 0.3, 0.3), np.random.default_rng(0), 6, 16)
     assert batch.latents.shape == (6, 8, 16, 16) and batch.edges.shape == (6, 3, 64, 64)
@@ -196,6 +197,7 @@ def write_swapped(folder, source):
         metadata.write(json.dumps(line) + "\n")
 
 
+@pytest.mark.long
 def test_swapped_labels_are_listed_and_stop_the_run(shop, tmp_path):
     write_swapped(tmp_path / "pictures", shop.work / "pieces")
     found = check_captions(read_pictures(tmp_path / "pictures")).disagreements
@@ -236,6 +238,7 @@ def new_accelerator():
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("new_accelerator")
 @pytest.mark.parametrize("precision", ["no", "bf16"])
 def test_adapters_and_stages_are_trained_in_the_precision_that_is_asked_for(
@@ -259,6 +262,7 @@ def test_adapter_training_resumes(shop, trained_adapters, tmp_path):
     assert trained_steps(tmp_path / "adapters" / "training") == [2, 3]
 
 
+@pytest.mark.long
 def test_the_exported_model_is_loaded_and_draws_as_engine_mini(shop, trained_adapters, monkeypatch):
     export_adapters(shop.work / "mini", trained_adapters)
     write_manifest(shop.work / "mini", 1.0, shop.work / "manifest.json")

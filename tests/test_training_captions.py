@@ -40,6 +40,7 @@ def pictures(tmp_path, files):
     return read(zip_of(files), tmp_path / "x")
 
 
+@pytest.mark.long
 def test_words_that_no_prompt_uses_are_noted(tmp_path):
     files = {"0.png": RED, "0.txt": "100% красный", "1.png": RED, "1.txt": "100% red"}
     check = check_captions(pictures(tmp_path, files))
@@ -48,6 +49,7 @@ def test_words_that_no_prompt_uses_are_noted(tmp_path):
     assert note.startswith("captions say 'красный' and prompts 'red'")
 
 
+@pytest.mark.long
 def test_honest_captions_pass(tmp_path):
     check = check_captions(pictures(tmp_path, honest()))
     assert (check.pictures, check.disagreements, check.notes) == (2, (), ())
@@ -57,6 +59,7 @@ def test_honest_captions_pass(tmp_path):
 COLORS = ("blue", "red", "yellow", "white", "violet")
 
 
+@pytest.mark.long
 @settings(max_examples=2)
 @given(random=st.randoms(use_true_random=False))
 def test_two_exchanged_names_are_found_and_named_in_mixes_of_any_colours(
@@ -71,6 +74,7 @@ def test_two_exchanged_names_are_found_and_named_in_mixes_of_any_colours(
     assert f"exchanging {found.exchange[0]!r} and {found.exchange[1]!r}" in found.message
 
 
+@pytest.mark.long
 def test_what_disagrees_is_listed_worst_first_with_what_was_measured(tmp_path):
     files = {
         "far.png": photograph(("blue", 100)),
@@ -108,6 +112,7 @@ def test_what_disagrees_is_listed_worst_first_with_what_was_measured(tmp_path):
     assert json.loads(json.dumps(check.as_dict()))["disagreements"][-1]["stated"]
 
 
+@pytest.mark.long
 def test_a_colour_that_looks_like_another_known_batch_is_named_and_trained(tmp_path):
     """What the customer's mixes call dark green is CIEDE2000 15 or more from the palette's."""
     files = {"a.png": photograph(("green apple", 60), ("red", 40)), "a.txt": "60% dark green, 40% red"}
@@ -164,6 +169,7 @@ def test_a_trigger_without_the_tokens_is_refused(trigger):
         checked(TrainingRequest(**REQUEST | {"trigger": trigger}))
 
 
+@pytest.mark.long
 def test_what_cog_calls_stands_on_top_of_everything_else():
     files = [
         *ROOT.glob("plitka/**/*.py"),

@@ -14,6 +14,8 @@ from safetensors.torch import load
 from training_server import TrainingServer
 from training_zip import MIXES, exchanged, honest, zip_of
 
+pytestmark = pytest.mark.long
+
 ONE = zip_of(honest(MIXES[:1]))
 QUICK = {"steps": 3, "rank": 2, "resolution": 64, "learning_rate": 1e-2}
 

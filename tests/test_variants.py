@@ -96,6 +96,7 @@ def test_an_engine_draws_one_preview_and_as_many_finals():
     assert engine.device is CPU
 
 
+@pytest.mark.long
 def test_a_reader_that_leaves_ends_a_variant_that_is_being_drawn():
     engine = PatientEngine(waits=True)
     results = generate(parse_request(RED | {"seed": 5, "variants": 8}), engine)

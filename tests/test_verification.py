@@ -80,6 +80,7 @@ def test_a_file_that_is_not_the_listed_one_is_refused(folder, hub):
     assert not (folder / vae["folder"] / vae["files"][0]["path"]).exists()
 
 
+@pytest.mark.long
 def test_the_check_draws_every_scenario_and_writes_a_page_with_its_figures(folder, tmp_path, monkeypatch):
     out = tmp_path / "out"
     monkeypatch.setattr(sdxl, "load_engine", lambda name: load_small_engine(folder))

@@ -28,6 +28,7 @@ def served(page, render_server):
     assert page.console_errors() == []
 
 
+@pytest.mark.long
 def test_gray_and_light_gray_granules_can_be_told_apart_and_have_dark_contacts(served):
     choose(served, [["GRAY", 600], ["LTGRAY", 400]])
     lightness = to_lab(picture(served))[..., 0]
@@ -40,6 +41,7 @@ def test_gray_and_light_gray_granules_can_be_told_apart_and_have_dark_contacts(s
         assert lightness[contacts].mean() < inside - 5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_every_palette_colour_is_drawn_with_its_mean_and_its_relief(served, language):
     served.click(f"[data-language={language}]")
@@ -117,6 +119,7 @@ SAME_TONES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("usual_camera")
 @pytest.mark.parametrize("codes", one_in(2, [(codes,) for codes in SAME_TONES]))
 def test_live_picture_has_the_tones_and_the_detail_of_the_servers(served, codes):

@@ -41,6 +41,7 @@ pourTile = function* (...given) { window.pours += 1; return yield* pour(...given
 """
 
 
+@pytest.mark.long
 def test_granules_of_every_colour_cover_its_share_in_any_mix_layout_and_seed(half):
     chance = random.Random(11)
     for layout in get_args(Layout):
@@ -76,6 +77,7 @@ def test_changed_share_recolours_few_granules_and_pours_none(half):
     assert half.script("return window.pours") > 0
 
 
+@pytest.mark.long
 def test_same_request_gives_the_same_picture_and_another_seed_another(half):
     mix = [["TERCOT", 700], ["BEIGE", 200], ["#FF00AA", 100]]
     choose(half, mix, "brick", 30)
@@ -88,6 +90,7 @@ def test_same_request_gives_the_same_picture_and_another_seed_another(half):
     assert (other != first).any(-1).mean() > 0.9
 
 
+@pytest.mark.long
 def test_picture_has_the_pixels_of_the_screen_up_to_those_of_the_final_picture(page, render_server, screen):
     screen(1280)
     page.open(f"{render_server.url}/")
@@ -99,6 +102,7 @@ def test_picture_has_the_pixels_of_the_screen_up_to_those_of_the_final_picture(p
         assert canvas.get_property("height") == canvas.get_property("width")
 
 
+@pytest.mark.long
 def test_large_picture_comes_small_first_with_the_same_granules(page, render_server, screen):
     screen(1280, ratio=2)
     page.open(f"{render_server.url}/")

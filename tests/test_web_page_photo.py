@@ -76,6 +76,7 @@ def test_the_mix_of_a_photograph_becomes_the_recipe_and_can_be_undone(opened, fi
     assert opened.console_errors() == []
 
 
+@pytest.mark.long
 def test_another_name_that_looks_alike_is_chosen_with_a_press(opened, files):
     choose(opened, files / "tile.jpg")
     said = opened.text("#photo-words")
@@ -95,6 +96,7 @@ def test_another_name_that_looks_alike_is_chosen_with_a_press(opened, files):
     assert set(recipe(opened)) == {"ORANGE", "BLACK", "YELLOW"}
 
 
+@pytest.mark.long
 def test_found_corners_are_shown_and_keys_move_them_and_the_server_is_asked_again(opened, files):
     choose(opened, files / "aslant.jpg")
     found = np.array(opened.script("return photo.corners")) * [1300, 1200]
@@ -134,6 +136,7 @@ def drag_corner(opened, kind):
     opened.wait_for(lambda: opened.script("return photo.asked > arguments[0] && !photo.isAsking", asked))
 
 
+@pytest.mark.long
 def test_a_corner_is_dragged_with_mouse_and_finger_and_found_again(opened, files):
     choose(opened, files / "aslant.jpg")
     before = opened.script("return photo.corners[0]")
@@ -144,6 +147,7 @@ def test_a_corner_is_dragged_with_mouse_and_finger_and_found_again(opened, files
     assert np.array(opened.script("return photo.corners[0]")) == pytest.approx(before, abs=0.01)
 
 
+@pytest.mark.long
 def test_a_photograph_that_lies_on_its_side_stands_upright(opened, files):
     choose(opened, files / "turned.jpg")
     assert opened.script("return photo.size") == [1024, 768]
@@ -152,6 +156,7 @@ def test_a_photograph_that_lies_on_its_side_stands_upright(opened, files):
     assert recipe(opened) == pytest.approx(SHARES, abs=NEAR)
 
 
+@pytest.mark.long
 def test_what_cannot_be_matched_is_said_in_words_and_the_next_photograph_is_taken(page, render_server, files):
     page.open(f"{render_server.url}/", "ru", height=1600)
     page.click("#from-photo")

@@ -209,6 +209,7 @@ def forgetful(request, page, render_server):
     page.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
 
+@pytest.mark.long
 def test_where_the_browser_keeps_nothing_the_page_still_works_until_it_is_closed(forgetful):
     page = forgetful
     draw(page)

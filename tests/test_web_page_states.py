@@ -86,6 +86,7 @@ def breaches(page, rules=RULES):
     return page.browser.execute_async_script(BREACHES, rules)
 
 
+@pytest.mark.long
 @pytest.mark.few_pixels
 @pytest.mark.parametrize(("width", "language"), SCREENS)
 def test_every_state_of_the_page_keeps_wcag_aa_in_light_and_dark(

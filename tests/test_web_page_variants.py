@@ -199,6 +199,7 @@ def test_each_variant_is_a_result_with_its_own_seed_whose_recipe_draws_it_again(
     assert served.all(AT_RESULT) == [], "one picture has no others beside it"
 
 
+@pytest.mark.long
 def test_cancel_keeps_the_variants_that_are_here_and_no_empty_place(served):
     served.script(ONE_BY_ONE)
     ask_for(served, 8)
@@ -251,6 +252,7 @@ def test_steps_of_each_final_picture_are_counted_on_their_own(served):
     assert left < 1, "nothing comes after the last step of the last one"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("width", "language"), [(360, "ru"), (1366, "en")])
 def test_variants_fit_the_screen_and_are_accessible(page, render_server, screen, width, language):
     screen(width, 800)

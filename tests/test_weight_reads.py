@@ -40,6 +40,7 @@ def openings():
         _counters.clear()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("base", ["folder", "single file"])
 def test_every_weight_file_is_opened_once_and_its_header_read_once(folder, base):
     if base == "single file":

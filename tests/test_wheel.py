@@ -15,6 +15,8 @@ from wheels import pip
 from plitka import __version__
 from plitka.server.serve import ROOT
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def python(wheel, tmp_path_factory):
