@@ -8,6 +8,8 @@ from adapter_lists import entry
 from cog_server import REQUEST, field_of, pictures
 from small import SMALL_OF_MODELS
 
+pytestmark = pytest.mark.long
+
 QUICK = SMALL_OF_MODELS | {"overrides": {"num_inference_steps": 1}}
 
 
@@ -104,7 +106,6 @@ def test_the_page_offers_them(sdxl_server):
     assert 'const ADAPTERS = [\n  "kohya",\n  "diffusers",\n  "peft",\n];' in page
 
 
-@pytest.mark.long
 def test_an_archive_that_was_taken_away_is_told_of_without_where_it_lay(sdxl_server, server_model_folder):
     """Of three adapters the LoRAs of two are kept: one at least is read again."""
     archives = [path for path in (server_model_folder / "adapters").iterdir() if path.suffix != ".json"]

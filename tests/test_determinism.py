@@ -7,7 +7,7 @@ import torch
 from drawing import draw, load_small_engine
 
 
-@pytest.mark.parametrize("engine", ["render", "sdxl"])
+@pytest.mark.parametrize("engine", ["render", pytest.param("sdxl", marks=pytest.mark.long)])
 def test_two_processes_draw_the_same_bytes_also_after_other_requests(
     engine, model_folder, tmp_path, monkeypatch
 ):

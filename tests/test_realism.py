@@ -80,6 +80,7 @@ def test_a_difference_in_fine_texture_alone_is_seen(ruler, photographs, tmp_path
     assert ruler.unseen_auc(pairs) > 0.75
 
 
+@pytest.mark.long
 def test_the_sheet_and_its_key_name_every_crop(ruler, pairs, tmp_path):
     ruler.write_sheet(pairs, tmp_path)
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (4 * 256, 6 * 256, 3)

@@ -163,6 +163,7 @@ def test_examples_match_their_latents_edges_and_sizes(shop):
     assert batch.edges.min() >= 0 and batch.edges.max() <= 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stage", ["vae", "decoder", "text", "unet", "controlnet"])
 def test_every_stage_resumes_where_it_stopped(shop, store, tmp_path, stage):
     folder = tmp_path / stage

@@ -174,6 +174,7 @@ def test_rest_and_excess_are_shown_and_can_be_given_or_normalised(served):
 RECIPE = "return recipeText()"
 
 
+@pytest.mark.long
 def test_every_change_of_the_recipe_can_be_undone_and_done_again(served):
     seen = [served.script(RECIPE)]
     for step in [*random_steps(random.Random(8), 30)]:

@@ -56,6 +56,7 @@ def test_every_palette_colour_is_drawn_with_its_mean_and_its_relief(served, lang
         assert (color.prompt_word if language == "en" else color.russian) in label
 
 
+@pytest.mark.long
 def test_black_has_glints_and_gaps_and_a_texture_of_granules(served):
     choose(served, [["BLACK", 1000]])
     lightness = to_lab(picture(served))[..., 0]

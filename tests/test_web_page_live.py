@@ -62,6 +62,7 @@ def test_shares_can_be_read_from_the_lit_picture(served):
     assert 100 * counts / counts.sum() == pytest.approx([50, 30, 20], abs=3)
 
 
+@pytest.mark.long
 def test_changed_share_recolours_few_granules_and_pours_none(half):
     choose(half, [["RED", 500], ["BLUE", 500]])
     _, before = label_maps(half)

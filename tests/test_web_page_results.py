@@ -32,6 +32,7 @@ def draw(page):
     page.wait_for(lambda: page.script(ARRIVED))
 
 
+@pytest.mark.long
 def test_results_are_kept_compared_brought_back_and_drawn_again_by_somebody_who_reads_russian(
     in_russian, render_server, screen
 ):

@@ -150,6 +150,7 @@ def test_names_in_use_lead_to_the_same_nearest_colours_as_at_the_server(served):
     assert served.find("#picker").is_displayed(), "three nearest are no match to take"
 
 
+@pytest.mark.long
 @pytest.mark.few_pixels
 def test_picker_opens_at_once_and_then_shows_granules_as_they_look(served):
     served.click("#add")

@@ -37,6 +37,7 @@ def printed(page):
     return base64.b64decode(answer["data"])
 
 
+@pytest.mark.long
 def test_logo_that_is_none_is_refused_on_the_page_in_its_language(drawn, tmp_path):
     drawn.click("#sheet")
     for name, data in (("a.png", b"no picture"), ("b.txt", logo()), ("c.png", logo() + bytes(2**20))):

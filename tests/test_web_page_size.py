@@ -187,6 +187,7 @@ def test_size_is_in_link_undo_and_saved_recipes(served):
         assert json.loads(again[1][0]) == wanted
 
 
+@pytest.mark.long
 def test_picture_and_its_place_in_the_strip_say_how_large_it_is_and_maps_can_be_saved(served):
     served.click("[data-preset=sample]")
     for name in ("height", "ids"):

@@ -164,6 +164,7 @@ def test_variants_come_one_by_one_are_counted_and_chosen_while_others_are_drawn(
     assert [name.rsplit("_", 1)[1] for name in saved] == ["height.png", "ids.png"]
 
 
+@pytest.mark.long
 def test_each_variant_is_a_result_with_its_own_seed_whose_recipe_draws_it_again(served):
     ask_for(served, 3)
     served.send()
