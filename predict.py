@@ -21,7 +21,7 @@ from plitka.match.report import report
 from plitka.output.metrics import request_metrics
 from plitka.output.prediction_line import PredictionLine
 from plitka.request.http_inputs import refuse_null
-from plitka.request.tile_request import parse_inputs
+from plitka.request.tile_request import TileRequest, parse_inputs
 from plitka.results import Result
 from plitka.server.caller_errors import told_to_callers
 from plitka.server.cog_folders import CogFolders
@@ -94,19 +94,23 @@ class OptimizedPredictor(BaseRunner):  # type: ignore[misc]  # cog ships no type
                 "seed": seed,
                 "adapter": adapter,
             }
-            refuse_null(params_json=params_json, **simple)
-            # Cog passes on as text what it has not fetched; an empty text is a field that was left empty.
-            # Callers without Cog may leave it out.
-            if isinstance(photo, LocalPath | str) and photo != "":
-                request, found = request_of_photo(photo, params_json, **simple)
-                self.record({"match": report(found)})
-            else:
-                request = parse_inputs(params_json, **simple)
+            request = self.read(photo, params_json, simple)
             self.line.quality = request.quality
             for notice in request.notices:
                 print(f"note: {notice}", flush=True)
             self.record(request_metrics(request, self.engine))
             return self.write(generate(request, self.engine, self.monitor), room_for(request))
+
+    def read(self, photo: object, params_json: str, simple: Mapping[str, Any]) -> TileRequest:
+        """The request; what is found in its photograph, if it has one, is recorded. Raises RequestError."""
+        refuse_null(params_json=params_json, **simple)
+        # Cog passes on as text what it has not fetched; an empty text is a field that was left empty.
+        # Callers without Cog may leave it out.
+        if not isinstance(photo, LocalPath | str) or photo == "":
+            return parse_inputs(params_json, **simple)
+        request, found = request_of_photo(photo, params_json, **simple)
+        self.record({"match": report(found)})
+        return request
 
     def write(self, results: Generator[Result], room: int) -> Iterator[Path]:
         """Yield every file as it is finished, and record what became known with it; `room` is their bytes.

@@ -17,6 +17,7 @@ from itertools import combinations
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import error_blocks
+import field_blocks
 import hardware_blocks
 import number_blocks
 import palette_blocks
@@ -177,12 +178,12 @@ BLOCKS: Mapping[str, Callable[[Say], str]] = {
     "metrics": metrics,
     "provenance": provenance,
     "commands": commands,
-    "request-fields": request_blocks.request_fields,
-    "color-fields": request_blocks.color_fields,
-    "override-fields": request_blocks.override_fields,
-    "controlnet-fields": request_blocks.controlnet_fields,
-    "sheet-fields": request_blocks.sheet_fields,
-    "order-fields": request_blocks.order_fields,
+    "request-fields": field_blocks.request_fields,
+    "color-fields": field_blocks.color_fields,
+    "override-fields": field_blocks.override_fields,
+    "controlnet-fields": field_blocks.controlnet_fields,
+    "sheet-fields": field_blocks.sheet_fields,
+    "order-fields": field_blocks.order_fields,
     "accepted-requests": request_blocks.accepted_requests,
     "refused-requests": error_blocks.refused_requests,
     "readme-refusal": error_blocks.readme_refusal,

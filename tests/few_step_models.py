@@ -3,6 +3,7 @@
 import re
 
 import torch
+from adapter_lists import write_adapters
 from checkpoints import edit_config, make_unet
 from lora_files import write_lora_diffusers, write_lora_kohya
 from safetensors.torch import load_file, save_file
@@ -13,6 +14,8 @@ ALL_LAYERS = re.compile(
     r"time_emb_proj)$"
 )
 GUIDANCE_WIDTH = 16
+# Those that the list of `few_step_environment` has.
+ADAPTERS = ("kohya", "peft")
 
 
 def write_few_step_lora(path, layout="kohya", seed=31, **sizes):
@@ -20,6 +23,13 @@ def write_few_step_lora(path, layout="kohya", seed=31, **sizes):
     write = {"kohya": write_lora_kohya, "diffusers": write_lora_diffusers}[layout]
     write(path, make_unet(**sizes), rank=2, seed=seed, targets=ALL_LAYERS)
     return path
+
+
+def few_step_environment(folder, lora):
+    """The settings for a few-step LoRA and a list of adapters, which is written into `folder`."""
+    adapters = write_adapters(folder, ADAPTERS)
+    named = {"PLITKA_FEW_STEP": "lightning:4", "PLITKA_FEW_STEP_LORA": str(lora)}
+    return named | {"PLITKA_ADAPTERS": str(adapters)}
 
 
 def give_guidance_input(unet):

@@ -16,6 +16,7 @@ WITH_MODELS = (
     "test_scenarios",
     "test_web_page",
     "test_web_page_progress",
+    "test_web_page_shares",
 )
 # Run by another one, for a browser of their own: what draws most of all in it.
 LIVE = ("test_web_page_live", "test_web_page_light", "test_web_page_states")
@@ -36,6 +37,8 @@ LONGEST = (
     "test_gateway_line",
     "test_training_server",
     "test_catalogue",
+    "test_catalogue_ended",
+    "test_catalogue_folder",
     "test_server_disks",
     "test_full_disk",
     "test_match_call",
@@ -53,6 +56,7 @@ LONGEST = (
     "test_out_of_memory",
     "test_default_request",
     "test_lora_layouts",
+    "test_lora_names",
     "test_model_pictures",
     "test_maps",
     "test_gateway_limits",
@@ -67,6 +71,7 @@ LONGEST = (
     "test_determinism",
     "test_training_data",
     "test_training_captions",
+    "test_build_context",
     "test_container",
     "test_examples",
     "test_cli_machine",

@@ -5,7 +5,6 @@ import shutil
 from dataclasses import replace
 
 import pytest
-import torch
 from adapter_lists import LORAS, SAID, entry, pack, write_adapters, write_list
 from checkpoints import make_unet, write_embeddings
 from drawing import FINAL, PREVIEW, images, load_small_engine, make_job
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interruptions import BreaksOff, Cancelled, out_of_memory
 from lora_files import write_lora_kohya
+from model_state import is_same, state_of
 from tape import TapeRecorder
 from thorough import examples, one_in
 
@@ -66,26 +66,6 @@ def job_with(engine, adapter, **request):
 
 def draw(engine, adapter=None, **request):
     return list(engine.draw(job_with(engine, adapter, **request)))
-
-
-def state_of(engine):
-    """All that a prompt and a picture depend on: weights, as bits, and what reads the words."""
-    base = engine.pipelines.base
-    parts = (base.unet, base.text_encoder, base.text_encoder_2)
-    weights = [weight.detach().view(torch.int32).clone() for part in parts for weight in part.parameters()]
-    # Of the rows for words, those that the tokenizers lead to.
-    rows = {id(part.get_input_embeddings().weight) for part in parts[1:]}
-    counts = iter([len(base.tokenizer), len(base.tokenizer_2)])
-    originals = [weight for part in parts for weight in part.parameters()]
-    return [
-        weight[: next(counts)] if id(original) in rows else weight
-        for weight, original in zip(weights, originals, strict=True)
-    ], [base.tokenizer.get_vocab(), base.tokenizer_2.get_vocab()]
-
-
-def is_same(state, other):
-    same = all(torch.equal(*pair) for pair in zip(state[0], other[0], strict=True))
-    return same and state[1] == other[1]
 
 
 # What it draws

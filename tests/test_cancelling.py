@@ -15,9 +15,18 @@ from local_predictor import LocalPredictor, predict, run
 
 from plitka import generation
 from plitka.diffusion import pipelines
+from plitka.diffusion.checkpoints import read_controlnet
 from plitka.engine.render import RenderEngine
 from plitka.errors import GpuMemoryError
 from plitka.request.tile_request import parse_request
+
+# What is called while a ControlNet is loaded, and the module that calls it.
+LOADING = {
+    "check_fit": read_controlnet,
+    "read_model": read_controlnet,
+    "check_complete": read_controlnet,
+    "check_finite": pipelines,
+}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +102,7 @@ def test_a_controlnet_that_stops_half_way_is_not_kept(model_folder, monkeypatch,
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipelines, stage, stop)
+        patch.setattr(LOADING[stage], stage, stop)
         with pytest.raises(type(error)):
             draw(engine, angle=45)
     assert engine.pipelines.controlnets.loaded == ()
@@ -170,7 +179,7 @@ def test_no_thread_and_no_file_stays_after_broken_off_drawings(model_folder, mon
     for stage in ("check_fit", "check_complete", "check_finite"):
         engine.pipelines.controlnets.evict_all()
         with monkeypatch.context() as patch:
-            patch.setattr(pipelines, stage, mock.Mock(side_effect=Cancelled))
+            patch.setattr(LOADING[stage], stage, mock.Mock(side_effect=Cancelled))
             with pytest.raises(Cancelled):
                 draw(engine, angle=45)
     with failing(engine.pipelines.base.unet, out_of_memory(), (1, 2)), pytest.raises(GpuMemoryError):

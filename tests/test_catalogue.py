@@ -1,39 +1,23 @@
-"""`plitka catalogue` on this machine: what it makes, what it refuses, and that no tile is lost or doubled."""
+"""`plitka catalogue` on this machine: what it makes, and what it refuses."""
 
 import io
 import json
 import os
-import shutil
-import signal
-import subprocess
 import sys
-import time
 import zipfile
-from contextlib import suppress
-from typing import get_args
 
-import psutil
 import pypdfium2
 import pytest
 from catalogues import COMMON, MIXES, index_of, table_of, write_table
-from cog_server import small_json
-from command_line import COMMAND, REQUEST
-from disks import small_disk
+from command_line import REQUEST
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from small import SMALL
 from typer.testing import CliRunner
 
-from plitka.batch.folder import CatalogueFolder
-from plitka.batch.local_runner import LocalRunner
 from plitka.batch.plan import plan_catalogue, request_hash
-from plitka.batch.runner import Finished, Note, Task
 from plitka.batch.table import Row, read_table
-from plitka.batch.worker import draw_task
-from plitka.choices import OutputFormat
 from plitka.cli.commands import app
 from plitka.engines import load_engine
-from plitka.errors import FolderError
 from plitka.generation import draw_final, generate
 from plitka.output.provenance_reader import read_provenance
 from plitka.request.tile_request import parse_request
@@ -135,130 +119,7 @@ def test_a_picture_is_that_of_generate_to_the_byte():
     assert draw_final(request, engine).data == drawn["final"]
 
 
-# Ended early
-
-
-def ended(folder, number, workers, count):
-    """The command, ended by a signal once there are so many pictures; what it said.
-
-    Where it was done before the signal came, it is tried again from where it began.
-    """
-    before = folder / f"before-{workers}"
-    if (folder / "out").exists():
-        shutil.copytree(folder / "out", before)
-    while not (found := end_once(folder, number, workers, count))[0]:
-        shutil.rmtree(folder / "out")
-        if before.exists():
-            shutil.copytree(before, folder / "out")
-    return found
-
-
-def end_once(folder, number, workers, count):
-    """The exit status, 0 if it was done before, and what it said."""
-    line = [*COMMAND, "catalogue", "mixes.csv", *COMMON, "-o", "out", "--workers", workers]
-    pictures = folder / "out/pictures"
-    with subprocess.Popen(line, cwd=folder, stderr=-1, text=True, start_new_session=True) as process:
-        while not pictures.is_dir() or len(list(pictures.glob("*.png"))) < count:
-            if process.poll() is not None:
-                break
-            time.sleep(0.01)
-        try:
-            children = psutil.Process(process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            children = []
-        # As a terminal does it: to every process of the group.
-        with suppress(ProcessLookupError):
-            (os.kill if number == signal.SIGKILL else os.killpg)(process.pid, number)
-        _, err = process.communicate(timeout=300)
-    assert "Traceback" not in err
-    assert psutil.wait_procs(children, timeout=300)[1] == []
-    assert children or process.returncode in (0, -number, 128 + number), err
-    # Without a worker left, everything was drawn: only the table and the page were written yet.
-    return process.returncode if children else 0, err
-
-
-@pytest.mark.long
-def test_a_run_that_is_ended_goes_on_without_losing_or_doubling_one(invoke, tmp_path):
-    mixes = [f"{share}% black, {100 - share}% white" for share in range(10, 20)]
-    table_of(tmp_path / "mixes.csv", mixes)
-    status, err = ended(tmp_path, signal.SIGINT, "2", count=1)
-    assert status == 130
-    assert "the same command goes on" in err
-    assert list((tmp_path / "out/pictures").glob(".*")) == []
-    status, err = ended(tmp_path, signal.SIGKILL, "1", count=5)
-    assert status == -signal.SIGKILL
-    result = invoke("catalogue", "mixes.csv", *COMMON, "-o", "out", "--workers", 1)
-    assert result.exit_code == 0, result.output
-    assert "of 10 tiles are there already" in result.stderr
-    files = list((tmp_path / "out/pictures").iterdir())
-    found = {request_hash(parse_request(read_provenance(path).request)) for path in files}
-    assert len(files) == len(found) == len(index_of(tmp_path / "out")) == len(mixes)
-    assert {row["hash"] for row in index_of(tmp_path / "out")} == found
-
-
-@pytest.mark.long
-def test_a_process_that_is_killed_is_started_again():
-    tasks = [Task(str(share), small_json(seed=share)) for share in range(3)]
-    said, before = [], set(psutil.Process().children())
-    for event in LocalRunner("render", workers=1).run(tasks):
-        if not said:
-            new = set(psutil.Process().children()) - before
-            (child,) = filter(is_worker, new)
-            child.kill()
-        said.append(event)
-    assert any(isinstance(event, Note) and "by signal 9" in event.text for event in said)
-    drawn = [event.hash for event in said if isinstance(event, Finished) and event.data]
-    assert sorted(drawn) == ["0", "1", "2"]
-
-
-def is_worker(process):
-    return "spawn_main" in " ".join(process.cmdline())
-
-
-@pytest.mark.long
-def test_a_full_or_read_only_disk_ends_it_with_words_and_room_lets_it_go_on(invoke, tmp_path):
-    with small_disk(tmp_path / "disk") as disk:
-        table = table_of(tmp_path / "mixes.csv", MIXES[:2])
-        command = ("catalogue", table, *COMMON, "--workers", 1, "-o", disk.path / "out")
-        (disk.path / "out").mkdir()
-        disk.make_read_only()
-        result = invoke(*command)
-        assert result.exit_code == 1
-        assert "Read-only file system" in result.stderr
-        disk.make_read_only(False)
-        disk.fill(free=200_000)
-        result = invoke(*command)
-        assert result.exit_code == 1
-        assert "No space left on device" in result.stderr.splitlines()[-1]
-        disk.empty()
-        result = invoke(*command)
-        assert result.exit_code == 0, result.output
-        assert "1 of 2 tiles are there already" in result.stderr
-        assert len(index_of(disk.path / "out")) == 2
-
-
 # Refused before any work
-
-
-def test_a_folder_that_holds_something_else_is_refused(invoke, tmp_path):
-    table = table_of(tmp_path / "mixes.csv")
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full/letter.txt").write_text("Dear")
-    (tmp_path / "file").write_text("x")
-    (tmp_path / "forged").mkdir()
-    (tmp_path / "forged/.plitka-catalogue").write_text("another program's")
-    for name, words in {"full": "letter.txt", "file": "no folder", "forged": "not the file"}.items():
-        result = invoke("catalogue", table, "-o", name)
-        assert result.exit_code == 1
-        assert words in " ".join(result.stderr.split())
-    assert [path.name for path in (tmp_path / "full").iterdir()] == ["letter.txt"]
-
-
-def test_two_runs_on_one_folder_are_refused(invoke, tmp_path):
-    with CatalogueFolder(tmp_path / "out"):
-        result = invoke("catalogue", table_of(tmp_path / "mixes.csv"), "-o", "out")
-    assert result.exit_code == 1
-    assert "another run" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -329,66 +190,6 @@ def test_a_zip_has_everything_and_grows_in_a_folder_that_is_gone_then(invoke, tm
         with Image.open(io.BytesIO(file.read(pictures[0]))) as picture:
             assert picture.size == (SMALL["width"], SMALL["height"])
     assert invoke("catalogue", *rule, *COMMON, "-o", "a.zip").exit_code == 1
-
-
-@pytest.mark.parametrize("output_format", get_args(OutputFormat))
-def test_a_picture_of_any_format_is_known_again_if_it_is_whole(tmp_path, output_format):
-    common = SMALL | {"overrides": {"output_format": output_format}}
-    one, other = plan_catalogue([Row(1, "", {"colors": "red"}), Row(2, "", {"colors": "blue"})], common).items
-    drawn = draw_task(Task(one.hash, one.request.to_json()), load_engine("render"))
-    with CatalogueFolder(tmp_path / "out") as folder:
-        folder.write(one, drawn.data, {"seconds": drawn.seconds})
-        assert folder.record_of(one, "render").engine == "render"
-        assert folder.record_of(one, "mini") is None
-        assert folder.is_done(one, "render")
-        folder.picture(one).rename(folder.picture(other))
-        assert folder.record_of(other, None) is None
-        folder.picture(one).write_bytes(drawn.data[:-1])
-        assert folder.record_of(one, None) is None
-    with CatalogueFolder(tmp_path / "out") as folder:
-        assert folder.noted(one)["seconds"] == drawn.seconds
-        folder.picture(one).unlink()
-        os.mkfifo(folder.picture(one))
-        with pytest.raises(FolderError, match="in the place of a picture"):
-            folder.write(one, drawn.data, {})
-
-
-def with_other_pixels(data):
-    """The same picture as another program saves it after a change: whole, with its record, one corner red."""
-    with Image.open(io.BytesIO(data)) as picture:
-        known = {key: picture.info[key] for key in ("exif", "xmp", "icc_profile") if key in picture.info}
-        if picture.format == "PNG":
-            known["pnginfo"] = PngInfo()
-            for key, value in picture.text.items():
-                known["pnginfo"].add_itxt(key, value)
-        other = picture.convert("RGB")
-        other.paste((255, 0, 0), (0, 0, 16, 16))
-        changed = io.BytesIO()
-        other.save(changed, picture.format, **known)
-    return changed.getvalue()
-
-
-@pytest.mark.parametrize("output_format", get_args(OutputFormat))
-def test_a_picture_that_another_program_has_changed_is_drawn_again(tmp_path, output_format):
-    """And one of a catalogue that was made before its hash was noted is done as long as it is whole."""
-    common = SMALL | {"overrides": {"output_format": output_format}}
-    (one,) = plan_catalogue([Row(1, "", {"colors": "red"})], common).items
-    drawn = draw_task(Task(one.hash, one.request.to_json()), load_engine("render"))
-    mark = tmp_path / "out/.plitka-catalogue"
-    with CatalogueFolder(tmp_path / "out") as folder:
-        folder.write(one, drawn.data, {"seconds": drawn.seconds})
-        folder.picture(one).write_bytes(with_other_pixels(drawn.data))
-        assert folder.record_of(one, "render") is not None
-        assert not folder.is_done(one, "render")
-    with CatalogueFolder(tmp_path / "out") as folder:
-        assert not folder.is_done(one, "render")
-        folder.picture(one).write_bytes(drawn.data)
-        assert folder.is_done(one, "render")
-        folder.picture(one).write_bytes(with_other_pixels(drawn.data))
-    mark.write_bytes(b"".join(line for line in mark.read_bytes().splitlines(True) if b"sha256" not in line))
-    with CatalogueFolder(tmp_path / "out") as folder:
-        assert folder.noted(one)["seconds"] == drawn.seconds
-        assert folder.is_done(one, "render")
 
 
 # Devices of Windows, and a name of more bytes than file systems take.

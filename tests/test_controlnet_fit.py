@@ -139,7 +139,7 @@ def test_a_controlnet_from_the_hub_is_checked_against_what_diffusers_reports(
     tensors.pop(lacking, None)
     save_file(tensors, path)
     pipelines = start(folder)
-    monkeypatch.setattr("plitka.diffusion.pipelines.check_complete", lambda *_: None)
+    monkeypatch.setattr("plitka.diffusion.checkpoints.read_controlnet.check_complete", lambda *_: None)
     with pytest.raises(ModelFileError, match=f"1 tensors .*'{extra or lacking}' first"):
         pipelines.get("softedge", False, "euler")
 

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from fake_engine import FakeEngine, request_of
 from interruptions import Cancelled
-from test_generate import FakeEngine, request_of
 
 from plitka.device.worker_thread import Worker
 from plitka.generation import generate

@@ -1,13 +1,11 @@
-"""`quality: "fast"`: what a few-step model draws, and that nothing of it is left in any other picture."""
+"""`quality: "fast"`: what a few-step model draws, and which requests it refuses."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from adapter_lists import write_adapters
-from checkpoints import SDXL_SCHEDULER, edit_config, edit_manifest
+from checkpoints import SDXL_SCHEDULER
 from diffusers import (
     DDIMScheduler,
     EulerAncestralDiscreteScheduler,
@@ -17,30 +15,20 @@ from diffusers import (
     StableDiffusionXLPipeline,
     TCDScheduler,
 )
-from drawing import FINAL, PREVIEW, images, load_small_engine, make_job
-from few_step_models import give_guidance_input, write_few_step_lora
+from drawing import FINAL, images, load_small_engine
+from few_step_jobs import draw, job_at, refusal
+from few_step_models import few_step_environment, write_few_step_lora
 from hypothesis import given
 from hypothesis import strategies as st
-from interruptions import BreaksOff, Cancelled, out_of_memory
 from PIL import Image
-from safetensors.torch import load_file, save_file
-from single_file import write_single_file
-from tape import TapeRecorder
-from test_adapters import is_same, state_of
 from thorough import examples
 
-from plitka.diffusion import recordings
-from plitka.diffusion.acceleration import Acceleration
-from plitka.diffusion.engine import DiffusionEngine
 from plitka.engine.render import RenderEngine
-from plitka.errors import EngineError, ModelFileError, RequestError
 from plitka.generation import generate
-from plitka.request.drawing_settings import settings_for
 from plitka.request.few_step import KINDS, FewStep
 from plitka.request.tile_request import parse_request
 from plitka.tile.swatch import draw_swatch
 
-ADAPTERS = ("kohya", "peft")
 TRAILING = {"timestep_spacing": "trailing"}
 # How the authors of each kind tell to run it.
 PUBLISHED = {
@@ -59,36 +47,13 @@ def lora(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory, lora):
-    """A few-step LoRA, and a list of adapters."""
-    adapters = write_adapters(tmp_path_factory.mktemp("adapters"), ADAPTERS)
-    named = {"PLITKA_FEW_STEP": "lightning:4", "PLITKA_FEW_STEP_LORA": str(lora)}
-    return named | {"PLITKA_ADAPTERS": str(adapters)}
+    return few_step_environment(tmp_path_factory.mktemp("adapters"), lora)
 
 
 @pytest.fixture(scope="module")
 def engine(model_folder, environment):
     """An engine with a few-step LoRA; a test leaves it as it was."""
     return load_small_engine(model_folder, **environment)
-
-
-def job_at(engine, quality="fast", adapter=None, **given):
-    """A job with the engine's defaults; two steps where the quality is not fast."""
-    job = make_job(**given)
-    overrides = job.request.overrides
-    if quality == "fast" and "num_inference_steps" not in given:
-        overrides = overrides.model_copy(update={"num_inference_steps": None})
-    request = replace(job.request, quality=quality, adapter=adapter, overrides=overrides)
-    return replace(job, request=request, settings=settings_for(request, engine.defaults))
-
-
-def draw(engine, quality="fast", adapter=None, **given):
-    return list(engine.draw(job_at(engine, quality, adapter, **given)))
-
-
-def refusal(engine, **document):
-    with pytest.raises(RequestError) as raised:
-        generate(parse_request({"colors": [{"name": "red"}], **document}), engine)
-    return {problem.field: problem for problem in raised.value.problems}
 
 
 # What it draws
@@ -192,7 +157,7 @@ def test_a_model_with_guidance_has_a_negative_prompt(engine, monkeypatch):
     assert images(draw(engine)) != images(draw(engine, guidance_scale=8))
 
 
-# What is left of it
+# What is refused
 
 
 @pytest.fixture(scope="module")
@@ -201,158 +166,6 @@ def plain(model_folder, environment):
     return load_small_engine(
         model_folder, **environment | {"PLITKA_FEW_STEP": "", "PLITKA_FEW_STEP_LORA": ""}
     )
-
-
-@pytest.fixture(scope="module")
-def straight(model_folder, environment, plain):
-    """The models' state at each adapter, scale and quality, where nothing is ever broken off."""
-    engine, known = load_small_engine(model_folder, **environment), {}
-
-    def state(name, scale, is_fast):
-        if (name, scale, is_fast) not in known:
-            used = engine if is_fast else plain
-            used.adapters.use(name, scale)
-            used.adapters.use(name, scale, few_step=is_fast)
-            known[name, scale, is_fast] = state_of(used)
-        return known[name, scale, is_fast]
-
-    return state
-
-
-STEP = st.tuples(
-    st.sampled_from((None, *ADAPTERS)),
-    st.sampled_from([0.0, 0.75, 2.0]),
-    st.booleans(),
-    st.none() | st.tuples(st.integers(1, 900), st.sampled_from([Cancelled, out_of_memory])),
-)
-
-
-@pytest.mark.long
-@examples(7)
-@given(steps=st.lists(STEP, min_size=1, max_size=6))
-def test_whatever_was_asked_for_or_broke_off_the_models_are_as_if_nothing_had_been(engine, straight, steps):
-    for name, scale, is_fast, trouble in [*steps, (None, 0.75, False, None)]:
-        if trouble is None:
-            engine.adapters.use(name, scale, few_step=is_fast)
-        else:
-            operation, error = trouble
-            breaking = BreaksOff(error(), operation, function=None)
-            try:
-                with breaking:
-                    engine.adapters.use(name, scale, few_step=is_fast)
-            except BaseException:
-                assert breaking.made >= operation
-                continue
-        assert is_same(state_of(engine), straight(name, scale, is_fast))
-
-
-REQUESTS = {
-    "usual": {"quality": "standard"},
-    "usual, joints": {"quality": "standard", "angle": 45, "lora_scale": 0.3},
-    "fast": {},
-    "fast, joints, from noise": {"angle": 90, "color_guidance": 0},
-    "fast, another LoRA": {"adapter": "kohya"},
-}
-
-
-@pytest.fixture(scope="module")
-def alone(model_folder, environment):
-    """What each request draws in an engine that has drawn nothing else."""
-    return {
-        name: images(draw(load_small_engine(model_folder, **environment), **request))
-        for name, request in REQUESTS.items()
-    }
-
-
-@pytest.mark.long
-@examples(3)
-@given(names=st.lists(st.sampled_from(list(REQUESTS)), min_size=3, max_size=6))
-def test_each_request_draws_what_it_draws_alone(engine, alone, names):
-    for name in names:
-        assert images(draw(engine, **REQUESTS[name])) == alone[name]
-
-
-@pytest.mark.long
-def test_other_files_are_those_of_an_engine_without_a_few_step_model(engine, plain):
-    document = {"colors": [{"name": "red"}], "seed": 3, "overrides": {"num_inference_steps": 2}}
-    fast = parse_request(document | {"quality": "fast", "overrides": {}})
-    drawn = {result.name: result.data for result in generate(fast, engine)}
-    assert b"lightning lightning.safetensors sha256:" in drawn["final"]
-    # Text stands in PNG files as it is, or packed.
-    ours, theirs = (
-        [result.data for result in generate(parse_request(document), one)] for one in (engine, plain)
-    )
-    assert ours == theirs
-
-
-@pytest.mark.long
-def test_recordings_stay_valid(model_folder, environment, engine, monkeypatch):
-    monkeypatch.setattr(recordings, "CudaRecorder", lambda: TapeRecorder())
-    for name, value in (environment | {"PLITKA_MODEL_DIR": str(model_folder)}).items():
-        monkeypatch.setenv(name, value)
-    recorded = DiffusionEngine.load(
-        "sdxl", acceleration=Acceleration(graphs=True), preview_size=PREVIEW, final_size=FINAL
-    )
-    counts = []
-    for request in (*REQUESTS.values(), *REQUESTS.values()):
-        drawn = draw(recorded, **request)
-        assert images(drawn) == images(draw(engine, **request))
-        counts.append({one.model: one.recordings for one in drawn[1].denoising.recordings})
-    # Guided or not are two shapes, and both are known after the first round.
-    assert counts[-1] == counts[len(REQUESTS) - 1]
-
-
-# Base models
-
-
-def test_a_base_model_with_guidance_as_an_input_is_found_by_its_configuration(folder):
-    give_guidance_input(folder / "base" / "unet")
-    edit_config(folder / "base/scheduler/scheduler_config.json", _class_name="LCMScheduler")
-    engine = load_small_engine(folder)
-    assert engine.defaults.few_step == FewStep("lcm", 4, 8.0, (3.0, 13.0), is_base=True)
-    few, more = draw(engine), draw(engine, guidance_scale=3)
-    assert few[1].denoising.scheduler == "lcm"
-    assert images(few) != images(more)
-    for quality in ("standard", "preview", "high"):
-        problem = refusal(engine, quality=quality)["quality"]
-        assert "the base model is a few-step model (lcm)" in problem.reason
-        assert problem.allowed == '"fast"'
-    found = refusal(engine, quality="fast", overrides={"guidance_scale": 2, "negative_prompt": "blurry"})
-    assert found["overrides.guidance_scale"].allowed == "from 3 to 13"
-    assert found["overrides.negative_prompt"].allowed == '""'
-
-
-@pytest.mark.long
-def test_a_single_file_says_by_its_metadata_that_it_is_one(folder, tmp_path):
-    path = tmp_path / "one.safetensors"
-    write_single_file(path, folder / "base")
-    save_file(load_file(path), path, metadata={"modelspec.architecture": "stable-diffusion-xl-v1-base/LCM"})
-    engine = load_small_engine(folder, PLITKA_BASE_MODEL=str(path))
-    assert engine.defaults.few_step == FewStep("lcm", 4, 1.0, (1.0, 2.0), is_base=True)
-    named = load_small_engine(folder, PLITKA_BASE_MODEL=str(path), PLITKA_FEW_STEP="lcm:8:2")
-    assert named.defaults.few_step == FewStep("lcm", 8, 2.0, (1.0, 2.0), is_base=True)
-    with pytest.raises(ModelFileError, match=r"one\.safetensors .*says of itself that it is lcm"):
-        load_small_engine(folder, PLITKA_BASE_MODEL=str(path), PLITKA_FEW_STEP="turbo:4")
-
-
-def test_a_base_model_that_the_operator_names_draws_with_the_lora(folder):
-    engine = load_small_engine(folder, PLITKA_FEW_STEP="turbo:2")
-    drawn = draw(engine)
-    assert (drawn[1].denoising.scheduler, drawn[1].steps_run) == ("euler_a_trailing", 1)
-    assert drawn[1].denoising.lora_scale == 0.75
-    assert images(drawn) != images(draw(engine, lora_scale=0))
-
-
-def test_a_saved_lcm_scheduler_keeps_the_steps_of_its_training(folder):
-    changes = {"_class_name": "LCMScheduler", "original_inference_steps": 100}
-    edit_config(folder / "base/scheduler/scheduler_config.json", **changes)
-    pipelines = load_small_engine(folder).pipelines
-    scheduler = pipelines.get(None, False, "lcm")[0].scheduler
-    scheduler.set_timesteps(8)
-    assert scheduler.timesteps.tolist() == [999, 879, 749, 629, 499, 379, 249, 129]
-
-
-# What is refused
 
 
 def test_without_a_few_step_model_fast_is_refused_with_whatever_else_is_wrong(plain):
@@ -395,62 +208,3 @@ def test_a_picture_in_tiles_is_refused_where_the_sampler_adds_noise(engine, monk
     generate(parse_request({"colors": [{"name": "red"}], **document}), engine)
     monkeypatch.setattr(engine, "defaults", replace(engine.defaults, few_step=FewStep("lcm", 4)))
     assert "adds noise at every step" in refusal(engine, **document)["width"].reason
-
-
-@pytest.mark.parametrize(
-    ("named", "said"),
-    [
-        ("lightning", "no such model"),
-        ("lighting:4", "the kind lcm, tcd, lightning, hyper_sd or turbo"),
-        ("lightning:four", "no such model"),
-        ("lightning:3", "lightning has no 3 steps; allowed: 2, 4, 8"),
-        ("lightning:1", "allowed: 2, 4, 8"),
-        ("lcm:50", "allowed: 2, 3, 4, 5, 6, 7, 8"),
-        ("lightning:4:7", "its guidance is 7; allowed for lightning of 4 steps: 1, which is none"),
-        ("hyper_sd:8:2", "allowed for hyper_sd of 8 steps: from 5 to 8"),
-        ("hyper_sd:12:1", "allowed for hyper_sd of 12 steps: from 5 to 8"),
-        ("lcm:4:nan", "its guidance is nan"),
-    ],
-)
-def test_a_setting_that_no_model_has_stops_the_start(model_folder, lora, named, said):
-    with pytest.raises((EngineError, ModelFileError), match="PLITKA_FEW_STEP") as raised:
-        load_small_engine(model_folder, PLITKA_FEW_STEP=named, PLITKA_FEW_STEP_LORA=str(lora))
-    assert said in str(raised.value)
-
-
-def test_a_lora_that_is_not_there_or_of_no_known_kind_stops_the_start(model_folder, lora, tmp_path):
-    with pytest.raises(EngineError, match="does not say what it is"):
-        load_small_engine(model_folder, PLITKA_FEW_STEP_LORA=str(lora))
-    for text in (b"", b"version https://git-lfs.github.com/spec/v1\n"):
-        path = tmp_path / "fast.safetensors"
-        path.write_bytes(text)
-        with pytest.raises(ModelFileError, match=r"fast\.safetensors"):
-            load_small_engine(model_folder, PLITKA_FEW_STEP="lcm:4", PLITKA_FEW_STEP_LORA=str(path))
-    with pytest.raises(ModelFileError, match="missing"):
-        load_small_engine(model_folder, PLITKA_FEW_STEP="lcm:4", PLITKA_FEW_STEP_LORA=str(tmp_path / "none"))
-
-
-def test_the_manifest_names_the_model_and_the_environment_another(folder, lora):
-    path = write_few_step_lora(folder / "hyper.safetensors", "diffusers")
-    named = {"kind": "tcd", "steps": 8, "eta": 1, "lora": {"file": path.name, "scale": 0.5}}
-    edit_manifest(folder, lambda models: models.update(few_step=named))
-    engine = load_small_engine(folder)
-    assert engine.defaults.few_step == FewStep("tcd", 8, eta=1)
-    assert "tcd hyper.safetensors sha256:" in engine.identity(quality="fast")["few_step"]
-    first = draw(engine)
-    assert first[1].denoising.scheduler == "tcd"
-    other = load_small_engine(folder, PLITKA_FEW_STEP="lcm:4", PLITKA_FEW_STEP_LORA=str(lora))
-    assert other.defaults.few_step == FewStep("lcm", 4, 1.0, (1.0, 2.0))
-    for wrong in ({"eta": 2}, {"steps": 1}, {"kind": "lightning", "steps": 4}, {"kind": "sdxl"}):
-        edit_manifest(folder, lambda models, wrong=wrong: models.update(few_step=named | wrong))
-        with pytest.raises(ModelFileError, match=r"manifest\.json"):
-            load_small_engine(folder)
-
-
-def test_a_lora_beside_a_base_model_that_is_one_itself_stops_the_start(folder, lora):
-    edit_config(folder / "base/scheduler/scheduler_config.json", _class_name="LCMScheduler")
-    with pytest.raises(ModelFileError, match=r"it names a LoRA \(lcm\).*a few-step model itself \(lcm\)"):
-        load_small_engine(folder, PLITKA_FEW_STEP="lcm:4", PLITKA_FEW_STEP_LORA=str(lora))
-    with pytest.raises(ModelFileError, match="it says turbo, and base says of itself that it is lcm"):
-        load_small_engine(folder, PLITKA_FEW_STEP="turbo:4")
-    assert json.loads((folder / "manifest.json").read_text())

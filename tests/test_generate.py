@@ -7,15 +7,14 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from fake_engine import CPU, DENOISING, REQUEST, FakeEngine, FakeMonitor, request_of
 from PIL import Image
 from small import SMALL
 
 from plitka.choices import OutputFormat
-from plitka.device.monitor import Peaks
 from plitka.device.select import DeviceInfo
-from plitka.engine.protocol import Denoising, Drawing
 from plitka.engine.render import RenderEngine
-from plitka.errors import Problem, RequestError
+from plitka.errors import RequestError
 from plitka.generation import generate
 from plitka.output.metrics import METRICS, request_metrics
 from plitka.output.provenance_reader import read_provenance
@@ -25,65 +24,11 @@ from plitka.request.tile_request import parse_request
 from plitka.tile.colormap import draw_colormap
 from plitka.tile.plan import plan_for
 
-REQUEST = {
-    "colors": [{"name": "black", "proportion": 60}, {"name": "white", "proportion": 40}],
-    "seed": 3,
-}
-CPU = DeviceInfo("cpu", "cpu", "CPU", 2**34, "float32")
 GPU = DeviceInfo("cuda", "cuda:0", "a GPU", 2**34, "float16")
-DENOISING = Denoising(None, "euler", 2, 0.5, 0.5, 6.5, None, None, "none", ("out of memory",))
-
-
-def request_of(**changes):
-    return parse_request(json.dumps(REQUEST | SMALL | changes))
 
 
 def request_of_usual_size(**changes):
     return parse_request(json.dumps(REQUEST | changes))
-
-
-class FakeEngine:
-    """Draws grey squares and remembers how it was treated."""
-
-    name = "fake"
-    device = CPU
-    defaults = EngineDefaults()
-
-    def __init__(self, error=None):
-        self.error = error
-        self.drawn = []
-        self.closed = False
-
-    def identity(self, adapter=None, quality=None):
-        return {"engine": self.name}
-
-    def check(self, request, prompt):
-        if self.error == "check":
-            raise RequestError([Problem("colors", "", "is too long", "77 tokens")])
-
-    def draw(self, job):
-        self.job = job
-        try:
-            width = job.request.scale.width
-            for name, size in (("preview", width // 2), ("final", width)):
-                if self.error == name:
-                    raise RuntimeError("out of memory")
-                self.drawn.append(name)
-                image = np.full((size, size, 3), 128, np.uint8)
-                yield Drawing(name, image, "fake", None, "none", 1, DENOISING)
-        finally:
-            self.closed = True
-
-
-class FakeMonitor:
-    def __init__(self):
-        self.resets = 0
-
-    def reset_peaks(self):
-        self.resets += 1
-
-    def peaks(self):
-        return Peaks(vram_mib=3.0, torch_vram_mib=2.0, ram_mib=1.0)
 
 
 def test_files_come_in_order_and_carry_their_names():

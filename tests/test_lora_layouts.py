@@ -3,16 +3,13 @@
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
-from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lora_layouts import LAYERS, LAYOUTS, TEXT, TEXT_2, UNET, Change
 from lora_layouts import kohya as kohya_name
 from thorough import examples
 
-from benchmarks.card.architecture import SDXL
 from plitka.diffusion.adapters.lora import load_lora
-from plitka.diffusion.adapters.lora_names import module_spellings
 from plitka.errors import ModelFileError
 
 COMPONENTS = (UNET, TEXT, TEXT_2)
@@ -132,46 +129,6 @@ def test_where_all_ranks_and_alphas_are_the_same_diffusers_and_peft_agree(pipeli
         torch.testing.assert_close(ours[name], value, rtol=1e-5, atol=1e-5, msg=name)
 
 
-# Names
-
-
-@pytest.fixture(scope="module")
-def sdxl():
-    return {component: SDXL.empty(component) for component in COMPONENTS}
-
-
-def test_no_spelling_of_a_module_of_sdxl_is_that_of_another(sdxl):
-    for component, model in sdxl.items():
-        spellings = module_spellings(component, model)
-        names = [name for name, module in model.named_modules() if hasattr(module, "weight")]
-        own = set(spellings.values())
-        assert {name for name in names if name in spellings} == own
-        for name in own:
-            assert spellings[name] == name
-            assert spellings[name.replace(".", "_")] == name
-    assert len(set(module_spellings(UNET, sdxl[UNET]).values())) == 794
-
-
-def test_the_original_names_of_sdxls_modules_are_those_that_diffusers_converts(sdxl):
-    """diffusers' converter of whole checkpoints, which the loader does not use, is the judge."""
-    blocks = ("input_blocks", "middle_block", "output_blocks", "time_embed", "label_emb", "out")
-    original = {
-        spelling: name
-        for spelling, name in module_spellings(UNET, sdxl[UNET]).items()
-        if spelling.split(".")[0] in blocks
-    }
-    checkpoint = {
-        f"model.diffusion_model.{spelling}.{kind}": f"{spelling}.{kind}"
-        for spelling in original
-        for kind in ("weight", "bias")
-    }
-    converted = convert_ldm_unet_checkpoint(checkpoint, sdxl[UNET].config)
-    assert len(original) == 794
-    assert {converted[f"{name}.weight"]: name for name in original.values()} == {
-        f"{spelling}.weight": name for spelling, name in original.items()
-    }
-
-
 # Refused
 
 
@@ -184,7 +141,6 @@ def refused(pipeline, path):
     return caught.value.problem
 
 
-TENSOR_LAYOUTS = [name for name, layout in LAYOUTS.items() if layout.alphas != "config"]
 files = st.sampled_from(sorted(LAYOUTS)).flatmap(
     lambda name: LAYOUTS[name].changes().map(lambda changes: (LAYOUTS[name], changes))
 )

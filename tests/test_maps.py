@@ -7,11 +7,11 @@ import json
 import cv2
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from small import SMALL
-from test_generate import FakeEngine
 from thorough import examples
 
 from plitka.choices import MAP_NAMES

@@ -7,7 +7,7 @@ from drawing import draw, images, load_small_engine
 from interruptions import CALLS, BreaksOff, failing, out_of_memory, part_of
 from thorough import one_in
 
-from plitka.diffusion import pipelines
+from plitka.diffusion.checkpoints import read_controlnet
 from plitka.diffusion.gpu_errors import is_out_of_memory
 from plitka.errors import GpuMemoryError
 
@@ -64,7 +64,7 @@ def test_out_of_memory_while_a_controlnet_loads_gives_the_same_picture(
     model_folder, monkeypatch, undisturbed
 ):
     engine = load_small_engine(model_folder)
-    load, tries = pipelines.read_model, []
+    load, tries = read_controlnet.read_model, []
 
     def once(*given, **options):
         tries.append(1)
@@ -72,7 +72,7 @@ def test_out_of_memory_while_a_controlnet_loads_gives_the_same_picture(
             raise out_of_memory()
         return load(*given, **options)
 
-    monkeypatch.setattr(pipelines, "read_model", once)
+    monkeypatch.setattr(read_controlnet, "read_model", once)
     assert images(draw(engine, angle=45)) == undisturbed
     assert len(tries) == 2
 

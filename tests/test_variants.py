@@ -7,9 +7,9 @@ import pytest
 from cog_server import REQUEST as SERVER_REQUEST
 from cog_server import decode, pictures
 from command_line import request_in, written
+from fake_engine import CPU, FakeEngine, FakeMonitor
 from hypothesis import given
 from hypothesis import strategies as st
-from test_generate import CPU, FakeEngine, FakeMonitor
 
 from plitka.engines import load_engine
 from plitka.errors import RequestError

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from plitka.device.select import DeviceInfo, optimize_for_device, select_best_de
 from plitka.device.worker_thread import Worker
 from plitka.diffusion.acceleration import Acceleration, acceleration_for
 from plitka.diffusion.adapters.load import load_adapters
-from plitka.diffusion.adapters.prompt_budget import TRIGGER_TOKENS, TRIGGER_WORD
+from plitka.diffusion.adapters.prompt_words import with_words
 from plitka.diffusion.checkpoints.read_ahead import read_ahead, start_device
 from plitka.diffusion.denoise import Denoised, denoise, denoise_in_tiles
 from plitka.diffusion.detail import tiles_of
@@ -30,7 +30,7 @@ from plitka.diffusion.drawings import drawing_of
 from plitka.diffusion.gpu_errors import is_fatal
 from plitka.diffusion.granule_size import size_problems
 from plitka.diffusion.hints import guidance, guidance_problems
-from plitka.diffusion.identity import identity_of, identity_of_acceleration, identity_of_adapter
+from plitka.diffusion.identity import identities_of, identity_of, identity_of_acceleration
 from plitka.diffusion.memory_fallback import with_fallback
 from plitka.diffusion.offload import low_memory_for
 from plitka.diffusion.pipeline_inputs import (
@@ -53,7 +53,6 @@ from plitka.request.drawing_settings import EngineDefaults, settings_for
 from plitka.request.few_step import quality_problems
 from plitka.request.profiles import FINAL_SIZE, PREVIEW_SIZE
 from plitka.request.prompt import MAX_CHUNKS, Prompt, check_prompt
-from plitka.request.prompt_weights import escaped
 from plitka.request.tile_request import TileRequest
 from plitka.weights.adapter_list import check_archives, listed_adapters
 from plitka.weights.archive import opened_weights
@@ -68,8 +67,6 @@ if TYPE_CHECKING:
     from plitka.diffusion.pipelines import Pipelines
 
 log = logging.getLogger(__name__)
-
-_TRIGGER = re.compile(f"{re.escape(TRIGGER_TOKENS)}|{re.escape(TRIGGER_WORD)}")
 
 
 class DiffusionEngine:
@@ -129,8 +126,7 @@ class DiffusionEngine:
                 listed = listed_adapters()
                 archives = check_archives(listed)
                 read_ahead(files.loaded_at_setup)
-                own = identity_of(name, device_info, files, adapters)
-                own |= identity_of_acceleration(acceleration)
+                own = identity_of(name, device_info, files, adapters) | identity_of_acceleration(acceleration)
             with phase("libraries"):
                 # Imported here, so that the libraries' time is a phase of its own.
                 from plitka.diffusion.checkpoints.few_step import few_step_model
@@ -139,18 +135,12 @@ class DiffusionEngine:
                 pipelines = Pipelines(files, device_info, acceleration, low_memory)
                 few_step = few_step_model(files, pipelines.base, pipelines.family, named)
             loaded = load_adapters(pipelines, files, adapters, weights is None, phase, listed, named)
-        identity: dict[str | None, dict[str, str]] = {None: own}
-        for key, archive in archives.items():
-            identity[key] = own | identity_of_adapter(listed[key], archive, loaded.scales[key])
+        identity = identities_of(own, listed, archives, loaded.scales)
         profiles = files.models.quality_profiles(pipelines.family.profiles)
         defaults = EngineDefaults(profiles, loaded.lora_scale, loaded.scales, few_step)
-        sizes = preview_size, final_size
         said = named.identity if named else few_step.kind if few_step else ""
-        engine = cls(name, pipelines, identity, loaded.switch, defaults, sizes, said)
-        pipelines.accelerate()
-        if acceleration.compile != "off" or pipelines.recordings.is_on:
-            with phase("warm-up"):
-                warm_up(engine, math.inf if acceleration.compile != "off" else RECORDING_SECONDS)
+        engine = cls(name, pipelines, identity, loaded.switch, defaults, (preview_size, final_size), said)
+        engine._accelerate(phase)
         return engine
 
     @property
@@ -214,6 +204,14 @@ class DiffusionEngine:
         """Release the models and their memory."""
         self.adapters.close()
         self.pipelines.close()
+
+    def _accelerate(self, phase: Callable[[str], AbstractContextManager[None]]) -> None:
+        """Have the models accelerated, and draw once what is compiled or recorded by the first picture."""
+        self.pipelines.accelerate()
+        is_compiled = self.pipelines.acceleration.compile != "off"
+        if is_compiled or self.pipelines.recordings.is_on:
+            with phase("warm-up"):
+                warm_up(self, math.inf if is_compiled else RECORDING_SECONDS)
 
     def _draw(self, job: Job) -> Generator[Drawing]:
         # Swatches and edges are drawn in a thread while the device encodes the prompt and denoises.
@@ -293,16 +291,4 @@ class DiffusionEngine:
 
     def prompt_for(self, prompt: Prompt, adapter: str | None = None) -> Prompt:
         """The prompt with an adapter's own trigger, and its tokens: one, two or more, or none."""
-        words = self.adapters.words[adapter]
-        tokens = "".join(words.tokens)
-
-        # Whatever they are called, they have no weights of their own.
-        put = {TRIGGER_TOKENS: escaped(tokens), TRIGGER_WORD: escaped(words.trigger)}
-
-        # In one pass: a token may be called like the word.
-        def said(text: str) -> str:
-            return _TRIGGER.sub(lambda found: put[found[0]], text)
-
-        # Without embeddings a template that begins with their tokens would begin with a comma.
-        positive, own, mix = said(prompt.positive), said(prompt.own), said(prompt.mix)
-        return Prompt(positive.removeprefix(", "), prompt.negative, own, mix)
+        return with_words(prompt, self.adapters.words[adapter])

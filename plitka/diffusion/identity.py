@@ -1,5 +1,6 @@
 """What makes an engine's pictures: models with revisions or hashes, libraries, device. Pictures carry it."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
 
 from plitka.device.select import DeviceInfo
@@ -40,6 +41,19 @@ def identity_of_adapter(adapter: ListedAdapter, files: Adapters, scale: float) -
     words |= {"adapter.tokens": " ".join(adapter.tokens)} if adapter.tokens else {}
     named = {"adapter": adapter.name, "adapter.sha256": adapter.sha256, "adapter.scale": f"{scale:g}"}
     return {**_files_of(files), **named, **words}
+
+
+def identities_of(
+    own: Mapping[str, str],
+    listed: Mapping[str, ListedAdapter],
+    archives: Mapping[str, Adapters],
+    scales: Mapping[str, float],
+) -> dict[str | None, dict[str, str]]:
+    """By an adapter's name, the identity of the engine with it; by None, the engine's `own`."""
+    identities: dict[str | None, dict[str, str]] = {None: dict(own)}
+    for name, files in archives.items():
+        identities[name] = {**own, **identity_of_adapter(listed[name], files, scales[name])}
+    return identities
 
 
 def _files_of(adapters: Adapters) -> dict[str, str]:

@@ -28,25 +28,12 @@ from plitka.diffusion.acceleration import (
     put_channels_last,
 )
 from plitka.diffusion.checkpoints.base_files import bytes_in_files, check_read
-from plitka.diffusion.checkpoints.base_model import read_config
-from plitka.diffusion.checkpoints.controlnet_shapes import (
-    CLASSES,
-    check_controlnets,
-    check_fit,
-    check_hinted,
-    check_loaded,
-    check_types,
-)
-from plitka.diffusion.checkpoints.pretrained import (
-    HOW_TO_GET_WEIGHTS,
-    check_parts,
-    errors_of,
-    read_base,
-    read_model,
-)
+from plitka.diffusion.checkpoints.controlnet_shapes import check_controlnets, check_hinted, check_types
+from plitka.diffusion.checkpoints.pretrained import HOW_TO_GET_WEIGHTS, check_parts, read_base
 from plitka.diffusion.checkpoints.read_ahead import read_ahead
+from plitka.diffusion.checkpoints.read_controlnet import read_controlnet, read_hinted
 from plitka.diffusion.checkpoints.to_device import DeviceCopier
-from plitka.diffusion.checkpoints.weight_checks import check_complete, check_finite
+from plitka.diffusion.checkpoints.weight_checks import check_finite
 from plitka.diffusion.controlnets import ControlNetCache, LoadedControlNet, usable_bytes
 from plitka.diffusion.decoding import decoded, encoded
 from plitka.diffusion.families.known import family_of
@@ -58,7 +45,6 @@ from plitka.diffusion.variants import make_variant
 from plitka.errors import remedied
 from plitka.weights.locate import EngineFiles, Location
 from plitka.weights.manifest import ControlNetSource
-from plitka.weights.verify import check_unchanged
 
 # What a 1024-pixel picture in half precision takes beside the weights: 14 GB with a ControlNet, less 9.5 GB.
 WORKING_BYTES = 4_500_000_000
@@ -259,30 +245,15 @@ class Pipelines:
     def _load_controlnet(self, source: ControlNetSource, location: Location) -> Any:
         read_ahead(location.weight_files)
         key = next(key for key, one in self._files.models.controlnets.items() if one is source)
+        name = f"controlnet.{key}"
         if self.family.hinted:
-            return self._load_hinted(source, location, f"controlnet.{key}")
-        model_class = CLASSES[source.type]
-        with errors_of(location.name):
-            config = read_config(model_class, location)
-        check_fit(config, self._files.models, key, self.base.unet, self.base.vae_scale_factor, location.name)
-        check_unchanged(source, self._files.folder, location.checked)
-        model, info = read_model(model_class, location, self.dtype)
-        check_unchanged(source, self._files.folder, location.checked)
-        check_complete(model, location)
-        check_loaded(info, location.name)
-        self._put_in_use(model, location)
-        self.recordings.record_controlnet(f"controlnet.{key}", model)
-        return model
-
-    def _load_hinted(self, source: ControlNetSource, location: Location, name: str) -> Any:
-        """The UNet of a decoder that takes a hint."""
-        assert self.family.hinted is not None
-        self.family.hinted.check(location, self.base.unet)
-        check_unchanged(source, self._files.folder, location.checked)
-        model = self.family.hinted.read(location, self.dtype)
-        check_unchanged(source, self._files.folder, location.checked)
-        self._put_in_use(model, location, "unet")
-        self.recordings.record(name, model)
+            model = read_hinted(self._files, key, self.family.hinted, self.base.unet, self.dtype)
+            self._put_in_use(model, location, "unet")
+            self.recordings.record(name, model)
+        else:
+            model = read_controlnet(self._files, key, self.base, self.dtype)
+            self._put_in_use(model, location)
+            self.recordings.record_controlnet(name, model)
         return model
 
     def _put_in_use(self, model: Any, location: Location, part: str = "") -> None:

@@ -116,10 +116,7 @@ def serve(
         AdapterListError: The list of `PLITKA_ADAPTERS` cannot be used.
         ServeError: `predict.py` is not beside the package, or the address cannot be bound.
     """
-    if not (ROOT / PREDICTOR_FILE).is_file():
-        raise ServeError(
-            f"{ROOT / PREDICTOR_FILE} is missing: install Plitka again, or run it from a checkout"
-        )
+    _check_predictor()
     engine = engine_name() if engine is None else engine
     with _server_folder() as folder, held_port() as cog_port:
         upstream, figures = new_upstream(cog_port, metrics)
@@ -144,6 +141,13 @@ def serve(
             status = _watch(server, gateway, upstream)
             has_failed = not gateway.is_running()
     return 1 if has_failed else 0 if signals else abs(status)
+
+
+def _check_predictor() -> None:
+    """Raise ServeError if the predictor is not beside the package."""
+    path = ROOT / PREDICTOR_FILE
+    if not path.is_file():
+        raise ServeError(f"{path} is missing: install Plitka again, or run it from a checkout")
 
 
 def new_upstream(
