@@ -10,7 +10,8 @@ from drawing import CPU, SCHEDULER, files_in
 from interruptions import Cancelled
 
 from plitka.device.select import DeviceInfo, MemoryStatus
-from plitka.diffusion import controlnets, pipelines
+from plitka.diffusion import controlnets
+from plitka.diffusion.checkpoints import read_controlnet
 from plitka.diffusion.controlnets import ControlNetCache
 from plitka.diffusion.pipelines import Pipelines
 from plitka.errors import ModelFileError
@@ -109,7 +110,7 @@ def test_a_controlnet_that_fails_to_load_leaves_nothing_behind(loaded, monkeypat
         raise Cancelled
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipelines, "read_model", cancel)
+        patch.setattr(read_controlnet, "read_model", cancel)
         with pytest.raises(Cancelled):
             loaded.get("canny", True, SCHEDULER)
     assert loaded.controlnets.loaded == ()
