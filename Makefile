@@ -18,7 +18,7 @@ demo: $(VENV)/.render
 	@$(MAKE) --no-print-directory $(VENV)/.diffusion
 	@$(BIN)/plitka demo --force --engine mini --tiles 2
 
-# In six minutes; the gate, .ci/run, runs test-all, with the tests that take longer than others.
+# The gate, .ci/run, runs test-all, with the tests that take longest: more than half of the time.
 test: $(VENV)/.dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow and not long"
 

@@ -129,8 +129,10 @@ def test_a_worker_left_in_its_own_thread_does_not_wait_for_itself():
 
 
 @pytest.mark.long
-def test_a_program_that_ends_with_the_preview_does_not_wait_for_the_final_picture():
+@pytest.mark.parametrize("imported_first", ["plitka.engine.protocol", "concurrent.futures.thread"])
+def test_a_program_that_ends_with_the_preview_does_not_wait_for_the_final_picture(imported_first):
     program = (
+        f"import {imported_first}\n"
         "from test_drawing_ahead import SlowEngine, generate, request_of\n"
         "results = generate(request_of(), SlowEngine())\n"
         "print(next(results).name)\n"

@@ -1,13 +1,14 @@
 """What lets an engine draw one picture while the reader still has the one before."""
 
+import concurrent.futures.thread  # noqa: F401  # before what is registered below
 import sys
 import threading
 from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import Any, Self
 
-# Set when the interpreter begins to end, which then waits for its threads. `concurrent.futures` has itself
-# called in the same way; whoever registered last is called first.
+# Set when the interpreter begins to end, which then waits for its threads. `concurrent.futures.thread`, once
+# imported, is called in the same way and waits for its own; whoever registered last is called first.
 _program_ends = threading.Event()
 threading._register_atexit(_program_ends.set)  # type: ignore[attr-defined]
 
