@@ -22,6 +22,7 @@ from unittest import mock  # noqa: E402
 import pytest  # noqa: E402
 from card_bench import bench, bench_models, benchmarks, few_steps  # noqa: E402, F401
 from cog_server import CogServer  # noqa: E402
+from gateway_setup import behind, client, running_gateway  # noqa: E402, F401
 from hypothesis import settings  # noqa: E402
 from schedule import FileScheduling, length_rank  # noqa: E402
 from thorough import FACTOR, THOROUGH, leave_pairs_out  # noqa: E402

@@ -6,6 +6,8 @@ import socket
 import threading
 from contextlib import contextmanager
 
+import httpx
+import pytest
 from cog_server import PATIENCE_SECONDS
 
 from plitka.server.gateway import Gateway
@@ -114,3 +116,25 @@ def put(name, body=b'{"input": {}}', headers=""):
         f"PUT /predictions/{name} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+@pytest.fixture(scope="module")
+def behind():
+    """The port of a server that says what reached it, for a gateway to stand in front of."""
+    with echo_server() as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def running_gateway(behind):
+    """A gateway before it, with the usual limits."""
+    with gateway(behind) as running:
+        yield running
+
+
+@pytest.fixture
+def client(running_gateway):
+    """A caller of the gateway."""
+    address = f"http://127.0.0.1:{running_gateway.port}"
+    with httpx.Client(base_url=address, timeout=PATIENCE_SECONDS, verify=False) as client:
+        yield client

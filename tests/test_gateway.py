@@ -10,7 +10,7 @@ import local_http
 import pytest
 from cog_server import PATIENCE_SECONDS, small_json
 from gateway_setup import PAGE as SHOWN
-from gateway_setup import EchoHandler, connection, echo_server, everything, gateway, put
+from gateway_setup import EchoHandler, connection, everything, gateway, put
 
 from plitka.server.cog_process import held_port
 from plitka.server.page_palette import page_in_use
@@ -20,26 +20,6 @@ from plitka.weights.qualities import WITHOUT_FEW_STEP
 
 BODY = b'{"input": {}}'
 EVENTS = {"Accept": "text/event-stream"}
-
-
-@pytest.fixture(scope="module")
-def behind():
-    with echo_server() as port:
-        yield port
-
-
-@pytest.fixture(scope="module")
-def running_gateway(behind):
-    with gateway(behind) as running:
-        yield running
-
-
-@pytest.fixture
-def client(running_gateway):
-    with httpx.Client(
-        base_url=f"http://127.0.0.1:{running_gateway.port}", timeout=PATIENCE_SECONDS, verify=False
-    ) as client:
-        yield client
 
 
 @pytest.mark.parametrize("path", ["/", "/?lang=ru"])

@@ -2,36 +2,14 @@
 
 import socket
 
-import httpx
 import local_http
 import pytest
-from cog_server import PATIENCE_SECONDS
-from gateway_setup import echo_server, gateway
+from gateway_setup import gateway
 
 from plitka.server.relay import Upstream
 from plitka.server.serve import ServeError, new_gateway
 
 BODY = b'{"input": {}}'
-
-
-@pytest.fixture(scope="module")
-def behind():
-    with echo_server() as port:
-        yield port
-
-
-@pytest.fixture(scope="module")
-def running_gateway(behind):
-    with gateway(behind) as running:
-        yield running
-
-
-@pytest.fixture
-def client(running_gateway):
-    with httpx.Client(
-        base_url=f"http://127.0.0.1:{running_gateway.port}", timeout=PATIENCE_SECONDS, verify=False
-    ) as client:
-        yield client
 
 
 HOSTS = {"localhost:5000": 200, "127.0.0.1": 200, "[::1]:5000": 200, "evil.example": 403, "10.0.0.1": 403}

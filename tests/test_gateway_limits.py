@@ -14,7 +14,7 @@ import local_http
 import psutil
 import pytest
 from cog_server import PATIENCE_SECONDS, CogServer, small_json, wait_for
-from gateway_setup import EchoHandler, connection, echo_server, everything, gateway
+from gateway_setup import EchoHandler, connection, everything, gateway
 
 from plitka.server.gateway import Gateway
 from plitka.server.limits import MAX_SMALL_PIECES, Limits, affordable_connections
@@ -24,12 +24,6 @@ HEAD = b"POST /predictions HTTP/1.1\r\nHost: localhost\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 QUICK = Limits(connections=8, header_seconds=0.5, body_seconds=0.5, linger_seconds=0.5, answer_seconds=1.0)
 PATIENT = Limits(connections=8, header_seconds=600, body_seconds=600, linger_seconds=600, answer_seconds=600)
-
-
-@pytest.fixture(scope="module")
-def behind():
-    with echo_server() as port:
-        yield port
 
 
 @pytest.fixture(scope="module")

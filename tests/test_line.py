@@ -8,7 +8,7 @@ from itertools import pairwise
 import httpx2
 import local_http
 import pytest
-from gateway_setup import EchoHandler, connection, echo_server, gateway, put
+from gateway_setup import EchoHandler, connection, gateway, put
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,12 +106,6 @@ def test_answer_is_found_wherever_a_stream_is_cut(cuts):
 
 
 # In front of a server that is at work for as long as it is not released
-
-
-@pytest.fixture(scope="module")
-def behind():
-    with echo_server() as port:
-        yield port
 
 
 @contextmanager
